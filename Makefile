@@ -1,0 +1,112 @@
+# ipamfs: `make run` shows it, `make test` proves it, `make help` lists the rest.
+#
+# A build directory holds one flavour: `make B=build/asan FLAVOUR=asan` builds beside the plain one.
+
+VERSION  := 0.1.0
+B        ?= build
+FLAVOUR  ?=
+PREFIX   ?= /usr/local
+DESTDIR  ?=
+CC       ?= cc
+
+flags_   := -O2
+flags_asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+flags_tsan := -O1 -fsanitize=thread -fno-omit-frame-pointer
+SAN      := $(flags_$(FLAVOUR))
+
+CFLAGS   ?= -g
+WARN     := -std=gnu11 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
+CPPFLAGS += -D_GNU_SOURCE -DIPAM_VERSION='"$(VERSION)"' -DFUSE_USE_VERSION=314 -Icore $(shell pkg-config --cflags fuse3 2>/dev/null)
+LDLIBS_core  := -lsqlite3 -lpthread
+LDLIBS_fuse  := $(shell pkg-config --libs fuse3 2>/dev/null || echo -lfuse3)
+ALL_CFLAGS = $(WARN) $(SAN) $(CFLAGS) -MMD -MP
+
+core_src := $(wildcard core/*.c)
+fs_src   := $(wildcard fs/*.c)
+ctl_src  := $(wildcard tools/ipamctl/*.c)
+bench_src := $(wildcard tools/bench/*.c)
+unit_src := $(wildcard tests/unit/test_*.c)
+helper_src := $(wildcard tests/mount/*.c) $(wildcard tests/fault/*.c)
+
+obj = $(patsubst %.c,$(B)/%.o,$(1))
+lib      := $(B)/libipam.a
+programs := $(if $(fs_src),$(B)/bin/ipamfs) $(if $(ctl_src),$(B)/bin/ipamctl) $(if $(bench_src),$(B)/bin/ipamfs-bench)
+units    := $(patsubst tests/unit/%.c,$(B)/tests/%,$(unit_src))
+helpers  := $(patsubst tests/%.c,$(B)/tests/%,$(helper_src))
+
+# Without these the compiler can't start; `make deps` installs what is missing.
+PACKAGES := gcc make pkg-config libc6-dev libfuse3-dev fuse3 libsqlite3-dev libjansson-dev
+TEST_PACKAGES := clang libclang-rt-14-dev valgrind libcmocka-dev sqlite3 iproute2 iputils-ping attr jq util-linux procps
+
+.PHONY: all run stop test check-unit bench install uninstall clean help deps deps-test format
+.DEFAULT_GOAL := all
+
+all: $(lib) $(programs) ## build everything into build/ (the default)
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
+
+deps: ; @sh tools/deps.sh $(PACKAGES)
+deps-test: ; @sh tools/deps.sh $(PACKAGES) $(TEST_PACKAGES)
+
+run: deps ## install what's missing, build, mount a demo cluster and show the main job
+	@$(MAKE) --no-print-directory all
+	@sh tools/demo.sh start
+
+stop: ## end what `make run` started
+	@sh tools/demo.sh stop
+
+test: deps-test ## install what's missing, build and run every test
+	@bash tests/run.sh
+
+bench: deps-test ## measure against the disk, tmpfs, a bare FUSE filesystem and bare SQLite
+	@$(MAKE) --no-print-directory all
+	@bash tools/bench/run.sh
+
+units: $(units) ## build the unit tests
+helpers: $(helpers)
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+
+$(lib): $(call obj,$(core_src))
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(B)/bin/ipamfs: $(call obj,$(fs_src)) $(lib)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS_fuse) $(LDLIBS_core) -ljansson
+
+$(B)/bin/ipamctl: $(call obj,$(ctl_src)) $(lib)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS_core) -ljansson
+
+$(B)/bin/ipamfs-bench: $(call obj,$(bench_src)) $(lib)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS_fuse) $(LDLIBS_core)
+
+$(B)/tests/test_%: $(B)/tests/unit/test_%.o $(lib)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS_core)
+
+$(helpers): $(B)/tests/%: $(B)/tests/%.o
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lpthread
+
+install: all ## install below $(DESTDIR)$(PREFIX)
+	install -D -m 755 $(B)/bin/ipamfs $(DESTDIR)$(PREFIX)/bin/ipamfs
+	install -D -m 755 $(B)/bin/ipamctl $(DESTDIR)$(PREFIX)/bin/ipamctl
+	install -D -m 644 core/ipam.h $(DESTDIR)$(PREFIX)/include/ipam/ipam.h
+	install -D -m 644 core/cidr.h $(DESTDIR)$(PREFIX)/include/ipam/cidr.h
+	install -D -m 644 $(lib) $(DESTDIR)$(PREFIX)/lib/libipam.a
+	install -D -m 644 docs/ipamfs.8 $(DESTDIR)$(PREFIX)/share/man/man8/ipamfs.8
+	install -D -m 644 docs/ipamctl.8 $(DESTDIR)$(PREFIX)/share/man/man8/ipamctl.8
+	install -D -m 755 docs/examples/pod-net.sh $(DESTDIR)$(PREFIX)/share/doc/ipamfs/examples/pod-net.sh
+
+format: ## lay the sources out by .clang-format
+	clang-format -i core/*.[ch] fs/*.[ch] tools/*/*.[ch] tests/*/*.[ch]
+
+clean: ## remove build/
+	rm -rf $(B)
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -1,0 +1,138 @@
+#include "engine.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+int behind_room(struct ipam *ipam)
+{
+	struct behind *b = &ipam->behind;
+	size_t size = b->size == 0 ? 64 : b->size * 2;
+	uint64_t *bigger;
+
+	if (b->count < b->size)
+		return 0;
+	bigger = reallocarray(b->id, size, sizeof *bigger);
+	if (bigger == NULL)
+		return -ENOMEM;
+	b->id = bigger;
+	b->size = size;
+	return 0;
+}
+
+void behind_mark(struct ipam *ipam, struct lease *l)
+{
+	if (l->behind)
+		return;
+	l->behind = true;
+	ipam->behind.id[ipam->behind.count++] = l->id;
+}
+
+static void free_xattrs(struct xattr *x)
+{
+	while (x != NULL) {
+		struct xattr *next = x->next;
+
+		free(x);
+		x = next;
+	}
+}
+
+static struct xattr *copy_xattrs(const struct xattr *from)
+{
+	struct xattr *first = NULL, **at = &first;
+
+	for (; from != NULL; from = from->next) {
+		size_t size = sizeof *from + from->name_size + 1u + from->value_size;
+
+		*at = malloc(size);
+		if (*at == NULL) {
+			free_xattrs(first);
+			return NULL;
+		}
+		memcpy(*at, from, size);
+		(*at)->next = NULL;
+		at = &(*at)->next;
+	}
+	return first;
+}
+
+int behind_take(struct ipam *ipam, struct behind_row **rows, size_t *n)
+{
+	struct behind *b = &ipam->behind;
+	struct behind_row *row;
+
+	*rows = NULL;
+	*n = 0;
+	if (b->count == 0)
+		return 0;
+	row = calloc(b->count, sizeof *row);
+	if (row == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < b->count; i++) {
+		uint32_t h = registry_find_lease(&ipam->registry, b->id[i]);
+		struct lease *l;
+
+		if (h == 0)
+			continue;
+		l = registry_lease(&ipam->registry, h);
+		row[*n] = (struct behind_row){
+			.id = l->id,
+			.attr = { .atime = l->atime, .mtime = l->mtime, .ctime = l->ctime },
+			.generation = l->generation,
+			.xattr = copy_xattrs(l->xattr),
+		};
+		if (row[*n].xattr == NULL && l->xattr != NULL) {
+			behind_free(row, *n);
+			*n = 0;
+			return -ENOMEM;
+		}
+		(*n)++;
+	}
+	for (size_t i = 0; i < *n; i++)
+		registry_lease(&ipam->registry, registry_find_lease(&ipam->registry, row[i].id))->behind = false;
+	b->count = 0;
+	*rows = row;
+	return 0;
+}
+
+static int store_one(struct store *s, const struct behind_row *row)
+{
+	int rc = store_put_times(s, row->id, &row->attr, row->generation);
+
+	if (rc == 0)
+		rc = store_delete_xattrs(s, row->id);
+	for (const struct xattr *x = row->xattr; rc == 0 && x != NULL; x = x->next)
+		rc = store_add_xattr(s, row->id, x->data, xattr_value(x), x->value_size);
+	return rc;
+}
+
+int behind_store(struct ipam *ipam, const struct behind_row *rows, size_t n)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = store_one(ipam->store, &rows[i]);
+	return rc;
+}
+
+void behind_again(struct ipam *ipam, const struct behind_row *rows, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		uint32_t h = registry_find_lease(&ipam->registry, rows[i].id);
+		struct lease *l = h == 0 ? NULL : registry_lease(&ipam->registry, h);
+
+		if (l == NULL)
+			continue;
+		l->failed = true;
+		if (behind_room(ipam) == 0)
+			behind_mark(ipam, l);
+	}
+}
+
+void behind_free(struct behind_row *rows, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free_xattrs(rows[i].xattr);
+	free(rows);
+}

@@ -1,0 +1,114 @@
+/* change — the record of one change, from the caller to the committer and back.
+ *
+ * A change goes through three steps, which its type supplies:
+ *   reserve  under the lock: check, claim in memory, note what to store. 0: queue it; CHANGE_DONE: nothing to store,
+ *            answer now; CHANGE_DEFER: something in flight decides, try again when it has; else an errno, nothing kept.
+ *   apply    in the committer, without the lock: the statements. Only the change itself is read.
+ *   settle   under the lock: make it visible (error 0), or undo the reservation.
+ * Nothing that reserve claims is visible to others before settle.
+ */
+#ifndef IPAM_CHANGE_H
+#define IPAM_CHANGE_H
+
+#include "engine.h"
+#include "text.h"
+
+enum { CHANGE_DONE = 1, CHANGE_DEFER = 2 };
+
+struct change_type {
+	int (*reserve)(struct ipam *ipam, struct change *c);
+	int (*apply)(struct ipam *ipam, struct change *c);
+	void (*settle)(struct ipam *ipam, struct change *c);
+	bool several;    /* of several statements: a savepoint makes them one */
+	bool delegation; /* survives loss of power, whatever the mount's sync */
+};
+
+/* Leases: create, release, rewrite may move next-fit's mark or start rests. */
+struct change_given {
+	uint64_t block, lease;
+	u128 addr;
+	uint8_t family;
+};
+
+struct change {
+	const struct change_type *type;
+	struct change *next;
+	ipam_done *done;
+	void *arg;
+
+	/* what was asked */
+	enum ipam_kind kind;
+	enum ipam_text what;
+	uint64_t id, parent, new_parent;
+	char *name, *new_name, *text;
+	size_t size;
+	bool exclusive, append;
+	bool expiry;              /* release only what has expired still */
+	unsigned which;
+	uint32_t generation;
+	struct ipam_owner owner;
+	struct ipam_attr attr;
+	struct store_rest rest;
+
+	/* what was reserved */
+	struct cluster *cluster;
+	struct node *node;
+	uint32_t lease;
+	bool gates;               /* of this change are held */
+	int64_t now;
+	struct store_lease row;
+	struct block *grown[CIDR_FAMILIES];   /* blocks delegated by this change */
+	struct change_given given[CIDR_FAMILIES];
+	unsigned givens;
+	struct store_rest rests[CIDR_FAMILIES];
+	unsigned rest_count;
+	struct cluster_cidr **cidr;           /* the new list */
+	size_t cidrs;
+	struct block **block;                 /* the new list; which are new; which go */
+	size_t blocks;
+	struct block **fresh, **gone;
+	size_t freshes, gones;
+	struct cidr_range *range;
+	size_t ranges;
+	struct settings settings;
+
+	/* how it went */
+	int error;
+	bool has_object;
+	struct ipam_object object;
+};
+
+/* Takes the change (NULL: out of memory), answers it through done, frees it. */
+void change_submit(struct ipam *ipam, struct change *c);
+struct change *change_new(const struct change_type *type, ipam_done *done, void *arg);
+/* Copies the string; on want of memory frees the change and gives NULL. */
+struct change *change_name(struct change *c, const char *name);
+struct change *change_text(struct change *c, const char *text, size_t size);
+void change_finish(struct ipam *ipam, struct change *c, int error); /* done, free */
+
+extern const struct change_type change_cluster_make, change_cluster_remove, change_cluster_rename, change_cidrs,
+	change_reserved, change_cluster_settings;
+extern const struct change_type change_node_make, change_node_remove, change_node_rename, change_node_cidrs,
+	change_node_settings;
+extern const struct change_type change_lease_make, change_lease_remove, change_lease_rename, change_lease_write;
+extern const struct change_type change_attr, change_sync, change_rest_end;
+
+/* ---- shared by the types */
+void object_of_cluster(const struct cluster *c, struct ipam_object *out);
+void object_of_node(const struct node *n, struct ipam_object *out);
+void object_of_lease(const struct registry *r, const struct lease *l, struct ipam_object *out);
+size_t lease_text(const struct registry *r, const struct lease *l, char out[IPAM_LEASE_TEXT]);
+/* Enter the gates of a node's and its cluster's inside, for a change of a lease, or leave them. */
+bool enter_node(struct change *c, struct node *n);
+void leave_node(struct change *c);
+/* For a change of the thing itself: 0, CHANGE_DEFER, or (the cluster is looked up by c->id) -ENOENT. */
+int enter_cluster_exclusive(struct ipam *ipam, struct change *c);
+int enter_node_exclusive(struct change *c, struct node *n);
+void leave_node_exclusive(struct change *c);
+struct ipam_attr attr_of(const struct ipam_owner *owner, int64_t now);
+/* mtime and ctime of a directory whose content changed. */
+void touch_attr(struct ipam_attr *a, int64_t now);
+/* Recompute the exclusions of a node's blocks. */
+int node_exclude(struct node *n, const struct cidr_range *range, size_t ranges, bool gateway);
+
+#endif

@@ -1,0 +1,263 @@
+#include "commit.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+#include <time.h>
+
+enum {
+	ID_STRIDE = 4096,   /* ids taken in the database at a time */
+	BEHIND_MS = 20,     /* attributes wait this long for company */
+	RETRY_MS = 1000,    /* after they could not be stored */
+};
+
+struct commit {
+	pthread_t thread;
+	pthread_mutex_t lock; /* queue, behind, stop */
+	pthread_cond_t wake;
+	struct change *queue, **tail;
+	bool behind, retry, stop;
+};
+
+/* ---- the queue -------------------------------------------------------------------------------------------- */
+
+void commit_queue(struct ipam *ipam, struct change *c)
+{
+	struct commit *co = ipam->commit;
+	bool first;
+
+	c->next = NULL;
+	atomic_fetch_add(&ipam->queued, 1);
+	pthread_mutex_lock(&co->lock);
+	first = co->queue == NULL;
+	*co->tail = c;
+	co->tail = &c->next;
+	pthread_mutex_unlock(&co->lock);
+	if (first) /* the committer takes all at once, so only the first needs to wake it */
+		pthread_cond_signal(&co->wake);
+}
+
+void commit_behind(struct ipam *ipam)
+{
+	struct commit *co = ipam->commit;
+	bool news;
+
+	pthread_mutex_lock(&co->lock);
+	news = !co->behind;
+	co->behind = true;
+	pthread_mutex_unlock(&co->lock);
+	if (news)
+		pthread_cond_signal(&co->wake);
+}
+
+static struct timespec after(int ms)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_nsec += (long)ms * 1000000;
+	t.tv_sec += t.tv_nsec / 1000000000;
+	t.tv_nsec %= 1000000000;
+	return t;
+}
+
+/* Waits for work. false: stop, and there is none left. */
+static bool next_batch(struct commit *co, struct change **batch)
+{
+	bool more = true;
+
+	pthread_mutex_lock(&co->lock);
+	while (co->queue == NULL && !co->behind && !co->stop)
+		pthread_cond_wait(&co->wake, &co->lock);
+	if (co->queue == NULL && !co->stop) {
+		struct timespec until = after(co->retry ? RETRY_MS : BEHIND_MS);
+
+		while (co->queue == NULL && !co->stop &&
+		       pthread_cond_timedwait(&co->wake, &co->lock, &until) != ETIMEDOUT)
+			;
+	}
+	more = co->queue != NULL || co->behind;
+	*batch = co->queue;
+	co->queue = NULL;
+	co->tail = &co->queue;
+	co->behind = false;
+	pthread_mutex_unlock(&co->lock);
+	return more;
+}
+
+/* ---- one transaction -------------------------------------------------------------------------------------- */
+
+/* A refused row concerns its own change; any other error ends the batch. */
+static int apply(struct ipam *ipam, struct change *c)
+{
+	struct store *s = ipam->store;
+	int rc = 0, end;
+
+	if (c->type->apply == NULL)
+		return 0;
+	if (c->type->several && (rc = store_save(s)) < 0)
+		return rc;
+	rc = c->type->apply(ipam, c);
+	if (rc == -EUCLEAN)
+		engine_log(ipam, LOG_CRIT, "the database refuses what memory allowed: %s", store_message(s));
+	if (c->type->several && (rc == 0 || rc == -EUCLEAN)) {
+		end = store_unsave(s, rc < 0);
+		rc = end < 0 ? end : rc;
+	}
+	if (rc == -EUCLEAN) {
+		c->error = -EIO;
+		rc = 0;
+	}
+	return rc;
+}
+
+static int take_ids(struct ipam *ipam)
+{
+	uint64_t next = atomic_load(&ipam->next_id);
+	int rc = 0;
+
+	if (next > ipam->stored_next_id)
+		rc = store_put_next_id(ipam->store, next + ID_STRIDE);
+	return rc;
+}
+
+static int transact(struct ipam *ipam, struct change *batch, const struct behind_row *rows, size_t n)
+{
+	uint64_t next = atomic_load(&ipam->next_id);
+	bool full = false;
+	int rc;
+
+	for (const struct change *c = batch; c != NULL; c = c->next)
+		full |= c->type->delegation;
+	rc = store_begin(ipam->store, full);
+	if (rc == 0)
+		rc = take_ids(ipam);
+	/* Attributes first: a lease of the batch may be released in it. */
+	if (rc == 0)
+		rc = behind_store(ipam, rows, n);
+	for (struct change *c = batch; rc == 0 && c != NULL; c = c->next)
+		rc = apply(ipam, c);
+	if (rc == 0)
+		rc = store_commit(ipam->store);
+	if (rc == 0 && next > ipam->stored_next_id)
+		ipam->stored_next_id = next + ID_STRIDE;
+	if (rc == -EUCLEAN)
+		rc = -EIO;
+	engine_problem(ipam, rc < 0 ? store_message(ipam->store) : NULL);
+	if (rc < 0)
+		store_rollback(ipam->store);
+	return rc;
+}
+
+static bool only_syncs(const struct change *c)
+{
+	while (c != NULL && c->type->apply == NULL)
+		c = c->next;
+	return c == NULL;
+}
+
+static void run_batch(struct ipam *ipam, struct change *batch)
+{
+	struct behind_row *rows;
+	struct change *c, *next, *deferred;
+	size_t n;
+	int rc;
+
+	pthread_rwlock_wrlock(&ipam->lock);
+	rc = behind_take(ipam, &rows, &n);
+	pthread_rwlock_unlock(&ipam->lock);
+	if (rc == 0 && (n > 0 || !only_syncs(batch)))
+		rc = transact(ipam, batch, rows, n);
+
+	pthread_rwlock_wrlock(&ipam->lock);
+	if (rc < 0)
+		behind_again(ipam, rows, n);
+	for (c = batch; c != NULL; c = c->next) {
+		if (rc < 0)
+			c->error = rc;
+		c->type->settle(ipam, c);
+	}
+	deferred = ipam->deferred;
+	ipam->deferred = NULL;
+	ipam->deferred_tail = &ipam->deferred;
+	pthread_rwlock_unlock(&ipam->lock);
+
+	pthread_mutex_lock(&ipam->commit->lock);
+	ipam->commit->retry = rc < 0;
+	ipam->commit->behind |= rc < 0 && n > 0;
+	pthread_mutex_unlock(&ipam->commit->lock);
+
+	atomic_fetch_add(&ipam->commits, rc == 0);
+	for (c = batch; c != NULL; c = next) {
+		next = c->next;
+		atomic_fetch_sub(&ipam->queued, 1);
+		change_finish(ipam, c, c->error);
+	}
+	for (c = deferred; c != NULL; c = next) {
+		next = c->next;
+		change_submit(ipam, c);
+	}
+	behind_free(rows, n);
+}
+
+static void *run(void *arg)
+{
+	struct ipam *ipam = arg;
+	struct change *batch;
+
+	while (next_batch(ipam->commit, &batch)) {
+		bool last;
+
+		run_batch(ipam, batch);
+		/* What can't be stored at the end is given up; it was never acknowledged as durable. */
+		pthread_mutex_lock(&ipam->commit->lock);
+		last = ipam->commit->stop && ipam->commit->retry && ipam->commit->queue == NULL;
+		pthread_mutex_unlock(&ipam->commit->lock);
+		if (last)
+			break;
+	}
+	return NULL;
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------- */
+
+int commit_start(struct ipam *ipam)
+{
+	struct commit *co = calloc(1, sizeof *co);
+	pthread_condattr_t attr;
+	int rc;
+
+	if (co == NULL)
+		return -ENOMEM;
+	co->tail = &co->queue;
+	pthread_mutex_init(&co->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&co->wake, &attr);
+	pthread_condattr_destroy(&attr);
+	ipam->commit = co;
+	rc = -pthread_create(&co->thread, NULL, run, ipam);
+	if (rc < 0) {
+		free(co);
+		ipam->commit = NULL;
+	}
+	return rc;
+}
+
+void commit_stop(struct ipam *ipam)
+{
+	struct commit *co = ipam->commit;
+
+	if (co == NULL)
+		return;
+	pthread_mutex_lock(&co->lock);
+	co->stop = true;
+	pthread_mutex_unlock(&co->lock);
+	pthread_cond_signal(&co->wake);
+	pthread_join(co->thread, NULL);
+	pthread_cond_destroy(&co->wake);
+	pthread_mutex_destroy(&co->lock);
+	free(co);
+	ipam->commit = NULL;
+}

@@ -1,0 +1,23 @@
+/* delegate — who hands out blocks: an interface with a side an engine.
+ *
+ * The local side claims from the cluster's pools in memory, and the block becomes durable with the change that asked. All
+ * functions are called under the lock of struct ipam, for writing.
+ */
+#ifndef IPAM_DELEGATE_H
+#define IPAM_DELEGATE_H
+
+#include "engine.h"
+
+struct delegate {
+	const char *name;
+	/* Claim the next free block of a family for a node: pending, added to it. -ENOSPC, -ENOMEM. */
+	int (*next)(struct ipam *ipam, struct node *n, unsigned family, struct block **out);
+	/* Claim this one, not yet added to the node: -EADDRNOTAVAIL no block of the cluster's, -EADDRINUSE. */
+	int (*this)(struct ipam *ipam, struct node *n, const struct cidr *cidr, struct block **out);
+	/* Give a block back (no longer in a node's list) and free it. */
+	void (*back)(struct ipam *ipam, struct block *b);
+};
+
+extern const struct delegate delegate_local;
+
+#endif

@@ -1,0 +1,82 @@
+#include "delegate.h"
+
+#include <errno.h>
+
+/* The block of a slot that is claimed already. */
+static int make_block(struct ipam *ipam, struct node *n, struct cluster_cidr *from, u128 slot, struct block **out)
+{
+	struct cidr cidr = pool_cidr(&from->pool, slot);
+	bool gateway = node_setting(n, IPAM_GATEWAY) == SETTINGS_GATEWAY_FIRST;
+	struct block *b = NULL;
+	int rc = block_new(n, engine_id(ipam), from, &cidr, &b);
+
+	if (rc == 0)
+		rc = block_exclude(b, gateway, n->cluster->reserved, n->cluster->reserveds);
+	if (rc == 0)
+		rc = rest_apply(ipam, b);
+	if (rc < 0) {
+		block_free(b);
+		return rc;
+	}
+	b->pending = true;
+	*out = b;
+	return 0;
+}
+
+static int local_next(struct ipam *ipam, struct node *n, unsigned family, struct block **out)
+{
+	struct cluster *c = n->cluster;
+	int rc = -ENOSPC;
+
+	for (size_t i = 0; i < c->cidrs && rc == -ENOSPC; i++) {
+		struct cluster_cidr *from = c->cidr[i];
+		u128 slot;
+
+		if (from->cidr.family != family)
+			continue;
+		rc = pool_claim_next(&from->pool, &slot);
+		if (rc < 0)
+			continue;
+		rc = make_block(ipam, n, from, slot, out);
+		if (rc == 0 && (rc = node_add_block(n, *out)) < 0)
+			block_free(*out);
+		if (rc < 0)
+			pool_release(&from->pool, slot);
+	}
+	return rc;
+}
+
+static int local_this(struct ipam *ipam, struct node *n, const struct cidr *cidr, struct block **out)
+{
+	struct cluster_cidr *from = cluster_cidr_of(n->cluster, cidr);
+	u128 slot;
+	int rc;
+
+	if (from == NULL || from->node_mask != cidr->len)
+		return -EADDRNOTAVAIL;
+	rc = pool_slot(&from->pool, cidr->base, &slot);
+	if (rc == 0)
+		rc = pool_claim(&from->pool, slot);
+	if (rc < 0)
+		return rc;
+	rc = make_block(ipam, n, from, slot, out);
+	if (rc < 0)
+		pool_release(&from->pool, slot);
+	return rc;
+}
+
+static void local_back(struct ipam *ipam, struct block *b)
+{
+	u128 slot;
+
+	engine_must(ipam, pool_slot(&b->from->pool, b->pool.prefix.base, &slot), "a block outside its CIDR");
+	pool_release(&b->from->pool, slot);
+	block_free(b);
+}
+
+const struct delegate delegate_local = {
+	.name = "local",
+	.next = local_next,
+	.this = local_this,
+	.back = local_back,
+};

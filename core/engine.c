@@ -1,0 +1,95 @@
+#include "engine.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+#include <time.h>
+
+int64_t engine_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+uint64_t engine_id(struct ipam *ipam)
+{
+	return atomic_fetch_add(&ipam->next_id, 1);
+}
+
+void engine_log(struct ipam *ipam, int priority, const char *format, ...)
+{
+	char message[512];
+	va_list ap;
+
+	if (ipam->options.log == NULL)
+		return;
+	va_start(ap, format);
+	vsnprintf(message, sizeof message, format, ap);
+	va_end(ap);
+	ipam->options.log(ipam->options.arg, priority, message);
+}
+
+void engine_problem(struct ipam *ipam, const char *what)
+{
+	bool changed;
+
+	pthread_mutex_lock(&ipam->problem_lock);
+	changed = (what == NULL) != (ipam->problem[0] == 0);
+	if (changed && what == NULL) {
+		ipam->problem[0] = 0;
+	} else if (changed) {
+		time_t now = time(NULL);
+		struct tm tm;
+		char since[32];
+
+		gmtime_r(&now, &tm);
+		strftime(since, sizeof since, "%Y-%m-%dT%H:%M:%SZ", &tm);
+		snprintf(ipam->problem, sizeof ipam->problem, "%s, since %s", what, since);
+	}
+	pthread_mutex_unlock(&ipam->problem_lock);
+	if (changed && what != NULL)
+		engine_log(ipam, LOG_ERR, "changes fail: %s", what);
+	else if (changed)
+		engine_log(ipam, LOG_NOTICE, "changes succeed again");
+}
+
+void engine_must(struct ipam *ipam, int rc, const char *what)
+{
+	if (rc >= 0)
+		return;
+	engine_log(ipam, LOG_CRIT, "%s: %s; going down, the database is complete", what, strerror(-rc));
+	abort();
+}
+
+bool gate_shared(struct gate *g)
+{
+	if (g->exclusive || g->wanted)
+		return false;
+	g->shared++;
+	return true;
+}
+
+bool gate_exclusive(struct gate *g)
+{
+	if (g->exclusive || g->shared > 0) {
+		g->wanted = true;
+		return false;
+	}
+	g->wanted = false;
+	g->exclusive = true;
+	return true;
+}
+
+void gate_leave_shared(struct gate *g)
+{
+	g->shared--;
+}
+
+void gate_leave_exclusive(struct gate *g)
+{
+	g->exclusive = false;
+}

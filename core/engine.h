@@ -1,0 +1,113 @@
+/* engine — struct ipam: what the files of the core share behind the public face.
+ *
+ * Locks, in the order they may be taken: lock, then commit's queue lock (commit.c) or the timer's (timer.c) or
+ * problem_lock, none of which is held while another is taken.
+ *   lock           the registry, rests, deferred, behind: shared to look, exclusive to change
+ *   problem_lock   the text of the problem
+ * The store belongs to the committer thread alone, once it runs.
+ */
+#ifndef IPAM_ENGINE_H
+#define IPAM_ENGINE_H
+
+#include "registry.h"
+#include "store.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct change;
+struct commit;
+struct timer;
+struct delegate;
+
+struct rests {
+	struct store_rest *heap; /* the earliest first */
+	size_t count, size;
+	size_t promised;         /* places that changes in flight will need */
+};
+
+struct behind {
+	uint64_t *id;            /* leases with attributes to be written */
+	size_t count, size;
+};
+
+struct ipam {
+	struct ipam_options options;
+	char *path;
+	pthread_rwlock_t lock;
+	struct registry registry;
+	struct gate root_gate;
+	struct rests rests;
+	struct behind behind;
+	struct change *deferred, **deferred_tail; /* wait for what is in flight */
+	_Atomic uint64_t next_id;
+	uint64_t stored_next_id;  /* the committer's: ids below are taken in the database */
+	uint16_t boot;            /* of this machine, now */
+	const struct delegate *delegate;
+	struct store *store;
+	struct commit *commit;
+	struct timer *timer;
+	_Atomic uint64_t commits, changes, failed_changes, expired, queued;
+	pthread_mutex_t problem_lock;
+	char problem[256];
+};
+
+int64_t engine_now(void); /* nanoseconds since the epoch */
+uint64_t engine_id(struct ipam *ipam);
+void engine_log(struct ipam *ipam, int priority, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* NULL: healthy again. Logs when that changes. */
+void engine_problem(struct ipam *ipam, const char *what);
+/* For steps after the point of no return that fail only for want of memory: go down rather than let memory and database
+ * differ; the database has it all. */
+void engine_must(struct ipam *ipam, int rc, const char *what);
+
+/* Gates: see registry.h. false: wait. */
+bool gate_shared(struct gate *g);
+bool gate_exclusive(struct gate *g);
+void gate_leave_shared(struct gate *g);
+void gate_leave_exclusive(struct gate *g);
+
+/* ---- rests: released addresses that are not given again yet (rest.c) */
+/* Promise a place for one more, so that rest_begin can't fail. -ENOMEM. */
+int rest_promise(struct ipam *ipam);
+void rest_unpromise(struct ipam *ipam);
+/* The address's slot is taken already: keep it so until the time. Uses up a promise. */
+void rest_begin(struct ipam *ipam, const struct store_rest *rest, struct block *block);
+/* At load, or when a block is delegated: take the slots of what rests. */
+int rest_load(struct ipam *ipam, const struct store_rest *rest, size_t n);
+int rest_apply(struct ipam *ipam, struct block *block);
+/* The earliest, or NULL; take it from the heap. */
+const struct store_rest *rest_first(const struct ipam *ipam);
+void rest_pop(struct ipam *ipam);
+/* Free the slot. */
+void rest_end(struct ipam *ipam, const struct store_rest *rest);
+bool rest_has(const struct ipam *ipam, uint64_t cluster, unsigned family, u128 addr);
+
+/* ---- behind: attributes that are written after the answer (behind.c) */
+struct behind_row {
+	uint64_t id;
+	struct ipam_attr attr;
+	uint32_t generation;
+	struct xattr *xattr; /* copies */
+};
+/* Room for one more mark, so that behind_mark can't fail. -ENOMEM. */
+int behind_room(struct ipam *ipam);
+void behind_mark(struct ipam *ipam, struct lease *l);
+/* Take what is marked, as copies. *rows is the caller's: behind_free. -ENOMEM: all stays marked. */
+int behind_take(struct ipam *ipam, struct behind_row **rows, size_t *n);
+int behind_store(struct ipam *ipam, const struct behind_row *rows, size_t n);
+/* They could not be stored: mark them again, and remember the failure for sync. */
+void behind_again(struct ipam *ipam, const struct behind_row *rows, size_t n);
+void behind_free(struct behind_row *rows, size_t n);
+
+/* ---- timer: expiry and the end of rests (timer.c) */
+int timer_start(struct ipam *ipam);
+/* Ends the thread; timer_at goes on to be harmless until timer_free, since the committer may call it still. */
+void timer_stop(struct ipam *ipam);
+void timer_free(struct ipam *ipam);
+/* Something is due at this time: wake then, at the latest. */
+void timer_at(struct ipam *ipam, int64_t when);
+/* A lease of the node was made or renewed, or its ttl changed. */
+void timer_lease(struct ipam *ipam, struct node *n, const struct lease *l);
+
+#endif

@@ -1,0 +1,438 @@
+#include "ipam.h"
+
+#include "change.h"
+#include "commit.h"
+#include "delegate.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <syslog.h>
+#include <unistd.h>
+
+/* ---- life ------------------------------------------------------------------------------------------------- */
+
+static void read_boot_id(char out[IPAM_BOOT_ID])
+{
+	FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
+
+	if (f == NULL || fgets(out, IPAM_BOOT_ID, f) == NULL)
+		snprintf(out, IPAM_BOOT_ID, "unknown");
+	out[strcspn(out, "\n")] = 0;
+	if (f != NULL)
+		fclose(f);
+}
+
+/* Find this boot among those loaded, or store it. */
+static int enter_boot(struct ipam *ipam, struct ipam_error *error)
+{
+	struct registry *r = &ipam->registry;
+	char boot_id[IPAM_BOOT_ID];
+	uint64_t id;
+	int rc;
+
+	read_boot_id(boot_id);
+	for (uint32_t i = 0; i < r->boots; i++)
+		if (strcmp(r->boot[i].boot_id, boot_id) == 0) {
+			ipam->boot = (uint16_t)i;
+			return 0;
+		}
+	id = engine_id(ipam);
+	rc = registry_boot(r, id, boot_id, &ipam->boot);
+	if (rc < 0 || ipam->options.read_only)
+		return rc;
+	rc = store_begin(ipam->store, true);
+	if (rc == 0)
+		rc = store_put_next_id(ipam->store, id + 1);
+	if (rc == 0)
+		rc = store_put_boot(ipam->store, id, boot_id);
+	if (rc == 0)
+		rc = store_commit(ipam->store);
+	if (rc < 0) {
+		snprintf(error->text, sizeof error->text, "%s: %s", ipam->path, store_message(ipam->store));
+		store_rollback(ipam->store);
+	}
+	return rc;
+}
+
+static int load(struct ipam *ipam, struct ipam_error *error)
+{
+	struct store_loaded loaded;
+	int rc = store_load(ipam->store, &ipam->registry, &loaded, error);
+
+	if (rc < 0)
+		return rc;
+	atomic_store(&ipam->next_id, loaded.next_id);
+	ipam->stored_next_id = loaded.next_id;
+	rc = rest_load(ipam, loaded.rest, loaded.rests);
+	free(loaded.rest);
+	for (struct cluster *c = ipam->registry.first; c != NULL; c = c->next)
+		for (struct node *n = c->first; n != NULL; n = n->next)
+			n->next_expiry = node_setting(n, IPAM_TTL) > 0 ? 0 : INT64_MAX;
+	return rc < 0 ? rc : enter_boot(ipam, error);
+}
+
+int ipam_open(const char *path, const struct ipam_options *options, struct ipam **out, struct ipam_error *error)
+{
+	struct ipam *ipam = calloc(1, sizeof *ipam);
+	uint64_t seed = 1;
+	int rc;
+
+	error->text[0] = 0;
+	if (ipam == NULL)
+		return -ENOMEM;
+	ipam->options = *options;
+	ipam->delegate = &delegate_local;
+	ipam->deferred_tail = &ipam->deferred;
+	ipam->path = strdup(path);
+	if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) < 0)
+		seed = (uint64_t)engine_now();
+	registry_init(&ipam->registry, seed);
+	pthread_rwlock_init(&ipam->lock, NULL);
+	pthread_mutex_init(&ipam->problem_lock, NULL);
+	rc = ipam->path == NULL ? -ENOMEM : store_open(path, options, &ipam->store, error);
+	if (rc == 0)
+		rc = load(ipam, error);
+	if (rc == 0 && !options->read_only)
+		rc = commit_start(ipam);
+	if (rc == 0 && !options->read_only)
+		rc = timer_start(ipam);
+	if (rc < 0) {
+		if (error->text[0] == 0)
+			snprintf(error->text, sizeof error->text, "%s: %s", path, strerror(-rc));
+		ipam_close(ipam);
+		return rc;
+	}
+	*out = ipam;
+	return 0;
+}
+
+void ipam_close(struct ipam *ipam)
+{
+	if (ipam == NULL)
+		return;
+	timer_stop(ipam); /* it submits changes: first */
+	commit_stop(ipam);
+	timer_free(ipam);
+	store_close(ipam->store);
+	registry_close(&ipam->registry);
+	free(ipam->rests.heap);
+	free(ipam->behind.id);
+	pthread_rwlock_destroy(&ipam->lock);
+	pthread_mutex_destroy(&ipam->problem_lock);
+	free(ipam->path);
+	free(ipam);
+}
+
+/* ---- changes: each call fills a record and submits it -------------------------------------------------------- */
+
+static void submit(struct ipam *ipam, struct change *c, ipam_done *done, void *arg)
+{
+	if (c == NULL)
+		done(arg, -ENOMEM, NULL);
+	else
+		change_submit(ipam, c);
+}
+
+void ipam_make(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const char *name, bool exclusive,
+	       const struct ipam_owner *owner, ipam_done *done, void *arg)
+{
+	static const struct change_type *const type[] = {
+		[IPAM_CLUSTER] = &change_cluster_make,
+		[IPAM_NODE] = &change_node_make,
+		[IPAM_LEASE] = &change_lease_make,
+	};
+	struct change *c = change_name(change_new(type[kind], done, arg), name);
+
+	if (c != NULL) {
+		c->parent = parent;
+		c->exclusive = exclusive;
+		c->owner = *owner;
+	}
+	submit(ipam, c, done, arg);
+}
+
+void ipam_remove(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const char *name, ipam_done *done, void *arg)
+{
+	static const struct change_type *const type[] = {
+		[IPAM_CLUSTER] = &change_cluster_remove,
+		[IPAM_NODE] = &change_node_remove,
+		[IPAM_LEASE] = &change_lease_remove,
+	};
+	struct change *c = change_name(change_new(type[kind], done, arg), name);
+
+	if (c != NULL)
+		c->parent = parent;
+	submit(ipam, c, done, arg);
+}
+
+void ipam_release(struct ipam *ipam, uint64_t lease, uint32_t generation, ipam_done *done, void *arg)
+{
+	struct change *c = change_new(&change_lease_remove, done, arg);
+
+	if (c != NULL) {
+		c->id = lease;
+		c->generation = generation;
+	}
+	submit(ipam, c, done, arg);
+}
+
+void ipam_rename(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const char *name, uint64_t new_parent,
+		 const char *new_name, ipam_done *done, void *arg)
+{
+	static const struct change_type *const type[] = {
+		[IPAM_CLUSTER] = &change_cluster_rename,
+		[IPAM_NODE] = &change_node_rename,
+		[IPAM_LEASE] = &change_lease_rename,
+	};
+	struct change *c = change_name(change_name(change_new(type[kind], done, arg), name), new_name);
+
+	if (c != NULL) {
+		c->parent = parent;
+		c->new_parent = new_parent;
+	}
+	submit(ipam, c, done, arg);
+}
+
+void ipam_write(struct ipam *ipam, enum ipam_text what, uint64_t id, const char *text, size_t size, bool append,
+		ipam_done *done, void *arg)
+{
+	static const struct change_type *const type[] = {
+		[IPAM_CLUSTER_CIDRS] = &change_cidrs,
+		[IPAM_CLUSTER_RESERVED] = &change_reserved,
+		[IPAM_CLUSTER_SETTINGS] = &change_cluster_settings,
+		[IPAM_NODE_CIDRS] = &change_node_cidrs,
+		[IPAM_NODE_SETTINGS] = &change_node_settings,
+		[IPAM_LEASE_ADDRESSES] = &change_lease_write,
+	};
+	struct change *c;
+
+	if (memchr(text, 0, size) != NULL) {
+		done(arg, -EINVAL, NULL);
+		return;
+	}
+	c = change_text(change_new(type[what], done, arg), text, size);
+	if (c != NULL) {
+		c->what = what;
+		c->id = id;
+		c->append = append;
+	}
+	submit(ipam, c, done, arg);
+}
+
+void ipam_set_attr(struct ipam *ipam, enum ipam_kind kind, uint64_t id, unsigned which, const struct ipam_attr *attr,
+		   ipam_done *done, void *arg)
+{
+	struct change *c = change_new(&change_attr, done, arg);
+
+	if (c != NULL) {
+		c->kind = kind;
+		c->id = id;
+		c->which = which;
+		c->attr = *attr;
+	}
+	submit(ipam, c, done, arg);
+}
+
+void ipam_sync_object(struct ipam *ipam, enum ipam_kind kind, uint64_t id, ipam_done *done, void *arg)
+{
+	struct change *c = change_new(&change_sync, done, arg);
+
+	if (c != NULL) {
+		c->kind = kind;
+		c->id = id;
+	}
+	submit(ipam, c, done, arg);
+}
+
+/* ---- attributes ------------------------------------------------------------------------------------------- */
+
+static struct lease *visible(const struct ipam *ipam, uint64_t id)
+{
+	uint32_t h = registry_find_lease(&ipam->registry, id);
+
+	return h == 0 || registry_lease(&ipam->registry, h)->pending ? NULL : registry_lease(&ipam->registry, h);
+}
+
+static int set_xattr(struct ipam *ipam, uint64_t lease, const char *name, const void *value, size_t size, int flags)
+{
+	enum { CREATE = 1, REPLACE = 2 }; /* XATTR_*, which sys/xattr.h defines */
+	struct lease *l = visible(ipam, lease);
+	const struct xattr *old;
+	size_t bytes;
+	int rc;
+
+	if (l == NULL)
+		return -ENOENT;
+	old = lease_xattr(l, name);
+	if (old != NULL && flags & CREATE)
+		return -EEXIST;
+	if (old == NULL && flags & REPLACE)
+		return -ENODATA;
+	bytes = lease_xattr_bytes(l) + strlen(name) + size;
+	if (old != NULL)
+		bytes -= (size_t)old->name_size + old->value_size;
+	if (bytes > IPAM_XATTR_BUDGET)
+		return -ENOSPC;
+	rc = behind_room(ipam);
+	if (rc == 0)
+		rc = lease_xattr_put(l, name, value, size);
+	if (rc == 0) {
+		l->generation++;
+		l->ctime = engine_now();
+		behind_mark(ipam, l);
+	}
+	return rc;
+}
+
+int ipam_xattr_set(struct ipam *ipam, uint64_t lease, const char *name, const void *value, size_t size, int flags)
+{
+	int rc;
+
+	if (ipam->options.read_only)
+		return -EROFS;
+	if (name[0] == 0 || size > IPAM_XATTR_BUDGET)
+		return name[0] == 0 ? -EINVAL : -ENOSPC;
+	pthread_rwlock_wrlock(&ipam->lock);
+	rc = set_xattr(ipam, lease, name, value, size, flags);
+	pthread_rwlock_unlock(&ipam->lock);
+	if (rc == 0)
+		commit_behind(ipam);
+	return rc;
+}
+
+int ipam_xattr_remove(struct ipam *ipam, uint64_t lease, const char *name)
+{
+	struct lease *l;
+	int rc;
+
+	if (ipam->options.read_only)
+		return -EROFS;
+	pthread_rwlock_wrlock(&ipam->lock);
+	l = visible(ipam, lease);
+	rc = l == NULL ? -ENOENT : behind_room(ipam);
+	if (rc == 0 && !lease_xattr_drop(l, name))
+		rc = -ENODATA;
+	if (rc == 0) {
+		l->generation++;
+		l->ctime = engine_now();
+		behind_mark(ipam, l);
+	}
+	pthread_rwlock_unlock(&ipam->lock);
+	if (rc == 0)
+		commit_behind(ipam);
+	return rc;
+}
+
+int ipam_xattr_get(struct ipam *ipam, uint64_t lease, const char *name, void *value, size_t size)
+{
+	const struct lease *l;
+	const struct xattr *x;
+	int rc;
+
+	pthread_rwlock_rdlock(&ipam->lock);
+	l = visible(ipam, lease);
+	x = l == NULL ? NULL : lease_xattr(l, name);
+	if (l == NULL)
+		rc = -ENOENT;
+	else if (x == NULL)
+		rc = -ENODATA;
+	else if (size > 0 && size < x->value_size)
+		rc = -ERANGE;
+	else
+		rc = (int)x->value_size;
+	if (rc > 0 && size > 0)
+		memcpy(value, xattr_value(x), x->value_size);
+	pthread_rwlock_unlock(&ipam->lock);
+	return rc;
+}
+
+int ipam_xattr_list(struct ipam *ipam, uint64_t lease, char *list, size_t size)
+{
+	const struct lease *l;
+	size_t n = 0;
+	int rc = 0;
+
+	pthread_rwlock_rdlock(&ipam->lock);
+	l = visible(ipam, lease);
+	if (l == NULL)
+		rc = -ENOENT;
+	for (const struct xattr *x = l == NULL ? NULL : l->xattr; x != NULL; x = x->next) {
+		if (size > 0 && n + x->name_size + 1u <= size)
+			memcpy(list + n, x->data, x->name_size + 1u);
+		n += x->name_size + 1u;
+	}
+	pthread_rwlock_unlock(&ipam->lock);
+	if (rc == 0)
+		rc = size > 0 && n > size ? -ERANGE : (int)n;
+	return rc;
+}
+
+/* ---- waiting ---------------------------------------------------------------------------------------------- */
+
+struct ipam_wait {
+	pthread_mutex_t lock; /* the rest */
+	pthread_cond_t wake;
+	bool ready;
+	int error;
+	struct ipam_object object;
+};
+
+struct ipam_wait *ipam_wait_new(void)
+{
+	struct ipam_wait *w = calloc(1, sizeof *w);
+
+	if (w != NULL) {
+		pthread_mutex_init(&w->lock, NULL);
+		pthread_cond_init(&w->wake, NULL);
+	}
+	return w;
+}
+
+void ipam_wait_done(void *wait, int error, const struct ipam_object *object)
+{
+	struct ipam_wait *w = wait;
+
+	pthread_mutex_lock(&w->lock);
+	w->error = error;
+	if (object != NULL)
+		w->object = *object;
+	w->ready = true;
+	pthread_cond_signal(&w->wake);
+	pthread_mutex_unlock(&w->lock);
+}
+
+int ipam_wait(struct ipam_wait *w, struct ipam_object *object)
+{
+	int error;
+
+	pthread_mutex_lock(&w->lock);
+	while (!w->ready)
+		pthread_cond_wait(&w->wake, &w->lock);
+	pthread_mutex_unlock(&w->lock);
+	error = w->error;
+	if (object != NULL)
+		*object = w->object;
+	pthread_cond_destroy(&w->wake);
+	pthread_mutex_destroy(&w->lock);
+	free(w);
+	return error;
+}
+
+void ipam_engine(struct ipam *ipam, struct ipam_engine *out)
+{
+	*out = (struct ipam_engine){
+		.path = ipam->path,
+		.commits = atomic_load(&ipam->commits),
+		.changes = atomic_load(&ipam->changes),
+		.failed_changes = atomic_load(&ipam->failed_changes),
+		.expired = atomic_load(&ipam->expired),
+		.queue = atomic_load(&ipam->queued),
+	};
+	pthread_mutex_lock(&ipam->problem_lock);
+	out->healthy = ipam->problem[0] == 0;
+	memcpy(out->problem, ipam->problem, sizeof out->problem);
+	pthread_mutex_unlock(&ipam->problem_lock);
+}

@@ -1,0 +1,278 @@
+/* ipam — the public face of libipam: clusters, nodes and leases, allocated in memory and durable in SQLite.
+ *
+ * Everything goes through one opaque handle; there are no globals. All functions are thread-safe unless they say
+ * otherwise. Errors are negative errnos. Times are nanoseconds since the epoch. Ids are positive, less than 2^48, given
+ * once and never again (not after a restart either); the root has id IPAM_ROOT_ID.
+ *
+ * Reading is answered from memory. Changing is asynchronous: the call checks and reserves, and `done` is called exactly
+ * once, from the calling thread (refused, or nothing to do) or from the committer's (durable, or failed and undone).
+ * `done` must not block. Strings and buffers handed in are copied.
+ */
+#ifndef IPAM_H
+#define IPAM_H
+
+#include "cidr.h"
+
+struct ipam;
+
+enum {
+	IPAM_ROOT_ID = 1,
+	IPAM_NAME_MAX = 255,       /* bytes of a cluster's or lease's name */
+	IPAM_NODE_NAME_MAX = 253,  /* bytes of a node's: RFC 1123 subdomain, as Kubernetes' */
+	IPAM_XATTR_BUDGET = 4096,  /* bytes of attribute names and values a lease may carry */
+	IPAM_BOOT_ID = 37,         /* a boot id with its NUL */
+	IPAM_LEASE_TEXT = 2 * CIDR_TEXT, /* a lease's content with a NUL */
+};
+
+/* ---- life ------------------------------------------------------------------------------------------------- */
+
+enum ipam_sync {
+	IPAM_SYNC_FULL,   /* `done` means: survives loss of power */
+	IPAM_SYNC_NORMAL, /* `done` means: survives any crash of the process; delegations are full all the same */
+};
+
+struct ipam_options {
+	enum ipam_sync sync;
+	bool read_only; /* every change is refused with -EROFS, nothing expires */
+	bool create;    /* make the database if there is none */
+	/* Called (by several threads at a time) with a syslog priority; may be NULL. */
+	void (*log)(void *arg, int priority, const char *message);
+	/* Called when the daemon itself released a lease (expired), after it became durable; may be NULL. */
+	void (*released)(void *arg, uint64_t node, uint64_t lease, const char *name);
+	void *arg;
+};
+
+/* A sentence for the user that says what is wrong and what to do. */
+struct ipam_error {
+	char text[512];
+};
+
+/* Open a database and load it. Errors (error->text is set): -ENOENT none there and !create, -EBUSY in use by another
+ * daemon, -EINVAL no ipamfs database, -ENOTSUP of a newer version, -EUCLEAN its rows contradict each other, others
+ * from the system. */
+int ipam_open(const char *path, const struct ipam_options *options, struct ipam **out, struct ipam_error *error);
+/* Commit what is queued, stop the threads, close the database. NULL is fine. No calls may be under way. */
+void ipam_close(struct ipam *ipam);
+
+/* ---- objects ---------------------------------------------------------------------------------------------- */
+
+enum ipam_kind { IPAM_ROOT, IPAM_CLUSTER, IPAM_NODE, IPAM_LEASE };
+
+struct ipam_attr {
+	uint32_t uid, gid;
+	uint32_t mode; /* permission bits, 07777 */
+	int64_t atime, mtime, ctime, btime;
+};
+
+/* What a stat needs. */
+struct ipam_object {
+	enum ipam_kind kind;
+	bool created;      /* ipam_make: this call made it */
+	uint64_t id, parent;
+	struct ipam_attr attr;
+	uint32_t size;     /* of a lease: bytes of its text */
+	uint32_t children; /* of the others: how many */
+};
+
+int ipam_get(struct ipam *ipam, enum ipam_kind kind, uint64_t id, struct ipam_object *out); /* -ENOENT */
+/* kind is the child's. -ENOENT. */
+int ipam_lookup(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const char *name, struct ipam_object *out);
+/* -ENOENT. */
+int ipam_name(struct ipam *ipam, enum ipam_kind kind, uint64_t id, char out[IPAM_NAME_MAX + 1]);
+/* The ids of all children in the order they were made; *ids is the caller's to free. -ENOENT, -ENOMEM. */
+int ipam_children(struct ipam *ipam, enum ipam_kind kind, uint64_t id, uint64_t **ids, size_t *n);
+
+/* ---- leases ----------------------------------------------------------------------------------------------- */
+
+struct ipam_lease_info {
+	struct ipam_object object;
+	uint64_t node, cluster;
+	bool has[CIDR_FAMILIES];
+	u128 addr[CIDR_FAMILIES];
+	uint8_t len[CIDR_FAMILIES];             /* prefix length of its block */
+	bool has_gateway[CIDR_FAMILIES];
+	u128 gateway[CIDR_FAMILIES];
+	uint32_t generation;                    /* grows with each change of the lease */
+	char boot_id[IPAM_BOOT_ID];             /* of the machine's boot in which it was made */
+};
+
+int ipam_lease(struct ipam *ipam, uint64_t id, struct ipam_lease_info *out); /* -ENOENT */
+/* "ADDRESS/LEN\n" for each family, IPv4 first. Returns the length, or -ENOENT. */
+int ipam_lease_text(struct ipam *ipam, uint64_t id, char out[IPAM_LEASE_TEXT]);
+/* The lease that holds an address in a cluster, or in a node (kind, id say which). -ENOENT. */
+int ipam_holder(struct ipam *ipam, enum ipam_kind kind, uint64_t id, unsigned family, u128 addr, uint64_t *lease);
+
+/* Extended attributes of a lease: names without "user.". Written behind: visible at once, durable later; ipam_sync waits.
+ * set: flags as setxattr(2)'s: -EEXIST, -ENODATA; -ENOSPC past IPAM_XATTR_BUDGET. get and list return the size, and
+ * fill when size > 0 (-ERANGE too small); list gives NUL-terminated names. -ENOENT no such lease. */
+int ipam_xattr_set(struct ipam *ipam, uint64_t lease, const char *name, const void *value, size_t size, int flags);
+int ipam_xattr_remove(struct ipam *ipam, uint64_t lease, const char *name);
+int ipam_xattr_get(struct ipam *ipam, uint64_t lease, const char *name, void *value, size_t size);
+int ipam_xattr_list(struct ipam *ipam, uint64_t lease, char *list, size_t size);
+
+/* ---- changes ---------------------------------------------------------------------------------------------- */
+
+/* object is NULL on error and where the object is gone. */
+typedef void ipam_done(void *arg, int error, const struct ipam_object *object);
+
+struct ipam_owner {
+	uint32_t uid, gid, mode; /* of what is made */
+};
+
+/* Make a cluster (parent is IPAM_ROOT_ID), a node in a cluster (delegating blocks) or a lease in a node (allocating
+ * addresses). An existing name: -EEXIST, but for a lease without `exclusive` success with created false. A lease's name
+ * that is an address asks for that one. -EINVAL bad name, -ENAMETOOLONG, -ENOENT no such parent, -ENOSPC no address or
+ * block left (or the disk is full), -EDQUOT past max-leases, -EADDRINUSE, -EADDRNOTAVAIL, -EROFS, -EIO. */
+void ipam_make(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const char *name, bool exclusive,
+	       const struct ipam_owner *owner, ipam_done *done, void *arg);
+/* Remove by name: -ENOENT, -ENOTEMPTY. */
+void ipam_remove(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const char *name, ipam_done *done, void *arg);
+/* Release a lease by id, if its generation is this one still (0: any): -ENOENT, -ESTALE. */
+void ipam_release(struct ipam *ipam, uint64_t lease, uint32_t generation, ipam_done *done, void *arg);
+/* Rename: -ENOENT, -EEXIST the new name is held (by another), -EXDEV another parent. */
+void ipam_rename(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const char *name, uint64_t new_parent,
+		 const char *new_name, ipam_done *done, void *arg);
+
+enum ipam_text {
+	IPAM_CLUSTER_CIDRS,    /* id: a cluster. Lines "CIDR [NODE-MASK]" */
+	IPAM_CLUSTER_RESERVED, /* id: a cluster. Lines CIDR, ADDRESS or FIRST-LAST */
+	IPAM_CLUSTER_SETTINGS, /* id: a cluster. Lines "KEY VALUE" */
+	IPAM_NODE_CIDRS,       /* id: a node. Lines CIDR: delegate exactly these */
+	IPAM_NODE_SETTINGS,    /* id: a node */
+	IPAM_LEASE_ADDRESSES,  /* id: a lease. Lines ADDRESS[/LEN], at most one a family */
+};
+/* What a write to the file of that name means, all lines or none; append adds where false replaces (cidrs, reserved).
+ * Errors as interface.md lists them: -EINVAL, -EEXIST, -EBUSY, -EADDRINUSE, -EADDRNOTAVAIL, -ENOSPC. */
+void ipam_write(struct ipam *ipam, enum ipam_text what, uint64_t id, const char *text, size_t size, bool append,
+		ipam_done *done, void *arg);
+
+enum { IPAM_SET_UID = 1, IPAM_SET_GID = 2, IPAM_SET_MODE = 4, IPAM_SET_ATIME = 8, IPAM_SET_MTIME = 16 };
+/* Change owner, mode, times; which is a set of IPAM_SET_*. Of clusters, nodes and leases. */
+void ipam_set_attr(struct ipam *ipam, enum ipam_kind kind, uint64_t id, unsigned which, const struct ipam_attr *attr,
+		   ipam_done *done, void *arg);
+/* `done` when all that was written behind of this object so far is durable; a failure since the last is told here. */
+void ipam_sync_object(struct ipam *ipam, enum ipam_kind kind, uint64_t id, ipam_done *done, void *arg);
+
+/* Run one change and wait for it: for tools and tests. Call CHANGE with ipam_wait_done and &wait, then ipam_wait. */
+struct ipam_wait;
+struct ipam_wait *ipam_wait_new(void); /* NULL: no memory */
+void ipam_wait_done(void *wait, int error, const struct ipam_object *object);
+/* Wait, copy the object (may be NULL), free: the error. */
+int ipam_wait(struct ipam_wait *wait, struct ipam_object *object);
+
+/* ---- reports: one consistent picture ------------------------------------------------------------------------ */
+
+/* Between begin and end nothing changes; the functions below may only be called there, by the thread that began, and
+ * no others (ipam_stats takes the lock itself: not there). What the views point at is valid until the end. Keep it short: changes wait. */
+void ipam_read_begin(struct ipam *ipam);
+void ipam_read_end(struct ipam *ipam);
+
+struct ipam_cidr_view {
+	struct cidr cidr;
+	uint8_t node_mask;
+	u128 blocks;   /* that can be delegated: all less the reserved */
+	u128 used;     /* delegated */
+};
+
+struct ipam_cluster_view {
+	uint64_t id;
+	const char *name;
+	struct ipam_attr attr;
+	size_t cidrs;
+	const struct cidr_range *reserved_range;
+	size_t reserved;
+	uint32_t nodes;
+	uint64_t leases;
+};
+
+struct ipam_node_view {
+	uint64_t id, cluster;
+	const char *name;
+	struct ipam_attr attr;
+	uint32_t blocks, leases;
+};
+
+struct ipam_block_view {
+	struct cidr cidr;
+	uint64_t node;
+	const char *node_name;
+	u128 used, capacity, resting; /* leased; that can be leased at all; released and resting still */
+	bool has_gateway;
+	u128 gateway;
+	const void *block; /* for ipam_block_state */
+};
+
+struct ipam_lease_view {
+	uint64_t id, node, cluster;
+	const char *name, *node_name, *cluster_name;
+	struct ipam_attr attr;
+	bool has[CIDR_FAMILIES];
+	u128 addr[CIDR_FAMILIES];
+	uint8_t len[CIDR_FAMILIES];
+	uint32_t generation;
+	const char *boot_id;
+	const void *lease; /* for ipam_view_xattr */
+};
+
+/* fn returns 0 to go on; anything else ends the walk and is returned. -ENOENT: no such object. */
+int ipam_each_cluster(struct ipam *ipam, int (*fn)(void *arg, const struct ipam_cluster_view *), void *arg);
+int ipam_view_cluster(struct ipam *ipam, uint64_t id, struct ipam_cluster_view *out);
+int ipam_view_cidr(struct ipam *ipam, uint64_t cluster, size_t i, struct ipam_cidr_view *out);
+int ipam_each_node(struct ipam *ipam, uint64_t cluster, int (*fn)(void *arg, const struct ipam_node_view *), void *arg);
+int ipam_view_node(struct ipam *ipam, uint64_t id, struct ipam_node_view *out);
+/* kind IPAM_CLUSTER: sorted by family and address; IPAM_NODE: oldest first. -ENOMEM. */
+int ipam_each_block(struct ipam *ipam, enum ipam_kind kind, uint64_t id,
+		    int (*fn)(void *arg, const struct ipam_block_view *), void *arg);
+/* Of the root, a cluster or a node, node by node, in the order they were made. */
+int ipam_each_lease(struct ipam *ipam, enum ipam_kind kind, uint64_t id,
+		    int (*fn)(void *arg, const struct ipam_lease_view *), void *arg);
+/* Value of an attribute (name without "user."), or NULL; *size is its length, no NUL at its end. */
+const char *ipam_view_xattr(const struct ipam_lease_view *lease, const char *name, size_t *size);
+
+enum ipam_slot { IPAM_SLOT_FREE, IPAM_SLOT_LEASED, IPAM_SLOT_RESTING, IPAM_SLOT_GATEWAY, IPAM_SLOT_RESERVED };
+/* What an address of a block is; SLOT_RESERVED also for network, broadcast and anycast addresses. */
+enum ipam_slot ipam_block_state(struct ipam *ipam, const struct ipam_block_view *block, u128 addr);
+
+/* Numbers of the root, a cluster or a node. -ENOENT. */
+struct ipam_stats {
+	uint64_t clusters, nodes, leases;
+	u128 blocks, blocks_used;  /* both families; of a node: the delegated ones, twice */
+	u128 addresses;            /* that can be leased in the delegated blocks, both families */
+	u128 addresses_used, addresses_resting;
+	u128 leases_free;          /* further leases that fit, without growing: the scarcest family decides */
+	struct ipam_usage {
+		u128 total, used, free;
+	} usage;                   /* for statfs: of a node its addresses, of a cluster its blocks (the family with the
+				    * fewest free ones), of the root all leases */
+};
+int ipam_stats(struct ipam *ipam, enum ipam_kind kind, uint64_t id, struct ipam_stats *out);
+
+/* ---- settings: the table --------------------------------------------------------------------------------------- */
+
+enum ipam_setting {
+	IPAM_MAX_BLOCKS, IPAM_REUSE_DELAY, IPAM_TTL, IPAM_MAX_LEASES, IPAM_GATEWAY, IPAM_BLOCK_QUARANTINE,
+	IPAM_SETTINGS /* how many */
+};
+/* The key, e.g. "max-blocks". */
+const char *ipam_setting_name(enum ipam_setting setting);
+/* Its value in force for a cluster or node, as text; *inherited: the object has not set it itself. -ENOENT. Between
+ * ipam_read_begin and ipam_read_end. */
+int ipam_setting(struct ipam *ipam, enum ipam_kind kind, uint64_t id, enum ipam_setting setting, char out[32],
+		 bool *inherited);
+
+/* ---- the engine's own numbers ------------------------------------------------------------------------------------ */
+
+struct ipam_engine {
+	const char *path;
+	bool healthy;             /* false: a change would fail now */
+	char problem[256];        /* why, and since when */
+	uint64_t commits, changes, failed_changes;
+	uint64_t expired;         /* leases released by their ttl since the mount */
+	uint64_t queue;           /* changes that wait now */
+};
+void ipam_engine(struct ipam *ipam, struct ipam_engine *out);
+
+/* Validate a name as ipam_make does: 0, -EINVAL, -ENAMETOOLONG. */
+int ipam_check_name(enum ipam_kind kind, const char *name);
+
+#endif

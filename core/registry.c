@@ -1,0 +1,763 @@
+#include "registry.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- keys: what the indexes hash and match ------------------------------------------------------------------ */
+
+struct name_key {
+	uint64_t parent;
+	const char *name;
+};
+
+static uint64_t hash_name(const struct registry *r, uint64_t parent, const char *name)
+{
+	return index_hash_bytes(r->seed ^ parent, name, strlen(name));
+}
+
+static uint64_t hash_id(const struct registry *r, uint64_t id)
+{
+	return index_hash_u64(r->seed, id);
+}
+
+static uint64_t cluster_id_hash(const void *arg, uint32_t h)
+{
+	const struct registry *r = arg;
+
+	return hash_id(r, r->cluster[h]->id);
+}
+
+static bool cluster_id_match(const void *arg, uint32_t h, const void *key)
+{
+	const struct registry *r = arg;
+
+	return r->cluster[h]->id == *(const uint64_t *)key;
+}
+
+static uint64_t cluster_name_hash(const void *arg, uint32_t h)
+{
+	const struct registry *r = arg;
+
+	return hash_name(r, 0, r->cluster[h]->name);
+}
+
+static bool cluster_name_match(const void *arg, uint32_t h, const void *key)
+{
+	const struct registry *r = arg;
+
+	return strcmp(r->cluster[h]->name, key) == 0;
+}
+
+static uint64_t node_id_hash(const void *arg, uint32_t h)
+{
+	const struct registry *r = arg;
+
+	return hash_id(r, r->node[h]->id);
+}
+
+static bool node_id_match(const void *arg, uint32_t h, const void *key)
+{
+	const struct registry *r = arg;
+
+	return r->node[h]->id == *(const uint64_t *)key;
+}
+
+static uint64_t node_name_hash(const void *arg, uint32_t h)
+{
+	const struct registry *r = arg;
+
+	return hash_name(r, r->node[h]->cluster->id, r->node[h]->name);
+}
+
+static bool node_name_match(const void *arg, uint32_t h, const void *key)
+{
+	const struct registry *r = arg;
+	const struct name_key *k = key;
+
+	return r->node[h]->cluster->id == k->parent && strcmp(r->node[h]->name, k->name) == 0;
+}
+
+static uint64_t lease_id_hash(const void *arg, uint32_t h)
+{
+	const struct registry *r = arg;
+
+	return hash_id(r, registry_lease(r, h)->id);
+}
+
+static bool lease_id_match(const void *arg, uint32_t h, const void *key)
+{
+	return registry_lease(arg, h)->id == *(const uint64_t *)key;
+}
+
+static uint64_t lease_name_hash(const void *arg, uint32_t h)
+{
+	const struct registry *r = arg;
+	const struct lease *l = registry_lease(r, h);
+
+	return hash_name(r, l->node, l->name);
+}
+
+static bool lease_name_match(const void *arg, uint32_t h, const void *key)
+{
+	const struct lease *l = registry_lease(arg, h);
+	const struct name_key *k = key;
+
+	return l->node == k->parent && strcmp(l->name, k->name) == 0;
+}
+
+static uint64_t hash_addr(const struct registry *r, u128 addr)
+{
+	return index_hash_u64(index_hash_u64(r->seed, (uint64_t)(addr >> 64)), (uint64_t)addr);
+}
+
+static uint64_t lease_ip4_hash(const void *arg, uint32_t h)
+{
+	const struct cluster *c = arg;
+
+	return hash_addr(c->registry, lease_addr(registry_lease(c->registry, h), CIDR_V4));
+}
+
+static bool lease_ip4_match(const void *arg, uint32_t h, const void *key)
+{
+	const struct cluster *c = arg;
+
+	return lease_addr(registry_lease(c->registry, h), CIDR_V4) == *(const u128 *)key;
+}
+
+static uint64_t lease_ip6_hash(const void *arg, uint32_t h)
+{
+	const struct cluster *c = arg;
+
+	return hash_addr(c->registry, lease_addr(registry_lease(c->registry, h), CIDR_V6));
+}
+
+static bool lease_ip6_match(const void *arg, uint32_t h, const void *key)
+{
+	const struct cluster *c = arg;
+
+	return lease_addr(registry_lease(c->registry, h), CIDR_V6) == *(const u128 *)key;
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------- */
+
+void registry_init(struct registry *r, uint64_t seed)
+{
+	*r = (struct registry){ .seed = seed };
+	index_init(&r->cluster_by_id, cluster_id_hash, r);
+	index_init(&r->cluster_by_name, cluster_name_hash, r);
+	index_init(&r->node_by_id, node_id_hash, r);
+	index_init(&r->node_by_name, node_name_hash, r);
+	index_init(&r->lease_by_id, lease_id_hash, r);
+	index_init(&r->lease_by_name, lease_name_hash, r);
+}
+
+static void free_xattrs(struct lease *l)
+{
+	while (l->xattr != NULL) {
+		struct xattr *x = l->xattr;
+
+		l->xattr = x->next;
+		free(x);
+	}
+}
+
+static void free_node(struct node *n)
+{
+	for (uint32_t i = 0; i < n->blocks; i++)
+		block_free(n->block[i]);
+	free(n->block);
+	free(n->name);
+	free(n);
+}
+
+static void free_cluster(struct cluster *c)
+{
+	for (size_t i = 0; i < c->cidrs; i++)
+		cluster_cidr_free(c->cidr[i]);
+	free(c->cidr);
+	free(c->reserved);
+	for (unsigned f = 0; f < CIDR_FAMILIES; f++)
+		index_close(&c->by_addr[f]);
+	free(c->name);
+	free(c);
+}
+
+void registry_close(struct registry *r)
+{
+	struct cluster *c, *next_cluster;
+
+	for (c = r->first; c != NULL; c = next_cluster) {
+		struct node *n, *next_node;
+
+		next_cluster = c->next;
+		for (n = c->first; n != NULL; n = next_node) {
+			next_node = n->next;
+			for (uint32_t h = n->first; h != 0; h = registry_lease(r, h)->next) {
+				free(registry_lease(r, h)->name);
+				free_xattrs(registry_lease(r, h));
+			}
+			free_node(n);
+		}
+		free_cluster(c);
+	}
+	for (uint32_t i = 0; i < r->chunks; i++)
+		free(r->chunk[i]);
+	free(r->chunk);
+	free(r->cluster);
+	free(r->node);
+	free(r->node_free);
+	free(r->boot);
+	index_close(&r->cluster_by_id);
+	index_close(&r->cluster_by_name);
+	index_close(&r->node_by_id);
+	index_close(&r->node_by_name);
+	index_close(&r->lease_by_id);
+	index_close(&r->lease_by_name);
+	*r = (struct registry){ 0 };
+}
+
+int registry_boot(struct registry *r, uint64_t id, const char *boot_id, uint16_t *out)
+{
+	struct boot *bigger;
+
+	for (uint32_t i = 0; i < r->boots; i++)
+		if (r->boot[i].id == id) {
+			*out = (uint16_t)i;
+			return 0;
+		}
+	if (r->boots > UINT16_MAX)
+		return -EOVERFLOW;
+	bigger = reallocarray(r->boot, r->boots + 1, sizeof *bigger);
+	if (bigger == NULL)
+		return -ENOMEM;
+	r->boot = bigger;
+	bigger[r->boots].id = id;
+	strncpy(bigger[r->boots].boot_id, boot_id, IPAM_BOOT_ID - 1);
+	bigger[r->boots].boot_id[IPAM_BOOT_ID - 1] = 0;
+	*out = (uint16_t)r->boots++;
+	return 0;
+}
+
+/* ---- clusters --------------------------------------------------------------------------------------------- */
+
+/* A free place in the table of clusters; there are few, so it is searched. */
+static int cluster_handle(struct registry *r, uint32_t *out)
+{
+	struct cluster **bigger;
+
+	for (uint32_t h = 1; h < r->cluster_handles; h++)
+		if (r->cluster[h] == NULL) {
+			*out = h;
+			return 0;
+		}
+	bigger = reallocarray(r->cluster, r->cluster_handles + 8, sizeof *bigger);
+	if (bigger == NULL)
+		return -ENOMEM;
+	memset(bigger + r->cluster_handles, 0, 8 * sizeof *bigger);
+	r->cluster = bigger;
+	*out = r->cluster_handles == 0 ? 1 : r->cluster_handles;
+	r->cluster_handles += 8;
+	return 0;
+}
+
+int registry_add_cluster(struct registry *r, uint64_t id, const char *name, struct cluster **out)
+{
+	struct cluster *c = NULL;
+	int rc;
+
+	if (registry_cluster(r, id) != NULL || registry_cluster_named(r, name) != NULL)
+		return -EEXIST;
+	if ((rc = index_reserve(&r->cluster_by_id, 1)) < 0 || (rc = index_reserve(&r->cluster_by_name, 1)) < 0)
+		return rc;
+	c = calloc(1, sizeof *c);
+	if (c == NULL || (c->name = strdup(name)) == NULL || cluster_handle(r, &c->handle) < 0) {
+		if (c != NULL)
+			free(c->name);
+		free(c);
+		return -ENOMEM;
+	}
+	c->id = id;
+	c->registry = r;
+	index_init(&c->by_addr[CIDR_V4], lease_ip4_hash, c);
+	index_init(&c->by_addr[CIDR_V6], lease_ip6_hash, c);
+	r->cluster[c->handle] = c;
+	index_add(&r->cluster_by_id, c->handle);
+	index_add(&r->cluster_by_name, c->handle);
+	c->prev = r->last;
+	*(r->last != NULL ? &r->last->next : &r->first) = c;
+	r->last = c;
+	r->clusters++;
+	*out = c;
+	return 0;
+}
+
+void registry_remove_cluster(struct registry *r, struct cluster *c)
+{
+	assert(c->nodes == 0);
+	index_remove(&r->cluster_by_id, c->handle);
+	index_remove(&r->cluster_by_name, c->handle);
+	*(c->prev != NULL ? &c->prev->next : &r->first) = c->next;
+	*(c->next != NULL ? &c->next->prev : &r->last) = c->prev;
+	r->cluster[c->handle] = NULL;
+	r->clusters--;
+	free_cluster(c);
+}
+
+int registry_rename_cluster(struct registry *r, struct cluster *c, const char *name)
+{
+	char *copy = strdup(name);
+
+	if (copy == NULL)
+		return -ENOMEM;
+	index_remove(&r->cluster_by_name, c->handle);
+	free(c->name);
+	c->name = copy;
+	return index_add(&r->cluster_by_name, c->handle); /* there is room: one was removed */
+}
+
+struct cluster *registry_cluster(const struct registry *r, uint64_t id)
+{
+	uint32_t h = index_find(&r->cluster_by_id, hash_id(r, id), cluster_id_match, &id);
+
+	return h == 0 ? NULL : r->cluster[h];
+}
+
+struct cluster *registry_cluster_named(const struct registry *r, const char *name)
+{
+	uint32_t h = index_find(&r->cluster_by_name, hash_name(r, 0, name), cluster_name_match, name);
+
+	return h == 0 ? NULL : r->cluster[h];
+}
+
+struct cluster_cidr *cluster_cidr_of(const struct cluster *c, const struct cidr *cidr)
+{
+	for (size_t i = 0; i < c->cidrs; i++)
+		if (cidr_has_cidr(&c->cidr[i]->cidr, cidr))
+			return c->cidr[i];
+	return NULL;
+}
+
+int cluster_cidr_new(const struct cidr *cidr, unsigned node_mask, struct cluster_cidr **out)
+{
+	struct cluster_cidr *cc = calloc(1, sizeof *cc);
+	int rc;
+
+	if (cc == NULL)
+		return -ENOMEM;
+	cc->cidr = *cidr;
+	cc->node_mask = (uint8_t)node_mask;
+	rc = pool_init(&cc->pool, cidr, node_mask);
+	if (rc < 0) {
+		free(cc);
+		return rc;
+	}
+	*out = cc;
+	return 0;
+}
+
+void cluster_cidr_free(struct cluster_cidr *cc)
+{
+	if (cc == NULL)
+		return;
+	pool_close(&cc->pool);
+	free(cc);
+}
+
+static int by_first(const void *a, const void *b)
+{
+	const struct pool_span *x = a, *y = b;
+
+	return x->first < y->first ? -1 : x->first > y->first;
+}
+
+int cluster_cidr_exclude(struct cluster_cidr *cc, const struct cidr_range *range, size_t n)
+{
+	struct pool_span *span = calloc(n + 1, sizeof *span);
+	u128 base = cc->cidr.base, last = cidr_last(&cc->cidr);
+	unsigned shift = cidr_bits(cc->cidr.family) - cc->node_mask;
+	u128 size_less_one = ((u128)1 << shift) - 1;
+	size_t spans = 0, kept = 0;
+	int rc;
+
+	if (span == NULL)
+		return -ENOMEM;
+	/* Addresses first, clipped and joined: two reserved halves make a reserved block. */
+	for (size_t i = 0; i < n; i++)
+		if (range[i].family == cc->cidr.family && range[i].first <= last && range[i].last >= base)
+			span[spans++] = (struct pool_span){ range[i].first < base ? base : range[i].first,
+							    range[i].last > last ? last : range[i].last };
+	qsort(span, spans, sizeof *span, by_first);
+	for (size_t i = 0; i < spans; i++) {
+		if (kept > 0 && (span[i].first <= span[kept - 1].last || span[i].first - 1 == span[kept - 1].last)) {
+			if (span[i].last > span[kept - 1].last)
+				span[kept - 1].last = span[i].last;
+		} else {
+			span[kept++] = span[i];
+		}
+	}
+	/* Then the blocks wholly inside: round inwards. */
+	spans = 0;
+	for (size_t i = 0; i < kept; i++) {
+		u128 from = span[i].first - base, to = span[i].last - base;
+		u128 first = (from >> shift) + ((from & size_less_one) != 0);
+		u128 end = (to >> shift) + ((to & size_less_one) == size_less_one); /* one past */
+
+		if (end > first)
+			span[spans++] = (struct pool_span){ first, end - 1 };
+	}
+	rc = pool_exclude(&cc->pool, span, spans);
+	free(span);
+	return rc;
+}
+
+/* ---- nodes ------------------------------------------------------------------------------------------------ */
+
+static int node_handle(struct registry *r, uint32_t *out)
+{
+	struct node **bigger;
+	uint32_t *free_list;
+	uint32_t size;
+
+	if (r->node_frees > 0) {
+		*out = r->node_free[--r->node_frees];
+		return 0;
+	}
+	/* node_free has room for every handle, so giving one back can't fail. */
+	if (r->node_handles == 0 || (r->node_handles & (r->node_handles - 1)) == 0) {
+		size = r->node_handles == 0 ? 2 : r->node_handles * 2;
+		bigger = reallocarray(r->node, size, sizeof *bigger);
+		if (bigger == NULL)
+			return -ENOMEM;
+		r->node = bigger;
+		free_list = reallocarray(r->node_free, size, sizeof *free_list);
+		if (free_list == NULL)
+			return -ENOMEM;
+		r->node_free = free_list;
+		if (r->node_handles == 0) {
+			r->node[0] = NULL;
+			r->node_handles = 1;
+		}
+	}
+	*out = r->node_handles++;
+	return 0;
+}
+
+int registry_add_node(struct registry *r, struct cluster *c, uint64_t id, const char *name, struct node **out)
+{
+	struct node *n;
+	int rc;
+
+	if (registry_node(r, id) != NULL || registry_node_named(r, c, name) != NULL)
+		return -EEXIST;
+	if ((rc = index_reserve(&r->node_by_id, 1)) < 0 || (rc = index_reserve(&r->node_by_name, 1)) < 0)
+		return rc;
+	n = calloc(1, sizeof *n);
+	if (n == NULL || (n->name = strdup(name)) == NULL || node_handle(r, &n->handle) < 0) {
+		if (n != NULL)
+			free(n->name);
+		free(n);
+		return -ENOMEM;
+	}
+	n->id = id;
+	n->cluster = c;
+	n->next_expiry = INT64_MAX;
+	r->node[n->handle] = n;
+	index_add(&r->node_by_id, n->handle);
+	index_add(&r->node_by_name, n->handle);
+	n->prev = c->last;
+	*(c->last != NULL ? &c->last->next : &c->first) = n;
+	c->last = n;
+	c->nodes++;
+	r->nodes++;
+	*out = n;
+	return 0;
+}
+
+void registry_remove_node(struct registry *r, struct node *n)
+{
+	struct cluster *c = n->cluster;
+
+	assert(n->leases == 0);
+	index_remove(&r->node_by_id, n->handle);
+	index_remove(&r->node_by_name, n->handle);
+	*(n->prev != NULL ? &n->prev->next : &c->first) = n->next;
+	*(n->next != NULL ? &n->next->prev : &c->last) = n->prev;
+	r->node[n->handle] = NULL;
+	r->node_free[r->node_frees++] = n->handle;
+	c->nodes--;
+	r->nodes--;
+	free_node(n);
+}
+
+int registry_rename_node(struct registry *r, struct node *n, const char *name)
+{
+	char *copy = strdup(name);
+
+	if (copy == NULL)
+		return -ENOMEM;
+	index_remove(&r->node_by_name, n->handle);
+	free(n->name);
+	n->name = copy;
+	return index_add(&r->node_by_name, n->handle);
+}
+
+struct node *registry_node(const struct registry *r, uint64_t id)
+{
+	uint32_t h = index_find(&r->node_by_id, hash_id(r, id), node_id_match, &id);
+
+	return h == 0 ? NULL : r->node[h];
+}
+
+struct node *registry_node_named(const struct registry *r, const struct cluster *c, const char *name)
+{
+	struct name_key key = { c->id, name };
+	uint32_t h = index_find(&r->node_by_name, hash_name(r, c->id, name), node_name_match, &key);
+
+	return h == 0 ? NULL : r->node[h];
+}
+
+uint64_t node_setting(const struct node *n, enum ipam_setting setting)
+{
+	return settings_value(&n->settings, &n->cluster->settings, setting);
+}
+
+/* ---- blocks ----------------------------------------------------------------------------------------------- */
+
+int block_new(struct node *n, uint64_t id, struct cluster_cidr *from, const struct cidr *cidr, struct block **out)
+{
+	struct block *b = calloc(1, sizeof *b);
+	int rc;
+
+	if (b == NULL)
+		return -ENOMEM;
+	b->id = id;
+	b->node = n;
+	b->from = from;
+	rc = pool_init(&b->pool, cidr, cidr_bits(cidr->family));
+	if (rc < 0) {
+		free(b);
+		return rc;
+	}
+	*out = b;
+	return 0;
+}
+
+void block_free(struct block *b)
+{
+	if (b == NULL)
+		return;
+	pool_close(&b->pool);
+	free(b);
+}
+
+int node_add_block(struct node *n, struct block *b)
+{
+	struct block **bigger = reallocarray(n->block, n->blocks + 1, sizeof *bigger);
+
+	if (bigger == NULL)
+		return -ENOMEM;
+	n->block = bigger;
+	n->block[n->blocks++] = b;
+	return 0;
+}
+
+void node_take_block(struct node *n, struct block *b)
+{
+	uint32_t i = 0;
+
+	while (n->block[i] != b)
+		i++;
+	n->blocks--;
+	memmove(&n->block[i], &n->block[i + 1], (n->blocks - i) * sizeof *n->block);
+}
+
+struct block *node_block_of(const struct node *n, unsigned family, u128 addr)
+{
+	for (uint32_t i = 0; i < n->blocks; i++)
+		if (cidr_has(&n->block[i]->pool.prefix, family, addr))
+			return n->block[i];
+	return NULL;
+}
+
+struct block *cluster_block_of(const struct cluster *c, unsigned family, u128 addr)
+{
+	struct block *b = NULL;
+
+	for (const struct node *n = c->first; n != NULL && b == NULL; n = n->next)
+		b = node_block_of(n, family, addr);
+	return b;
+}
+
+u128 block_gateway(const struct block *b)
+{
+	return b->pool.prefix.base + 1;
+}
+
+int block_exclude(struct block *b, bool gateway, const struct cidr_range *range, size_t n)
+{
+	struct pool_span *span = calloc(n + 2, sizeof *span);
+	const struct cidr *c = &b->pool.prefix;
+	u128 last = cidr_last(c);
+	size_t spans = 0;
+	int rc;
+
+	if (span == NULL)
+		return -ENOMEM;
+	/* Slot 0 is the network address (RFC 950) or the subnet-router anycast address (RFC 4291, 2.6.1). */
+	span[spans++] = (struct pool_span){ 0, gateway ? 1 : 0 };
+	if (c->family == CIDR_V4)
+		span[spans++] = (struct pool_span){ last - c->base, last - c->base };
+	for (size_t i = 0; i < n; i++)
+		if (range[i].family == c->family && range[i].first <= last && range[i].last >= c->base)
+			span[spans++] = (struct pool_span){ range[i].first < c->base ? 0 : range[i].first - c->base,
+							    (range[i].last > last ? last : range[i].last) - c->base };
+	rc = pool_exclude(&b->pool, span, spans);
+	free(span);
+	return rc;
+}
+
+/* ---- leases ----------------------------------------------------------------------------------------------- */
+
+static int lease_handle(struct registry *r, uint32_t *out)
+{
+	if (r->lease_free != 0) {
+		*out = r->lease_free;
+		r->lease_free = registry_lease(r, *out)->next;
+		return 0;
+	}
+	if (r->lease_handles == r->chunks * LEASE_CHUNK) {
+		struct lease **bigger = reallocarray(r->chunk, r->chunks + 1, sizeof *bigger);
+
+		if (bigger == NULL || r->chunks == UINT32_MAX / LEASE_CHUNK)
+			return -ENOMEM;
+		r->chunk = bigger;
+		r->chunk[r->chunks] = malloc(LEASE_CHUNK * sizeof **r->chunk);
+		if (r->chunk[r->chunks] == NULL)
+			return -ENOMEM;
+		r->chunks++;
+		if (r->lease_handles == 0)
+			r->lease_handles = 1; /* 0 is none */
+	}
+	*out = r->lease_handles++;
+	return 0;
+}
+
+static void free_lease_handle(struct registry *r, uint32_t h)
+{
+	struct lease *l = registry_lease(r, h);
+
+	memset(l, 0, sizeof *l);
+	l->next = r->lease_free;
+	r->lease_free = h;
+}
+
+int registry_add_lease(struct registry *r, struct node *n, uint64_t id, const char *name, uint32_t *out)
+{
+	struct lease *l;
+	uint32_t h;
+	char *copy;
+	int rc;
+
+	if (registry_find_lease(r, id) != 0 || registry_lease_named(r, n, name) != 0)
+		return -EEXIST;
+	if ((rc = index_reserve(&r->lease_by_id, 1)) < 0 || (rc = index_reserve(&r->lease_by_name, 1)) < 0)
+		return rc;
+	copy = strdup(name);
+	if (copy == NULL || lease_handle(r, &h) < 0) {
+		free(copy);
+		return -ENOMEM;
+	}
+	l = registry_lease(r, h);
+	*l = (struct lease){ .id = id, .node = n->handle, .name = copy, .prev = n->last };
+	*(n->last != 0 ? &registry_lease(r, n->last)->next : &n->first) = h;
+	n->last = h;
+	n->leases++;
+	n->cluster->leases++;
+	r->leases++;
+	index_add(&r->lease_by_id, h);
+	index_add(&r->lease_by_name, h);
+	*out = h;
+	return 0;
+}
+
+void registry_remove_lease(struct registry *r, uint32_t h)
+{
+	struct lease *l = registry_lease(r, h);
+	struct node *n = lease_node(r, l);
+
+	assert(l->has == 0);
+	index_remove(&r->lease_by_id, h);
+	index_remove(&r->lease_by_name, h);
+	*(l->prev != 0 ? &registry_lease(r, l->prev)->next : &n->first) = l->next;
+	*(l->next != 0 ? &registry_lease(r, l->next)->prev : &n->last) = l->prev;
+	n->leases--;
+	n->cluster->leases--;
+	r->leases--;
+	free(l->name);
+	free_xattrs(l);
+	free_lease_handle(r, h);
+}
+
+int registry_rename_lease(struct registry *r, uint32_t h, const char *name)
+{
+	struct lease *l = registry_lease(r, h);
+	char *copy = strdup(name);
+
+	if (copy == NULL)
+		return -ENOMEM;
+	index_remove(&r->lease_by_name, h);
+	free(l->name);
+	l->name = copy;
+	return index_add(&r->lease_by_name, h);
+}
+
+uint32_t registry_find_lease(const struct registry *r, uint64_t id)
+{
+	return index_find(&r->lease_by_id, hash_id(r, id), lease_id_match, &id);
+}
+
+uint32_t registry_lease_named(const struct registry *r, const struct node *n, const char *name)
+{
+	struct name_key key = { n->handle, name };
+
+	return index_find(&r->lease_by_name, hash_name(r, n->handle, name), lease_name_match, &key);
+}
+
+uint32_t registry_holder(const struct registry *r, const struct cluster *c, unsigned family, u128 addr)
+{
+	return index_find(&c->by_addr[family], hash_addr(r, addr), family == CIDR_V4 ? lease_ip4_match : lease_ip6_match,
+			  &addr);
+}
+
+int registry_set_addr(struct registry *r, uint32_t h, unsigned family, u128 addr)
+{
+	struct lease *l = registry_lease(r, h);
+	struct cluster *c = lease_node(r, l)->cluster;
+	int rc;
+
+	assert(!lease_has(l, family));
+	if (registry_holder(r, c, family, addr) != 0)
+		return -EADDRINUSE;
+	if ((rc = index_reserve(&c->by_addr[family], 1)) < 0)
+		return rc;
+	if (family == CIDR_V4) {
+		l->ip4 = (uint32_t)addr;
+	} else {
+		l->ip6[0] = (uint64_t)(addr >> 64);
+		l->ip6[1] = (uint64_t)addr;
+	}
+	l->has |= (uint8_t)(1u << family);
+	return index_add(&c->by_addr[family], h);
+}
+
+void registry_unset_addr(struct registry *r, uint32_t h, unsigned family)
+{
+	struct lease *l = registry_lease(r, h);
+
+	if (!lease_has(l, family))
+		return;
+	index_remove(&lease_node(r, l)->cluster->by_addr[family], h);
+	l->has &= (uint8_t)~(1u << family);
+}

@@ -1,0 +1,204 @@
+#include "schema.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+/* Step i brings version i to i + 1. A step that was released is never edited: add another. */
+static const char *const steps[] = {
+	/* 0 -> 1 */
+	"PRAGMA application_id = 1768972653;"
+
+	/* next_id: no id below it is free. Taken in strides, so that most transactions need not write it. */
+	"CREATE TABLE sequence ("
+	"  only INTEGER PRIMARY KEY CHECK (only = 1),"
+	"  next_id INTEGER NOT NULL CHECK (next_id > 0)"
+	") STRICT;"
+	"INSERT INTO sequence VALUES (1, 2);"
+
+	"CREATE TABLE cluster ("
+	"  id INTEGER PRIMARY KEY,"
+	"  name TEXT NOT NULL UNIQUE,"
+	"  uid INTEGER NOT NULL, gid INTEGER NOT NULL, mode INTEGER NOT NULL,"
+	"  atime INTEGER NOT NULL, mtime INTEGER NOT NULL, ctime INTEGER NOT NULL, btime INTEGER NOT NULL"
+	") STRICT;"
+
+	"CREATE TABLE cidr ("
+	"  cluster INTEGER NOT NULL REFERENCES cluster (id) ON DELETE CASCADE,"
+	"  position INTEGER NOT NULL,"
+	"  cidr TEXT NOT NULL,"
+	"  node_mask INTEGER NOT NULL CHECK (node_mask BETWEEN 0 AND 126),"
+	"  first_key TEXT NOT NULL, last_key TEXT NOT NULL,"
+	"  PRIMARY KEY (cluster, position),"
+	"  CHECK (length(first_key) = length(last_key) AND first_key <= last_key)"
+	") STRICT, WITHOUT ROWID;"
+
+	"CREATE TABLE reserved ("
+	"  cluster INTEGER NOT NULL REFERENCES cluster (id) ON DELETE CASCADE,"
+	"  position INTEGER NOT NULL,"
+	"  range TEXT NOT NULL,"
+	"  PRIMARY KEY (cluster, position)"
+	") STRICT, WITHOUT ROWID;"
+
+	"CREATE TABLE node ("
+	"  id INTEGER PRIMARY KEY,"
+	"  cluster INTEGER NOT NULL REFERENCES cluster (id),"
+	"  name TEXT NOT NULL,"
+	"  uid INTEGER NOT NULL, gid INTEGER NOT NULL, mode INTEGER NOT NULL,"
+	"  atime INTEGER NOT NULL, mtime INTEGER NOT NULL, ctime INTEGER NOT NULL, btime INTEGER NOT NULL,"
+	"  UNIQUE (cluster, name),"
+	"  UNIQUE (id, cluster)"
+	") STRICT;"
+
+	/* given: the address that was leased last and the lease that got it, noted when that lease goes, so that next-fit
+	 * goes on from there after a restart. */
+	"CREATE TABLE block ("
+	"  id INTEGER PRIMARY KEY,"
+	"  cluster INTEGER NOT NULL,"
+	"  node INTEGER NOT NULL,"
+	"  cidr TEXT NOT NULL,"
+	"  first_key TEXT NOT NULL, last_key TEXT NOT NULL,"
+	"  given TEXT, given_lease INTEGER,"
+	"  UNIQUE (cluster, cidr),"
+	"  FOREIGN KEY (node, cluster) REFERENCES node (id, cluster),"
+	"  CHECK (length(first_key) = length(last_key) AND first_key <= last_key)"
+	") STRICT;"
+	"CREATE UNIQUE INDEX block_first ON block (cluster, first_key);"
+	"CREATE UNIQUE INDEX block_last ON block (cluster, last_key);"
+	"CREATE INDEX block_node ON block (node);"
+	/* Blocks that are stored don't overlap, so the one that begins last at or before the new one's end tells. Keys of the
+	 * two families differ in length. */
+	"CREATE TRIGGER block_overlap BEFORE INSERT ON block "
+	"WHEN (SELECT last_key FROM block WHERE cluster = NEW.cluster AND first_key <= NEW.last_key"
+	"      AND length(first_key) = length(NEW.first_key) ORDER BY first_key DESC LIMIT 1) >= NEW.first_key "
+	"BEGIN SELECT RAISE(ABORT, 'block overlaps another'); END;"
+	"CREATE TRIGGER block_moved BEFORE UPDATE OF cluster, cidr, first_key, last_key ON block "
+	"BEGIN SELECT RAISE(ABORT, 'a block never changes'); END;"
+
+	"CREATE TABLE lease ("
+	"  id INTEGER PRIMARY KEY,"
+	"  cluster INTEGER NOT NULL,"
+	"  node INTEGER NOT NULL,"
+	"  name TEXT NOT NULL,"
+	"  ip4 TEXT, ip6 TEXT,"
+	"  uid INTEGER NOT NULL, gid INTEGER NOT NULL, mode INTEGER NOT NULL,"
+	"  atime INTEGER NOT NULL, mtime INTEGER NOT NULL, ctime INTEGER NOT NULL, btime INTEGER NOT NULL,"
+	"  generation INTEGER NOT NULL,"
+	"  boot INTEGER NOT NULL REFERENCES boot (id),"
+	"  FOREIGN KEY (node, cluster) REFERENCES node (id, cluster),"
+	"  CHECK (ip4 IS NOT NULL OR ip6 IS NOT NULL)"
+	") STRICT;"
+	"CREATE UNIQUE INDEX lease_name ON lease (node, name);"
+	"CREATE UNIQUE INDEX lease_ip4 ON lease (cluster, ip4) WHERE ip4 IS NOT NULL;"
+	"CREATE UNIQUE INDEX lease_ip6 ON lease (cluster, ip6) WHERE ip6 IS NOT NULL;"
+
+	"CREATE TABLE boot ("
+	"  id INTEGER PRIMARY KEY,"
+	"  boot_id TEXT NOT NULL UNIQUE"
+	") STRICT;"
+
+	/* name without its 'user.'. */
+	"CREATE TABLE lease_xattr ("
+	"  lease INTEGER NOT NULL REFERENCES lease (id) ON DELETE CASCADE,"
+	"  name TEXT NOT NULL,"
+	"  value BLOB NOT NULL,"
+	"  PRIMARY KEY (lease, name)"
+	") STRICT, WITHOUT ROWID;"
+
+	/* Released addresses that rest until this time (nanoseconds since the epoch). */
+	"CREATE TABLE resting ("
+	"  cluster INTEGER NOT NULL REFERENCES cluster (id) ON DELETE CASCADE,"
+	"  address TEXT NOT NULL,"
+	"  until INTEGER NOT NULL,"
+	"  PRIMARY KEY (cluster, address)"
+	") STRICT, WITHOUT ROWID;"
+
+	/* owner: id of a cluster or a node. Absent: inherited, or the default. */
+	"CREATE TABLE setting ("
+	"  owner INTEGER NOT NULL,"
+	"  key TEXT NOT NULL,"
+	"  value TEXT NOT NULL,"
+	"  PRIMARY KEY (owner, key)"
+	") STRICT, WITHOUT ROWID;",
+};
+
+_Static_assert(sizeof steps / sizeof *steps == SCHEMA_VERSION, "a step for each version");
+_Static_assert(SCHEMA_APPLICATION_ID == 1768972653, "the number in the first step");
+
+static int get_int(sqlite3 *db, const char *sql, int *out)
+{
+	sqlite3_stmt *stmt = NULL;
+	int rc = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL);
+
+	if (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		*out = sqlite3_column_int(stmt, 0);
+		rc = SQLITE_OK;
+	}
+	sqlite3_finalize(stmt);
+	switch (rc & 0xff) {
+	case SQLITE_OK:
+		return 0;
+	case SQLITE_NOTADB:
+	case SQLITE_CORRUPT:
+		return -EINVAL;
+	case SQLITE_BUSY:
+		return -EBUSY;
+	case SQLITE_NOMEM:
+		return -ENOMEM;
+	case SQLITE_READONLY:
+		return -EROFS;
+	default:
+		return -EIO;
+	}
+}
+
+/* *version is user_version; 0 for an empty file that may become ours. */
+static int identify(sqlite3 *db, int *version)
+{
+	int application = 0, objects = 0;
+	int rc = get_int(db, "PRAGMA application_id", &application);
+
+	if (rc == 0)
+		rc = get_int(db, "PRAGMA user_version", version);
+	if (rc == 0)
+		rc = get_int(db, "SELECT count(*) FROM sqlite_schema", &objects);
+	if (rc < 0)
+		return rc;
+	if (application == 0 && *version == 0 && objects == 0)
+		return 0;
+	if (application != SCHEMA_APPLICATION_ID || *version < 1)
+		return -EINVAL;
+	return *version > SCHEMA_VERSION ? -ENOTSUP : 0;
+}
+
+int schema_check(sqlite3 *db)
+{
+	int version = 0;
+	int rc = identify(db, &version);
+
+	if (rc == 0 && version == 0)
+		rc = -ENODATA;
+	return rc;
+}
+
+int schema_migrate(sqlite3 *db)
+{
+	char pragma[48];
+	int version = 0;
+	int rc = identify(db, &version);
+
+	if (rc < 0 || version == SCHEMA_VERSION)
+		return rc;
+	if (sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK)
+		return -EIO;
+	rc = identify(db, &version); /* another process may have been here before the lock was ours */
+	for (int i = version; rc == 0 && i < SCHEMA_VERSION; i++)
+		if (sqlite3_exec(db, steps[i], NULL, NULL, NULL) != SQLITE_OK)
+			rc = -EIO;
+	snprintf(pragma, sizeof pragma, "PRAGMA user_version = %d", SCHEMA_VERSION);
+	if (rc == 0 && (sqlite3_exec(db, pragma, NULL, NULL, NULL) != SQLITE_OK ||
+			sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK))
+		rc = sqlite3_errcode(db) == SQLITE_FULL ? -ENOSPC : -EIO;
+	if (rc < 0)
+		sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+	return rc;
+}

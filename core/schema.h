@@ -1,0 +1,23 @@
+/* schema — the database's format: its identity, and the numbered steps that bring a file to this version.
+ *
+ * The schema distrusts the program: an overlap of addresses or blocks can't be stored, a lease can't outlive its node nor
+ * a node its cluster. Addresses and prefixes are text, to be read with the sqlite3 shell; the *_key columns are the same
+ * as sortable hexadecimal (cidr_print_key), which range comparisons need.
+ */
+#ifndef IPAM_SCHEMA_H
+#define IPAM_SCHEMA_H
+
+#include <sqlite3.h>
+
+enum {
+	SCHEMA_APPLICATION_ID = 0x6970616d, /* "ipam", in the file's header */
+	SCHEMA_VERSION = 1,                 /* user_version after the last step */
+};
+
+/* Give an empty database its identity and bring any to SCHEMA_VERSION, in one transaction. -ENOTSUP: newer than this
+ * program; -EINVAL: not an ipamfs database; -EIO and the like from SQLite. */
+int schema_migrate(sqlite3 *db);
+/* Check the identity without changing anything: as above, and -ENODATA for an empty database. */
+int schema_check(sqlite3 *db);
+
+#endif

@@ -1,0 +1,383 @@
+#include "store_db.h"
+
+#include "schema.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+	CHECKPOINT_PAGES = 4096, /* 16 MiB of log: a fold-back a few thousand changes, not a few hundred */
+	BUSY_MS = 5000,          /* how long a foreign writer (a shell) may hold the database */
+};
+
+static int fail(struct ipam_error *error, int rc, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(error->text, sizeof error->text, format, ap);
+	va_end(ap);
+	return rc;
+}
+
+/* A lock of our own kind (flock) on the database's file: SQLite's own locks come and go with each transaction. The
+ * descriptor stays open until the connection is closed, since closing any descriptor of a file drops its POSIX locks. */
+static int take_lock(struct store *s, const char *path, const struct ipam_options *options, struct ipam_error *error)
+{
+	int flags = (options->read_only ? O_RDONLY : O_RDWR | (options->create ? O_CREAT : 0)) | O_CLOEXEC;
+	struct stat st;
+
+	s->lock_fd = open(path, flags, 0600);
+	if (s->lock_fd < 0)
+		return fail(error, -errno, "%s: %s%s", path, strerror(errno),
+			    errno == ENOENT && !options->create ? "; make it with 'ipamctl init'" : "");
+	if (fstat(s->lock_fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return fail(error, -EINVAL, "%s: not a regular file; name the SQLite file to use", path);
+	if (flock(s->lock_fd, LOCK_EX | LOCK_NB) < 0)
+		return fail(error, -EBUSY, "%s: in use by another ipamfs; unmount that first, or name another file", path);
+	return 0;
+}
+
+static int set_up(struct store *s, const struct ipam_options *options)
+{
+	/* Sizes in KiB; the page cache keeps the upper levels of the indexes of millions of leases. */
+	const char *pragmas = "PRAGMA foreign_keys = ON; PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY;"
+			      "PRAGMA trusted_schema = OFF;";
+	char checkpoint[64];
+
+	sqlite3_extended_result_codes(s->db, 1);
+	sqlite3_busy_timeout(s->db, BUSY_MS);
+	snprintf(checkpoint, sizeof checkpoint, "PRAGMA wal_autocheckpoint = %d", CHECKPOINT_PAGES);
+	if (sqlite3_exec(s->db, pragmas, NULL, NULL, NULL) != SQLITE_OK)
+		return -EIO;
+	if (options->read_only)
+		return 0;
+	s->full_now = true;
+	if (sqlite3_exec(s->db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL", NULL, NULL, NULL) != SQLITE_OK ||
+	    sqlite3_exec(s->db, checkpoint, NULL, NULL, NULL) != SQLITE_OK)
+		return store_error(sqlite3_extended_errcode(s->db));
+	return 0;
+}
+
+static int identify(struct store *s, const char *path, bool read_only, struct ipam_error *error)
+{
+	int rc = schema_check(s->db);
+
+	if (rc == 0 || (rc == -ENODATA && !read_only))
+		return 0;
+	if (rc == -ENOTSUP)
+		return fail(error, rc, "%s: made by a newer ipamfs (its format is past %d); use that version", path,
+			    SCHEMA_VERSION);
+	if (rc == -EINVAL || rc == -ENODATA)
+		return fail(error, -EINVAL, "%s: not an ipamfs database; name another file, or a new one", path);
+	return fail(error, rc, "%s: %s", path, sqlite3_errmsg(s->db));
+}
+
+int store_open(const char *path, const struct ipam_options *options, struct store **out, struct ipam_error *error)
+{
+	struct store *s = calloc(1, sizeof *s);
+	int rc;
+
+	if (s == NULL)
+		return fail(error, -ENOMEM, "out of memory");
+	s->lock_fd = -1;
+	s->full = options->sync == IPAM_SYNC_FULL;
+	rc = take_lock(s, path, options, error);
+	if (rc < 0)
+		goto out;
+	if (sqlite3_open_v2(path, &s->db,
+			    (options->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE) | SQLITE_OPEN_NOMUTEX,
+			    NULL) != SQLITE_OK) {
+		rc = fail(error, -EIO, "%s: %s", path, s->db != NULL ? sqlite3_errmsg(s->db) : "out of memory");
+		goto out;
+	}
+	rc = identify(s, path, options->read_only, error);
+	if (rc < 0)
+		goto out;
+	rc = set_up(s, options);
+	if (rc == 0 && !options->read_only)
+		rc = schema_migrate(s->db);
+	if (rc < 0)
+		fail(error, rc, "%s: %s", path, sqlite3_errmsg(s->db));
+out:
+	if (rc < 0) {
+		store_close(s);
+		return rc;
+	}
+	*out = s;
+	return 0;
+}
+
+void store_close(struct store *s)
+{
+	if (s == NULL)
+		return;
+	for (int i = 0; i < STORE_STATEMENTS; i++)
+		sqlite3_finalize(s->cache[i].stmt);
+	sqlite3_close(s->db);
+	if (s->lock_fd >= 0)
+		close(s->lock_fd);
+	free(s);
+}
+
+const char *store_message(struct store *s)
+{
+	return s->broken ? "an fsync failed" : sqlite3_errmsg(s->db);
+}
+
+int store_begin(struct store *s, bool full)
+{
+	full = full || s->full;
+	if (s->broken)
+		return -EIO;
+	if (full != s->full_now) {
+		/* Not a cached statement: this pragma acts when it is compiled. */
+		const char *sql = full ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL";
+
+		if (sqlite3_exec(s->db, sql, NULL, NULL, NULL) != SQLITE_OK)
+			return store_error(sqlite3_extended_errcode(s->db));
+		s->full_now = full;
+	}
+	return store_run(s, "BEGIN IMMEDIATE", "");
+}
+
+int store_commit(struct store *s)
+{
+	return store_run(s, "COMMIT", "");
+}
+
+void store_rollback(struct store *s)
+{
+	if (!sqlite3_get_autocommit(s->db))
+		store_run(s, "ROLLBACK", "");
+}
+
+int store_save(struct store *s)
+{
+	return store_run(s, "SAVEPOINT change", "");
+}
+
+int store_unsave(struct store *s, bool undo)
+{
+	int rc = undo ? store_run(s, "ROLLBACK TO change", "") : 0;
+
+	return rc < 0 ? rc : store_run(s, "RELEASE change", "");
+}
+
+int store_put_next_id(struct store *s, uint64_t next_id)
+{
+	return store_run(s, "UPDATE sequence SET next_id = ?1 WHERE next_id < ?1", "i", (int64_t)next_id);
+}
+
+int store_put_boot(struct store *s, uint64_t id, const char *boot_id)
+{
+	return store_run(s, "INSERT INTO boot VALUES (?, ?)", "it", (int64_t)id, boot_id);
+}
+
+int store_add_cluster(struct store *s, uint64_t id, const char *name, const struct ipam_attr *a)
+{
+	return store_run(s, "INSERT INTO cluster VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", "itiiiiiii", (int64_t)id, name,
+			 (int64_t)a->uid, (int64_t)a->gid, (int64_t)a->mode, a->atime, a->mtime, a->ctime, a->btime);
+}
+
+int store_rename_cluster(struct store *s, uint64_t id, const char *name)
+{
+	return store_run(s, "UPDATE cluster SET name = ? WHERE id = ?", "ti", name, (int64_t)id);
+}
+
+int store_delete_cluster(struct store *s, uint64_t id)
+{
+	return store_run(s, "DELETE FROM cluster WHERE id = ?", "i", (int64_t)id);
+}
+
+int store_delete_cidrs(struct store *s, uint64_t cluster)
+{
+	return store_run(s, "DELETE FROM cidr WHERE cluster = ?", "i", (int64_t)cluster);
+}
+
+int store_add_cidr(struct store *s, uint64_t cluster, size_t position, const struct cidr *cidr, unsigned node_mask)
+{
+	char text[CIDR_TEXT], first[33], last[33];
+
+	cidr_print(cidr, text);
+	cidr_print_key(cidr->family, cidr->base, first);
+	cidr_print_key(cidr->family, cidr_last(cidr), last);
+	return store_run(s, "INSERT INTO cidr VALUES (?, ?, ?, ?, ?, ?)", "iititt", (int64_t)cluster, (int64_t)position,
+			 text, (int64_t)node_mask, first, last);
+}
+
+int store_delete_reserved(struct store *s, uint64_t cluster)
+{
+	return store_run(s, "DELETE FROM reserved WHERE cluster = ?", "i", (int64_t)cluster);
+}
+
+int store_add_reserved(struct store *s, uint64_t cluster, size_t position, const struct cidr_range *range)
+{
+	char text[CIDR_RANGE_TEXT];
+
+	cidr_print_range(range, text);
+	return store_run(s, "INSERT INTO reserved VALUES (?, ?, ?)", "iit", (int64_t)cluster, (int64_t)position, text);
+}
+
+int store_add_node(struct store *s, uint64_t id, uint64_t cluster, const char *name, const struct ipam_attr *a)
+{
+	return store_run(s, "INSERT INTO node VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "iitiiiiiii", (int64_t)id,
+			 (int64_t)cluster, name, (int64_t)a->uid, (int64_t)a->gid, (int64_t)a->mode, a->atime, a->mtime,
+			 a->ctime, a->btime);
+}
+
+int store_rename_node(struct store *s, uint64_t id, const char *name)
+{
+	return store_run(s, "UPDATE node SET name = ? WHERE id = ?", "ti", name, (int64_t)id);
+}
+
+int store_delete_node(struct store *s, uint64_t id)
+{
+	return store_run(s, "DELETE FROM node WHERE id = ?", "i", (int64_t)id);
+}
+
+int store_add_block(struct store *s, uint64_t id, uint64_t cluster, uint64_t node, const struct cidr *cidr)
+{
+	char text[CIDR_TEXT], first[33], last[33];
+
+	cidr_print(cidr, text);
+	cidr_print_key(cidr->family, cidr->base, first);
+	cidr_print_key(cidr->family, cidr_last(cidr), last);
+	return store_run(s, "INSERT INTO block VALUES (?, ?, ?, ?, ?, ?, NULL, NULL)", "iiittt", (int64_t)id,
+			 (int64_t)cluster, (int64_t)node, text, first, last);
+}
+
+int store_delete_block(struct store *s, uint64_t id)
+{
+	return store_run(s, "DELETE FROM block WHERE id = ?", "i", (int64_t)id);
+}
+
+int store_put_given(struct store *s, uint64_t block, unsigned family, u128 addr, uint64_t lease)
+{
+	char text[CIDR_ADDR_TEXT];
+
+	cidr_print_addr(family, addr, text);
+	return store_run(s, "UPDATE block SET given = ?, given_lease = ? WHERE id = ?", "tii", text, (int64_t)lease,
+			 (int64_t)block);
+}
+
+/* The texts of a lease's addresses, NULL for a family it hasn't. */
+struct addr_texts {
+	char buffer[CIDR_FAMILIES][CIDR_ADDR_TEXT];
+	const char *text[CIDR_FAMILIES];
+};
+
+static void print_addrs(const struct store_lease *l, struct addr_texts *out)
+{
+	for (unsigned f = 0; f < CIDR_FAMILIES; f++) {
+		out->text[f] = l->has[f] ? out->buffer[f] : NULL;
+		if (l->has[f])
+			cidr_print_addr(f, l->addr[f], out->buffer[f]);
+	}
+}
+
+int store_add_lease(struct store *s, const struct store_lease *l)
+{
+	const struct ipam_attr *a = &l->attr;
+	struct addr_texts ip;
+
+	print_addrs(l, &ip);
+	return store_run(s, "INSERT INTO lease VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "iiitttiiiiiiiii",
+			 (int64_t)l->id, (int64_t)l->cluster, (int64_t)l->node, l->name, ip.text[CIDR_V4], ip.text[CIDR_V6],
+			 (int64_t)a->uid, (int64_t)a->gid, (int64_t)a->mode, a->atime, a->mtime, a->ctime, a->btime,
+			 (int64_t)l->generation, (int64_t)l->boot);
+}
+
+int store_rename_lease(struct store *s, uint64_t id, const char *name, int64_t ctime)
+{
+	return store_run(s, "UPDATE lease SET name = ?, ctime = ?, generation = generation + 1 WHERE id = ?", "tii", name,
+			 ctime, (int64_t)id);
+}
+
+int store_delete_lease(struct store *s, uint64_t id)
+{
+	return store_run(s, "DELETE FROM lease WHERE id = ?", "i", (int64_t)id);
+}
+
+int store_put_lease(struct store *s, const struct store_lease *l)
+{
+	struct addr_texts ip;
+
+	print_addrs(l, &ip);
+	return store_run(s, "UPDATE lease SET ip4 = ?, ip6 = ?, mtime = ?, ctime = ?, generation = ? WHERE id = ?", "ttiiii",
+			 ip.text[CIDR_V4], ip.text[CIDR_V6], l->attr.mtime, l->attr.ctime, (int64_t)l->generation,
+			 (int64_t)l->id);
+}
+
+int store_put_times(struct store *s, uint64_t lease, const struct ipam_attr *a, uint32_t generation)
+{
+	return store_run(s, "UPDATE lease SET atime = ?, mtime = ?, ctime = ?, generation = ? WHERE id = ?", "iiiii",
+			 a->atime, a->mtime, a->ctime, (int64_t)generation, (int64_t)lease);
+}
+
+int store_delete_xattrs(struct store *s, uint64_t lease)
+{
+	return store_run(s, "DELETE FROM lease_xattr WHERE lease = ?", "i", (int64_t)lease);
+}
+
+int store_add_xattr(struct store *s, uint64_t lease, const char *name, const void *value, size_t size)
+{
+	/* A blob of no bytes needs a pointer all the same, or it is NULL. */
+	return store_run(s, "INSERT INTO lease_xattr VALUES (?, ?, ?)", "itb", (int64_t)lease, name,
+			 size > 0 ? value : "", size);
+}
+
+int store_put_attr(struct store *s, enum ipam_kind kind, uint64_t id, unsigned which, const struct ipam_attr *a)
+{
+#define PUT_ATTR(table, more)                                                                                                   \
+	"UPDATE " table " SET uid = iif(?1 & 1, ?2, uid), gid = iif(?1 & 2, ?3, gid), mode = iif(?1 & 4, ?4, mode),"      \
+	" atime = iif(?1 & 8, ?5, atime), mtime = iif(?1 & 16, ?6, mtime), ctime = ?7" more " WHERE id = ?8"
+	static const char *const sql[] = {
+		[IPAM_CLUSTER] = PUT_ATTR("cluster", ""),
+		[IPAM_NODE] = PUT_ATTR("node", ""),
+		[IPAM_LEASE] = PUT_ATTR("lease", ", generation = generation + iif(?1 & 16, 1, 0)"),
+	};
+#undef PUT_ATTR
+
+	return store_run(s, sql[kind], "iiiiiiii", (int64_t)which, (int64_t)a->uid, (int64_t)a->gid, (int64_t)a->mode,
+			 a->atime, a->mtime, a->ctime, (int64_t)id);
+}
+
+int store_put_setting(struct store *s, uint64_t owner, enum ipam_setting setting, uint64_t value)
+{
+	char text[32];
+
+	settings_print(setting, value, text);
+	return store_run(s, "INSERT OR REPLACE INTO setting VALUES (?, ?, ?)", "itt", (int64_t)owner,
+			 ipam_setting_name(setting), text);
+}
+
+int store_delete_settings(struct store *s, uint64_t owner)
+{
+	return store_run(s, "DELETE FROM setting WHERE owner = ?", "i", (int64_t)owner);
+}
+
+int store_put_rest(struct store *s, const struct store_rest *rest)
+{
+	char text[CIDR_ADDR_TEXT];
+
+	cidr_print_addr(rest->family, rest->addr, text);
+	return store_run(s, "INSERT OR REPLACE INTO resting VALUES (?, ?, ?)", "iti", (int64_t)rest->cluster, text,
+			 rest->until);
+}
+
+int store_delete_rest(struct store *s, const struct store_rest *rest)
+{
+	char text[CIDR_ADDR_TEXT];
+
+	cidr_print_addr(rest->family, rest->addr, text);
+	return store_run(s, "DELETE FROM resting WHERE cluster = ? AND address = ? AND until <= ?", "iti",
+			 (int64_t)rest->cluster, text, rest->until);
+}

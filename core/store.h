@@ -1,0 +1,86 @@
+/* store — the SQLite side: opens, locks, loads and changes the database.
+ *
+ * One thread at a time: the opener's, then the committer's. Errors are negative errnos: -EUCLEAN a constraint refused
+ * the row (that statement had no effect, the transaction stands), -ENOSPC disk full, -EROFS, -EIO and others (the
+ * transaction is to be rolled back).
+ */
+#ifndef IPAM_STORE_H
+#define IPAM_STORE_H
+
+#include "registry.h"
+
+struct store;
+
+/* See ipam_open. Takes the lock that keeps a second daemon out, and keeps it until store_close. */
+int store_open(const char *path, const struct ipam_options *options, struct store **out, struct ipam_error *error);
+void store_close(struct store *s); /* checkpoints; NULL is fine */
+/* What SQLite said of the last error. */
+const char *store_message(struct store *s);
+
+struct store_rest {
+	uint64_t cluster;
+	uint8_t family;
+	u128 addr;
+	int64_t until;
+};
+
+/* What a load hands out besides the registry. */
+struct store_loaded {
+	uint64_t next_id;
+	struct store_rest *rest; /* the caller's to free */
+	size_t rests;
+};
+/* Fill an empty registry: -EUCLEAN where the rows contradict each other, -ENOMEM, -EIO. */
+int store_load(struct store *s, struct registry *r, struct store_loaded *loaded, struct ipam_error *error);
+
+/* One batch: begin, statements, commit or rollback. full: survive loss of power whatever the options say. */
+int store_begin(struct store *s, bool full);
+int store_commit(struct store *s);
+void store_rollback(struct store *s);
+/* A change of several statements, all or none: save, statements, then keep (undo = false) or undo them. */
+int store_save(struct store *s);
+int store_unsave(struct store *s, bool undo);
+
+int store_put_next_id(struct store *s, uint64_t next_id);
+int store_put_boot(struct store *s, uint64_t id, const char *boot_id);
+
+int store_add_cluster(struct store *s, uint64_t id, const char *name, const struct ipam_attr *a);
+int store_rename_cluster(struct store *s, uint64_t id, const char *name);
+int store_delete_cluster(struct store *s, uint64_t id);
+int store_delete_cidrs(struct store *s, uint64_t cluster);
+int store_add_cidr(struct store *s, uint64_t cluster, size_t position, const struct cidr *cidr, unsigned node_mask);
+int store_delete_reserved(struct store *s, uint64_t cluster);
+int store_add_reserved(struct store *s, uint64_t cluster, size_t position, const struct cidr_range *range);
+
+int store_add_node(struct store *s, uint64_t id, uint64_t cluster, const char *name, const struct ipam_attr *a);
+int store_rename_node(struct store *s, uint64_t id, const char *name);
+int store_delete_node(struct store *s, uint64_t id);
+int store_add_block(struct store *s, uint64_t id, uint64_t cluster, uint64_t node, const struct cidr *cidr);
+int store_delete_block(struct store *s, uint64_t id);
+int store_put_given(struct store *s, uint64_t block, unsigned family, u128 addr, uint64_t lease);
+
+struct store_lease {
+	uint64_t id, cluster, node, boot;
+	const char *name;
+	bool has[CIDR_FAMILIES];
+	u128 addr[CIDR_FAMILIES];
+	struct ipam_attr attr;
+	uint32_t generation;
+};
+int store_add_lease(struct store *s, const struct store_lease *l);
+int store_rename_lease(struct store *s, uint64_t id, const char *name, int64_t ctime);
+int store_delete_lease(struct store *s, uint64_t id);
+/* Addresses, times and generation. */
+int store_put_lease(struct store *s, const struct store_lease *l);
+int store_put_times(struct store *s, uint64_t lease, const struct ipam_attr *a, uint32_t generation);
+int store_delete_xattrs(struct store *s, uint64_t lease);
+int store_add_xattr(struct store *s, uint64_t lease, const char *name, const void *value, size_t size);
+
+/* The columns that `which` (IPAM_SET_*) names, and ctime. */
+int store_put_attr(struct store *s, enum ipam_kind kind, uint64_t id, unsigned which, const struct ipam_attr *a);
+int store_put_setting(struct store *s, uint64_t owner, enum ipam_setting setting, uint64_t value);
+int store_delete_settings(struct store *s, uint64_t owner);
+int store_put_rest(struct store *s, const struct store_rest *rest);
+int store_delete_rest(struct store *s, const struct store_rest *rest);
+
+#endif

@@ -1,0 +1,80 @@
+#include "store_db.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+
+int store_error(int code)
+{
+	switch (code & 0xff) {
+	case SQLITE_OK:
+	case SQLITE_DONE:
+	case SQLITE_ROW:
+		return 0;
+	case SQLITE_CONSTRAINT:
+		return -EUCLEAN;
+	case SQLITE_FULL:
+		return -ENOSPC;
+	case SQLITE_READONLY:
+		return -EROFS;
+	case SQLITE_NOMEM:
+		return -ENOMEM;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return -EBUSY;
+	default:
+		return -EIO;
+	}
+}
+
+int store_prepare(struct store *s, const char *sql, sqlite3_stmt **out)
+{
+	for (int i = 0; i < STORE_STATEMENTS; i++) {
+		if (s->cache[i].sql == sql) {
+			*out = s->cache[i].stmt;
+			return 0;
+		}
+		if (s->cache[i].sql == NULL) {
+			int code = sqlite3_prepare_v3(s->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &s->cache[i].stmt, NULL);
+
+			if (code == SQLITE_OK)
+				s->cache[i].sql = sql;
+			*out = s->cache[i].stmt;
+			return store_error(code);
+		}
+	}
+	assert(!"room for every statement");
+	return -ENOMEM;
+}
+
+int store_run(struct store *s, const char *sql, const char *format, ...)
+{
+	sqlite3_stmt *stmt;
+	int code = SQLITE_OK;
+	int rc = store_prepare(s, sql, &stmt);
+	va_list ap;
+
+	if (rc < 0)
+		return rc;
+	va_start(ap, format);
+	for (int i = 1; code == SQLITE_OK && *format != 0; format++, i++) {
+		if (*format == 'i') {
+			code = sqlite3_bind_int64(stmt, i, va_arg(ap, int64_t));
+		} else if (*format == 't') {
+			code = sqlite3_bind_text(stmt, i, va_arg(ap, const char *), -1, SQLITE_STATIC);
+		} else {
+			const void *blob = va_arg(ap, const void *);
+
+			code = sqlite3_bind_blob64(stmt, i, blob, va_arg(ap, size_t), SQLITE_STATIC);
+		}
+	}
+	va_end(ap);
+	if (code == SQLITE_OK)
+		code = sqlite3_step(stmt);
+	if (sqlite3_reset(stmt) != SQLITE_OK)
+		code = sqlite3_extended_errcode(s->db);
+	sqlite3_clear_bindings(stmt);
+	if (code == SQLITE_IOERR_FSYNC || code == SQLITE_IOERR_DIR_FSYNC)
+		s->broken = true;
+	return store_error(code);
+}

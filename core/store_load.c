@@ -1,0 +1,346 @@
+#include "store_db.h"
+
+#include "text.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What the loading functions share. */
+struct load {
+	struct store *s;
+	struct registry *r;
+	struct store_loaded *out;
+	struct ipam_error *error;
+};
+
+static int refuse(struct load *l, int rc, const char *format, ...)
+{
+	va_list ap;
+	int n = 0;
+
+	if (rc == -EUCLEAN)
+		n = snprintf(l->error->text, sizeof l->error->text, "the database contradicts itself ('ipamctl check' tells all): ");
+	va_start(ap, format);
+	vsnprintf(l->error->text + n, sizeof l->error->text - (size_t)n, format, ap);
+	va_end(ap);
+	return rc;
+}
+
+static const char *text(sqlite3_stmt *row, int column)
+{
+	const char *s = (const char *)sqlite3_column_text(row, column);
+
+	return s != NULL ? s : "";
+}
+
+static uint64_t id(sqlite3_stmt *row, int column)
+{
+	return (uint64_t)sqlite3_column_int64(row, column);
+}
+
+static void get_attr(sqlite3_stmt *row, int column, struct ipam_attr *a)
+{
+	a->uid = (uint32_t)sqlite3_column_int64(row, column);
+	a->gid = (uint32_t)sqlite3_column_int64(row, column + 1);
+	a->mode = (uint32_t)sqlite3_column_int64(row, column + 2) & 07777;
+	a->atime = sqlite3_column_int64(row, column + 3);
+	a->mtime = sqlite3_column_int64(row, column + 4);
+	a->ctime = sqlite3_column_int64(row, column + 5);
+	a->btime = sqlite3_column_int64(row, column + 6);
+}
+
+/* fn for each row of a query. */
+static int each(struct load *l, const char *sql, int (*fn)(struct load *l, sqlite3_stmt *row))
+{
+	sqlite3_stmt *stmt;
+	int code, rc = 0;
+
+	code = sqlite3_prepare_v2(l->s->db, sql, -1, &stmt, NULL);
+	while (code == SQLITE_OK || (rc == 0 && code == SQLITE_ROW)) {
+		code = sqlite3_step(stmt);
+		if (code == SQLITE_ROW)
+			rc = fn(l, stmt);
+	}
+	sqlite3_finalize(stmt);
+	if (rc == 0 && code != SQLITE_DONE)
+		rc = refuse(l, store_error(code), "reading the database: %s", sqlite3_errstr(code));
+	return rc;
+}
+
+static int load_sequence(struct load *l, sqlite3_stmt *row)
+{
+	l->out->next_id = id(row, 0);
+	return 0;
+}
+
+static int load_boot(struct load *l, sqlite3_stmt *row)
+{
+	uint16_t index;
+
+	return registry_boot(l->r, id(row, 0), text(row, 1), &index);
+}
+
+static int load_cluster(struct load *l, sqlite3_stmt *row)
+{
+	struct cluster *c;
+	int rc = registry_add_cluster(l->r, id(row, 0), text(row, 1), &c);
+
+	if (rc == 0)
+		get_attr(row, 2, &c->attr);
+	return rc == -EEXIST ? refuse(l, -EUCLEAN, "two clusters '%s'", text(row, 1)) : rc;
+}
+
+static int load_reserved(struct load *l, sqlite3_stmt *row)
+{
+	struct cluster *c = registry_cluster(l->r, id(row, 0));
+	const char *range = text(row, 1);
+	struct cidr_range *bigger;
+
+	if (c == NULL)
+		return refuse(l, -EUCLEAN, "reserved range '%s' of no cluster", range);
+	bigger = reallocarray(c->reserved, c->reserveds + 1, sizeof *bigger);
+	if (bigger == NULL)
+		return -ENOMEM;
+	c->reserved = bigger;
+	if (cidr_parse_range(range, strlen(range), &bigger[c->reserveds]) < 0)
+		return refuse(l, -EUCLEAN, "'%s' is no reserved range", range);
+	c->reserveds++;
+	return 0;
+}
+
+static int load_cidr(struct load *l, sqlite3_stmt *row)
+{
+	struct cluster *c = registry_cluster(l->r, id(row, 0));
+	const char *s = text(row, 1);
+	int mask = sqlite3_column_int(row, 2);
+	struct cluster_cidr **bigger;
+	struct cidr cidr;
+	int rc;
+
+	if (c == NULL || cidr_parse(s, strlen(s), &cidr) < 0 || mask < cidr.len || mask > (int)cidr_bits(cidr.family) - 2)
+		return refuse(l, -EUCLEAN, "cidr '%s %d'", s, mask);
+	for (size_t i = 0; i < c->cidrs; i++)
+		if (cidr_overlap(&c->cidr[i]->cidr, &cidr))
+			return refuse(l, -EUCLEAN, "cidr '%s' overlaps another of cluster '%s'", s, c->name);
+	bigger = reallocarray(c->cidr, c->cidrs + 1, sizeof *bigger);
+	if (bigger == NULL)
+		return -ENOMEM;
+	c->cidr = bigger;
+	rc = cluster_cidr_new(&cidr, (unsigned)mask, &c->cidr[c->cidrs]);
+	if (rc < 0)
+		return rc;
+	c->cidrs++;
+	return cluster_cidr_exclude(c->cidr[c->cidrs - 1], c->reserved, c->reserveds);
+}
+
+static int load_node(struct load *l, sqlite3_stmt *row)
+{
+	struct cluster *c = registry_cluster(l->r, id(row, 1));
+	struct node *n;
+	int rc;
+
+	if (c == NULL)
+		return refuse(l, -EUCLEAN, "node '%s' of no cluster", text(row, 2));
+	rc = registry_add_node(l->r, c, id(row, 0), text(row, 2), &n);
+	if (rc == 0)
+		get_attr(row, 3, &n->attr);
+	return rc == -EEXIST ? refuse(l, -EUCLEAN, "two nodes '%s/%s'", c->name, text(row, 2)) : rc;
+}
+
+static int load_setting(struct load *l, sqlite3_stmt *row)
+{
+	struct cluster *c = registry_cluster(l->r, id(row, 0));
+	struct node *n = registry_node(l->r, id(row, 0));
+	struct settings *to = c != NULL ? &c->settings : n != NULL ? &n->settings : NULL;
+	enum ipam_setting setting;
+	uint64_t value;
+
+	if (to == NULL || settings_parse(text(row, 1), strlen(text(row, 1)), text(row, 2), strlen(text(row, 2)), &setting,
+					 &value) < 0)
+		return refuse(l, -EUCLEAN, "setting '%s %s'", text(row, 1), text(row, 2));
+	to->set |= 1u << setting;
+	to->value[setting] = value;
+	return 0;
+}
+
+static int load_block(struct load *l, sqlite3_stmt *row)
+{
+	struct node *n = registry_node(l->r, id(row, 2));
+	const char *s = text(row, 3);
+	struct cluster_cidr *from;
+	struct block *b;
+	struct cidr cidr;
+	u128 slot;
+	int rc;
+
+	if (n == NULL || n->cluster->id != id(row, 1) || cidr_parse(s, strlen(s), &cidr) < 0)
+		return refuse(l, -EUCLEAN, "block '%s' of no node", s);
+	from = cluster_cidr_of(n->cluster, &cidr);
+	if (from == NULL || from->node_mask != cidr.len || pool_slot(&from->pool, cidr.base, &slot) < 0)
+		return refuse(l, -EUCLEAN, "block '%s' of '%s/%s' is none of the cluster's", s, n->cluster->name, n->name);
+	rc = pool_restore(&from->pool, slot);
+	if (rc < 0)
+		return rc == -EADDRINUSE ? refuse(l, -EUCLEAN, "block '%s' is delegated twice", s) : rc;
+	pool_set_cursor(&from->pool, slot); /* in the order made: the last one stays */
+	rc = block_new(n, id(row, 0), from, &cidr, &b);
+	if (rc < 0)
+		return rc;
+	rc = block_exclude(b, node_setting(n, IPAM_GATEWAY) == SETTINGS_GATEWAY_FIRST, n->cluster->reserved,
+			   n->cluster->reserveds);
+	if (rc == 0)
+		rc = node_add_block(n, b);
+	if (rc < 0) {
+		block_free(b);
+		return rc;
+	}
+	if (sqlite3_column_type(row, 4) == SQLITE_TEXT) {
+		uint8_t family;
+		u128 addr;
+
+		s = text(row, 4);
+		if (cidr_parse_addr(s, strlen(s), &family, &addr) == 0 && family == cidr.family &&
+		    pool_slot(&b->pool, addr, &slot) == 0) {
+			pool_set_cursor(&b->pool, slot);
+			b->given_lease = id(row, 5);
+		}
+	}
+	return 0;
+}
+
+static int load_address(struct load *l, uint32_t handle, unsigned family, const char *s)
+{
+	struct lease *lease = registry_lease(l->r, handle);
+	struct node *n = lease_node(l->r, lease);
+	struct block *b = NULL;
+	uint8_t parsed;
+	u128 addr, slot;
+	int rc;
+
+	if (cidr_parse_addr(s, strlen(s), &parsed, &addr) == 0 && parsed == family)
+		b = node_block_of(n, family, addr);
+	if (b == NULL)
+		return refuse(l, -EUCLEAN, "lease '%s/%s/%s': '%s' is in no block of its node", n->cluster->name, n->name,
+			      lease->name, s);
+	slot = addr - b->pool.prefix.base;
+	rc = pool_restore(&b->pool, slot);
+	if (rc == 0)
+		rc = registry_set_addr(l->r, handle, family, addr);
+	if (rc == -EADDRINUSE)
+		return refuse(l, -EUCLEAN, "lease '%s/%s/%s': '%s' is held twice", n->cluster->name, n->name, lease->name, s);
+	/* Leases come in the order made, so the last one says where next-fit goes on, unless a later one is gone. */
+	if (rc == 0 && lease->id > b->given_lease) {
+		pool_set_cursor(&b->pool, slot);
+		b->given_lease = lease->id;
+	}
+	return rc;
+}
+
+static int load_lease(struct load *l, sqlite3_stmt *row)
+{
+	struct node *n = registry_node(l->r, id(row, 2));
+	struct ipam_attr a;
+	struct lease *lease;
+	uint32_t handle;
+	uint16_t boot = 0;
+	int rc;
+
+	if (n == NULL || n->cluster->id != id(row, 1))
+		return refuse(l, -EUCLEAN, "lease '%s' of no node", text(row, 3));
+	rc = registry_add_lease(l->r, n, id(row, 0), text(row, 3), &handle);
+	if (rc == 0)
+		rc = registry_boot(l->r, id(row, 14), "", &boot);
+	if (rc < 0)
+		return rc == -EEXIST ? refuse(l, -EUCLEAN, "two leases '%s/%s/%s'", n->cluster->name, n->name, text(row, 3))
+				     : rc;
+	get_attr(row, 6, &a);
+	lease = registry_lease(l->r, handle);
+	lease->uid = a.uid;
+	lease->gid = a.gid;
+	lease->mode = (uint16_t)a.mode;
+	lease->atime = a.atime;
+	lease->mtime = a.mtime;
+	lease->ctime = a.ctime;
+	lease->btime = a.btime;
+	lease->generation = (uint32_t)sqlite3_column_int64(row, 13);
+	lease->boot = boot;
+	for (unsigned f = 0; rc == 0 && f < CIDR_FAMILIES; f++)
+		if (sqlite3_column_type(row, 4 + (int)f) == SQLITE_TEXT)
+			rc = load_address(l, handle, f, text(row, 4 + (int)f));
+	return rc;
+}
+
+static int load_xattr(struct load *l, sqlite3_stmt *row)
+{
+	uint32_t handle = registry_find_lease(l->r, id(row, 0));
+	const char *name = text(row, 1);
+
+	if (handle == 0)
+		return refuse(l, -EUCLEAN, "attribute '%s' of no lease", name);
+	if (strlen(name) > IPAM_NAME_MAX)
+		return refuse(l, -EUCLEAN, "attribute name '%s' too long", name);
+	return lease_xattr_put(registry_lease(l->r, handle), name, sqlite3_column_blob(row, 2),
+			       (size_t)sqlite3_column_bytes(row, 2));
+}
+
+static int load_rest(struct load *l, sqlite3_stmt *row)
+{
+	struct store_rest *rest;
+	const char *s = text(row, 1);
+
+	/* Doubling by powers of two. */
+	if ((l->out->rests & (l->out->rests - 1)) == 0) {
+		rest = reallocarray(l->out->rest, l->out->rests == 0 ? 1 : l->out->rests * 2, sizeof *rest);
+		if (rest == NULL)
+			return -ENOMEM;
+		l->out->rest = rest;
+	}
+	rest = &l->out->rest[l->out->rests];
+	rest->cluster = id(row, 0);
+	rest->until = sqlite3_column_int64(row, 2);
+	if (cidr_parse_addr(s, strlen(s), &rest->family, &rest->addr) < 0)
+		return refuse(l, -EUCLEAN, "'%s' is no address to rest", s);
+	l->out->rests++;
+	return 0;
+}
+
+int store_load(struct store *s, struct registry *r, struct store_loaded *loaded, struct ipam_error *error)
+{
+	static const struct {
+		const char *sql;
+		int (*fn)(struct load *l, sqlite3_stmt *row);
+	} step[] = {
+		{ "SELECT next_id FROM sequence", load_sequence },
+		{ "SELECT id, boot_id FROM boot ORDER BY id", load_boot },
+		{ "SELECT * FROM cluster ORDER BY id", load_cluster },
+		{ "SELECT cluster, range FROM reserved ORDER BY cluster, position", load_reserved },
+		{ "SELECT cluster, cidr, node_mask FROM cidr ORDER BY cluster, position", load_cidr },
+		{ "SELECT * FROM node ORDER BY id", load_node },
+		{ "SELECT owner, key, value FROM setting", load_setting },
+		{ "SELECT id, cluster, node, cidr, given, given_lease FROM block ORDER BY id", load_block },
+		{ "SELECT * FROM lease ORDER BY id", load_lease },
+		{ "SELECT lease, name, value FROM lease_xattr", load_xattr },
+		{ "SELECT cluster, address, until FROM resting", load_rest },
+	};
+	struct load l = { s, r, loaded, error };
+	int rc = 0;
+
+	*loaded = (struct store_loaded){ 0 };
+	error->text[0] = 0;
+	/* One transaction: one moment, though someone writes with a shell. */
+	rc = store_run(s, "BEGIN", "");
+	for (size_t i = 0; rc == 0 && i < sizeof step / sizeof *step; i++)
+		rc = each(&l, step[i].sql, step[i].fn);
+	if (rc == 0 && loaded->next_id == 0)
+		rc = refuse(&l, -EUCLEAN, "no sequence of ids");
+	store_rollback(s);
+	if (rc < 0) {
+		free(loaded->rest);
+		*loaded = (struct store_loaded){ 0 };
+		if (error->text[0] == 0)
+			refuse(&l, rc, "loading: %s", strerror(-rc));
+	}
+	return rc;
+}

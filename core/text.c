@@ -1,0 +1,238 @@
+#include "text.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_WORDS = 3 };
+
+struct word {
+	const char *s;
+	size_t n;
+};
+
+/* Walks lines that have words in them. */
+struct reader {
+	const char *s, *end;
+	struct word word[MAX_WORDS];
+	size_t words; /* as many as there are on the line, though only MAX_WORDS are kept */
+};
+
+static bool blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r';
+}
+
+static bool next_line(struct reader *r)
+{
+	while (r->s < r->end) {
+		const char *eol = memchr(r->s, '\n', (size_t)(r->end - r->s));
+		const char *p = r->s, *stop, *hash;
+
+		if (eol == NULL)
+			eol = r->end;
+		hash = memchr(p, '#', (size_t)(eol - p));
+		stop = hash != NULL ? hash : eol;
+		r->s = eol < r->end ? eol + 1 : eol;
+		r->words = 0;
+		while (p < stop) {
+			const char *start;
+
+			while (p < stop && blank(*p))
+				p++;
+			start = p;
+			while (p < stop && !blank(*p))
+				p++;
+			if (p == start)
+				break;
+			if (r->words < MAX_WORDS)
+				r->word[r->words] = (struct word){ start, (size_t)(p - start) };
+			r->words++;
+		}
+		if (r->words > 0)
+			return true;
+	}
+	return false;
+}
+
+/* Space for one more element; lists are short or come in one write, so doubling is enough. */
+static int grow(void **array, size_t count, size_t element)
+{
+	void *bigger;
+
+	if (count != 0 && (count & (count - 1)) != 0)
+		return 0;
+	bigger = reallocarray(*array, count == 0 ? 1 : count * 2, element);
+	if (bigger == NULL)
+		return -ENOMEM;
+	*array = bigger;
+	return 0;
+}
+
+static int parse_mask(struct word w, unsigned *out)
+{
+	unsigned value = 0;
+
+	if (w.n == 0 || w.n > 3)
+		return -EINVAL;
+	for (size_t i = 0; i < w.n; i++) {
+		if (w.s[i] < '0' || w.s[i] > '9')
+			return -EINVAL;
+		value = value * 10 + (unsigned)(w.s[i] - '0');
+	}
+	*out = value;
+	return 0;
+}
+
+static int parse_cidr_line(const struct reader *r, struct text_cidr *out)
+{
+	unsigned mask;
+	int rc;
+
+	if (r->words > 2)
+		return -EINVAL;
+	rc = cidr_parse(r->word[0].s, r->word[0].n, &out->cidr);
+	if (rc < 0)
+		return rc;
+	mask = out->cidr.family == CIDR_V4 ? 24 : 64;
+	if (r->words == 2 && (rc = parse_mask(r->word[1], &mask)) < 0)
+		return rc;
+	/* A block needs room for a network, a gateway, a broadcast and at least one more address. */
+	if (mask < out->cidr.len || mask > cidr_bits(out->cidr.family) - 2)
+		return -EINVAL;
+	out->node_mask = (uint8_t)mask;
+	return 0;
+}
+
+int text_cidrs(const char *s, size_t n, struct text_cidr **out, size_t *count)
+{
+	struct reader r = { .s = s, .end = s + n };
+	struct text_cidr *list = NULL;
+	size_t have = 0;
+	int rc = 0;
+
+	while (rc == 0 && next_line(&r)) {
+		rc = grow((void **)&list, have, sizeof *list);
+		if (rc == 0)
+			rc = parse_cidr_line(&r, &list[have]);
+		for (size_t i = 0; rc == 0 && i < have; i++)
+			if (cidr_overlap(&list[i].cidr, &list[have].cidr))
+				rc = -EEXIST;
+		have++;
+	}
+	if (rc < 0) {
+		free(list);
+		return rc;
+	}
+	*out = list;
+	*count = have;
+	return 0;
+}
+
+int text_ranges(const char *s, size_t n, struct cidr_range **out, size_t *count)
+{
+	struct reader r = { .s = s, .end = s + n };
+	struct cidr_range *list = NULL;
+	size_t have = 0;
+	int rc = 0;
+
+	while (rc == 0 && next_line(&r)) {
+		rc = grow((void **)&list, have, sizeof *list);
+		if (rc == 0)
+			rc = r.words > 1 ? -EINVAL : cidr_parse_range(r.word[0].s, r.word[0].n, &list[have]);
+		have++;
+	}
+	if (rc < 0) {
+		free(list);
+		return rc;
+	}
+	*out = list;
+	*count = have;
+	return 0;
+}
+
+int text_blocks(const char *s, size_t n, struct cidr **out, size_t *count)
+{
+	struct reader r = { .s = s, .end = s + n };
+	struct cidr *list = NULL;
+	size_t have = 0;
+	int rc = 0;
+
+	while (rc == 0 && next_line(&r)) {
+		rc = grow((void **)&list, have, sizeof *list);
+		if (rc == 0)
+			rc = r.words > 1 ? -EINVAL : cidr_parse(r.word[0].s, r.word[0].n, &list[have]);
+		for (size_t i = 0; rc == 0 && i < have; i++)
+			if (cidr_overlap(&list[i], &list[have]))
+				rc = -EINVAL;
+		have++;
+	}
+	if (rc == 0 && have == 0)
+		rc = -EINVAL;
+	if (rc < 0) {
+		free(list);
+		return rc;
+	}
+	*out = list;
+	*count = have;
+	return 0;
+}
+
+int text_settings(const char *s, size_t n, struct settings *out)
+{
+	struct reader r = { .s = s, .end = s + n };
+
+	*out = (struct settings){ 0 };
+	while (next_line(&r)) {
+		enum ipam_setting setting;
+		uint64_t number;
+		int rc = -EINVAL;
+
+		if (r.words == 2)
+			rc = settings_parse(r.word[0].s, r.word[0].n, r.word[1].s, r.word[1].n, &setting, &number);
+		if (rc < 0)
+			return rc;
+		out->set |= 1u << setting;
+		out->value[setting] = number;
+	}
+	return 0;
+}
+
+int text_lease(const char *s, size_t n, struct text_lease *out)
+{
+	struct reader r = { .s = s, .end = s + n };
+	unsigned have = 0;
+
+	*out = (struct text_lease){ 0 };
+	while (next_line(&r)) {
+		uint8_t family, len;
+		u128 addr;
+
+		if (r.words > 1 || cidr_parse_host(r.word[0].s, r.word[0].n, &family, &addr, &len) < 0 || out->has[family])
+			return -EINVAL;
+		out->has[family] = true;
+		out->addr[family] = addr;
+		out->len[family] = len;
+		have++;
+	}
+	return have > 0 ? 0 : -EINVAL;
+}
+
+bool text_is_address(const char *name, uint8_t *family, u128 *addr)
+{
+	return cidr_parse_addr(name, strlen(name), family, addr) == 0;
+}
+
+int ipam_check_name(enum ipam_kind kind, const char *name)
+{
+	size_t n = strlen(name);
+
+	if (n == 0 || name[0] == '.')
+		return -EINVAL;
+	if (n > (kind == IPAM_NODE ? IPAM_NODE_NAME_MAX : IPAM_NAME_MAX))
+		return -ENAMETOOLONG;
+	for (size_t i = 0; i < n; i++)
+		if ((unsigned char)name[i] < 0x20 || name[i] == 0x7f || name[i] == '/')
+			return -EINVAL;
+	return 0;
+}

@@ -1,0 +1,235 @@
+#include "change.h"
+
+#include "commit.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { NANOSECONDS = 1000000000, ROUND = 1024 };
+
+struct timer {
+	pthread_t thread;
+	pthread_mutex_t lock; /* at, stop */
+	pthread_cond_t wake;
+	int64_t at;           /* the thread sleeps until then at most; INT64_MAX: for ever */
+	bool stop;
+};
+
+void timer_at(struct ipam *ipam, int64_t when)
+{
+	struct timer *t = ipam->timer;
+
+	if (t == NULL)
+		return;
+	pthread_mutex_lock(&t->lock);
+	if (when < t->at) {
+		t->at = when;
+		pthread_cond_signal(&t->wake);
+	}
+	pthread_mutex_unlock(&t->lock);
+}
+
+void timer_lease(struct ipam *ipam, struct node *n, const struct lease *l)
+{
+	uint64_t ttl = node_setting(n, IPAM_TTL);
+	int64_t when = l->mtime + (int64_t)ttl * NANOSECONDS;
+
+	if (ttl == 0 || when >= n->next_expiry)
+		return;
+	n->next_expiry = when;
+	timer_at(ipam, when);
+}
+
+/* ---- expiry ----------------------------------------------------------------------------------------------- */
+
+struct expiry {
+	struct ipam *ipam;
+	uint64_t node, lease;
+	char *name;
+};
+
+static void after_expiry(void *arg, int error, const struct ipam_object *object)
+{
+	struct expiry *e = arg;
+
+	(void)object;
+	if (error == 0) {
+		atomic_fetch_add(&e->ipam->expired, 1);
+		if (e->ipam->options.released != NULL)
+			e->ipam->options.released(e->ipam->options.arg, e->node, e->lease, e->name);
+	}
+	free(e->name);
+	free(e);
+}
+
+/* What of a node has expired, at most `room` leases; and when to look again. */
+static size_t collect(struct ipam *ipam, struct node *n, int64_t now, uint64_t *ids, size_t room)
+{
+	const struct registry *r = &ipam->registry;
+	int64_t ttl = (int64_t)node_setting(n, IPAM_TTL) * NANOSECONDS;
+	size_t found = 0;
+
+	n->next_expiry = INT64_MAX;
+	for (uint32_t h = ttl > 0 ? n->first : 0; h != 0; h = registry_lease(r, h)->next) {
+		const struct lease *l = registry_lease(r, h);
+
+		if (l->busy || l->mtime + ttl > now) {
+			int64_t when = l->busy ? now + NANOSECONDS : l->mtime + ttl;
+
+			if (when < n->next_expiry)
+				n->next_expiry = when;
+		} else if (found < room) {
+			ids[found++] = l->id;
+		} else {
+			n->next_expiry = now;
+			break;
+		}
+	}
+	return found;
+}
+
+static void expire(struct ipam *ipam, uint64_t id)
+{
+	struct expiry *e = calloc(1, sizeof *e);
+	struct change *c = e == NULL ? NULL : change_new(&change_lease_remove, after_expiry, e);
+	struct ipam_lease_info info;
+	char name[IPAM_NAME_MAX + 1];
+
+	if (c == NULL || ipam_lease(ipam, id, &info) < 0 || ipam_name(ipam, IPAM_LEASE, id, name) < 0 ||
+	    (e->name = strdup(name)) == NULL) {
+		free(c);
+		free(e);
+		return;
+	}
+	*e = (struct expiry){ ipam, info.node, id, e->name };
+	c->id = id;
+	c->expiry = true;
+	change_submit(ipam, c);
+}
+
+/* ---- rests ------------------------------------------------------------------------------------------------ */
+
+static void end_rest(struct ipam *ipam, const struct store_rest *rest)
+{
+	struct change *c = change_new(&change_rest_end, NULL, NULL);
+
+	if (c == NULL) {
+		pthread_rwlock_wrlock(&ipam->lock);
+		rest_begin(ipam, &(struct store_rest){ rest->cluster, rest->family, rest->addr, engine_now() + NANOSECONDS },
+			   NULL);
+		pthread_rwlock_unlock(&ipam->lock);
+		return;
+	}
+	c->rest = *rest;
+	change_submit(ipam, c);
+}
+
+/* ---- the thread ------------------------------------------------------------------------------------------- */
+
+/* One round of what is due. Gives the time of the next. */
+static int64_t round_of(struct ipam *ipam)
+{
+	uint64_t ids[ROUND];
+	struct store_rest rests[ROUND];
+	size_t leases = 0, rested = 0;
+	int64_t now = engine_now(), next = INT64_MAX;
+
+	pthread_rwlock_wrlock(&ipam->lock);
+	for (struct cluster *c = ipam->registry.first; c != NULL; c = c->next)
+		for (struct node *n = c->first; n != NULL; n = n->next) {
+			if (n->next_expiry <= now)
+				leases += collect(ipam, n, now, ids + leases, ROUND - leases);
+			if (n->next_expiry < next)
+				next = n->next_expiry;
+		}
+	while (rested < ROUND && rest_first(ipam) != NULL && rest_first(ipam)->until <= now) {
+		rests[rested++] = *rest_first(ipam);
+		rest_pop(ipam);
+		ipam->rests.promised++; /* its place is kept, for if the end can't be stored */
+	}
+	if (rest_first(ipam) != NULL && rest_first(ipam)->until < next)
+		next = rest_first(ipam)->until;
+	pthread_rwlock_unlock(&ipam->lock);
+
+	for (size_t i = 0; i < leases; i++)
+		expire(ipam, ids[i]);
+	for (size_t i = 0; i < rested; i++)
+		end_rest(ipam, &rests[i]);
+	return next;
+}
+
+static void *run(void *arg)
+{
+	struct ipam *ipam = arg;
+	struct timer *t = ipam->timer;
+
+	pthread_mutex_lock(&t->lock);
+	while (!t->stop) {
+		int64_t next;
+
+		t->at = INT64_MAX; /* what timer_at says during the round counts */
+		pthread_mutex_unlock(&t->lock);
+		next = round_of(ipam);
+		pthread_mutex_lock(&t->lock);
+		if (next < t->at)
+			t->at = next;
+		while (!t->stop && t->at > engine_now()) {
+			/* The wall clock may be set: look again each minute. */
+			int64_t until = engine_now() + (int64_t)60 * NANOSECONDS;
+			struct timespec when;
+
+			if (t->at < until)
+				until = t->at;
+			when.tv_sec = until / NANOSECONDS;
+			when.tv_nsec = until % NANOSECONDS;
+			pthread_cond_timedwait(&t->wake, &t->lock, &when);
+		}
+	}
+	pthread_mutex_unlock(&t->lock);
+	return NULL;
+}
+
+int timer_start(struct ipam *ipam)
+{
+	struct timer *t = calloc(1, sizeof *t);
+	int rc;
+
+	if (t == NULL)
+		return -ENOMEM;
+	pthread_mutex_init(&t->lock, NULL);
+	pthread_cond_init(&t->wake, NULL);
+	ipam->timer = t;
+	rc = -pthread_create(&t->thread, NULL, run, ipam);
+	if (rc < 0) {
+		free(t);
+		ipam->timer = NULL;
+	}
+	return rc;
+}
+
+void timer_stop(struct ipam *ipam)
+{
+	struct timer *t = ipam->timer;
+
+	if (t == NULL)
+		return;
+	pthread_mutex_lock(&t->lock);
+	t->stop = true;
+	pthread_cond_signal(&t->wake);
+	pthread_mutex_unlock(&t->lock);
+	pthread_join(t->thread, NULL);
+}
+
+void timer_free(struct ipam *ipam)
+{
+	struct timer *t = ipam->timer;
+
+	if (t == NULL)
+		return;
+	pthread_cond_destroy(&t->wake);
+	pthread_mutex_destroy(&t->lock);
+	free(t);
+	ipam->timer = NULL;
+}

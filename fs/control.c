@@ -1,0 +1,39 @@
+#include "control.h"
+
+#include <string.h>
+
+/* Node ids carry the row's number, so rows are only ever added at the end. */
+const struct control control_table[] = {
+	{ IPAM_ROOT, "version", .show = show_version },
+	{ IPAM_ROOT, "stats", .show = show_stats },
+	{ IPAM_ROOT, "health", .show = show_health },
+
+	{ IPAM_CLUSTER, "cidrs", .show = show_cidrs, .writable = true, .text = IPAM_CLUSTER_CIDRS },
+	{ IPAM_CLUSTER, "reserved", .show = show_reserved, .writable = true, .text = IPAM_CLUSTER_RESERVED },
+	{ IPAM_CLUSTER, "settings", .show = show_settings, .writable = true, .text = IPAM_CLUSTER_SETTINGS },
+	{ IPAM_CLUSTER, "blocks", .show = show_blocks },
+	{ IPAM_CLUSTER, "by-ip", .by_ip = true },
+	{ IPAM_CLUSTER, "leases", .show = show_leases },
+	{ IPAM_CLUSTER, "leases.json", .show = show_json },
+	{ IPAM_CLUSTER, "stats", .show = show_stats },
+	{ IPAM_CLUSTER, "map.txt", .show = show_map },
+
+	{ IPAM_NODE, "cidrs", .show = show_cidrs, .writable = true, .text = IPAM_NODE_CIDRS },
+	{ IPAM_NODE, "settings", .show = show_settings, .writable = true, .text = IPAM_NODE_SETTINGS },
+	{ IPAM_NODE, "gateway", .show = show_gateway },
+	{ IPAM_NODE, "by-ip", .by_ip = true },
+	{ IPAM_NODE, "leases", .show = show_leases },
+	{ IPAM_NODE, "leases.json", .show = show_json },
+	{ IPAM_NODE, "stats", .show = show_stats },
+	{ IPAM_NODE, "map.txt", .show = show_map },
+};
+
+const unsigned control_rows = sizeof control_table / sizeof *control_table;
+
+int control_find(enum ipam_kind level, const char *name)
+{
+	for (unsigned i = 0; i < control_rows; i++)
+		if (control_table[i].level == level && strcmp(control_table[i].name, name) == 0)
+			return (int)i;
+	return -1;
+}

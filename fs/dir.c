@@ -1,0 +1,176 @@
+#include "control.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* A directory as it was at opendir: names and node ids. */
+struct listing {
+	struct entry {
+		fuse_ino_t ino;
+		size_t name; /* offset in names */
+		mode_t type;
+	} *entry;
+	size_t count, room;
+	struct buffer names;
+	int error;
+	enum ipam_kind level; /* for by-ip: of a cluster or a node */
+};
+
+static int add(struct listing *l, const char *name, fuse_ino_t ino, mode_t type)
+{
+	if (l->count == l->room) {
+		size_t room = l->room == 0 ? 16 : l->room * 2;
+		struct entry *bigger = reallocarray(l->entry, room, sizeof *bigger);
+
+		if (bigger == NULL)
+			return -ENOMEM;
+		l->entry = bigger;
+		l->room = room;
+	}
+	l->entry[l->count++] = (struct entry){ ino, l->names.size, type };
+	buffer_add(&l->names, name, strlen(name) + 1);
+	return l->names.failed ? -ENOMEM : 0;
+}
+
+static int add_cluster(void *arg, const struct ipam_cluster_view *v)
+{
+	return add(arg, v->name, node_of_object(IPAM_CLUSTER, v->id), S_IFDIR);
+}
+
+static int add_node(void *arg, const struct ipam_node_view *v)
+{
+	return add(arg, v->name, node_of_object(IPAM_NODE, v->id), S_IFDIR);
+}
+
+static int add_lease(void *arg, const struct ipam_lease_view *v)
+{
+	return add(arg, v->name, node_of_object(IPAM_LEASE, v->id), S_IFREG);
+}
+
+static int add_links(void *arg, const struct ipam_lease_view *v)
+{
+	struct listing *l = arg;
+	char name[CIDR_ADDR_TEXT];
+	int rc = 0;
+
+	for (unsigned f = 0; rc == 0 && f < CIDR_FAMILIES; f++) {
+		if (!v->has[f])
+			continue;
+		cidr_print_addr(f, v->addr[f], name);
+		rc = add(l, name, node_ino(NODE_ADDRESS, f + (l->level == IPAM_NODE ? 2u : 0u), v->id), S_IFLNK);
+	}
+	return rc;
+}
+
+static int add_controls(struct listing *l, struct node_ref ref)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; rc == 0 && i < control_rows; i++)
+		if (control_table[i].level == (enum ipam_kind)ref.which)
+			rc = add(l, control_table[i].name, node_ino(NODE_FILE, i, ref.id),
+				 control_table[i].by_ip ? S_IFDIR : S_IFREG);
+	return rc;
+}
+
+static int fill_listing(struct fs *fs, fuse_ino_t ino, struct listing *l)
+{
+	struct node_ref ref = node_ref(ino);
+	int rc = add(l, ".", ino, S_IFDIR);
+
+	if (rc == 0)
+		rc = add(l, "..", ino, S_IFDIR);
+	if (rc == 0 && ref.type < NODE_LEASE && fs->options.show_control) {
+		enum ipam_kind kind = IPAM_ROOT;
+
+		node_object(ref, &kind);
+		rc = add(l, ".ipam", node_ino(NODE_CONTROL, kind, ref.id), S_IFDIR);
+	}
+	if (rc < 0)
+		return rc;
+	switch (ref.type) {
+	case NODE_ROOT:
+		rc = add(l, "README", node_ino(NODE_README, 0, IPAM_ROOT_ID), S_IFREG);
+		return rc < 0 ? rc : ipam_each_cluster(fs->ipam, add_cluster, l);
+	case NODE_CLUSTER:
+		return ipam_each_node(fs->ipam, ref.id, add_node, l);
+	case NODE_NODE:
+		return ipam_each_lease(fs->ipam, IPAM_NODE, ref.id, add_lease, l);
+	case NODE_CONTROL:
+		return add_controls(l, ref);
+	case NODE_FILE:
+		l->level = control_table[ref.which].level;
+		return ipam_each_lease(fs->ipam, l->level, ref.id, add_links, l);
+	default:
+		return -ENOTDIR;
+	}
+}
+
+int listing_make(struct fs *fs, fuse_ino_t ino, struct listing **out)
+{
+	struct listing *l = calloc(1, sizeof *l);
+	int rc;
+
+	if (l == NULL)
+		return -ENOMEM;
+	ipam_read_begin(fs->ipam);
+	rc = fill_listing(fs, ino, l);
+	ipam_read_end(fs->ipam);
+	if (rc < 0)
+		listing_free(l);
+	else
+		*out = l;
+	return rc;
+}
+
+void listing_free(struct listing *l)
+{
+	if (l == NULL)
+		return;
+	free(l->entry);
+	free(l->names.data);
+	free(l);
+}
+
+/* The entry as it is now; false: it has gone since. "." and ".." are not looked up. */
+static bool look(struct fs *fs, const struct entry *e, bool dots, struct fuse_entry_param *out)
+{
+	*out = (struct fuse_entry_param){ 0 };
+	if (dots) {
+		out->attr = (struct stat){ .st_ino = e->ino, .st_mode = e->type };
+		return true;
+	}
+	out->ino = e->ino;
+	out->generation = 1;
+	out->attr_timeout = node_timeout(e->ino);
+	out->entry_timeout = node_ref(e->ino).type == NODE_ADDRESS ? 0.0 : node_timeout(FUSE_ROOT_ID);
+	return node_stat(fs, e->ino, &out->attr) == 0;
+}
+
+size_t listing_fill(struct fs *fs, fuse_req_t req, const struct listing *l, off_t from, bool plus, char *buf, size_t size)
+{
+	size_t used = 0;
+
+	for (size_t i = from < 0 ? 0 : (size_t)from; i < l->count; i++) {
+		const struct entry *e = &l->entry[i];
+		const char *name = l->names.data + e->name;
+		struct fuse_entry_param p;
+		size_t need;
+
+		if (plus) {
+			if (!look(fs, e, i < 2, &p))
+				continue;
+			need = fuse_add_direntry_plus(req, buf + used, size - used, name, &p, (off_t)i + 1);
+		} else {
+			struct stat st = { .st_ino = e->ino, .st_mode = e->type };
+
+			need = fuse_add_direntry(req, buf + used, size - used, name, &st, (off_t)i + 1);
+		}
+		if (need > size - used)
+			break;
+		used += need;
+	}
+	return used;
+}

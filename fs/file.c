@@ -1,0 +1,341 @@
+#include "control.h"
+#include "notify.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	LEASE_TEXT_MAX = 4096,         /* of one write to a lease */
+	CONTROL_TEXT_MAX = 1024 * 1024, /* to a control file */
+};
+
+/* An open file, unless it is a lease that is only read: that needs none.
+ * Written bytes are gathered, so that a text that comes in several writes is taken as the whole it is meant to be; each
+ * write that ends so far is tried at once, since its errno is the only way to tell the writer. */
+struct file {
+	struct node_ref ref;
+	fuse_ino_t ino, parent;
+	bool created;          /* the lease was made by this open */
+	bool append;
+	char name[IPAM_NAME_MAX + 1]; /* of a created lease */
+	char *content;         /* of a control file: as it was at open */
+	size_t size;
+	char *text;            /* written so far */
+	size_t text_size;
+	off_t next;            /* where a write goes on with it */
+};
+
+static struct file *file_of(const struct fuse_file_info *fi)
+{
+	return (struct file *)(uintptr_t)fi->fh;
+}
+
+static void free_file(struct file *f)
+{
+	if (f == NULL)
+		return;
+	free(f->content);
+	free(f->text);
+	free(f);
+}
+
+/* ---- open ------------------------------------------------------------------------------------------------- */
+
+static bool wants_write(const struct fuse_file_info *fi)
+{
+	return (fi->flags & O_ACCMODE) != O_RDONLY;
+}
+
+/* Of a lease: what the page cache holds stays good, since every change is told to the kernel. A writer goes past the
+ * cache: what is read back is not what was written. */
+static int set_up_lease(fuse_ino_t ino, fuse_ino_t parent, const char *name, bool created, struct fuse_file_info *fi)
+{
+	struct file *f;
+
+	fi->noflush = 1;
+	fi->fh = 0;
+	if (!wants_write(fi)) {
+		fi->keep_cache = 1;
+		return 0;
+	}
+	f = calloc(1, sizeof *f);
+	if (f == NULL)
+		return -ENOMEM;
+	f->ref = node_ref(ino);
+	f->ino = ino;
+	f->parent = parent;
+	f->created = created;
+	if (created)
+		strcpy(f->name, name);
+	fi->direct_io = 1;
+	fi->fh = (uintptr_t)f;
+	return 0;
+}
+
+static int open_control(struct fs *fs, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct node_ref ref = node_ref(ino);
+	const struct control *row = &control_table[ref.which];
+	struct buffer content = { 0 };
+	struct file *f;
+	int rc = 0;
+
+	if (wants_write(fi) && !row->writable)
+		return -EACCES;
+	if ((fi->flags & O_ACCMODE) != O_WRONLY)
+		rc = row->show(fs, row->level, ref.id, &content);
+	if (rc == 0 && content.failed)
+		rc = -ENOMEM;
+	f = rc < 0 ? NULL : calloc(1, sizeof *f);
+	if (f == NULL) {
+		free(content.data);
+		return rc < 0 ? rc : -ENOMEM;
+	}
+	f->ref = ref;
+	f->ino = ino;
+	f->append = fi->flags & O_APPEND;
+	f->content = content.data;
+	f->size = content.size;
+	fi->direct_io = 1;
+	fi->noflush = 1;
+	fi->fh = (uintptr_t)f;
+	return 0;
+}
+
+void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct fs *fs = fs_of(req, FS_open);
+	struct node_ref ref = node_ref(ino);
+	struct ipam_object object;
+	int rc;
+
+	switch (ref.type) {
+	case NODE_LEASE:
+		rc = ipam_get(fs->ipam, IPAM_LEASE, ref.id, &object);
+		if (rc == 0)
+			rc = set_up_lease(ino, 0, NULL, false, fi);
+		break;
+	case NODE_FILE:
+		rc = ref.which < control_rows && !control_table[ref.which].by_ip ? open_control(fs, ino, fi) : -EISDIR;
+		break;
+	case NODE_README:
+		fi->keep_cache = 1;
+		fi->noflush = 1;
+		rc = wants_write(fi) ? -EACCES : 0;
+		break;
+	default:
+		rc = -EISDIR;
+	}
+	if (rc < 0)
+		fuse_reply_err(req, -rc);
+	else if (fuse_reply_open(req, fi) == -ENOENT)
+		free_file(file_of(fi)); /* interrupted: no release will come */
+}
+
+/* ---- create ----------------------------------------------------------------------------------------------- */
+
+struct create {
+	struct fs *fs;
+	fuse_req_t req;
+	fuse_ino_t parent;
+	struct fuse_file_info fi;
+	char name[];
+};
+
+static void created(void *arg, int error, const struct ipam_object *object)
+{
+	struct create *c = arg;
+	struct fuse_entry_param e;
+
+	if (error == 0) {
+		node_entry(c->fs, object, &e);
+		error = set_up_lease(e.ino, c->parent, c->name, object->created, &c->fi);
+	}
+	if (error < 0)
+		fuse_reply_err(c->req, -error);
+	else if (fuse_reply_create(c->req, &e, &c->fi) == -ENOENT)
+		free_file(file_of(&c->fi));
+	free(c);
+}
+
+void fs_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi)
+{
+	struct fs *fs = fs_of(req, FS_create);
+	struct node_ref ref = node_ref(parent);
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+	struct ipam_owner owner = { ctx->uid, ctx->gid, mode & 07777 };
+	size_t size = strlen(name) + 1;
+	struct create *c;
+
+	if (ref.type != NODE_NODE) {
+		fuse_reply_err(req, EPERM);
+		return;
+	}
+	if (size > IPAM_NAME_MAX + 1) {
+		fuse_reply_err(req, ENAMETOOLONG);
+		return;
+	}
+	c = malloc(sizeof *c + size);
+	if (c == NULL) {
+		fuse_reply_err(req, ENOMEM);
+		return;
+	}
+	*c = (struct create){ fs, req, parent, *fi };
+	memcpy(c->name, name, size);
+	ipam_make(fs->ipam, IPAM_LEASE, ref.id, name, fi->flags & O_EXCL, &owner, created, c);
+}
+
+/* ---- read ------------------------------------------------------------------------------------------------- */
+
+static void reply_part(fuse_req_t req, const char *data, size_t have, size_t size, off_t off)
+{
+	if (off < 0 || (size_t)off >= have)
+		fuse_reply_buf(req, NULL, 0);
+	else
+		fuse_reply_buf(req, data + off, have - (size_t)off < size ? have - (size_t)off : size);
+}
+
+void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	struct fs *fs = fs_of(req, FS_read);
+	struct node_ref ref = node_ref(ino);
+	char text[IPAM_LEASE_TEXT];
+	int rc;
+
+	if (ref.type == NODE_LEASE) {
+		rc = ipam_lease_text(fs->ipam, ref.id, text);
+		if (rc < 0)
+			fuse_reply_err(req, rc == -ENOENT ? ESTALE : -rc); /* released while open */
+		else
+			reply_part(req, text, (size_t)rc, size, off);
+	} else if (ref.type == NODE_README) {
+		reply_part(req, node_readme, strlen(node_readme), size, off);
+	} else {
+		reply_part(req, file_of(fi)->content, file_of(fi)->size, size, off);
+	}
+}
+
+/* ---- write ------------------------------------------------------------------------------------------------ */
+
+struct write {
+	struct fs *fs;
+	fuse_req_t req;
+	struct file *file;
+	size_t size;
+	int error;
+};
+
+static void answer_write(void *arg)
+{
+	struct write *w = arg;
+
+	if (w->error < 0)
+		fuse_reply_err(w->req, -w->error);
+	else
+		fuse_reply_write(w->req, w->size);
+	free(w);
+}
+
+/* The lease that this open made is gone again: first the kernel forgets the name, then the writer hears why. */
+static void dropped(void *arg, int error, const struct ipam_object *object)
+{
+	struct write *w = arg;
+	struct file *f = w->file;
+
+	(void)error;
+	(void)object;
+	f->created = false;
+	notify_forget(w->fs->notify, 0, f->parent, f->name, answer_write, w);
+}
+
+static void written(void *arg, int error, const struct ipam_object *object)
+{
+	struct write *w = arg;
+	struct file *f = w->file;
+
+	(void)object;
+	w->error = error;
+	if (error < 0) {
+		f->text_size = 0; /* what was refused is no part of what comes next */
+		f->next = 0;
+		if (f->created) {
+			ipam_release(w->fs->ipam, f->ref.id, 0, dropped, w);
+			return;
+		}
+	}
+	if (error == 0 && f->ref.type == NODE_LEASE)
+		notify_forget(w->fs->notify, f->ino, 0, NULL, answer_write, w);
+	else
+		answer_write(w);
+}
+
+/* A write that goes on where the last one ended adds to it; any other begins anew. */
+static int gather(struct file *f, const char *buf, size_t size, off_t off)
+{
+	size_t max = f->ref.type == NODE_LEASE ? LEASE_TEXT_MAX : CONTROL_TEXT_MAX;
+	char *bigger;
+
+	if (off != f->next || (f->append && f->ref.type == NODE_FILE))
+		f->text_size = 0;
+	if (size > max - f->text_size)
+		return -EFBIG;
+	bigger = realloc(f->text, f->text_size + size + 1);
+	if (bigger == NULL)
+		return -ENOMEM;
+	f->text = bigger;
+	memcpy(f->text + f->text_size, buf, size);
+	f->text_size += size;
+	f->next = off + (off_t)size;
+	return 0;
+}
+
+void fs_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	struct fs *fs = fs_of(req, FS_write);
+	struct file *f = file_of(fi);
+	struct write *w;
+	int rc;
+
+	(void)ino;
+	rc = f == NULL ? -EBADF : gather(f, buf, size, off);
+	w = rc < 0 ? NULL : malloc(sizeof *w);
+	if (w == NULL) {
+		fuse_reply_err(req, rc < 0 ? -rc : ENOMEM);
+		return;
+	}
+	*w = (struct write){ fs, req, f, size, 0 };
+	ipam_write(fs->ipam, f->ref.type == NODE_LEASE ? IPAM_LEASE_ADDRESSES : control_table[f->ref.which].text, f->ref.id,
+		   f->text, f->text_size, f->append, written, w);
+}
+
+/* ---- release, fsync --------------------------------------------------------------------------------------- */
+
+void fs_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	fs_of(req, FS_release);
+	(void)ino;
+	free_file(file_of(fi));
+	fuse_reply_err(req, 0);
+}
+
+static void synced(void *arg, int error, const struct ipam_object *object)
+{
+	(void)object;
+	fuse_reply_err(arg, -error);
+}
+
+void fs_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
+{
+	struct fs *fs = fs_of(req, FS_fsync);
+	struct node_ref ref = node_ref(ino);
+	enum ipam_kind kind;
+
+	(void)datasync;
+	(void)fi;
+	if (node_object(ref, &kind))
+		ipam_sync_object(fs->ipam, kind, ref.id, synced, req);
+	else
+		fuse_reply_err(req, 0);
+}

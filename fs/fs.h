@@ -1,0 +1,107 @@
+/* fs — what the files of the mount share: the handle, node ids, attributes, and who answers what.
+ *
+ * struct fs is made before the session and outlives it; its fields don't change while requests run, but for the counters.
+ */
+#ifndef IPAMFS_FS_H
+#define IPAMFS_FS_H
+
+#include "buffer.h"
+#include "ipam.h"
+#include "options.h"
+
+#include <fuse_lowlevel.h>
+#include <stdatomic.h>
+
+struct notify;
+
+/* One row an operation: its name is the counter's, requests_NAME in .ipam/stats. */
+#define FS_OPERATIONS(X)                                                                                            \
+	X(lookup) X(getattr) X(setattr) X(readlink) X(mknod) X(mkdir) X(unlink) X(rmdir) X(symlink) X(rename) X(link)     \
+	X(open) X(read) X(write) X(release) X(fsync) X(opendir) X(readdir) X(readdirplus) X(releasedir) X(fsyncdir)       \
+	X(statfs) X(setxattr) X(getxattr) X(listxattr) X(removexattr) X(create)
+
+enum fs_operation {
+#define X(name) FS_##name,
+	FS_OPERATIONS(X)
+#undef X
+	FS_OPERATION_COUNT
+};
+
+struct fs {
+	struct options options;
+	struct ipam *ipam;
+	struct fuse_session *session;
+	struct notify *notify;
+	_Atomic uint64_t requests[FS_OPERATION_COUNT];
+};
+
+extern const struct fuse_lowlevel_ops fs_operations;
+
+/* ---- node ids: stateless. The top byte says what it is, the next one which of those, the rest is the id in the database.
+ * So FORGET is nothing, and a daemon that was started again still knows every id that the kernel holds. */
+enum node_type {
+	NODE_ROOT,        /* FUSE_ROOT_ID alone */
+	NODE_README,
+	NODE_CLUSTER,
+	NODE_NODE,
+	NODE_LEASE,
+	NODE_CONTROL,     /* .ipam; which: the enum ipam_kind of its parent */
+	NODE_FILE,        /* in .ipam; which: its row in the table of control files */
+	NODE_ADDRESS,     /* a link in by-ip; which: family, + 2 in a node's; id: the lease */
+};
+
+struct node_ref {
+	enum node_type type;
+	unsigned which;
+	uint64_t id;
+};
+
+fuse_ino_t node_ino(enum node_type type, unsigned which, uint64_t id);
+struct node_ref node_ref(fuse_ino_t ino);
+/* The object of a root, cluster, node or lease: false for other types. */
+bool node_object(struct node_ref ref, enum ipam_kind *kind);
+fuse_ino_t node_of_object(enum ipam_kind kind, uint64_t id);
+/* The kind of what a directory holds, if it is one where things are made: false otherwise. */
+bool node_child_kind(struct node_ref ref, enum ipam_kind *kind);
+
+/* Fill a stat. -ENOENT where it is gone. */
+int node_stat(struct fs *fs, fuse_ino_t ino, struct stat *st);
+void node_stat_object(const struct fs *fs, const struct ipam_object *object, struct stat *st);
+/* Look a name up: the entry for the kernel, timeouts included. */
+int node_lookup(struct fs *fs, fuse_ino_t parent, const char *name, struct fuse_entry_param *out);
+void node_entry(const struct fs *fs, const struct ipam_object *object, struct fuse_entry_param *out);
+double node_timeout(fuse_ino_t ino);
+/* Where a link of by-ip points. */
+int node_readlink(struct fs *fs, struct node_ref ref, struct buffer *out);
+extern const char node_readme[];
+
+/* ---- directories (dir.c) */
+struct listing;
+int listing_make(struct fs *fs, fuse_ino_t ino, struct listing **out);
+void listing_free(struct listing *l);
+/* Fill buf from entry `from` on: bytes used. */
+size_t listing_fill(struct fs *fs, fuse_req_t req, const struct listing *l, off_t from, bool plus, char *buf, size_t size);
+
+/* ---- attributes (xattr.c): the answers to the requests */
+void fs_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size, int flags);
+void fs_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size);
+void fs_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size);
+void fs_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name);
+
+/* ---- files (file.c): open, read, write, release */
+void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void fs_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi);
+void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
+void fs_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off, struct fuse_file_info *fi);
+void fs_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void fs_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi);
+
+static inline struct fs *fs_of(fuse_req_t req, enum fs_operation operation)
+{
+	struct fs *fs = fuse_req_userdata(req);
+
+	atomic_fetch_add_explicit(&fs->requests[operation], 1, memory_order_relaxed);
+	return fs;
+}
+
+#endif

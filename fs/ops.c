@@ -1,0 +1,401 @@
+#include "fs.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <time.h>
+
+static void init(void *userdata, struct fuse_conn_info *conn)
+{
+	(void)userdata;
+	/* A truncating open changes nothing: as a SETATTR of the size it is answered with the size there is. */
+	conn->want &= ~(unsigned)(FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE |
+				  FUSE_CAP_SPLICE_MOVE | FUSE_CAP_AUTO_INVAL_DATA);
+	conn->want |= conn->capable & (FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_PARALLEL_DIROPS);
+}
+
+/* ---- looking ---------------------------------------------------------------------------------------------- */
+
+static void lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct fs *fs = fs_of(req, FS_lookup);
+	struct fuse_entry_param e;
+	int rc = node_lookup(fs, parent, name, &e);
+
+	if (rc < 0)
+		fuse_reply_err(req, -rc);
+	else
+		fuse_reply_entry(req, &e);
+}
+
+static void reply_stat(struct fs *fs, fuse_req_t req, fuse_ino_t ino)
+{
+	struct stat st;
+	int rc = node_stat(fs, ino, &st);
+
+	if (rc < 0)
+		fuse_reply_err(req, -rc);
+	else
+		fuse_reply_attr(req, &st, node_timeout(ino));
+}
+
+static void getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	(void)fi;
+	reply_stat(fs_of(req, FS_getattr), req, ino);
+}
+
+static void op_readlink(fuse_req_t req, fuse_ino_t ino)
+{
+	struct fs *fs = fs_of(req, FS_readlink);
+	struct node_ref ref = node_ref(ino);
+	struct buffer target = { 0 };
+	int rc = ref.type == NODE_ADDRESS ? node_readlink(fs, ref, &target) : -EINVAL;
+
+	if (rc < 0)
+		fuse_reply_err(req, -rc);
+	else
+		fuse_reply_readlink(req, target.data);
+	free(target.data);
+}
+
+static uint64_t clamp(u128 value)
+{
+	return value > INT64_MAX ? INT64_MAX : (uint64_t)value;
+}
+
+static void op_statfs(fuse_req_t req, fuse_ino_t ino)
+{
+	struct fs *fs = fs_of(req, FS_statfs);
+	struct node_ref ref = node_ref(ino);
+	enum ipam_kind kind = IPAM_ROOT;
+	uint64_t id = IPAM_ROOT_ID;
+	struct ipam_object object;
+	struct ipam_stats stats;
+	struct statvfs st;
+	int rc = 0;
+
+	if (ref.type == NODE_LEASE) {
+		kind = IPAM_NODE;
+		rc = ipam_get(fs->ipam, IPAM_LEASE, ref.id, &object);
+		id = object.parent;
+	} else if (node_object(ref, &kind)) {
+		id = ref.id;
+	} else if (ref.type == NODE_CONTROL) {
+		kind = (enum ipam_kind)ref.which;
+		id = ref.id;
+	}
+	if (rc == 0)
+		rc = ipam_stats(fs->ipam, kind, id, &stats);
+	if (rc < 0) {
+		fuse_reply_err(req, -rc);
+		return;
+	}
+	/* Addresses (blocks, leases) are inodes; as blocks of one byte they give plain df its percentage too. */
+	st = (struct statvfs){
+		.f_bsize = 1,
+		.f_frsize = 1,
+		.f_blocks = clamp(stats.usage.total),
+		.f_bfree = clamp(stats.usage.free),
+		.f_bavail = clamp(stats.usage.free),
+		.f_files = clamp(stats.usage.total),
+		.f_ffree = clamp(stats.usage.free),
+		.f_favail = clamp(stats.usage.free),
+		.f_namemax = IPAM_NAME_MAX,
+	};
+	fuse_reply_statfs(req, &st);
+}
+
+static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct fs *fs = fs_of(req, FS_opendir);
+	struct listing *l = NULL;
+	int rc = listing_make(fs, ino, &l);
+
+	fi->fh = (uintptr_t)l;
+	if (rc < 0)
+		fuse_reply_err(req, -rc);
+	else if (fuse_reply_open(req, fi) == -ENOENT)
+		listing_free(l);
+}
+
+static void read_dir(struct fs *fs, fuse_req_t req, size_t size, off_t off, const struct fuse_file_info *fi, bool plus)
+{
+	char *buf = malloc(size);
+
+	if (buf == NULL) {
+		fuse_reply_err(req, ENOMEM);
+		return;
+	}
+	fuse_reply_buf(req, buf, listing_fill(fs, req, (struct listing *)(uintptr_t)fi->fh, off, plus, buf, size));
+	free(buf);
+}
+
+static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	(void)ino;
+	read_dir(fs_of(req, FS_readdir), req, size, off, fi, false);
+}
+
+static void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	(void)ino;
+	read_dir(fs_of(req, FS_readdirplus), req, size, off, fi, true);
+}
+
+static void releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	fs_of(req, FS_releasedir);
+	(void)ino;
+	listing_free((struct listing *)(uintptr_t)fi->fh);
+	fuse_reply_err(req, 0);
+}
+
+static void fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
+{
+	fs_of(req, FS_fsyncdir);
+	(void)ino;
+	(void)datasync;
+	(void)fi;
+	fuse_reply_err(req, 0); /* what was acknowledged is durable */
+}
+
+/* ---- changing --------------------------------------------------------------------------------------------- */
+
+/* What a reply needs after the commit. */
+struct pending {
+	struct fs *fs;
+	fuse_req_t req;
+};
+
+static struct pending *pending_new(struct fs *fs, fuse_req_t req)
+{
+	struct pending *p = malloc(sizeof *p);
+
+	if (p == NULL)
+		fuse_reply_err(req, ENOMEM);
+	else
+		*p = (struct pending){ fs, req };
+	return p;
+}
+
+static void entry_done(void *arg, int error, const struct ipam_object *object)
+{
+	struct pending *p = arg;
+	struct fuse_entry_param e;
+
+	if (error < 0) {
+		fuse_reply_err(p->req, -error);
+	} else {
+		node_entry(p->fs, object, &e);
+		fuse_reply_entry(p->req, &e);
+	}
+	free(p);
+}
+
+static void attr_done(void *arg, int error, const struct ipam_object *object)
+{
+	struct pending *p = arg;
+	struct stat st;
+
+	if (error < 0) {
+		fuse_reply_err(p->req, -error);
+	} else {
+		node_stat_object(p->fs, object, &st);
+		fuse_reply_attr(p->req, &st, node_timeout(FUSE_ROOT_ID));
+	}
+	free(p);
+}
+
+static void plain_done(void *arg, int error, const struct ipam_object *object)
+{
+	(void)object;
+	fuse_reply_err(arg, -error);
+}
+
+static bool is_control(const char *name)
+{
+	return strcmp(name, ".ipam") == 0;
+}
+
+static void make(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, bool directory)
+{
+	struct node_ref ref = node_ref(parent);
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+	struct ipam_owner owner = { ctx->uid, ctx->gid, mode & 07777 };
+	struct pending *p;
+	enum ipam_kind kind;
+
+	if (!node_child_kind(ref, &kind) || directory != (kind != IPAM_LEASE) ||
+	    (kind == IPAM_CLUSTER && strcmp(name, "README") == 0)) {
+		fuse_reply_err(req, EPERM);
+		return;
+	}
+	p = pending_new(fs, req);
+	if (p != NULL)
+		ipam_make(fs->ipam, kind, ref.id, name, true, &owner, entry_done, p);
+}
+
+static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
+{
+	make(fs_of(req, FS_mkdir), req, parent, name, mode, true);
+}
+
+static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t device)
+{
+	struct fs *fs = fs_of(req, FS_mknod);
+
+	(void)device;
+	if (S_ISREG(mode) || (mode & S_IFMT) == 0)
+		make(fs, req, parent, name, mode, false);
+	else
+		fuse_reply_err(req, EPERM);
+}
+
+static void op_symlink(fuse_req_t req, const char *link, fuse_ino_t parent, const char *name)
+{
+	fs_of(req, FS_symlink);
+	(void)link;
+	(void)parent;
+	(void)name;
+	fuse_reply_err(req, EPERM);
+}
+
+static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t new_parent, const char *new_name)
+{
+	fs_of(req, FS_link);
+	(void)ino;
+	(void)new_parent;
+	(void)new_name;
+	fuse_reply_err(req, EPERM);
+}
+
+static void take_away(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name, bool directory)
+{
+	struct node_ref ref = node_ref(parent);
+	enum ipam_kind kind;
+
+	if (!node_child_kind(ref, &kind) || directory != (kind != IPAM_LEASE) || is_control(name))
+		fuse_reply_err(req, EPERM);
+	else
+		ipam_remove(fs->ipam, kind, ref.id, name, plain_done, req);
+}
+
+static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	take_away(fs_of(req, FS_unlink), req, parent, name, false);
+}
+
+static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	take_away(fs_of(req, FS_rmdir), req, parent, name, true);
+}
+
+static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent, const char *new_name,
+		      unsigned flags)
+{
+	struct fs *fs = fs_of(req, FS_rename);
+	struct node_ref from = node_ref(parent), to = node_ref(new_parent);
+	enum ipam_kind kind, new_kind;
+
+	if (flags & ~(unsigned)RENAME_NOREPLACE)
+		fuse_reply_err(req, EINVAL);
+	else if (!node_child_kind(from, &kind) || !node_child_kind(to, &new_kind) || is_control(name) ||
+		 is_control(new_name) || (from.type == NODE_ROOT && strcmp(name, "README") == 0))
+		fuse_reply_err(req, EPERM);
+	else if (kind != new_kind)
+		fuse_reply_err(req, EXDEV);
+	else if (kind == IPAM_CLUSTER && strcmp(new_name, "README") == 0)
+		fuse_reply_err(req, EEXIST);
+	else
+		ipam_rename(fs->ipam, kind, from.id, name, to.id, new_name, plain_done, req);
+}
+
+static int64_t nanoseconds(struct timespec t)
+{
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static unsigned collect(const struct stat *st, int to_set, struct ipam_attr *a)
+{
+	struct timespec now;
+	unsigned which = 0;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	*a = (struct ipam_attr){
+		.uid = st->st_uid,
+		.gid = st->st_gid,
+		.mode = st->st_mode & 07777,
+		.atime = nanoseconds(to_set & FUSE_SET_ATTR_ATIME_NOW ? now : st->st_atim),
+		.mtime = nanoseconds(to_set & FUSE_SET_ATTR_MTIME_NOW ? now : st->st_mtim),
+	};
+	if (to_set & FUSE_SET_ATTR_UID)
+		which |= IPAM_SET_UID;
+	if (to_set & FUSE_SET_ATTR_GID)
+		which |= IPAM_SET_GID;
+	if (to_set & FUSE_SET_ATTR_MODE)
+		which |= IPAM_SET_MODE;
+	if (to_set & (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_ATIME_NOW))
+		which |= IPAM_SET_ATIME;
+	if (to_set & (FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_MTIME_NOW))
+		which |= IPAM_SET_MTIME;
+	return which;
+}
+
+static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_set, struct fuse_file_info *fi)
+{
+	struct fs *fs = fs_of(req, FS_setattr);
+	struct node_ref ref = node_ref(ino);
+	struct ipam_attr attr;
+	unsigned which = collect(st, to_set, &attr);
+	struct pending *p;
+	enum ipam_kind kind;
+
+	(void)fi;
+	if (which == 0 || (ref.type == NODE_FILE && (which & (IPAM_SET_UID | IPAM_SET_GID | IPAM_SET_MODE)) == 0)) {
+		reply_stat(fs, req, ino); /* the size, or the times of what is generated: as they are */
+		return;
+	}
+	if (!node_object(ref, &kind) || kind == IPAM_ROOT) {
+		fuse_reply_err(req, EPERM);
+		return;
+	}
+	p = pending_new(fs, req);
+	if (p != NULL)
+		ipam_set_attr(fs->ipam, kind, ref.id, which, &attr, attr_done, p);
+}
+
+const struct fuse_lowlevel_ops fs_operations = {
+	.init = init,
+	.lookup = lookup,
+	.getattr = getattr,
+	.setattr = op_setattr,
+	.readlink = op_readlink,
+	.mknod = op_mknod,
+	.mkdir = op_mkdir,
+	.unlink = op_unlink,
+	.rmdir = op_rmdir,
+	.symlink = op_symlink,
+	.rename = op_rename,
+	.link = op_link,
+	.open = fs_open,
+	.read = fs_read,
+	.write = fs_write,
+	.release = fs_release,
+	.fsync = fs_fsync,
+	.opendir = op_opendir,
+	.readdir = op_readdir,
+	.readdirplus = op_readdirplus,
+	.releasedir = releasedir,
+	.fsyncdir = fsyncdir,
+	.statfs = op_statfs,
+	.setxattr = fs_setxattr,
+	.getxattr = fs_getxattr,
+	.listxattr = fs_listxattr,
+	.removexattr = fs_removexattr,
+	.create = fs_create,
+};

@@ -1,0 +1,194 @@
+#include "options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+const char options_usage[] =
+	"usage: ipamfs SOURCE MOUNTPOINT [-o OPTION[,OPTION...]] [-f] [-d]\n"
+	"\n"
+	"Mounts an IP address manager: mkdir delegates a block, creating a file allocates an address.\n"
+	"SOURCE is an SQLite file; it is made if there is none.\n"
+	"\n"
+	"  -f              stay in the foreground, log to stderr\n"
+	"  -d              the same, and show every request\n"
+	"  -h, --help      this text\n"
+	"  -V, --version   the version\n"
+	"\n"
+	"Options after -o:\n"
+	"  sync=full       an answer means: survives loss of power (the default)\n"
+	"  sync=normal     an answer means: survives any crash of the daemon\n"
+	"  show_control    list the .ipam directories\n"
+	"  allow_other     users other than the one who mounts may use it\n"
+	"  ro              read only\n"
+	"  uid=N gid=N umask=M   what is shown as owner, group and (octal) as mask of the modes\n"
+	"  fsname=NAME     the source shown in /proc/mounts\n"
+	"and what mount(8) and fstab pass.\n";
+
+static int refuse(struct ipam_error *error, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(error->text, sizeof error->text, format, ap);
+	va_end(ap);
+	return -EINVAL;
+}
+
+static int parse_number(const char *s, int base, uint32_t max, uint32_t *out)
+{
+	char *end;
+	unsigned long value;
+
+	errno = 0;
+	value = strtoul(s, &end, base);
+	if (*s < '0' || *s > '9' || *end != 0 || errno != 0 || value > max)
+		return -EINVAL;
+	*out = (uint32_t)value;
+	return 0;
+}
+
+static bool in(const char *word, const char *const *list)
+{
+	while (*list != NULL && strcmp(word, *list) != 0)
+		list++;
+	return *list != NULL;
+}
+
+/* A flag that the kernel or fusermount3 is to know. */
+static int add_flag(struct options *o, const char *flag)
+{
+	char *joined = NULL;
+
+	if (asprintf(&joined, "%s%s%s", o->flags != NULL ? o->flags : "", o->flags != NULL ? "," : "", flag) < 0)
+		return -ENOMEM;
+	free(o->flags);
+	o->flags = joined;
+	return 0;
+}
+
+static int parse_option(struct options *o, const char *word, struct ipam_error *error)
+{
+	/* Said by mount(8) or fstab, and of no meaning here. */
+	static const char *const ignored[] = { "rw",	  "defaults", "auto",	  "noauto",   "user",	  "nouser",
+					       "users",	  "nofail",   "_netdev",  "atime",    "noatime",  "relatime",
+					       "norelatime", "strictatime", "lazytime", "nodiratime", "diratime", "async",
+					       "sync",	  "default_permissions", "owner", "group", "loud", "silent", NULL };
+	static const char *const passed[] = { "dev", "nodev", "suid", "nosuid", "exec", "noexec", "dirsync", NULL };
+	const char *value = strchr(word, '=');
+
+	if (*word == 0 || in(word, ignored) || strncmp(word, "x-", 2) == 0 || strncmp(word, "comment=", 8) == 0 ||
+	    strncmp(word, "subtype=", 8) == 0)
+		return 0;
+	if (in(word, passed))
+		return add_flag(o, word);
+	if (strcmp(word, "ro") == 0)
+		o->read_only = true;
+	else if (strcmp(word, "show_control") == 0)
+		o->show_control = true;
+	else if (strcmp(word, "allow_other") == 0)
+		o->allow_other = true;
+	else if (strcmp(word, "sync=full") == 0)
+		o->sync = IPAM_SYNC_FULL;
+	else if (strcmp(word, "sync=normal") == 0)
+		o->sync = IPAM_SYNC_NORMAL;
+	else if (strncmp(word, "uid=", 4) == 0 && parse_number(value + 1, 10, UINT32_MAX - 1, &o->uid) == 0)
+		o->has_uid = true;
+	else if (strncmp(word, "gid=", 4) == 0 && parse_number(value + 1, 10, UINT32_MAX - 1, &o->gid) == 0)
+		o->has_gid = true;
+	else if (strncmp(word, "umask=", 6) == 0 && parse_number(value + 1, 8, 0777, &o->umask) == 0)
+		o->has_umask = true;
+	else if (strncmp(word, "fsname=", 7) == 0 && value[1] != 0) {
+		free(o->fsname);
+		o->fsname = strdup(value + 1);
+		return o->fsname == NULL ? -ENOMEM : 0;
+	} else {
+		return refuse(error, "option '%s' is not known, or not with that value; 'ipamfs --help' lists them", word);
+	}
+	return 0;
+}
+
+static int parse_list(struct options *o, const char *list, struct ipam_error *error)
+{
+	char *copy = strdup(list), *rest = copy, *word;
+	int rc = copy == NULL ? -ENOMEM : 0;
+
+	while (rc == 0 && (word = strsep(&rest, ",")) != NULL)
+		rc = parse_option(o, word, error);
+	free(copy);
+	return rc;
+}
+
+/* The daemon leaves its directory, so names are made absolute first; the file need not exist yet. */
+static char *absolute(const char *path)
+{
+	char *cwd, *out = NULL;
+
+	if (path[0] == '/')
+		return strdup(path);
+	cwd = getcwd(NULL, 0);
+	if (cwd != NULL && asprintf(&out, "%s/%s", cwd, path) < 0)
+		out = NULL;
+	free(cwd);
+	return out;
+}
+
+int options_parse(struct options *o, int argc, char **argv, struct ipam_error *error)
+{
+	static const struct option longs[] = {
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int c, rc = 0;
+
+	*o = (struct options){ .sync = IPAM_SYNC_FULL };
+	opterr = 0;
+	while (rc == 0 && (c = getopt_long(argc, argv, "o:fdhV", longs, NULL)) != -1) {
+		switch (c) {
+		case 'o':
+			rc = parse_list(o, optarg, error);
+			break;
+		case 'd':
+			o->debug = true;
+			o->foreground = true;
+			break;
+		case 'f':
+			o->foreground = true;
+			break;
+		case 'h':
+			o->help = true;
+			return 0;
+		case 'V':
+			o->version = true;
+			return 0;
+		default:
+			return refuse(error, "'%s' is not known, or wants a value; 'ipamfs --help' lists the options",
+				      argv[optind - 1]);
+		}
+	}
+	if (rc < 0)
+		return rc;
+	if (argc - optind != 2)
+		return refuse(error, "a source and a mount point are needed: ipamfs SOURCE MOUNTPOINT");
+	if (strncmp(argv[optind], "etcd://", 7) == 0)
+		return refuse(error, "'%s': this version knows SQLite files alone", argv[optind]);
+	o->source = absolute(argv[optind]);
+	o->mountpoint = realpath(argv[optind + 1], NULL);
+	if (o->mountpoint == NULL)
+		return refuse(error, "%s: %s; make the directory first", argv[optind + 1], strerror(errno));
+	return o->source == NULL ? -ENOMEM : 0;
+}
+
+void options_free(struct options *o)
+{
+	free(o->source);
+	free(o->mountpoint);
+	free(o->fsname);
+	free(o->flags);
+}

@@ -1,0 +1,24 @@
+/* options — the command line and what mount(8) passes. Parsed once, read-only after. */
+#ifndef IPAMFS_OPTIONS_H
+#define IPAMFS_OPTIONS_H
+
+#include "ipam.h"
+
+struct options {
+	char *source;     /* absolute */
+	char *mountpoint; /* absolute */
+	bool foreground, debug, help, version;
+	bool show_control, allow_other, read_only;
+	enum ipam_sync sync;
+	bool has_uid, has_gid, has_umask; /* what getattr shows instead */
+	uint32_t uid, gid, umask;
+	char *fsname;
+	char *flags; /* for the kernel: "nosuid,nodev", or NULL */
+};
+
+/* 0, or -EINVAL with a message in error. */
+int options_parse(struct options *o, int argc, char **argv, struct ipam_error *error);
+void options_free(struct options *o);
+extern const char options_usage[];
+
+#endif

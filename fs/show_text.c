@@ -1,0 +1,198 @@
+/* The small files: what is set, what is where. */
+#include "control.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+int show_version(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out)
+{
+	(void)fs;
+	(void)kind;
+	(void)id;
+	buffer_print(out, "%s\n", IPAM_VERSION);
+	return 0;
+}
+
+int show_health(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out)
+{
+	struct ipam_engine e;
+
+	(void)kind;
+	(void)id;
+	ipam_engine(fs->ipam, &e);
+	if (e.healthy)
+		buffer_print(out, "ok\n");
+	else
+		buffer_print(out, "failing: %s\n", e.problem);
+	buffer_print(out, "engine sqlite %s\nsync %s\n", e.path,
+		     fs->options.read_only ? "none, read only" : fs->options.sync == IPAM_SYNC_FULL ? "full" : "normal");
+	return 0;
+}
+
+static void print_key(struct buffer *out, const char *key, u128 value)
+{
+	buffer_print(out, "%s ", key);
+	buffer_u128(out, value);
+	buffer_add(out, "\n", 1);
+}
+
+int show_stats(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out)
+{
+	static const char *const operation[] = {
+#define X(name) #name,
+		FS_OPERATIONS(X)
+#undef X
+	};
+	struct ipam_engine e;
+	struct ipam_stats s;
+	int rc = ipam_stats(fs->ipam, kind, id, &s);
+
+	if (rc < 0)
+		return rc;
+	if (kind == IPAM_ROOT)
+		print_key(out, "clusters", s.clusters);
+	if (kind != IPAM_NODE)
+		print_key(out, "nodes", s.nodes);
+	print_key(out, "blocks", s.blocks);
+	print_key(out, "blocks_used", s.blocks_used);
+	print_key(out, "addresses", s.addresses);
+	print_key(out, "addresses_used", s.addresses_used);
+	print_key(out, "addresses_resting", s.addresses_resting);
+	print_key(out, "leases", s.leases);
+	print_key(out, "leases_free", s.leases_free);
+	if (kind != IPAM_ROOT)
+		return 0;
+	ipam_engine(fs->ipam, &e);
+	print_key(out, "commits", e.commits);
+	print_key(out, "changes", e.changes);
+	print_key(out, "changes_failed", e.failed_changes);
+	print_key(out, "changes_queued", e.queue);
+	print_key(out, "leases_expired", e.expired);
+	for (unsigned i = 0; i < FS_OPERATION_COUNT; i++) {
+		buffer_print(out, "requests_");
+		print_key(out, operation[i], atomic_load(&fs->requests[i]));
+	}
+	return 0;
+}
+
+/* ---- cidrs, reserved, settings, gateway, blocks ------------------------------------------------------------ */
+
+static int print_block_cidr(void *arg, const struct ipam_block_view *v)
+{
+	char text[CIDR_TEXT];
+
+	cidr_print(&v->cidr, text);
+	buffer_print(arg, "%s\n", text);
+	return 0;
+}
+
+static int print_cluster_cidrs(struct fs *fs, uint64_t id, struct buffer *out)
+{
+	struct ipam_cluster_view cluster;
+	struct ipam_cidr_view v;
+	char text[CIDR_TEXT];
+	int rc = ipam_view_cluster(fs->ipam, id, &cluster);
+
+	for (size_t i = 0; rc == 0 && i < cluster.cidrs; i++) {
+		rc = ipam_view_cidr(fs->ipam, id, i, &v);
+		if (rc < 0)
+			break;
+		cidr_print(&v.cidr, text);
+		buffer_print(out, "%s %u\n", text, v.node_mask);
+	}
+	return rc;
+}
+
+int show_cidrs(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out)
+{
+	int rc;
+
+	ipam_read_begin(fs->ipam);
+	if (kind == IPAM_CLUSTER)
+		rc = print_cluster_cidrs(fs, id, out);
+	else
+		rc = ipam_each_block(fs->ipam, kind, id, print_block_cidr, out);
+	ipam_read_end(fs->ipam);
+	return rc;
+}
+
+int show_reserved(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out)
+{
+	struct ipam_cluster_view v;
+	char text[CIDR_RANGE_TEXT];
+	int rc;
+
+	(void)kind;
+	ipam_read_begin(fs->ipam);
+	rc = ipam_view_cluster(fs->ipam, id, &v);
+	for (size_t i = 0; rc == 0 && i < v.reserved; i++) {
+		cidr_print_range(&v.reserved_range[i], text);
+		buffer_print(out, "%s\n", text);
+	}
+	ipam_read_end(fs->ipam);
+	return rc;
+}
+
+int show_settings(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out)
+{
+	char value[32];
+	bool inherited;
+	int rc = 0;
+
+	ipam_read_begin(fs->ipam);
+	for (unsigned i = 0; rc == 0 && i < IPAM_SETTINGS; i++) {
+		rc = ipam_setting(fs->ipam, kind, id, i, value, &inherited);
+		/* As a comment, so that writing the file back sets only what is set. */
+		if (rc == 0 && inherited)
+			buffer_print(out, "# %s %s (%s)\n", ipam_setting_name(i), value,
+				     kind == IPAM_NODE ? "inherited" : "default");
+		else if (rc == 0)
+			buffer_print(out, "%s %s\n", ipam_setting_name(i), value);
+	}
+	ipam_read_end(fs->ipam);
+	return rc;
+}
+
+static int print_gateway(void *arg, const struct ipam_block_view *v)
+{
+	char text[CIDR_ADDR_TEXT];
+
+	if (v->has_gateway) {
+		cidr_print_addr(v->cidr.family, v->gateway, text);
+		buffer_print(arg, "%s\n", text);
+	}
+	return 0;
+}
+
+int show_gateway(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out)
+{
+	int rc;
+
+	ipam_read_begin(fs->ipam);
+	rc = ipam_each_block(fs->ipam, kind, id, print_gateway, out);
+	ipam_read_end(fs->ipam);
+	return rc;
+}
+
+static int print_block(void *arg, const struct ipam_block_view *v)
+{
+	char text[CIDR_TEXT];
+
+	cidr_print(&v->cidr, text);
+	buffer_print(arg, "%s %s ", text, v->node_name);
+	buffer_u128(arg, v->used);
+	buffer_add(arg, " ", 1);
+	buffer_u128(arg, v->capacity);
+	buffer_add(arg, "\n", 1);
+	return 0;
+}
+
+int show_blocks(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out)
+{
+	int rc;
+
+	ipam_read_begin(fs->ipam);
+	rc = ipam_each_block(fs->ipam, kind, id, print_block, out);
+	ipam_read_end(fs->ipam);
+	return rc;
+}

@@ -1,0 +1,147 @@
+#include "fs.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define USER "user."
+#define OURS "user.ipam."
+
+static const char *const ours[] = { "address", "gateway", "created", "node", "boot-id", "generation" };
+
+static void join(struct buffer *b, unsigned family, u128 addr, int len)
+{
+	char text[CIDR_TEXT];
+
+	if (len >= 0)
+		cidr_print(&(struct cidr){ addr, (uint8_t)family, (uint8_t)len }, text);
+	else
+		cidr_print_addr(family, addr, text);
+	buffer_print(b, "%s%s", b->size > 0 ? " " : "", text);
+}
+
+/* What is derived from the lease; -ENODATA for other names. */
+static int show(struct fs *fs, uint64_t lease, const char *name, struct buffer *b)
+{
+	struct ipam_lease_info info;
+	char node[IPAM_NAME_MAX + 1];
+	int rc = ipam_lease(fs->ipam, lease, &info);
+
+	if (rc < 0)
+		return rc;
+	if (strcmp(name, "address") == 0 || strcmp(name, "gateway") == 0) {
+		bool gateway = name[0] == 'g';
+
+		for (unsigned f = 0; f < CIDR_FAMILIES; f++)
+			if (info.has[f] && (!gateway || info.has_gateway[f]))
+				join(b, f, gateway ? info.gateway[f] : info.addr[f], gateway ? -1 : info.len[f]);
+		if (b->size == 0)
+			return -ENODATA;
+	} else if (strcmp(name, "created") == 0) {
+		buffer_time(b, info.object.attr.btime);
+	} else if (strcmp(name, "node") == 0) {
+		rc = ipam_name(fs->ipam, IPAM_NODE, info.node, node);
+		if (rc == 0)
+			buffer_print(b, "%s", node);
+	} else if (strcmp(name, "boot-id") == 0) {
+		buffer_print(b, "%s", info.boot_id);
+	} else if (strcmp(name, "generation") == 0) {
+		buffer_print(b, "%u", info.generation);
+	} else {
+		return -ENODATA;
+	}
+	return rc < 0 ? rc : b->failed ? -ENOMEM : 0;
+}
+
+static void reply_data(fuse_req_t req, const char *data, size_t have, size_t size)
+{
+	if (size == 0)
+		fuse_reply_xattr(req, have);
+	else if (have > size)
+		fuse_reply_err(req, ERANGE);
+	else
+		fuse_reply_buf(req, data, have);
+}
+
+/* May this attribute be set? Its name without "user." is given. */
+static int settable(struct node_ref ref, const char *name, const char **rest)
+{
+	if (ref.type != NODE_LEASE)
+		return strncmp(name, USER, strlen(USER)) == 0 ? -EPERM : -EOPNOTSUPP;
+	if (strncmp(name, OURS, strlen(OURS)) == 0)
+		return -EPERM;
+	if (strncmp(name, USER, strlen(USER)) != 0)
+		return -EOPNOTSUPP;
+	*rest = name + strlen(USER);
+	return 0;
+}
+
+void fs_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size, int flags)
+{
+	struct fs *fs = fs_of(req, FS_setxattr);
+	struct node_ref ref = node_ref(ino);
+	int rc = settable(ref, name, &name);
+
+	if (rc == 0)
+		rc = ipam_xattr_set(fs->ipam, ref.id, name, value, size, flags);
+	fuse_reply_err(req, -rc);
+}
+
+void fs_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
+{
+	struct fs *fs = fs_of(req, FS_removexattr);
+	struct node_ref ref = node_ref(ino);
+	int rc = settable(ref, name, &name);
+
+	if (rc == 0)
+		rc = ipam_xattr_remove(fs->ipam, ref.id, name);
+	fuse_reply_err(req, -rc);
+}
+
+void fs_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
+{
+	struct fs *fs = fs_of(req, FS_getxattr);
+	struct node_ref ref = node_ref(ino);
+	struct buffer b = { 0 };
+	char value[IPAM_XATTR_BUDGET];
+	int rc = -ENODATA;
+
+	if (ref.type == NODE_LEASE && strncmp(name, OURS, strlen(OURS)) == 0) {
+		rc = show(fs, ref.id, name + strlen(OURS), &b);
+		if (rc == 0)
+			reply_data(req, b.data, b.size, size);
+	} else if (ref.type == NODE_LEASE && strncmp(name, USER, strlen(USER)) == 0) {
+		rc = ipam_xattr_get(fs->ipam, ref.id, name + strlen(USER), value, sizeof value);
+		if (rc >= 0)
+			reply_data(req, value, (size_t)rc, size);
+	}
+	if (rc < 0)
+		fuse_reply_err(req, -rc);
+	free(b.data);
+}
+
+void fs_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
+{
+	struct fs *fs = fs_of(req, FS_listxattr);
+	struct node_ref ref = node_ref(ino);
+	char own[2 * IPAM_XATTR_BUDGET];
+	struct buffer b = { 0 };
+	int n = 0;
+
+	if (ref.type == NODE_LEASE) {
+		n = ipam_xattr_list(fs->ipam, ref.id, own, sizeof own);
+		for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
+			buffer_print(&b, OURS "%s", ours[i]);
+			buffer_add(&b, "", 1);
+		}
+	}
+	for (const char *name = own; n > 0 && name < own + n; name += strlen(name) + 1) {
+		buffer_print(&b, USER "%s", name);
+		buffer_add(&b, "", 1);
+	}
+	if (n < 0 || b.failed)
+		fuse_reply_err(req, n < 0 ? -n : ENOMEM);
+	else
+		reply_data(req, b.data, b.size, size);
+	free(b.data);
+}
