@@ -88,9 +88,11 @@ $(B)/bin/ipamfs-bench: $(call obj,$(bench_src)) $(lib)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS_fuse) $(LDLIBS_core)
 
 $(B)/tests/test_%: $(B)/tests/unit/test_%.o $(lib)
+	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS_core)
 
 $(helpers): $(B)/tests/%: $(B)/tests/%.o
+	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lpthread
 
 install: all ## install below $(DESTDIR)$(PREFIX)

@@ -1,0 +1,122 @@
+# What the tests through the kernel share; each is a bash script that sources this. A script makes one mount or more,
+# in a directory of its own; whatever it made or started goes when it ends, however it ends.
+# shellcheck shell=bash
+
+set -u
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+BUILD=${BUILD:-$ROOT/build}
+IPAMFS=$BUILD/bin/ipamfs
+IPAMCTL=$BUILD/bin/ipamctl
+HELPERS=$BUILD/tests
+WORK=$(mktemp -d "${TMPDIR:-/tmp}/ipamfs-test.XXXXXX")
+M=$WORK/mnt
+DB=$WORK/ipam.db
+export LC_ALL=C.UTF-8
+mkdir "$M"
+mounts=() pids=() namespaces=()
+
+cleanup() {
+	local status=$? it
+	cd /
+	for it in "${pids[@]}"; do kill -9 "$it" 2>/dev/null; done
+	for it in "${mounts[@]}"; do umount -l "$it" 2>/dev/null; done
+	for it in "${namespaces[@]}"; do ip netns del "$it" 2>/dev/null; done
+	rm -rf "$WORK"
+	exit "$status"
+}
+trap cleanup EXIT
+trap 'exit 1' INT TERM
+
+# ---- results: a line each, which run.sh counts
+
+pass() { echo "ok - $1"; }
+fail() {
+	echo "not ok - $1"
+	shift
+	[ $# -eq 0 ] || printf '    %s\n' "$@"
+}
+
+# ok NAME COMMAND...: it succeeds
+ok() {
+	local name=$1 out
+	shift
+	if out=$("$@" 2>&1); then pass "$name"; else fail "$name" "$* failed: $out"; fi
+}
+
+# refused NAME TEXT COMMAND...: it fails, and its message has the text (an errno's)
+refused() {
+	local name=$1 text=$2 out
+	shift 2
+	if out=$("$@" 2>&1); then
+		fail "$name" "$* succeeded"
+	elif [[ $out == *"$text"* ]]; then
+		pass "$name"
+	else
+		fail "$name" "wanted '$text', got: $out"
+	fi
+}
+
+# same NAME WANTED GOT
+same() {
+	if [ "$2" == "$3" ]; then pass "$1"; else fail "$1" "wanted: $2" "got:    $3"; fi
+}
+
+# until_true SECONDS COMMAND...: wait for a condition
+until_true() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ "$SECONDS" -lt "$end" ] || return 1
+		sleep 0.05
+	done
+}
+
+# put FILE TEXT, append FILE TEXT: a write whose errno is the function's message
+put() { printf '%s\n' "$2" >"$1"; }
+append() { printf '%s\n' "$2" >>"$1"; }
+# claim FILE: O_CREAT | O_EXCL
+claim() { (set -C && : >"$1"); }
+
+# ---- mounts
+
+# mount_fs [OPTIONS [DB [DIR]]]: in the foreground of a process of its own, whose pid is $daemon; log in $WORK/log
+mount_fs() {
+	local options=${1:-} db=${2:-$DB} dir=${3:-$M}
+	mkdir -p "$dir"
+	"$IPAMFS" "$db" "$dir" -f ${options:+-o "$options"} 2>>"$WORK/log" &
+	daemon=$!
+	pids+=("$daemon")
+	mounts+=("$dir")
+	until_true 60 is_up "$dir" || {
+		fail "mount $options" "$(tail -5 "$WORK/log")"
+		exit 1
+	}
+}
+is_up() { [ -e "$1/.ipam/version" ] || ! kill -0 "$daemon"; }
+
+# umount_fs [DIR]: and wait for the daemon, whose status is the function's
+umount_fs() {
+	cd /
+	umount "${1:-$M}" || umount -l "${1:-$M}"
+	wait "$daemon"
+}
+
+# kill_fs [DIR]: as a crash does
+kill_fs() {
+	cd /
+	kill -9 "$daemon" 2>/dev/null
+	wait "$daemon" 2>/dev/null
+	umount -l "${1:-$M}" 2>/dev/null
+}
+
+# A cluster with both families, and nodes.
+make_cluster() {
+	local cluster=$1 node
+	shift
+	mkdir "$M/$cluster"
+	put "$M/$cluster/.ipam/cidrs" "10.244.0.0/16 24
+fd00:10:244::/48 64"
+	for node; do mkdir "$M/$cluster/$node"; done
+}
+
+check_clean() { ok "$1: ipamctl check finds nothing" "$IPAMCTL" check --quiet "${2:-$DB}"; }

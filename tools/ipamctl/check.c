@@ -1,0 +1,162 @@
+#include "check.h"
+
+#include "schema.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static const char usage[] =
+	"usage: ipamctl check DB|MOUNT [--json] [--quiet]\n"
+	"\n"
+	"Proves from the rows of a database, mounted or not, that no two leases and no two\n"
+	"blocks of a cluster overlap, that every lease lies in a block of its node and every\n"
+	"block in a CIDR of its cluster, and that nothing reserved is held. Of a mount, also\n"
+	"that it shows what the rows say. Changes nothing.\n"
+	"\n"
+	"  --json    the findings as JSON\n"
+	"  --quiet   no progress, and no summary where nothing is found\n"
+	"\n"
+	"Exit status: 0 nothing found, 1 findings (a line each), 2 usage.\n";
+
+void check_finding(struct check *c, const char *format, ...)
+{
+	char text[2048];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof text, format, ap);
+	va_end(ap);
+	if (c->json) {
+		json_t *s = json_string(text);
+		char *dump = s == NULL ? NULL : json_dumps(s, JSON_ENCODE_ANY);
+
+		printf("%s%s", c->findings == 0 ? "" : ",\n  ", dump != NULL ? dump : "\"(not UTF-8)\"");
+		free(dump);
+		json_decref(s);
+	} else {
+		printf("%s\n", text);
+	}
+	c->findings++;
+}
+
+const char *check_text(sqlite3_stmt *row, int column)
+{
+	const char *s = (const char *)sqlite3_column_text(row, column);
+
+	return s != NULL ? s : "";
+}
+
+void check_rows(struct check *c, const char *sql, void (*fn)(struct check *c, sqlite3_stmt *row, void *arg), void *arg)
+{
+	sqlite3_stmt *stmt = NULL;
+	int code = sqlite3_prepare_v2(c->db, sql, -1, &stmt, NULL);
+
+	while (code == SQLITE_OK || code == SQLITE_ROW) {
+		code = sqlite3_step(stmt);
+		if (code == SQLITE_ROW)
+			fn(c, stmt, arg);
+	}
+	if (code != SQLITE_DONE)
+		check_finding(c, "the database can't be read: %s", sqlite3_errmsg(c->db));
+	sqlite3_finalize(stmt);
+}
+
+static void take_count(struct check *c, sqlite3_stmt *row, void *arg)
+{
+	(void)c;
+	*(uint64_t *)arg = (uint64_t)sqlite3_column_int64(row, 0);
+}
+
+uint64_t check_count(struct check *c, const char *sql)
+{
+	uint64_t count = 0;
+
+	check_rows(c, sql, take_count, &count);
+	return count;
+}
+
+static int open_db(struct check *c, const char *path)
+{
+	int rc;
+
+	if (sqlite3_open_v2(path, &c->db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK)
+		return ctl_fail(CTL_REFUSED, "%s: %s", path, sqlite3_errmsg(c->db));
+	sqlite3_busy_timeout(c->db, 5000);
+	rc = schema_check(c->db);
+	if (rc == -ENOTSUP)
+		return ctl_fail(CTL_REFUSED, "%s: made by a newer ipamfs; use its ipamctl", path);
+	if (rc == -EINVAL || rc == -ENODATA)
+		return ctl_fail(CTL_REFUSED, "%s: not an ipamfs database", path);
+	if (rc < 0)
+		return ctl_fail(CTL_REFUSED, "%s: %s", path, sqlite3_errmsg(c->db));
+	return CTL_DONE;
+}
+
+static int check_all(struct check *c, const char *target)
+{
+	char source[4096];
+	struct stat st;
+	bool mount = stat(target, &st) == 0 && S_ISDIR(st.st_mode);
+	int status;
+
+	if (mount && !ctl_mount_source(target, source))
+		return ctl_fail(CTL_REFUSED, "%s: not where an ipamfs is mounted; name its mount point, or the database", target);
+	status = open_db(c, mount ? source : target);
+	if (status != CTL_DONE)
+		return status;
+	if (c->json)
+		printf("{\"findings\": [");
+	/* One transaction: one moment, though the daemon goes on. */
+	sqlite3_exec(c->db, "BEGIN", NULL, NULL, NULL);
+	check_database(c);
+	sqlite3_exec(c->db, "ROLLBACK", NULL, NULL, NULL);
+	if (mount && c->findings == 0)
+		check_mount(c, target);
+	if (c->json)
+		printf("],\n \"clusters\": %llu, \"nodes\": %llu, \"blocks\": %llu, \"leases\": %llu}\n",
+		       (unsigned long long)c->clusters, (unsigned long long)c->nodes, (unsigned long long)c->blocks,
+		       (unsigned long long)c->leases);
+	else if (!c->quiet || c->findings > 0)
+		printf("%s: %llu clusters, %llu nodes, %llu blocks, %llu leases: %llu findings\n", target,
+		       (unsigned long long)c->clusters, (unsigned long long)c->nodes, (unsigned long long)c->blocks,
+		       (unsigned long long)c->leases, (unsigned long long)c->findings);
+	return c->findings > 0 ? CTL_REFUSED : CTL_DONE;
+}
+
+static int run(int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{ "json", no_argument, NULL, 'j' },
+		{ "quiet", no_argument, NULL, 'q' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	struct check c = { 0 };
+	int o, status;
+
+	while ((o = getopt_long(argc, argv, "jqh", longs, NULL)) != -1) {
+		if (o == 'j') {
+			c.json = true;
+		} else if (o == 'q') {
+			c.quiet = true;
+		} else {
+			fputs(usage, o == 'h' ? stdout : stderr);
+			return o == 'h' ? CTL_DONE : CTL_USAGE;
+		}
+	}
+	if (argc - optind != 1) {
+		fputs(usage, stderr);
+		return CTL_USAGE;
+	}
+	status = check_all(&c, argv[optind]);
+	sqlite3_close(c.db);
+	return status;
+}
+
+const struct command command_check = { "check", run, "prove that nothing overlaps and all is in its place", usage };

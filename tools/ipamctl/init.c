@@ -1,0 +1,255 @@
+#include "ctl.h"
+#include "ipam.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char usage[] =
+	"usage: ipamctl init DB --cluster NAME --cluster-cidr CIDR[,CIDR...]\n"
+	"           [--node-cidr-mask-size-ipv4 N] [--node-cidr-mask-size-ipv6 N]\n"
+	"           [--service-cluster-ip-range CIDR[,CIDR...]]\n"
+	"\n"
+	"Makes a cluster in a database, and the database if there is none, in\n"
+	"kube-controller-manager's words. Nodes get blocks of /24 and /64 unless the\n"
+	"masks say otherwise. The service range is reserved: no pod gets an address of it.\n";
+
+struct init {
+	const char *db, *cluster;
+	char *cidrs, *reserved; /* as the control files have them, a line each */
+	unsigned mask[CIDR_FAMILIES];
+};
+
+/* ---- arguments -------------------------------------------------------------------------------------------- */
+
+static int parse_mask(const char *s, unsigned *out)
+{
+	char *end;
+	unsigned long value = strtoul(s, &end, 10);
+
+	if (*s < '0' || *s > '9' || *end != 0 || value > 128)
+		return -EINVAL;
+	*out = (unsigned)value;
+	return 0;
+}
+
+static int add_line(char **text, const char *line)
+{
+	char *joined = NULL;
+
+	if (asprintf(&joined, "%s%s\n", *text != NULL ? *text : "", line) < 0)
+		return -ENOMEM;
+	free(*text);
+	*text = joined;
+	return 0;
+}
+
+/* A comma list of CIDRs into lines; with a mask for each if `masks`. */
+static int add_cidrs(struct init *in, const char *list, bool masks, char **out)
+{
+	char *copy = strdup(list), *rest = copy, *word;
+	int status = CTL_DONE;
+
+	while (status == CTL_DONE && (word = strsep(&rest, ",")) != NULL) {
+		char line[CIDR_TEXT + 8], text[CIDR_TEXT];
+		struct cidr c;
+
+		if (cidr_parse(word, strlen(word), &c) < 0) {
+			status = ctl_fail(CTL_USAGE, "'%s' is no CIDR: ADDRESS/LENGTH, with no bit set below the length", word);
+			break;
+		}
+		cidr_print(&c, text);
+		if (masks && (in->mask[c.family] < c.len || in->mask[c.family] > cidr_bits(c.family) - 2))
+			status = ctl_fail(CTL_USAGE, "node mask /%u doesn't suit '%s': it lies between /%u and /%u",
+					  in->mask[c.family], text, c.len, cidr_bits(c.family) - 2);
+		if (masks)
+			snprintf(line, sizeof line, "%s %u", text, in->mask[c.family]);
+		else
+			snprintf(line, sizeof line, "%s", text);
+		if (status == CTL_DONE && add_line(out, line) < 0)
+			status = ctl_fail(CTL_REFUSED, "out of memory");
+	}
+	free(copy);
+	return status;
+}
+
+static int parse(struct init *in, int argc, char **argv)
+{
+	enum { CLUSTER = 256, CIDR, MASK4, MASK6, MASK, SERVICE, HELP };
+	static const struct option longs[] = {
+		{ "cluster", required_argument, NULL, CLUSTER },
+		{ "cluster-cidr", required_argument, NULL, CIDR },
+		{ "node-cidr-mask-size-ipv4", required_argument, NULL, MASK4 },
+		{ "node-cidr-mask-size-ipv6", required_argument, NULL, MASK6 },
+		{ "node-cidr-mask-size", required_argument, NULL, MASK },
+		{ "service-cluster-ip-range", required_argument, NULL, SERVICE },
+		{ "help", no_argument, NULL, HELP },
+		{ NULL, 0, NULL, 0 },
+	};
+	const char *cidrs = NULL, *service = NULL;
+	int c, status;
+
+	*in = (struct init){ .mask = { 24, 64 } };
+	while ((c = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
+		int bad = 0;
+
+		if (c == CLUSTER)
+			in->cluster = optarg;
+		else if (c == CIDR)
+			cidrs = optarg;
+		else if (c == MASK4)
+			bad = parse_mask(optarg, &in->mask[CIDR_V4]);
+		else if (c == MASK6)
+			bad = parse_mask(optarg, &in->mask[CIDR_V6]);
+		else if (c == MASK) /* for clusters of one family, as there */
+			bad = parse_mask(optarg, &in->mask[cidrs != NULL && strchr(cidrs, ':') != NULL ? CIDR_V6 : CIDR_V4]);
+		else if (c == SERVICE)
+			service = optarg;
+		else {
+			fputs(usage, c == HELP || c == 'h' ? stdout : stderr);
+			return c == HELP || c == 'h' ? -1 : CTL_USAGE;
+		}
+		if (bad < 0)
+			return ctl_fail(CTL_USAGE, "'%s' is no mask size", optarg);
+	}
+	if (argc - optind != 1 || in->cluster == NULL || cidrs == NULL) {
+		fputs(usage, stderr);
+		return CTL_USAGE;
+	}
+	in->db = argv[optind];
+	if (ipam_check_name(IPAM_CLUSTER, in->cluster) < 0)
+		return ctl_fail(CTL_USAGE, "'%s' can't name a cluster: 1 to %d bytes, no control bytes, no leading dot", in->cluster,
+				IPAM_NAME_MAX);
+	status = add_cidrs(in, cidrs, true, &in->cidrs);
+	if (status == CTL_DONE && service != NULL)
+		status = add_cidrs(in, service, false, &in->reserved);
+	return status;
+}
+
+/* ---- the work --------------------------------------------------------------------------------------------- */
+
+static int put(struct ipam *ipam, enum ipam_text what, uint64_t id, const char *text)
+{
+	struct ipam_wait *w = ipam_wait_new();
+
+	if (w == NULL)
+		return -ENOMEM;
+	ipam_write(ipam, what, id, text, strlen(text), false, ipam_wait_done, w);
+	return ipam_wait(w, NULL);
+}
+
+static int make_cluster(struct ipam *ipam, const char *name, uint64_t *id)
+{
+	struct ipam_owner owner = { geteuid(), getegid(), 0755 };
+	struct ipam_wait *w = ipam_wait_new();
+	struct ipam_object object;
+	int rc;
+
+	if (w == NULL)
+		return -ENOMEM;
+	ipam_make(ipam, IPAM_CLUSTER, IPAM_ROOT_ID, name, true, &owner, ipam_wait_done, w);
+	rc = ipam_wait(w, &object);
+	*id = object.id;
+	return rc;
+}
+
+static void remove_cluster(struct ipam *ipam, const char *name)
+{
+	struct ipam_wait *w = ipam_wait_new();
+
+	if (w == NULL)
+		return;
+	ipam_remove(ipam, IPAM_CLUSTER, IPAM_ROOT_ID, name, ipam_wait_done, w);
+	ipam_wait(w, NULL);
+}
+
+static void summary(struct ipam *ipam, const struct init *in, uint64_t cluster)
+{
+	struct ipam_cidr_view v;
+
+	printf("%s: cluster %s\n", in->db, in->cluster);
+	ipam_read_begin(ipam);
+	for (size_t i = 0; ipam_view_cidr(ipam, cluster, i, &v) == 0; i++) {
+		unsigned bits = cidr_bits(v.cidr.family) - v.node_mask;
+		char text[CIDR_TEXT];
+
+		cidr_print(&v.cidr, text);
+		printf("  %s: ", text);
+		if (v.blocks <= UINT64_MAX)
+			printf("%llu nodes", (unsigned long long)v.blocks);
+		else
+			printf("2^%u nodes", v.node_mask - v.cidr.len);
+		if (bits < 32)
+			printf(" with a /%u, %llu leases each\n", v.node_mask,
+			       (unsigned long long)(((uint64_t)1 << bits) - (v.cidr.family == CIDR_V4 ? 3 : 2)));
+		else
+			printf(" with a /%u, 2^%u addresses each\n", v.node_mask, bits);
+	}
+	ipam_read_end(ipam);
+}
+
+static int init_cluster(struct ipam *ipam, const struct init *in)
+{
+	uint64_t cluster;
+	int rc = make_cluster(ipam, in->cluster, &cluster);
+
+	if (rc == -EEXIST)
+		return ctl_fail(CTL_REFUSED, "%s has a cluster '%s' already; mount it, or choose another name", in->db, in->cluster);
+	if (rc < 0)
+		return ctl_fail(CTL_REFUSED, "making cluster '%s': %s", in->cluster, strerror(-rc));
+	rc = put(ipam, IPAM_CLUSTER_CIDRS, cluster, in->cidrs);
+	if (rc < 0)
+		ctl_fail(CTL_REFUSED, "--cluster-cidr: %s", rc == -EEXIST ? "two of them overlap" : strerror(-rc));
+	if (rc == 0 && in->reserved != NULL && (rc = put(ipam, IPAM_CLUSTER_RESERVED, cluster, in->reserved)) < 0)
+		ctl_fail(CTL_REFUSED, "--service-cluster-ip-range: %s", strerror(-rc));
+	if (rc < 0) {
+		remove_cluster(ipam, in->cluster);
+		return CTL_REFUSED;
+	}
+	summary(ipam, in, cluster);
+	return CTL_DONE;
+}
+
+static void remove_db(const char *path)
+{
+	static const char *const suffix[] = { "", "-wal", "-shm" };
+
+	for (size_t i = 0; i < sizeof suffix / sizeof *suffix; i++) {
+		char *name = NULL;
+
+		if (asprintf(&name, "%s%s", path, suffix[i]) >= 0)
+			unlink(name);
+		free(name);
+	}
+}
+
+static int run(int argc, char **argv)
+{
+	struct ipam_options options = { .sync = IPAM_SYNC_FULL, .create = true };
+	struct ipam *ipam = NULL;
+	struct ipam_error error;
+	struct stat st;
+	struct init in;
+	bool fresh;
+	int status = parse(&in, argc, argv);
+
+	if (status == CTL_DONE) {
+		fresh = stat(in.db, &st) < 0 && errno == ENOENT;
+		if (ipam_open(in.db, &options, &ipam, &error) < 0)
+			status = ctl_fail(CTL_REFUSED, "%s", error.text);
+		else
+			status = init_cluster(ipam, &in);
+		ipam_close(ipam);
+		if (status != CTL_DONE && fresh)
+			remove_db(in.db);
+	}
+	free(in.cidrs);
+	free(in.reserved);
+	return status < 0 ? CTL_DONE : status;
+}
+
+const struct command command_init = { "init", run, "make a cluster in a database", usage };

@@ -1,0 +1,70 @@
+#include "ctl.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct command *const commands[] = { &command_init, &command_check };
+
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static const struct command *find(const char *name)
+{
+	for (int i = 0; i < COMMANDS; i++)
+		if (strcmp(commands[i]->name, name) == 0)
+			return commands[i];
+	return NULL;
+}
+
+static void usage(FILE *to)
+{
+	fputs("usage: ipamctl COMMAND [ARGUMENT...]\n\n", to);
+	for (int i = 0; i < COMMANDS; i++)
+		fprintf(to, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
+	fputs("\n'ipamctl help COMMAND' tells more.  Exit status: 0 done, 1 findings or refused, 2 usage.\n", to);
+}
+
+static int unknown(const char *word)
+{
+	const char *words[COMMANDS + 2] = { [COMMANDS] = "help" };
+	const char *near;
+
+	for (int i = 0; i < COMMANDS; i++)
+		words[i] = commands[i]->name;
+	near = ctl_suggest(word, words);
+	if (near != NULL)
+		return ctl_fail(CTL_USAGE, "no command '%s'; did you mean '%s'?", word, near);
+	return ctl_fail(CTL_USAGE, "no command '%s'; 'ipamctl help' lists them", word);
+}
+
+static int help(const char *name)
+{
+	const struct command *command = name == NULL ? NULL : find(name);
+
+	if (name == NULL)
+		usage(stdout);
+	else if (command == NULL)
+		return unknown(name);
+	else
+		fputs(command->usage, stdout);
+	return CTL_DONE;
+}
+
+int main(int argc, char **argv)
+{
+	const struct command *command;
+
+	if (argc < 2) {
+		usage(stderr);
+		return CTL_USAGE;
+	}
+	if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+		return help(argv[2]);
+	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
+		printf("ipamctl %s\n", IPAM_VERSION);
+		return CTL_DONE;
+	}
+	command = find(argv[1]);
+	if (command == NULL)
+		return unknown(argv[1]);
+	return command->run(argc - 1, argv + 1);
+}

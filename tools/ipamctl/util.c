@@ -1,0 +1,154 @@
+#include "ctl.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+int ctl_fail(int status, const char *format, ...)
+{
+	va_list ap;
+
+	fputs("ipamctl: ", stderr);
+	va_start(ap, format);
+	vfprintf(stderr, format, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	return status;
+}
+
+/* Levenshtein's distance, for words up to 31 bytes. */
+static unsigned distance(const char *a, const char *b)
+{
+	size_t n = strlen(a), m = strlen(b);
+	unsigned row[32];
+
+	if (n > 31 || m > 31)
+		return 99;
+	for (unsigned j = 0; j <= m; j++)
+		row[j] = j;
+	for (size_t i = 1; i <= n; i++) {
+		unsigned diagonal = row[0];
+
+		row[0] = (unsigned)i;
+		for (size_t j = 1; j <= m; j++) {
+			unsigned best = diagonal + (a[i - 1] != b[j - 1]);
+
+			diagonal = row[j];
+			if (row[j] + 1 < best)
+				best = row[j] + 1;
+			if (row[j - 1] + 1 < best)
+				best = row[j - 1] + 1;
+			row[j] = best;
+		}
+	}
+	return row[m];
+}
+
+const char *ctl_suggest(const char *word, const char *const *words)
+{
+	const char *best = NULL;
+	unsigned least = 3; /* two slips are a slip, three are another word */
+
+	for (; *words != NULL; words++) {
+		unsigned d = distance(word, *words);
+
+		if (d < least) {
+			least = d;
+			best = *words;
+		}
+	}
+	return best;
+}
+
+/* mountinfo writes blanks and the like as \ooo. */
+static void unescape(char *s)
+{
+	char *to = s;
+
+	for (; *s != 0; s++)
+		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] != 0 && s[3] != 0) {
+			*to++ = (char)((s[1] - '0') * 64 + (s[2] - '0') * 8 + (s[3] - '0'));
+			s += 3;
+		} else {
+			*to++ = *s;
+		}
+	*to = 0;
+}
+
+bool ctl_mount_source(const char *directory, char out[4096])
+{
+	char *path = realpath(directory, NULL), *line = NULL;
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+	bool found = false;
+	size_t room = 0;
+
+	while (f != NULL && path != NULL && getline(&line, &room, f) > 0) {
+		char point[4096], source[4096], type[64];
+		const char *rest = strstr(line, " - ");
+
+		if (rest == NULL || sscanf(line, "%*s %*s %*s %*s %4095s", point) != 1 ||
+		    sscanf(rest, " - %63s %4095s", type, source) != 2)
+			continue;
+		unescape(point);
+		if (strcmp(type, "fuse.ipamfs") != 0 || strcmp(point, path) != 0)
+			continue;
+		unescape(source);
+		strcpy(out, source); /* the last one lies on top */
+		found = true;
+	}
+	if (f != NULL)
+		fclose(f);
+	free(line);
+	free(path);
+	return found;
+}
+
+/* ---- progress --------------------------------------------------------------------------------------------- */
+
+enum { BAR = 30, SHOW_EVERY = 100000000 };
+
+static int64_t now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+void progress_begin(struct progress *p, const char *what, uint64_t total, bool wanted)
+{
+	*p = (struct progress){ .what = what, .total = total, .begun = now(), .on = wanted && isatty(STDERR_FILENO) };
+}
+
+static void show(struct progress *p)
+{
+	double seconds = (double)(p->shown - p->begun) / 1e9;
+	double rate = seconds > 0 ? (double)p->done / seconds : 0;
+	double left = rate > 0 && p->total > p->done ? (double)(p->total - p->done) / rate : 0;
+	int full = p->total > 0 ? (int)(p->done * BAR / p->total) : 0;
+
+	fprintf(stderr, "\r%-8s [%.*s%*s] %llu of %llu, %.0f/s, %.0f s left\033[K", p->what, full,
+		"##############################", BAR - full, "", (unsigned long long)p->done, (unsigned long long)p->total,
+		rate, left);
+	fflush(stderr);
+}
+
+void progress_step(struct progress *p)
+{
+	p->done++;
+	if (!p->on || p->done % 256 != 0)
+		return;
+	if (now() - p->shown < SHOW_EVERY)
+		return;
+	p->shown = now();
+	show(p);
+}
+
+void progress_end(struct progress *p)
+{
+	if (p->on && p->shown != 0)
+		fputs("\r\033[K", stderr);
+}
