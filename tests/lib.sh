@@ -17,8 +17,8 @@ mounts=() pids=() namespaces=()
 
 cleanup() {
 	local status=$? it
-	cd /
-	for it in "${pids[@]}"; do kill -9 "$it" 2>/dev/null; done
+	cd / || exit 1
+	for it in "${pids[@]}"; do kill -9 "$it" 2>/dev/null && wait "$it" 2>/dev/null; done
 	for it in "${mounts[@]}"; do umount -l "$it" 2>/dev/null; done
 	for it in "${namespaces[@]}"; do ip netns del "$it" 2>/dev/null; done
 	rm -rf "$WORK"
@@ -71,11 +71,11 @@ until_true() {
 	done
 }
 
-# put FILE TEXT, append FILE TEXT: a write whose errno is the function's message
-put() { printf '%s\n' "$2" >"$1"; }
-append() { printf '%s\n' "$2" >>"$1"; }
+# put FILE TEXT, append FILE TEXT: one write, whose errno is the message (bash's own printf writes line by line)
+put() { env printf '%s\n' "$2" >"$1"; }
+append() { env printf '%s\n' "$2" >>"$1"; }
 # claim FILE: O_CREAT | O_EXCL
-claim() { (set -C && : >"$1"); }
+claim() { "$HELPERS/mount/sys" excl "$1"; }
 
 # ---- mounts
 
@@ -94,16 +94,17 @@ mount_fs() {
 }
 is_up() { [ -e "$1/.ipam/version" ] || ! kill -0 "$daemon"; }
 
-# umount_fs [DIR]: and wait for the daemon, whose status is the function's
+# umount_fs [DIR]: the daemon ends by itself, and well
 umount_fs() {
-	cd /
+	cd / || exit 1
 	umount "${1:-$M}" || umount -l "${1:-$M}"
 	wait "$daemon"
+	same "umount ends the daemon cleanly" 0 $?
 }
 
 # kill_fs [DIR]: as a crash does
 kill_fs() {
-	cd /
+	cd / || exit 1
 	kill -9 "$daemon" 2>/dev/null
 	wait "$daemon" 2>/dev/null
 	umount -l "${1:-$M}" 2>/dev/null
