@@ -1,0 +1,32 @@
+# Two pods on a bridge, each with the addresses of its lease, reach each other: the script that users are given.
+. "$(dirname "$0")/../lib.sh"
+script=$ROOT/docs/examples/pod-net.sh
+
+host=ipamfs-h$$ a=pa$$ b=pb$$
+namespaces+=("$a" "$b" "$host")
+mount_fs
+make_cluster prod n1
+node=$M/prod/n1
+ip netns add "$host" || exit 1
+ip -n "$host" link add br0 type bridge
+ip -n "$host" link set br0 up
+while read -r gateway; do
+	case $gateway in
+	*:*) ip -n "$host" addr add "$gateway/64" dev br0 nodad ;;
+	*) ip -n "$host" addr add "$gateway/24" dev br0 ;;
+	esac
+done <"$node/.ipam/gateway"
+export BRIDGE_NETNS=$host
+
+ok "a pod" sh "$script" add "$node" "$a" br0
+ok "another" sh "$script" add "$node" "$b" br0
+refused "a name that is held" "cannot" sh "$script" add "$node" "$a" br0
+four=$(sed -n '1s,/.*,,p' "$node/$b") six=$(sed -n '2s,/.*,,p' "$node/$b")
+in_a() { nsenter --net="/run/netns/$a" "$@"; }
+ok "IPv4: $four answers" until_true 10 in_a ping -4 -c 1 -W 1 "$four"
+ok "IPv6: $six answers" until_true 10 in_a ping -6 -c 1 -W 1 "$six"
+ok "the gateway answers" until_true 10 in_a ping -4 -c 1 -W 1 10.244.0.1
+ok "release one" sh "$script" del "$node" "$a"
+ok "and the other" sh "$script" del "$node" "$b"
+same "no lease is left" "" "$(ls "$node")"
+same "no namespace either" "" "$(ip netns list | grep -E "^p[ab]$$")"

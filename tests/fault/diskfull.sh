@@ -1,0 +1,30 @@
+# The disk fills up: ENOSPC, nothing half done, reads go on; room is made, and it works again.
+. "$(dirname "$0")/../lib.sh"
+
+mkdir "$WORK/disk"
+mount -t tmpfs -o size=3m tmpfs "$WORK/disk" || exit 1
+mounts+=("$WORK/disk")
+head -c 1500000 /dev/zero >"$WORK/disk/filler"
+DB=$WORK/disk/ipam.db
+mount_fs sync=normal
+mkdir "$M/prod"
+put "$M/prod/.ipam/cidrs" "10.0.0.0/8 16"
+mkdir "$M/prod/n"
+
+i=0
+while [ "$i" -lt 65000 ] && claim "$M/prod/n/l$i" 2>"$WORK/error"; do i=$((i + 1)); done
+ok "a create was refused after $i" test "$i" -lt 65000
+same "for want of room" "excl: No space left on device" "$(cat "$WORK/error")"
+ok "health says so" grep -q "^failing: .*full" "$M/.ipam/health"
+refused "a release is refused as well" "No space left" rm "$M/prod/n/l0"
+ok "reads go on" grep -q 10.0.0.2/16 "$M/prod/n/l0"
+same "what was refused isn't there" "$i" "$(ls "$M/prod/n" | wc -l)"
+rm "$WORK/disk/filler"
+ok "with room it works again" until_true 10 touch "$M/prod/n/again"
+same "health" ok "$(head -1 "$M/.ipam/health")"
+ok "releases too" rm "$M/prod/n/l0"
+files=$(cd "$M/prod/n" && for f in *; do echo "$f $(cat "$f")"; done)
+umount_fs
+check_clean "after it"
+mount_fs
+same "all is there after a remount" "$files" "$(cd "$M/prod/n" && for f in *; do echo "$f $(cat "$f")"; done)"
