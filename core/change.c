@@ -89,7 +89,9 @@ void change_submit(struct ipam *ipam, struct change *c)
 		ipam->deferred_tail = &c->next;
 	}
 	pthread_rwlock_unlock(&ipam->lock);
-	if (rc < 0 || rc == CHANGE_DONE)
+	if (rc == 0)
+		commit_lead(ipam);
+	else if (rc != CHANGE_DEFER)
 		change_finish(ipam, c, rc < 0 ? rc : 0);
 }
 

@@ -14,9 +14,10 @@ enum {
 
 struct commit {
 	pthread_t thread;
-	pthread_mutex_t lock; /* queue, behind, stop */
+	pthread_mutex_t lock; /* the rest */
 	pthread_cond_t wake;
 	struct change *queue, **tail;
+	bool running;       /* a batch is: by the thread, or by one that leads */
 	bool behind, retry, stop;
 };
 
@@ -25,17 +26,25 @@ struct commit {
 void commit_queue(struct ipam *ipam, struct change *c)
 {
 	struct commit *co = ipam->commit;
-	bool first;
 
 	c->next = NULL;
 	atomic_fetch_add(&ipam->queued, 1);
 	pthread_mutex_lock(&co->lock);
-	first = co->queue == NULL;
 	*co->tail = c;
 	co->tail = &c->next;
 	pthread_mutex_unlock(&co->lock);
-	if (first) /* the committer takes all at once, so only the first needs to wake it */
-		pthread_cond_signal(&co->wake);
+	/* Nobody is woken: who brought it leads, or who runs a batch looks at the queue when that ends. */
+}
+
+/* With the lock held. */
+static struct change *take_queue(struct commit *co)
+{
+	struct change *batch = co->queue;
+
+	co->queue = NULL;
+	co->tail = &co->queue;
+	co->running = true;
+	return batch;
 }
 
 void commit_behind(struct ipam *ipam)
@@ -48,7 +57,7 @@ void commit_behind(struct ipam *ipam)
 	co->behind = true;
 	pthread_mutex_unlock(&co->lock);
 	if (news)
-		pthread_cond_signal(&co->wake);
+		pthread_cond_signal(&co->wake); /* to wait for company: the thread's to store */
 }
 
 static struct timespec after(int ms)
@@ -65,10 +74,10 @@ static struct timespec after(int ms)
 /* Waits for work. false: stop, and there is none left. */
 static bool next_batch(struct commit *co, struct change **batch)
 {
-	bool more = true;
+	bool more;
 
 	pthread_mutex_lock(&co->lock);
-	while (co->queue == NULL && !co->behind && !co->stop)
+	while (co->running || (co->queue == NULL && !co->behind && !co->stop))
 		pthread_cond_wait(&co->wake, &co->lock);
 	if (co->queue == NULL && !co->stop) {
 		struct timespec until = after(co->retry ? RETRY_MS : BEHIND_MS);
@@ -76,11 +85,12 @@ static bool next_batch(struct commit *co, struct change **batch)
 		while (co->queue == NULL && !co->stop &&
 		       pthread_cond_timedwait(&co->wake, &co->lock, &until) != ETIMEDOUT)
 			;
+		while (co->running)
+			pthread_cond_wait(&co->wake, &co->lock);
 	}
 	more = co->queue != NULL || co->behind;
-	*batch = co->queue;
-	co->queue = NULL;
-	co->tail = &co->queue;
+	if (more)
+		*batch = take_queue(co);
 	co->behind = false;
 	pthread_mutex_unlock(&co->lock);
 	return more;
@@ -212,12 +222,32 @@ static void *run(void *arg)
 		run_batch(ipam, batch);
 		/* What can't be stored at the end is given up; it was never acknowledged as durable. */
 		pthread_mutex_lock(&ipam->commit->lock);
+		ipam->commit->running = false;
 		last = ipam->commit->stop && ipam->commit->retry && ipam->commit->queue == NULL;
 		pthread_mutex_unlock(&ipam->commit->lock);
 		if (last)
 			break;
 	}
 	return NULL;
+}
+
+void commit_lead(struct ipam *ipam)
+{
+	struct commit *co = ipam->commit;
+	struct change *batch = NULL;
+
+	pthread_mutex_lock(&co->lock);
+	if (!co->running && co->queue != NULL)
+		batch = take_queue(co);
+	pthread_mutex_unlock(&co->lock);
+	if (batch == NULL)
+		return;
+	run_batch(ipam, batch);
+	pthread_mutex_lock(&co->lock);
+	co->running = false;
+	if (co->queue != NULL || co->behind || co->stop)
+		pthread_cond_signal(&co->wake);
+	pthread_mutex_unlock(&co->lock);
 }
 
 /* ---- life ------------------------------------------------------------------------------------------------- */

@@ -4,7 +4,7 @@
  * problem_lock, none of which is held while another is taken.
  *   lock           the registry, rests, deferred, behind: shared to look, exclusive to change
  *   problem_lock   the text of the problem
- * The store belongs to the committer thread alone, once it runs.
+ * The store belongs to whoever runs the batch (commit.c): one thread at a time.
  */
 #ifndef IPAM_ENGINE_H
 #define IPAM_ENGINE_H

@@ -48,7 +48,7 @@ static int take_lock(struct store *s, const char *path, const struct ipam_option
 static int set_up(struct store *s, const struct ipam_options *options)
 {
 	/* Sizes in KiB; the page cache keeps the upper levels of the indexes of millions of leases. */
-	const char *pragmas = "PRAGMA foreign_keys = ON; PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY;"
+	const char *pragmas = "PRAGMA foreign_keys = ON; PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY;"
 			      "PRAGMA trusted_schema = OFF;";
 	char checkpoint[64];
 

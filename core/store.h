@@ -1,6 +1,6 @@
 /* store — the SQLite side: opens, locks, loads and changes the database.
  *
- * One thread at a time: the opener's, then the committer's. Errors are negative errnos: -EUCLEAN a constraint refused
+ * One thread at a time: the opener's, then whichever runs a batch. Errors are negative errnos: -EUCLEAN a constraint refused
  * the row (that statement had no effect, the transaction stands), -ENOSPC disk full, -EROFS, -EIO and others (the
  * transaction is to be rolled back).
  */
