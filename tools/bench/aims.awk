@@ -1,0 +1,48 @@
+# Lines "KEY VALUE" of the bench's record in; the aims of the project beside what was reached out.
+
+{ value[$1] = $2 }
+
+# One rate over another, of keys LABEL.OP.THREADS.TARGET.
+function ratio(label, op, threads, over,    a, b) {
+	a = label "." op "." threads ".ipamfs.rate"
+	b = label "." op "." threads "." over ".rate"
+	return a in value && b in value && value[b] > 0 ? sprintf("%.2f", value[a] / value[b]) : "-"
+}
+
+function plain(key, format) {
+	return key in value ? sprintf(format, value[key]) : "-"
+}
+
+function row(what, aim, reached, one_core) {
+	printf "%-68s %8s %8s %9s\n", what, aim, reached, one_core
+}
+
+function rates(what, aim, label, op, threads, over) {
+	row(what, aim, ratio(label, op, threads, over), ratio(label "-core", op, threads, over))
+}
+
+function requests(op) {
+	row("requests to the daemon, " op " (aim: as to the floor)", "<= " plain("requests." op ".floor", "%.2f"),
+	    plain("requests." op ".ipamfs", "%.2f"), "")
+}
+
+END {
+	row("", "aim", "reached", "one core")
+	rates("create, sync=full, 16 threads, over SQLite's row commits", ">= 4.00", "full", "create", 16, "sqlite")
+	rates("create, sync=full, 1 thread, over SQLite's row commits", ">= 0.70", "full", "create", 1, "sqlite")
+	rates("create, sync=normal, 1 thread, over the floor", ">= 0.50", "normal", "create", 1, "floor")
+	rates("unlink, sync=normal, 1 thread, over the floor", ">= 0.50", "normal", "unlink", 1, "floor")
+	rates("cat, 1 thread, over the floor", ">= 0.90", "normal", "cat", 1, "floor")
+	rates("stat, 1 thread, over the floor", ">= 0.90", "normal", "stat", 1, "floor")
+	requests("create")
+	requests("stat")
+	requests("cat")
+	requests("readdir")
+	requests("unlink")
+	requests("mkdir")
+	row("create in the mount, last free address of a full /12 over the first", "<= 2.00",
+	    plain("claim-last.mount", "%.2f"), "")
+	row("the same, claim and release in the pool alone", "", plain("claim-last.pool", "%.2f"), "")
+	row("bytes of memory a lease, of " plain("scale.leases", "%d"), "<= 200", plain("scale.bytes", "%.0f"), "")
+	row("mounting them, over SELECT * by the sqlite3 shell", "<= 3.00", plain("scale.mount", "%.2f"), "")
+}

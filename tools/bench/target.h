@@ -1,0 +1,82 @@
+/* target — something that operations are timed on: a directory tree, or a database that takes rows for files.
+ *
+ * A tree holds a cluster directory, in it a directory a worker (or one shared by all) for files, and one of a fixed
+ * size to be listed: ipamfs's own shape, made on every other target alike.
+ */
+#ifndef TARGET_H
+#define TARGET_H
+
+#include "db.h"
+
+#include <stdbool.h>
+
+enum op { OP_CREATE, OP_STAT, OP_CAT, OP_READDIR, OP_UNLINK, OP_MKDIR, OPS };
+extern const char *const op_name[OPS];  /* for people */
+extern const char *const op_key[OPS];   /* for options and records */
+
+enum {
+	TARGET_THREADS = 128, /* at most; ipamfs has 256 blocks for node directories here */
+	TARGET_LISTED = 100,  /* entries of the directory that is listed */
+};
+
+struct target;
+
+/* One thread's place on a target. */
+struct worker {
+	struct target *target;
+	int files; /* descriptor of the directory for its files; -1 none */
+};
+
+struct target_kind {
+	const char *name;
+	unsigned max_threads;
+	bool is_ipamfs;
+	bool fills;          /* a created file is empty, and is given a lease's text before it is read */
+	bool fsyncs;         /* durable only by fsync of file and directory */
+	const char *counts;  /* file of request counts, below the root; NULL none */
+	int (*open)(struct target *t);
+	void (*close)(struct target *t);
+	int (*op[OPS])(struct worker *w, const char *name); /* NULL: has no such thing */
+};
+
+extern const struct target_kind target_kinds[];
+
+struct target_options {
+	unsigned threads; /* workers to make room for */
+	bool per_node;    /* a directory a worker, not one for all */
+	bool durable;     /* every change survives loss of power before it returns */
+};
+
+struct target {
+	const struct target_kind *kind;
+	const char *path;
+	struct target_options options;
+	int top;              /* tree: descriptor of the cluster directory */
+	struct bench_db *db;  /* database */
+	unsigned workers;     /* that are open */
+	struct worker worker[TARGET_THREADS];
+};
+
+/* argument is KIND=PATH. Errors are told on stderr. */
+int target_open(struct target *t, const char *argument, const struct target_options *options);
+/* Remove everything made. */
+void target_close(struct target *t);
+
+/* Of target_tree and target_sqlite, for the table of kinds. */
+int tree_open(struct target *t);
+void tree_target_close(struct target *t);
+int tree_create(struct worker *w, const char *name);
+int tree_stat(struct worker *w, const char *name);
+int tree_cat(struct worker *w, const char *name);
+int tree_readdir(struct worker *w, const char *name);
+int tree_unlink(struct worker *w, const char *name);
+int tree_mkdir(struct worker *w, const char *name);
+/* Give an empty file a lease's text. */
+int tree_fill(struct worker *w, const char *name);
+
+int sqlite_open(struct target *t);
+void sqlite_target_close(struct target *t);
+int sqlite_insert(struct worker *w, const char *name);
+int sqlite_delete(struct worker *w, const char *name);
+
+#endif
