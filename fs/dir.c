@@ -14,7 +14,7 @@ struct listing {
 	} *entry;
 	size_t count, room;
 	struct buffer names;
-	int error;
+	fuse_ino_t ino;
 	enum ipam_kind level; /* for by-ip: of a cluster or a node */
 };
 
@@ -115,6 +115,7 @@ int listing_make(struct fs *fs, fuse_ino_t ino, struct listing **out)
 
 	if (l == NULL)
 		return -ENOMEM;
+	l->ino = ino;
 	ipam_read_begin(fs->ipam);
 	rc = fill_listing(fs, ino, l);
 	ipam_read_end(fs->ipam);
@@ -134,19 +135,13 @@ void listing_free(struct listing *l)
 	free(l);
 }
 
-/* The entry as it is now; false: it has gone since. "." and ".." are not looked up. */
-static bool look(struct fs *fs, const struct entry *e, bool dots, struct fuse_entry_param *out)
+/* The entry as it is now; false: it has gone since, or has another name, which must not be told to the kernel. "." and
+ * ".." are not looked up. */
+static bool look(struct fs *fs, fuse_ino_t parent, const struct entry *e, const char *name, bool dots,
+		 struct fuse_entry_param *out)
 {
-	*out = (struct fuse_entry_param){ 0 };
-	if (dots) {
-		out->attr = (struct stat){ .st_ino = e->ino, .st_mode = e->type };
-		return true;
-	}
-	out->ino = e->ino;
-	out->generation = 1;
-	out->attr_timeout = node_timeout(e->ino);
-	out->entry_timeout = node_ref(e->ino).type == NODE_ADDRESS ? 0.0 : node_timeout(FUSE_ROOT_ID);
-	return node_stat(fs, e->ino, &out->attr) == 0;
+	*out = (struct fuse_entry_param){ .attr = { .st_ino = e->ino, .st_mode = e->type } };
+	return dots || (node_lookup(fs, parent, name, out) == 0 && out->ino == e->ino);
 }
 
 size_t listing_fill(struct fs *fs, fuse_req_t req, const struct listing *l, off_t from, bool plus, char *buf, size_t size)
@@ -160,7 +155,7 @@ size_t listing_fill(struct fs *fs, fuse_req_t req, const struct listing *l, off_
 		size_t need;
 
 		if (plus) {
-			if (!look(fs, e, i < 2, &p))
+			if (!look(fs, l->ino, e, name, i < 2, &p))
 				continue;
 			need = fuse_add_direntry_plus(req, buf + used, size - used, name, &p, (off_t)i + 1);
 		} else {

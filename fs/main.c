@@ -137,12 +137,14 @@ static int loop(struct fs *fs)
 	return rc < 0 ? rc : 0; /* a signal is a clean end */
 }
 
-/* What was acknowledged is durable, and what is queued is answered before the session goes. */
+/* What is queued is stored and answered first; then the kernel's connection goes, which frees whoever waits for an answer
+ * that won't come, the notifier among them. */
 static void stop(struct fs *fs)
 {
+	ipam_close(fs->ipam);
+	notify_end(fs->notify);
 	if (fs->session != NULL)
 		fuse_session_unmount(fs->session);
-	ipam_close(fs->ipam);
 	notify_stop(fs->notify);
 	if (fs->session != NULL) {
 		fuse_remove_signal_handlers(fs->session);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,16 +23,19 @@ struct notify {
 	pthread_cond_t wake;
 	struct job *first, **tail;
 	bool stop;
+	atomic_bool ended;
 };
 
 static void do_job(struct notify *n, struct job *j)
 {
+	bool tell = !atomic_load(&n->ended);
+
 	/* Errors mean that the kernel doesn't know it, which is as good. */
-	if (j->size > 0)
+	if (tell && j->size > 0)
 		fuse_lowlevel_notify_inval_entry(n->session, j->parent, j->name, j->size);
-	if (j->parent != 0)
+	if (tell && j->parent != 0)
 		fuse_lowlevel_notify_inval_inode(n->session, j->parent, -1, 0);
-	if (j->ino != 0)
+	if (tell && j->ino != 0)
 		fuse_lowlevel_notify_inval_inode(n->session, j->ino, 0, 0);
 	if (j->then != NULL)
 		j->then(j->arg);
@@ -78,6 +82,12 @@ int notify_start(struct fuse_session *session, struct notify **out)
 	else
 		*out = n;
 	return rc;
+}
+
+void notify_end(struct notify *n)
+{
+	if (n != NULL)
+		atomic_store(&n->ended, true);
 }
 
 void notify_stop(struct notify *n)

@@ -11,6 +11,8 @@
 struct notify;
 
 int notify_start(struct fuse_session *session, struct notify **out);
+/* Nobody answers the kernel any more: leave it alone from now on, and only do what waits. */
+void notify_end(struct notify *n);
 /* Does what is queued, then ends. NULL is fine. */
 void notify_stop(struct notify *n);
 /* The attributes and content of ino, and the entry `name` of parent (NULL: none), are not as the kernel knows them.

@@ -63,9 +63,11 @@ static void op_readlink(fuse_req_t req, fuse_ino_t ino)
 	free(target.data);
 }
 
-static uint64_t clamp(u128 value)
+enum { DF_BLOCK = 1024 };
+
+static uint64_t clamp(u128 value, int64_t most)
 {
-	return value > INT64_MAX ? INT64_MAX : (uint64_t)value;
+	return value > (u128)most ? (uint64_t)most : (uint64_t)value;
 }
 
 static void op_statfs(fuse_req_t req, fuse_ino_t ino)
@@ -95,16 +97,16 @@ static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 		fuse_reply_err(req, -rc);
 		return;
 	}
-	/* Addresses (blocks, leases) are inodes; as blocks of one byte they give plain df its percentage too. */
+	/* Addresses (blocks, leases) are inodes; as blocks of 1 KiB, plain df counts them too. */
 	st = (struct statvfs){
-		.f_bsize = 1,
-		.f_frsize = 1,
-		.f_blocks = clamp(stats.usage.total),
-		.f_bfree = clamp(stats.usage.free),
-		.f_bavail = clamp(stats.usage.free),
-		.f_files = clamp(stats.usage.total),
-		.f_ffree = clamp(stats.usage.free),
-		.f_favail = clamp(stats.usage.free),
+		.f_bsize = DF_BLOCK,
+		.f_frsize = DF_BLOCK,
+		.f_blocks = clamp(stats.usage.total, INT64_MAX / DF_BLOCK),
+		.f_bfree = clamp(stats.usage.free, INT64_MAX / DF_BLOCK),
+		.f_bavail = clamp(stats.usage.free, INT64_MAX / DF_BLOCK),
+		.f_files = clamp(stats.usage.total, INT64_MAX),
+		.f_ffree = clamp(stats.usage.free, INT64_MAX),
+		.f_favail = clamp(stats.usage.free, INT64_MAX),
 		.f_namemax = IPAM_NAME_MAX,
 	};
 	fuse_reply_statfs(req, &st);

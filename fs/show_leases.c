@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,25 +46,36 @@ static void row(struct table *t, const char *const cell[COLUMNS])
 	}
 }
 
-/* An attribute as one word: control bytes and blanks would break the table. "-" where there is none. */
+/* One word, whatever the bytes: blanks, control bytes and the backslash as \\ooo, as /proc/mounts writes them. */
+static const char *word(const char *s, size_t n, char *out, size_t room)
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < n && used + 5 <= room; i++) {
+		unsigned char c = (unsigned char)s[i];
+
+		if (c > 0x20 && c != 0x7f && c != '\\')
+			out[used++] = s[i];
+		else
+			used += (size_t)snprintf(out + used, room - used, "\\%03o", c);
+	}
+	out[used] = 0;
+	return out;
+}
+
+/* "-" where there is none. */
 static const char *attribute(const struct ipam_lease_view *v, const char *name, char *out, size_t room)
 {
 	size_t size = 0;
 	const char *value = ipam_view_xattr(v, name, &size);
 
-	if (value == NULL || size == 0)
-		return "-";
-	if (size > room - 1)
-		size = room - 1;
-	for (size_t i = 0; i < size; i++)
-		out[i] = (unsigned char)value[i] <= 0x20 || value[i] == 0x7f ? '_' : value[i];
-	out[size] = 0;
-	return out;
+	return value == NULL || size == 0 ? "-" : word(value, size, out, room);
 }
 
 static int lease_row(void *arg, const struct ipam_lease_view *v)
 {
-	char ip[CIDR_FAMILIES][CIDR_ADDR_TEXT] = { "-", "-" }, pod[256], container[256], ifname[64];
+	char ip[CIDR_FAMILIES][CIDR_ADDR_TEXT] = { "-", "-" }, pod[512], container[512], ifname[64];
+	char node[4 * IPAM_NAME_MAX + 8], name[4 * IPAM_NAME_MAX + 8];
 	struct buffer created = { 0 };
 	struct table *t = arg;
 
@@ -71,7 +83,9 @@ static int lease_row(void *arg, const struct ipam_lease_view *v)
 		if (v->has[f])
 			cidr_print_addr(f, v->addr[f], ip[f]);
 	buffer_time(&created, v->attr.btime);
-	row(t, (const char *const[COLUMNS]){ ip[CIDR_V4], ip[CIDR_V6], v->node_name, v->name,
+	row(t, (const char *const[COLUMNS]){ ip[CIDR_V4], ip[CIDR_V6],
+					     word(v->node_name, strlen(v->node_name), node, sizeof node),
+					     word(v->name, strlen(v->name), name, sizeof name),
 					     created.data != NULL ? created.data : "-",
 					     attribute(v, "pod", pod, sizeof pod),
 					     attribute(v, "container-id", container, sizeof container),

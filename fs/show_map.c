@@ -247,7 +247,16 @@ static int draw_cidr(struct picture *p, const struct ipam_cluster_view *cluster,
 		}
 		cidr_print(&first, label);
 		draw(&rows, label, cell, n);
-		if (rows.drawn == MAX_ROWS || (next == b.count && slot / ROW >= MAX_ROWS)) {
+		/* Of a large space, what lies between the delegated blocks is passed over. */
+		if (last / ROW >= MAX_ROWS && slot <= last) {
+			u128 to = (next < b.count ? b.list[next].slot : last) / ROW, row = slot / ROW;
+
+			if (to > row) {
+				skip(&rows, to - row);
+				slot = to * ROW;
+			}
+		}
+		if (rows.drawn == MAX_ROWS) {
 			flush(&rows);
 			if (slot <= last) {
 				buffer_print(p->out, "... and ");
