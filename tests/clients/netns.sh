@@ -7,13 +7,14 @@ namespaces+=("$a" "$b" "$host")
 mount_fs
 make_cluster prod n1
 node=$M/prod/n1
+in_host() { nsenter --net="/run/netns/$host" "$@"; }
 ip netns add "$host" || exit 1
-ip -n "$host" link add br0 type bridge
-ip -n "$host" link set br0 up
+in_host ip link add br0 type bridge
+in_host ip link set br0 up
 while read -r gateway; do
 	case $gateway in
-	*:*) ip -n "$host" addr add "$gateway/64" dev br0 nodad ;;
-	*) ip -n "$host" addr add "$gateway/24" dev br0 ;;
+	*:*) in_host ip addr add "$gateway/64" dev br0 nodad ;;
+	*) in_host ip addr add "$gateway/24" dev br0 ;;
 	esac
 done <"$node/.ipam/gateway"
 export BRIDGE_NETNS=$host
