@@ -115,11 +115,11 @@ void touch_attr(struct ipam_attr *a, int64_t now)
 	a->mtime = a->ctime = now;
 }
 
-bool enter_node(struct change *c, struct node *n)
+bool enter_node(const struct ipam *ipam, struct change *c, struct node *n)
 {
-	if (!gate_shared(&n->cluster->gate))
+	if (!gate_shared(ipam, &n->cluster->gate))
 		return false;
-	if (!gate_shared(&n->gate)) {
+	if (!gate_shared(ipam, &n->gate)) {
 		gate_leave_shared(&n->cluster->gate);
 		return false;
 	}
@@ -134,11 +134,11 @@ void leave_node(struct change *c)
 	gate_leave_shared(&c->cluster->gate);
 }
 
-int enter_node_exclusive(struct change *c, struct node *n)
+int enter_node_exclusive(const struct ipam *ipam, struct change *c, struct node *n)
 {
-	if (!gate_shared(&n->cluster->gate))
+	if (!gate_shared(ipam, &n->cluster->gate))
 		return CHANGE_DEFER;
-	if (!gate_exclusive(&n->gate)) {
+	if (!gate_exclusive(ipam, &n->gate)) {
 		gate_leave_shared(&n->cluster->gate);
 		return CHANGE_DEFER;
 	}

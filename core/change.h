@@ -99,11 +99,11 @@ void object_of_node(const struct node *n, struct ipam_object *out);
 void object_of_lease(const struct registry *r, const struct lease *l, struct ipam_object *out);
 size_t lease_text(const struct registry *r, const struct lease *l, char out[IPAM_LEASE_TEXT]);
 /* Enter the gates of a node's and its cluster's inside, for a change of a lease, or leave them. */
-bool enter_node(struct change *c, struct node *n);
+bool enter_node(const struct ipam *ipam, struct change *c, struct node *n);
 void leave_node(struct change *c);
 /* For a change of the thing itself: 0, CHANGE_DEFER, or (the cluster is looked up by c->id) -ENOENT. */
 int enter_cluster_exclusive(struct ipam *ipam, struct change *c);
-int enter_node_exclusive(struct change *c, struct node *n);
+int enter_node_exclusive(const struct ipam *ipam, struct change *c, struct node *n);
 void leave_node_exclusive(struct change *c);
 struct ipam_attr attr_of(const struct ipam_owner *owner, int64_t now);
 /* mtime and ctime of a directory whose content changed. */

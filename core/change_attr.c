@@ -58,7 +58,7 @@ static int reserve_lease(struct ipam *ipam, struct change *c)
 		c->has_object = true;
 		return CHANGE_DONE;
 	}
-	if (l->busy || !enter_node(c, n))
+	if (l->busy || !enter_node(ipam, c, n))
 		return CHANGE_DEFER;
 	c->lease = h;
 	l->busy = true;
@@ -77,7 +77,7 @@ static int attr_reserve(struct ipam *ipam, struct change *c)
 		cluster = registry_cluster(&ipam->registry, c->id);
 		if (cluster == NULL || cluster->pending)
 			return -ENOENT;
-		if (!gate_shared(&cluster->gate))
+		if (!gate_shared(ipam, &cluster->gate))
 			return CHANGE_DEFER;
 		c->cluster = cluster;
 		return 0;
@@ -85,7 +85,7 @@ static int attr_reserve(struct ipam *ipam, struct change *c)
 		n = registry_node(&ipam->registry, c->id);
 		if (n == NULL || n->pending)
 			return -ENOENT;
-		return enter_node(c, n) ? 0 : CHANGE_DEFER;
+		return enter_node(ipam, c, n) ? 0 : CHANGE_DEFER;
 	case IPAM_LEASE:
 		return reserve_lease(ipam, c);
 	default:

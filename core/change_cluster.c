@@ -17,7 +17,7 @@ static int make_reserve(struct ipam *ipam, struct change *c)
 	cluster = registry_cluster_named(&ipam->registry, c->name);
 	if (cluster != NULL)
 		return cluster->pending || cluster->gate.exclusive ? CHANGE_DEFER : -EEXIST;
-	if (!gate_shared(&ipam->root_gate))
+	if (!gate_shared(ipam, &ipam->root_gate))
 		return CHANGE_DEFER;
 	rc = registry_add_cluster(&ipam->registry, engine_id(ipam), c->name, &c->cluster);
 	if (rc < 0) {
@@ -59,7 +59,7 @@ static int enter_named(struct ipam *ipam, struct change *c, bool want_empty)
 	for (const struct node *n = cluster->first; want_empty && n != NULL; n = n->next)
 		if (!n->pending && !n->gate.exclusive)
 			return -ENOTEMPTY;
-	if (!gate_exclusive(&cluster->gate))
+	if (!gate_exclusive(ipam, &cluster->gate))
 		return CHANGE_DEFER;
 	c->cluster = cluster;
 	c->id = cluster->id;
@@ -70,7 +70,7 @@ static int remove_reserve(struct ipam *ipam, struct change *c)
 {
 	int rc;
 
-	if (!gate_shared(&ipam->root_gate))
+	if (!gate_shared(ipam, &ipam->root_gate))
 		return CHANGE_DEFER;
 	rc = enter_named(ipam, c, true);
 	if (rc == 0 && c->cluster->nodes > 0) {
@@ -107,7 +107,7 @@ static int rename_reserve(struct ipam *ipam, struct change *c)
 	if (rc < 0)
 		return rc;
 	/* No cluster comes or goes meanwhile, so the new name stays free. */
-	if (!gate_exclusive(&ipam->root_gate))
+	if (!gate_exclusive(ipam, &ipam->root_gate))
 		return CHANGE_DEFER;
 	cluster = registry_cluster_named(&ipam->registry, c->name);
 	target = registry_cluster_named(&ipam->registry, c->new_name);
@@ -148,7 +148,7 @@ int enter_cluster_exclusive(struct ipam *ipam, struct change *c)
 
 	if (cluster == NULL || cluster->pending)
 		return -ENOENT;
-	if (!gate_exclusive(&cluster->gate))
+	if (!gate_exclusive(ipam, &cluster->gate))
 		return CHANGE_DEFER;
 	c->cluster = cluster;
 	return 0;

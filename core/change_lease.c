@@ -228,7 +228,7 @@ static int make_reserve(struct ipam *ipam, struct change *c)
 	held = registry_lease_named(&ipam->registry, n, c->name);
 	if (held != 0)
 		return make_existing(ipam, c, held);
-	if (!enter_node(c, n))
+	if (!enter_node(ipam, c, n))
 		return CHANGE_DEFER;
 	max_leases = node_setting(n, IPAM_MAX_LEASES);
 	if (max_leases > 0 && n->leases >= max_leases) {
@@ -330,7 +330,7 @@ static int remove_reserve(struct ipam *ipam, struct change *c)
 		return rc;
 	l = registry_lease(&ipam->registry, h);
 	n = lease_node(&ipam->registry, l);
-	if (l->busy || !enter_node(c, n))
+	if (l->busy || !enter_node(ipam, c, n))
 		return CHANGE_DEFER;
 	if ((c->generation != 0 && l->generation != c->generation) || (c->expiry && !expired(n, l, c->now)))
 		rc = -ESTALE;
@@ -403,7 +403,7 @@ static int rename_reserve(struct ipam *ipam, struct change *c)
 	if (rc < 0)
 		return rc;
 	/* No lease of the node comes or goes meanwhile, so the new name stays free. */
-	rc = enter_node_exclusive(c, n);
+	rc = enter_node_exclusive(ipam, c, n);
 	if (rc != 0)
 		return rc;
 	h = registry_lease_named(r, n, c->name);
@@ -498,7 +498,7 @@ static int write_reserve(struct ipam *ipam, struct change *c)
 	if (rc < 0)
 		return rc;
 	l = registry_lease(&ipam->registry, h);
-	if (l->busy || !enter_node(c, lease_node(&ipam->registry, l)))
+	if (l->busy || !enter_node(ipam, c, lease_node(&ipam->registry, l)))
 		return CHANGE_DEFER;
 	c->lease = h;
 	note_row(ipam, c, l);

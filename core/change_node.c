@@ -48,7 +48,7 @@ static int make_reserve(struct ipam *ipam, struct change *c)
 	held = registry_node_named(&ipam->registry, cluster, c->name);
 	if (held != NULL)
 		return held->pending || held->gate.exclusive ? CHANGE_DEFER : -EEXIST;
-	if (!gate_shared(&cluster->gate))
+	if (!gate_shared(ipam, &cluster->gate))
 		return CHANGE_DEFER;
 	c->cluster = cluster;
 	rc = registry_add_node(&ipam->registry, cluster, engine_id(ipam), c->name, &c->node);
@@ -110,7 +110,7 @@ static int remove_reserve(struct ipam *ipam, struct change *c)
 	for (uint32_t h = n->first; h != 0; h = registry_lease(&ipam->registry, h)->next)
 		if (!registry_lease(&ipam->registry, h)->busy)
 			return -ENOTEMPTY;
-	rc = enter_node_exclusive(c, n);
+	rc = enter_node_exclusive(ipam, c, n);
 	if (rc == 0 && n->leases > 0) {
 		leave_node_exclusive(c);
 		rc = -ENOTEMPTY;
@@ -155,7 +155,7 @@ static int rename_reserve(struct ipam *ipam, struct change *c)
 	if (c->new_parent != c->parent)
 		return -EXDEV;
 	/* No node comes or goes meanwhile, so the new name stays free. */
-	if (!gate_exclusive(&cluster->gate))
+	if (!gate_exclusive(ipam, &cluster->gate))
 		return CHANGE_DEFER;
 	n = registry_node_named(&ipam->registry, cluster, c->name);
 	target = registry_node_named(&ipam->registry, cluster, c->new_name);
@@ -270,7 +270,7 @@ static int cidrs_reserve(struct ipam *ipam, struct change *c)
 	if (n == NULL || n->pending)
 		rc = -ENOENT;
 	if (rc == 0)
-		rc = enter_node_exclusive(c, n);
+		rc = enter_node_exclusive(ipam, c, n);
 	if (rc == 0) {
 		rc = list_blocks(ipam, c, cidr, count);
 		if (rc < 0) {

@@ -80,7 +80,7 @@ static int node_settings_reserve(struct ipam *ipam, struct change *c)
 	if (rc == 0 && (n == NULL || n->pending))
 		rc = -ENOENT;
 	if (rc == 0)
-		rc = enter_node_exclusive(c, n);
+		rc = enter_node_exclusive(ipam, c, n);
 	if (rc != 0)
 		return rc;
 	merged = n->settings;

@@ -191,6 +191,7 @@ static void run_batch(struct ipam *ipam, struct change *batch)
 	deferred = ipam->deferred;
 	ipam->deferred = NULL;
 	ipam->deferred_tail = &ipam->deferred;
+	ipam->round++;
 	pthread_rwlock_unlock(&ipam->lock);
 
 	pthread_mutex_lock(&ipam->commit->lock);

@@ -65,21 +65,20 @@ void engine_must(struct ipam *ipam, int rc, const char *what)
 	abort();
 }
 
-bool gate_shared(struct gate *g)
+bool gate_shared(const struct ipam *ipam, struct gate *g)
 {
-	if (g->exclusive || g->wanted)
+	if (g->exclusive || g->wanted == ipam->round)
 		return false;
 	g->shared++;
 	return true;
 }
 
-bool gate_exclusive(struct gate *g)
+bool gate_exclusive(const struct ipam *ipam, struct gate *g)
 {
 	if (g->exclusive || g->shared > 0) {
-		g->wanted = true;
+		g->wanted = ipam->round;
 		return false;
 	}
-	g->wanted = false;
 	g->exclusive = true;
 	return true;
 }

@@ -40,6 +40,7 @@ struct ipam {
 	struct rests rests;
 	struct behind behind;
 	struct change *deferred, **deferred_tail; /* wait for what is in flight */
+	uint64_t round;           /* how often the deferred ones were tried again, from 1 */
 	_Atomic uint64_t next_id;
 	uint64_t stored_next_id;  /* the committer's: ids below are taken in the database */
 	uint16_t boot;            /* of this machine, now */
@@ -61,9 +62,10 @@ void engine_problem(struct ipam *ipam, const char *what);
  * differ; the database has it all. */
 void engine_must(struct ipam *ipam, int rc, const char *what);
 
-/* Gates: see registry.h. false: wait. */
-bool gate_shared(struct gate *g);
-bool gate_exclusive(struct gate *g);
+/* Gates: see registry.h. false: defer the change. That is safe only because something in flight stands in the way, whose
+ * end tries all that is deferred again: a wish to be alone counts until then and no longer (its round). */
+bool gate_shared(const struct ipam *ipam, struct gate *g);
+bool gate_exclusive(const struct ipam *ipam, struct gate *g);
 void gate_leave_shared(struct gate *g);
 void gate_leave_exclusive(struct gate *g);
 

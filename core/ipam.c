@@ -86,6 +86,7 @@ int ipam_open(const char *path, const struct ipam_options *options, struct ipam 
 	ipam->options = *options;
 	ipam->delegate = &delegate_local;
 	ipam->deferred_tail = &ipam->deferred;
+	ipam->round = 1;
 	ipam->path = strdup(path);
 	if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) < 0)
 		seed = (uint64_t)engine_now();

@@ -14,7 +14,7 @@
 struct gate {
 	uint32_t shared;  /* changes in flight inside */
 	bool exclusive;   /* a change of the thing itself is in flight */
-	bool wanted;      /* an exclusive one waits: no new shared ones, lest it starve */
+	uint64_t wanted;  /* the round in which an exclusive one began to wait: no new shared ones then, lest it starve */
 };
 
 struct cluster_cidr {
