@@ -7,6 +7,8 @@
 
 /* A directory as it was at opendir: names and node ids. */
 struct listing {
+	fuse_ino_t ino;
+	bool begun;
 	struct entry {
 		fuse_ino_t ino;
 		size_t name; /* offset in names */
@@ -14,7 +16,6 @@ struct listing {
 	} *entry;
 	size_t count, room;
 	struct buffer names;
-	fuse_ino_t ino;
 	enum ipam_kind level; /* for by-ip: of a cluster or a node */
 };
 
@@ -108,6 +109,26 @@ static int fill_listing(struct fs *fs, fuse_ino_t ino, struct listing *l)
 	}
 }
 
+static int read_listing(struct fs *fs, struct listing *l)
+{
+	int rc;
+
+	l->count = 0;
+	l->names.size = 0;
+	ipam_read_begin(fs->ipam);
+	rc = fill_listing(fs, l->ino, l);
+	ipam_read_end(fs->ipam);
+	return rc;
+}
+
+int listing_begin(struct fs *fs, struct listing *l)
+{
+	bool again = l->begun;
+
+	l->begun = true;
+	return again ? read_listing(fs, l) : 0;
+}
+
 int listing_make(struct fs *fs, fuse_ino_t ino, struct listing **out)
 {
 	struct listing *l = calloc(1, sizeof *l);
@@ -116,9 +137,7 @@ int listing_make(struct fs *fs, fuse_ino_t ino, struct listing **out)
 	if (l == NULL)
 		return -ENOMEM;
 	l->ino = ino;
-	ipam_read_begin(fs->ipam);
-	rc = fill_listing(fs, ino, l);
-	ipam_read_end(fs->ipam);
+	rc = read_listing(fs, l);
 	if (rc < 0)
 		listing_free(l);
 	else
@@ -135,13 +154,15 @@ void listing_free(struct listing *l)
 	free(l);
 }
 
-/* The entry as it is now; false: it has gone since, or has another name, which must not be told to the kernel. "." and
- * ".." are not looked up. */
-static bool look(struct fs *fs, fuse_ino_t parent, const struct entry *e, const char *name, bool dots,
-		 struct fuse_entry_param *out)
+/* The entry as it is now, by its name: the kernel will believe it for long, and the name may be another's since.
+ * false: it has gone. "." and ".." are not looked up. */
+static bool look(struct fs *fs, const struct listing *l, const struct entry *e, struct fuse_entry_param *out)
 {
-	*out = (struct fuse_entry_param){ .attr = { .st_ino = e->ino, .st_mode = e->type } };
-	return dots || (node_lookup(fs, parent, name, out) == 0 && out->ino == e->ino);
+	if (e - l->entry < 2) {
+		*out = (struct fuse_entry_param){ .attr = { .st_ino = e->ino, .st_mode = e->type } };
+		return true;
+	}
+	return node_lookup(fs, l->ino, l->names.data + e->name, out) == 0;
 }
 
 size_t listing_fill(struct fs *fs, fuse_req_t req, const struct listing *l, off_t from, bool plus, char *buf, size_t size)
@@ -155,7 +176,7 @@ size_t listing_fill(struct fs *fs, fuse_req_t req, const struct listing *l, off_
 		size_t need;
 
 		if (plus) {
-			if (!look(fs, l->ino, e, name, i < 2, &p))
+			if (!look(fs, l, e, &p))
 				continue;
 			need = fuse_add_direntry_plus(req, buf + used, size - used, name, &p, (off_t)i + 1);
 		} else {

@@ -50,13 +50,15 @@ static bool wants_write(const struct fuse_file_info *fi)
 
 /* Of a lease: what the page cache holds stays good, since every change is told to the kernel. A writer goes past the
  * cache: what is read back is not what was written. */
-static int set_up_lease(fuse_ino_t ino, fuse_ino_t parent, const char *name, bool created, struct fuse_file_info *fi)
+static int set_up_lease(struct fs *fs, fuse_ino_t ino, fuse_ino_t parent, const char *name, bool created, struct fuse_file_info *fi)
 {
+	bool writing = atomic_load(&fs->writing) > 0;
 	struct file *f;
+	int rc;
 
 	fi->noflush = 1;
 	fi->fh = 0;
-	if (!wants_write(fi)) {
+	if (!wants_write(fi) && !writing) {
 		fi->keep_cache = 1;
 		return 0;
 	}
@@ -64,6 +66,17 @@ static int set_up_lease(fuse_ino_t ino, fuse_ino_t parent, const char *name, boo
 	if (f == NULL)
 		return -ENOMEM;
 	f->ref = node_ref(ino);
+	/* The kernel may know the size before a change and hear the text after it: while any lease changes, a reader gets
+	 * the text as it is now. */
+	if (!wants_write(fi)) {
+		f->content = malloc(IPAM_LEASE_TEXT);
+		rc = f->content == NULL ? -ENOMEM : ipam_lease_text(fs->ipam, f->ref.id, f->content);
+		if (rc < 0) {
+			free_file(f);
+			return rc;
+		}
+		f->size = (size_t)rc;
+	}
 	f->ino = ino;
 	f->parent = parent;
 	f->created = created;
@@ -115,7 +128,7 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	case NODE_LEASE:
 		rc = ipam_get(fs->ipam, IPAM_LEASE, ref.id, &object);
 		if (rc == 0)
-			rc = set_up_lease(ino, 0, NULL, false, fi);
+			rc = set_up_lease(fs, ino, 0, NULL, false, fi);
 		break;
 	case NODE_FILE:
 		rc = ref.which < control_rows && !control_table[ref.which].by_ip ? open_control(fs, ino, fi) : -EISDIR;
@@ -129,7 +142,7 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		rc = -EISDIR;
 	}
 	if (rc < 0)
-		fuse_reply_err(req, -rc);
+		fuse_reply_err(req, -fs_of_inode(rc));
 	else if (fuse_reply_open(req, fi) == -ENOENT)
 		free_file(file_of(fi)); /* interrupted: no release will come */
 }
@@ -151,7 +164,7 @@ static void created(void *arg, int error, const struct ipam_object *object)
 
 	if (error == 0) {
 		node_entry(c->fs, object, &e);
-		error = set_up_lease(e.ino, c->parent, c->name, object->created, &c->fi);
+		error = set_up_lease(c->fs, e.ino, c->parent, c->name, object->created, &c->fi);
 	}
 	if (error < 0)
 		fuse_reply_err(c->req, -error);
@@ -204,10 +217,10 @@ void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse
 	char text[IPAM_LEASE_TEXT];
 	int rc;
 
-	if (ref.type == NODE_LEASE) {
+	if (ref.type == NODE_LEASE && (file_of(fi) == NULL || file_of(fi)->content == NULL)) {
 		rc = ipam_lease_text(fs->ipam, ref.id, text);
 		if (rc < 0)
-			fuse_reply_err(req, rc == -ENOENT ? ESTALE : -rc); /* released while open */
+			fuse_reply_err(req, -fs_of_inode(rc)); /* released while open */
 		else
 			reply_part(req, text, (size_t)rc, size, off);
 	} else if (ref.type == NODE_README) {
@@ -231,6 +244,8 @@ static void answer_write(void *arg)
 {
 	struct write *w = arg;
 
+	if (w->file->ref.type == NODE_LEASE)
+		atomic_fetch_sub(&w->fs->writing, 1);
 	if (w->error < 0)
 		fuse_reply_err(w->req, -w->error);
 	else
@@ -238,7 +253,7 @@ static void answer_write(void *arg)
 	free(w);
 }
 
-/* The lease that this open made is gone again: first the kernel forgets the name, then the writer hears why. */
+/* The lease that this open made is gone again: first the kernel forgets what it knows of it, then the writer hears why. */
 static void dropped(void *arg, int error, const struct ipam_object *object)
 {
 	struct write *w = arg;
@@ -247,7 +262,8 @@ static void dropped(void *arg, int error, const struct ipam_object *object)
 	(void)error;
 	(void)object;
 	f->created = false;
-	notify_forget(w->fs->notify, 0, f->parent, f->name, answer_write, w);
+	notify_name(w->fs->notify, f->parent, f->name);
+	notify_content(w->fs->notify, f->ino, answer_write, w); /* f may be gone after */
 }
 
 static void written(void *arg, int error, const struct ipam_object *object)
@@ -256,7 +272,7 @@ static void written(void *arg, int error, const struct ipam_object *object)
 	struct file *f = w->file;
 
 	(void)object;
-	w->error = error;
+	w->error = fs_of_inode(error);
 	if (error < 0) {
 		f->text_size = 0; /* what was refused is no part of what comes next */
 		f->next = 0;
@@ -266,7 +282,7 @@ static void written(void *arg, int error, const struct ipam_object *object)
 		}
 	}
 	if (error == 0 && f->ref.type == NODE_LEASE)
-		notify_forget(w->fs->notify, f->ino, 0, NULL, answer_write, w);
+		notify_content(w->fs->notify, f->ino, answer_write, w);
 	else
 		answer_write(w);
 }
@@ -306,6 +322,8 @@ void fs_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_
 		return;
 	}
 	*w = (struct write){ fs, req, f, size, 0 };
+	if (f->ref.type == NODE_LEASE)
+		atomic_fetch_add(&fs->writing, 1);
 	ipam_write(fs->ipam, f->ref.type == NODE_LEASE ? IPAM_LEASE_ADDRESSES : control_table[f->ref.which].text, f->ref.id,
 		   f->text, f->text_size, f->append, written, w);
 }
@@ -323,7 +341,7 @@ void fs_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 static void synced(void *arg, int error, const struct ipam_object *object)
 {
 	(void)object;
-	fuse_reply_err(arg, -error);
+	fuse_reply_err(arg, error == -ENOENT ? 0 : -error); /* released since: nothing to wait for */
 }
 
 void fs_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)

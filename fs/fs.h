@@ -9,6 +9,7 @@
 #include "ipam.h"
 #include "options.h"
 
+#include <errno.h>
 #include <fuse_lowlevel.h>
 #include <stdatomic.h>
 
@@ -32,10 +33,17 @@ struct fs {
 	struct ipam *ipam;
 	struct fuse_session *session;
 	struct notify *notify;
+	atomic_uint writing; /* leases that are being written */
 	_Atomic uint64_t requests[FS_OPERATION_COUNT];
 };
 
 extern const struct fuse_lowlevel_ops fs_operations;
+
+/* The error to answer where the kernel asked by node id. ESTALE makes it look the name up again, if it came by one. */
+static inline int fs_of_inode(int error)
+{
+	return error == -ENOENT ? -ESTALE : error;
+}
 
 /* ---- node ids: stateless. The top byte says what it is, the next one which of those, the rest is the id in the database.
  * So FORGET is nothing, and a daemon that was started again still knows every id that the kernel holds. */
@@ -78,6 +86,8 @@ extern const char node_readme[];
 /* ---- directories (dir.c) */
 struct listing;
 int listing_make(struct fs *fs, fuse_ino_t ino, struct listing **out);
+/* To be called before it is read from its beginning: a rewound directory is read anew. */
+int listing_begin(struct fs *fs, struct listing *l);
 void listing_free(struct listing *l);
 /* Fill buf from entry `from` on: bytes used. */
 size_t listing_fill(struct fs *fs, fuse_req_t req, const struct listing *l, off_t from, bool plus, char *buf, size_t size);

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fuse.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,8 +80,8 @@ static void released(void *arg, uint64_t node, uint64_t lease, const char *name)
 {
 	struct fs *fs = arg;
 
-	(void)lease;
-	notify_forget(fs->notify, 0, node_of_object(IPAM_NODE, node), name, NULL, NULL);
+	notify_content(fs->notify, node_of_object(IPAM_LEASE, lease), NULL, NULL);
+	notify_name(fs->notify, node_of_object(IPAM_NODE, node), name);
 }
 
 static int check_mountpoint(const struct options *o, struct ipam_error *error)
@@ -137,16 +139,42 @@ static int loop(struct fs *fs)
 	return rc < 0 ? rc : 0; /* a signal is a clean end */
 }
 
-/* What is queued is stored and answered first; then the kernel's connection goes, which frees whoever waits for an answer
- * that won't come, the notifier among them. */
+/* The loop has ended, so nobody reads requests any more. A notifier's thread that waits in the kernel for what one of
+ * them holds would wait for ever: refuse them until it is done. */
+static void refuse_requests(struct fs *fs)
+{
+	enum { ROOM = 2 << 20 }; /* more than the longest request; the kernel insists on room for that */
+	struct pollfd p = { .fd = fuse_session_fd(fs->session), .events = POLLIN };
+	void *request = NULL;
+
+	while (!notify_idle(fs->notify)) {
+		struct fuse_in_header *in;
+		struct fuse_out_header out = { .len = sizeof out, .error = -ESHUTDOWN };
+
+		if (request == NULL && (request = malloc(ROOM)) == NULL)
+			return;
+		fcntl(p.fd, F_SETFL, fcntl(p.fd, F_GETFL) | O_NONBLOCK);
+		poll(&p, 1, 10);
+		in = request;
+		if (read(p.fd, request, ROOM) < (ssize_t)sizeof *in || in->opcode == FUSE_FORGET ||
+		    in->opcode == FUSE_BATCH_FORGET || in->opcode == FUSE_INTERRUPT)
+			continue;
+		out.unique = in->unique;
+		(void)!write(p.fd, &out, sizeof out);
+	}
+	free(request);
+}
+
+/* What is queued is committed and answered; only then the session goes, since its descriptor's number may be given
+ * to another file at once. */
 static void stop(struct fs *fs)
 {
 	ipam_close(fs->ipam);
-	notify_end(fs->notify);
-	if (fs->session != NULL)
-		fuse_session_unmount(fs->session);
+	if (fs->notify != NULL)
+		refuse_requests(fs);
 	notify_stop(fs->notify);
 	if (fs->session != NULL) {
+		fuse_session_unmount(fs->session);
 		fuse_remove_signal_handlers(fs->session);
 		fuse_session_destroy(fs->session);
 	}

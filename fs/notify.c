@@ -2,125 +2,174 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdatomic.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct job {
 	struct job *next;
-	fuse_ino_t ino, parent;
+	fuse_ino_t ino; /* of a name: its directory's */
 	void (*then)(void *arg);
 	void *arg;
-	size_t size;
+	size_t size; /* of the name, 0: content */
 	char name[];
 };
 
-struct notify {
+/* A thread and its queue. */
+struct lane {
 	struct fuse_session *session;
 	pthread_t thread;
-	pthread_mutex_t lock; /* first, tail, stop */
+	pthread_mutex_t lock; /* what follows */
 	pthread_cond_t wake;
 	struct job *first, **tail;
-	bool stop;
-	atomic_bool ended;
+	bool started, busy, stop;
 };
 
-static void do_job(struct notify *n, struct job *j)
-{
-	bool tell = !atomic_load(&n->ended);
+enum { CONTENT, NAMES, LANES };
 
-	/* Errors mean that the kernel doesn't know it, which is as good. */
-	if (tell && j->size > 0)
-		fuse_lowlevel_notify_inval_entry(n->session, j->parent, j->name, j->size);
-	if (tell && j->parent != 0)
-		fuse_lowlevel_notify_inval_inode(n->session, j->parent, -1, 0);
-	if (tell && j->ino != 0)
-		fuse_lowlevel_notify_inval_inode(n->session, j->ino, 0, 0);
+struct notify {
+	struct lane lane[LANES];
+};
+
+/* Errors mean that the kernel doesn't know it, which is as good. */
+static void do_job(struct lane *l, struct job *j)
+{
+	if (j->size > 0) {
+		fuse_lowlevel_notify_inval_entry(l->session, j->ino, j->name, j->size);
+		fuse_lowlevel_notify_inval_inode(l->session, j->ino, -1, 0);
+	} else {
+		fuse_lowlevel_notify_inval_inode(l->session, j->ino, 0, 0);
+	}
 	if (j->then != NULL)
 		j->then(j->arg);
 	free(j);
 }
 
+static struct job *take(struct lane *l)
+{
+	struct job *j = l->first;
+
+	l->first = j->next;
+	if (l->first == NULL)
+		l->tail = &l->first;
+	return j;
+}
+
 static void *run(void *arg)
 {
-	struct notify *n = arg;
+	struct lane *l = arg;
 
-	pthread_mutex_lock(&n->lock);
-	while (n->first != NULL || !n->stop) {
-		struct job *j = n->first;
+	pthread_mutex_lock(&l->lock);
+	while (l->first != NULL || !l->stop) {
+		struct job *j;
 
-		if (j == NULL) {
-			pthread_cond_wait(&n->wake, &n->lock);
+		if (l->first == NULL) {
+			pthread_cond_wait(&l->wake, &l->lock);
 			continue;
 		}
-		n->first = j->next;
-		if (n->first == NULL)
-			n->tail = &n->first;
-		pthread_mutex_unlock(&n->lock);
-		do_job(n, j);
-		pthread_mutex_lock(&n->lock);
+		j = take(l);
+		l->busy = true;
+		pthread_mutex_unlock(&l->lock);
+		do_job(l, j);
+		pthread_mutex_lock(&l->lock);
+		l->busy = false;
 	}
-	pthread_mutex_unlock(&n->lock);
+	pthread_mutex_unlock(&l->lock);
 	return NULL;
+}
+
+static int lane_start(struct lane *l, struct fuse_session *session)
+{
+	int rc;
+
+	l->session = session;
+	l->tail = &l->first;
+	pthread_mutex_init(&l->lock, NULL);
+	pthread_cond_init(&l->wake, NULL);
+	rc = -pthread_create(&l->thread, NULL, run, l);
+	l->started = rc == 0;
+	return rc;
+}
+
+static void lane_stop(struct lane *l)
+{
+	if (!l->started)
+		return;
+	pthread_mutex_lock(&l->lock);
+	l->stop = true;
+	pthread_cond_signal(&l->wake);
+	pthread_mutex_unlock(&l->lock);
+	pthread_join(l->thread, NULL);
+	pthread_cond_destroy(&l->wake);
+	pthread_mutex_destroy(&l->lock);
+}
+
+static void submit(struct lane *l, struct job *j)
+{
+	pthread_mutex_lock(&l->lock);
+	*l->tail = j;
+	l->tail = &j->next;
+	pthread_cond_signal(&l->wake);
+	pthread_mutex_unlock(&l->lock);
 }
 
 int notify_start(struct fuse_session *session, struct notify **out)
 {
 	struct notify *n = calloc(1, sizeof *n);
-	int rc;
+	int rc = n == NULL ? -ENOMEM : 0;
 
-	if (n == NULL)
-		return -ENOMEM;
-	n->session = session;
-	n->tail = &n->first;
-	pthread_mutex_init(&n->lock, NULL);
-	pthread_cond_init(&n->wake, NULL);
-	rc = -pthread_create(&n->thread, NULL, run, n);
+	for (int i = 0; rc == 0 && i < LANES; i++)
+		rc = lane_start(&n->lane[i], session);
 	if (rc < 0)
-		free(n);
+		notify_stop(n);
 	else
 		*out = n;
 	return rc;
 }
 
-void notify_end(struct notify *n)
-{
-	if (n != NULL)
-		atomic_store(&n->ended, true);
-}
-
 void notify_stop(struct notify *n)
 {
-	if (n == NULL)
-		return;
-	pthread_mutex_lock(&n->lock);
-	n->stop = true;
-	pthread_cond_signal(&n->wake);
-	pthread_mutex_unlock(&n->lock);
-	pthread_join(n->thread, NULL);
-	pthread_cond_destroy(&n->wake);
-	pthread_mutex_destroy(&n->lock);
+	for (int i = 0; n != NULL && i < LANES; i++)
+		lane_stop(&n->lane[i]);
 	free(n);
 }
 
-void notify_forget(struct notify *n, fuse_ino_t ino, fuse_ino_t parent, const char *name, void (*then)(void *arg),
-		   void *arg)
+bool notify_idle(struct notify *n)
 {
-	size_t size = name == NULL ? 0 : strlen(name);
-	struct job *j = malloc(sizeof *j + size + 1);
+	bool idle = true;
+
+	for (int i = 0; i < LANES; i++) {
+		struct lane *l = &n->lane[i];
+
+		pthread_mutex_lock(&l->lock);
+		while (i == NAMES && l->first != NULL)
+			free(take(l));
+		idle &= l->first == NULL && !l->busy;
+		pthread_mutex_unlock(&l->lock);
+	}
+	return idle;
+}
+
+void notify_content(struct notify *n, fuse_ino_t ino, void (*then)(void *arg), void *arg)
+{
+	struct job *j = malloc(sizeof *j + 1);
 
 	if (j == NULL) {
 		if (then != NULL)
 			then(arg);
 		return;
 	}
-	*j = (struct job){ .ino = ino, .parent = parent, .then = then, .arg = arg, .size = size };
-	if (size > 0)
-		memcpy(j->name, name, size + 1);
-	pthread_mutex_lock(&n->lock);
-	*n->tail = j;
-	n->tail = &j->next;
-	pthread_cond_signal(&n->wake);
-	pthread_mutex_unlock(&n->lock);
+	*j = (struct job){ .ino = ino, .then = then, .arg = arg };
+	submit(&n->lane[CONTENT], j);
+}
+
+void notify_name(struct notify *n, fuse_ino_t parent, const char *name)
+{
+	size_t size = strlen(name);
+	struct job *j = malloc(sizeof *j + size + 1);
+
+	if (j == NULL)
+		return; /* the name's lease is known to be gone all the same: see above */
+	*j = (struct job){ .ino = parent, .size = size };
+	memcpy(j->name, name, size + 1);
+	submit(&n->lane[NAMES], j);
 }

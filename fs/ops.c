@@ -38,7 +38,7 @@ static void reply_stat(struct fs *fs, fuse_req_t req, fuse_ino_t ino)
 	int rc = node_stat(fs, ino, &st);
 
 	if (rc < 0)
-		fuse_reply_err(req, -rc);
+		fuse_reply_err(req, -fs_of_inode(rc));
 	else
 		fuse_reply_attr(req, &st, node_timeout(ino));
 }
@@ -57,7 +57,7 @@ static void op_readlink(fuse_req_t req, fuse_ino_t ino)
 	int rc = ref.type == NODE_ADDRESS ? node_readlink(fs, ref, &target) : -EINVAL;
 
 	if (rc < 0)
-		fuse_reply_err(req, -rc);
+		fuse_reply_err(req, -fs_of_inode(rc));
 	else
 		fuse_reply_readlink(req, target.data);
 	free(target.data);
@@ -65,9 +65,9 @@ static void op_readlink(fuse_req_t req, fuse_ino_t ino)
 
 enum { DF_BLOCK = 1024 };
 
-static uint64_t clamp(u128 value, int64_t most)
+static uint64_t clamp(u128 value)
 {
-	return value > (u128)most ? (uint64_t)most : (uint64_t)value;
+	return value > INT64_MAX / DF_BLOCK ? INT64_MAX / DF_BLOCK : (uint64_t)value;
 }
 
 static void op_statfs(fuse_req_t req, fuse_ino_t ino)
@@ -78,6 +78,7 @@ static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 	uint64_t id = IPAM_ROOT_ID;
 	struct ipam_object object;
 	struct ipam_stats stats;
+	uint64_t total, used;
 	struct statvfs st;
 	int rc = 0;
 
@@ -94,19 +95,21 @@ static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 	if (rc == 0)
 		rc = ipam_stats(fs->ipam, kind, id, &stats);
 	if (rc < 0) {
-		fuse_reply_err(req, -rc);
+		fuse_reply_err(req, -fs_of_inode(rc));
 		return;
 	}
-	/* Addresses (blocks, leases) are inodes; as blocks of 1 KiB, plain df counts them too. */
+	total = clamp(stats.usage.total);
+	used = clamp(stats.usage.total - stats.usage.free); /* so that it shows where the total had to be cut, too */
+	/* Addresses (blocks, leases) are inodes; as blocks of 1 KiB, plain df shows the same numbers. */
 	st = (struct statvfs){
 		.f_bsize = DF_BLOCK,
 		.f_frsize = DF_BLOCK,
-		.f_blocks = clamp(stats.usage.total, INT64_MAX / DF_BLOCK),
-		.f_bfree = clamp(stats.usage.free, INT64_MAX / DF_BLOCK),
-		.f_bavail = clamp(stats.usage.free, INT64_MAX / DF_BLOCK),
-		.f_files = clamp(stats.usage.total, INT64_MAX),
-		.f_ffree = clamp(stats.usage.free, INT64_MAX),
-		.f_favail = clamp(stats.usage.free, INT64_MAX),
+		.f_blocks = total,
+		.f_bfree = total - used,
+		.f_bavail = total - used,
+		.f_files = total,
+		.f_ffree = total - used,
+		.f_favail = total - used,
 		.f_namemax = IPAM_NAME_MAX,
 	};
 	fuse_reply_statfs(req, &st);
@@ -120,20 +123,21 @@ static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 
 	fi->fh = (uintptr_t)l;
 	if (rc < 0)
-		fuse_reply_err(req, -rc);
+		fuse_reply_err(req, -fs_of_inode(rc));
 	else if (fuse_reply_open(req, fi) == -ENOENT)
 		listing_free(l);
 }
 
 static void read_dir(struct fs *fs, fuse_req_t req, size_t size, off_t off, const struct fuse_file_info *fi, bool plus)
 {
-	char *buf = malloc(size);
+	struct listing *l = (struct listing *)(uintptr_t)fi->fh;
+	int rc = off == 0 ? listing_begin(fs, l) : 0;
+	char *buf = rc < 0 ? NULL : malloc(size);
 
-	if (buf == NULL) {
-		fuse_reply_err(req, ENOMEM);
-		return;
-	}
-	fuse_reply_buf(req, buf, listing_fill(fs, req, (struct listing *)(uintptr_t)fi->fh, off, plus, buf, size));
+	if (buf == NULL)
+		fuse_reply_err(req, rc < 0 ? -fs_of_inode(rc) : ENOMEM);
+	else
+		fuse_reply_buf(req, buf, listing_fill(fs, req, l, off, plus, buf, size));
 	free(buf);
 }
 
@@ -205,7 +209,7 @@ static void attr_done(void *arg, int error, const struct ipam_object *object)
 	struct stat st;
 
 	if (error < 0) {
-		fuse_reply_err(p->req, -error);
+		fuse_reply_err(p->req, -fs_of_inode(error));
 	} else {
 		node_stat_object(p->fs, object, &st);
 		fuse_reply_attr(p->req, &st, node_timeout(FUSE_ROOT_ID));

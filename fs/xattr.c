@@ -84,7 +84,7 @@ void fs_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *v
 
 	if (rc == 0)
 		rc = ipam_xattr_set(fs->ipam, ref.id, name, value, size, flags);
-	fuse_reply_err(req, -rc);
+	fuse_reply_err(req, -fs_of_inode(rc));
 }
 
 void fs_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
@@ -95,7 +95,7 @@ void fs_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 
 	if (rc == 0)
 		rc = ipam_xattr_remove(fs->ipam, ref.id, name);
-	fuse_reply_err(req, -rc);
+	fuse_reply_err(req, -fs_of_inode(rc));
 }
 
 void fs_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
@@ -116,7 +116,7 @@ void fs_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 			reply_data(req, value, (size_t)rc, size);
 	}
 	if (rc < 0)
-		fuse_reply_err(req, -rc);
+		fuse_reply_err(req, -fs_of_inode(rc));
 	free(b.data);
 }
 
@@ -140,7 +140,7 @@ void fs_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 		buffer_add(&b, "", 1);
 	}
 	if (n < 0 || b.failed)
-		fuse_reply_err(req, n < 0 ? -n : ENOMEM);
+		fuse_reply_err(req, n < 0 ? -fs_of_inode(n) : ENOMEM);
 	else
 		reply_data(req, b.data, b.size, size);
 	free(b.data);
