@@ -11,7 +11,7 @@ enum {
 	CONTROL_TEXT_MAX = 1024 * 1024, /* to a control file */
 };
 
-/* An open file, unless it is a lease that is only read: that needs none.
+/* An open file.
  * Written bytes are gathered, so that a text that comes in several writes is taken as the whole it is meant to be; each
  * write that ends so far is tried at once, since its errno is the only way to tell the writer. */
 struct file {
@@ -20,7 +20,8 @@ struct file {
 	bool created;          /* the lease was made by this open */
 	bool append;
 	char name[IPAM_NAME_MAX + 1]; /* of a created lease */
-	char *content;         /* of a control file: as it was at open */
+	bool cached;           /* a lease, read through the page cache */
+	char *content;         /* of a control file, or a lease that is only read: as it was at open */
 	size_t size;
 	char *text;            /* written so far */
 	size_t text_size;
@@ -48,41 +49,38 @@ static bool wants_write(const struct fuse_file_info *fi)
 	return (fi->flags & O_ACCMODE) != O_RDONLY;
 }
 
-/* Of a lease: what the page cache holds stays good, since every change is told to the kernel. A writer goes past the
- * cache: what is read back is not what was written. */
-static int set_up_lease(struct fs *fs, fuse_ino_t ino, fuse_ino_t parent, const char *name, bool created, struct fuse_file_info *fi)
+/* Of a lease. A reader goes by the page cache, which stays good, since every change is told to the kernel. But the kernel
+ * may know the size from before a change and get the text from after it, and cut an address short: so a reader that opens
+ * while any lease changes goes past the cache, with the text as it is now, and one that opened before is refused a text
+ * that isn't the one it opened (fs_read). A writer goes past the cache too: what is read back is not what was written. */
+static int set_up_lease(struct fs *fs, fuse_ino_t ino, fuse_ino_t parent, const char *name, bool created,
+			struct fuse_file_info *fi)
 {
-	bool writing = atomic_load(&fs->writing) > 0;
-	struct file *f;
-	int rc;
+	bool reads = !wants_write(fi);
+	struct file *f = calloc(1, sizeof *f);
+	int rc = 0;
 
-	fi->noflush = 1;
-	fi->fh = 0;
-	if (!wants_write(fi) && !writing) {
-		fi->keep_cache = 1;
-		return 0;
-	}
-	f = calloc(1, sizeof *f);
 	if (f == NULL)
 		return -ENOMEM;
 	f->ref = node_ref(ino);
-	/* The kernel may know the size before a change and hear the text after it: while any lease changes, a reader gets
-	 * the text as it is now. */
-	if (!wants_write(fi)) {
-		f->content = malloc(IPAM_LEASE_TEXT);
-		rc = f->content == NULL ? -ENOMEM : ipam_lease_text(fs->ipam, f->ref.id, f->content);
-		if (rc < 0) {
-			free_file(f);
-			return rc;
-		}
-		f->size = (size_t)rc;
-	}
 	f->ino = ino;
 	f->parent = parent;
 	f->created = created;
 	if (created)
 		strcpy(f->name, name);
-	fi->direct_io = 1;
+	f->cached = reads && atomic_load(&fs->writing) == 0;
+	if (reads) {
+		f->content = malloc(IPAM_LEASE_TEXT);
+		rc = f->content == NULL ? -ENOMEM : ipam_lease_text(fs->ipam, f->ref.id, f->content);
+	}
+	if (rc < 0) {
+		free_file(f);
+		return rc;
+	}
+	f->size = (size_t)rc;
+	fi->noflush = 1;
+	fi->keep_cache = f->cached;
+	fi->direct_io = !f->cached;
 	fi->fh = (uintptr_t)f;
 	return 0;
 }
@@ -210,23 +208,33 @@ static void reply_part(fuse_req_t req, const char *data, size_t have, size_t siz
 		fuse_reply_buf(req, data + off, have - (size_t)off < size ? have - (size_t)off : size);
 }
 
+/* A lease as it is now; -ESTALE where a cached reader would mix it with what it opened. */
+static int read_lease(struct fs *fs, const struct file *f, char text[IPAM_LEASE_TEXT])
+{
+	int rc = fs_of_inode(ipam_lease_text(fs->ipam, f->ref.id, text));
+
+	if (rc >= 0 && f->cached && strcmp(text, f->content) != 0)
+		rc = -ESTALE;
+	return rc;
+}
+
 void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
 	struct fs *fs = fs_of(req, FS_read);
-	struct node_ref ref = node_ref(ino);
+	const struct file *f = file_of(fi);
 	char text[IPAM_LEASE_TEXT];
 	int rc;
 
-	if (ref.type == NODE_LEASE && (file_of(fi) == NULL || file_of(fi)->content == NULL)) {
-		rc = ipam_lease_text(fs->ipam, ref.id, text);
+	if (node_ref(ino).type == NODE_README) {
+		reply_part(req, node_readme, strlen(node_readme), size, off);
+	} else if (f->ref.type == NODE_LEASE && (f->cached || f->content == NULL)) {
+		rc = read_lease(fs, f, text);
 		if (rc < 0)
-			fuse_reply_err(req, -fs_of_inode(rc)); /* released while open */
+			fuse_reply_err(req, -rc);
 		else
 			reply_part(req, text, (size_t)rc, size, off);
-	} else if (ref.type == NODE_README) {
-		reply_part(req, node_readme, strlen(node_readme), size, off);
 	} else {
-		reply_part(req, file_of(fi)->content, file_of(fi)->size, size, off);
+		reply_part(req, f->content, f->size, size, off);
 	}
 }
 
