@@ -1,0 +1,52 @@
+# ipamctl: init in kube-controller-manager's words, and check against databases that were tampered with.
+. "$(dirname "$0")/../lib.sh"
+
+ctl() { "$IPAMCTL" "$@"; }
+ok "init" ctl init "$DB" --cluster prod --cluster-cidr 10.244.0.0/16,fd00:10:244::/48 \
+	--node-cidr-mask-size-ipv4 25 --node-cidr-mask-size-ipv6 80 --service-cluster-ip-range 10.244.255.0/24
+refused "a cluster that is there" "already" ctl init "$DB" --cluster prod --cluster-cidr 10.1.0.0/16
+refused "host bits" "is no CIDR" ctl init "$DB" --cluster b --cluster-cidr 10.1.0.1/16
+refused "overlap" "overlap" ctl init "$DB" --cluster b --cluster-cidr 10.1.0.0/16,10.1.128.0/17
+same "of which nothing is left" "prod" "$(sqlite3 "$DB" 'SELECT name FROM cluster')"
+refused "a mask that doesn't suit" "doesn't suit" ctl init "$WORK/new.db" --cluster b --cluster-cidr 10.1.0.0/28
+same "no new file" "" "$(ls "$WORK" | grep new)"
+refused "a mistyped command" "did you mean 'check'" ctl chekc
+ctl frobnicate 2>/dev/null
+same "usage is status 2" 2 $?
+
+mount_fs
+refused "init of what is mounted" "in use" ctl init "$DB" --cluster c --cluster-cidr 10.1.0.0/16
+mkdir "$M/prod/n1" "$M/prod/n2"
+same "the masks" "10.244.0.0/25 fd00:10:244::/80" "$(xargs <"$M/prod/n1/.ipam/cidrs")"
+touch "$M/prod/n1/a" "$M/prod/n1/b" "$M/prod/n2/c"
+ok "a mount is sound" ctl check "$M"
+umount_fs
+ok "a database is sound" ctl check "$DB"
+same "JSON says it" "0 3" "$(ctl check --json "$DB" | jq -r '"\(.findings | length) \(.leases)"')"
+
+# tamper WHAT WANTED SQL: on a copy without constraints, one finding at least that has the words, and status 1
+tamper() {
+	local copy=$WORK/tampered.db
+	rm -f "$copy"
+	sqlite3 "$DB" ".backup $copy"
+	sqlite3 "$copy" "PRAGMA foreign_keys = OFF; DROP TRIGGER block_overlap; DROP TRIGGER block_moved;
+		DROP INDEX lease_ip4; DROP INDEX lease_ip6; DROP INDEX lease_name; DROP INDEX block_first; DROP INDEX block_last; $3"
+	refused "$1" "$2" ctl check "$copy"
+}
+tamper "an address twice" "held by another lease" "UPDATE lease SET ip4 = '10.244.0.2' WHERE name = 'b'"
+tamper "an address of another node" "in no block of its node" "UPDATE lease SET ip4 = '10.244.0.9' WHERE name = 'c'"
+tamper "a gateway" "gateway" "UPDATE lease SET ip4 = '10.244.0.1' WHERE name = 'a'"
+tamper "a network address" "network address" "UPDATE lease SET ip4 = '10.244.0.0' WHERE name = 'a'"
+tamper "a broadcast address" "broadcast" "UPDATE lease SET ip4 = '10.244.0.127' WHERE name = 'a'"
+tamper "an anycast address" "anycast" "UPDATE lease SET ip6 = 'fd00:10:244::' WHERE name = 'a'"
+tamper "a reserved address" "is reserved" "INSERT INTO reserved SELECT id, 7, '10.244.0.2' FROM cluster"
+tamper "a reserved block" "is reserved" "INSERT INTO reserved SELECT id, 7, '10.244.0.0/24' FROM cluster"
+tamper "a block twice" "overlaps" "INSERT INTO block SELECT id + 900, cluster, node, '10.244.0.0/24', first_key, '0af400ff', NULL, NULL FROM block WHERE cidr = '10.244.0.0/25'"
+tamper "a name twice" "two leases" "UPDATE lease SET name = 'a' WHERE name = 'b'"
+tamper "a lease of no node" "of no node" "DELETE FROM node WHERE name = 'n2'"
+tamper "text that isn't canonical" "isn't written as" "UPDATE lease SET ip6 = 'FD00:10:244::2' WHERE name = 'a'"
+tamper "a resting address that is leased" "is to rest" "INSERT INTO resting SELECT cluster, ip4, 0 FROM lease WHERE name = 'a'"
+tamper "an id not given yet" "not given yet" "UPDATE sequence SET next_id = 3"
+tamper "a setting that is none" "is none" "INSERT INTO setting VALUES (3, 'colour', 'blue')"
+refused "what is no database" "not an ipamfs database" ctl check /etc/passwd
+refused "what is no mount" "not where an ipamfs is mounted" ctl check "$WORK"

@@ -1,0 +1,62 @@
+# The command line: what is refused, and with which words; options; mount(8); the background; the end.
+. "$(dirname "$0")/../lib.sh"
+
+run() { "$IPAMFS" "$@"; }
+refused "no arguments" "SOURCE MOUNTPOINT" run
+refused "a wrong option" "'colour=blue' is not known" run "$DB" "$M" -o colour=blue
+refused "a wrong value" "'sync=never' is not known" run "$DB" "$M" -o sync=never
+refused "a missing directory" "make the directory first" run "$DB" "$WORK/nowhere"
+touch "$WORK/file"
+refused "a file to mount on" "not a directory" run "$DB" "$WORK/file"
+refused "a directory as database" "Is a directory" run "$WORK" "$M"
+same "nothing was made" "" "$(ls "$WORK" | grep ipam.db)"
+head -c 8192 /dev/urandom >"$WORK/noise.db"
+before=$(cksum <"$WORK/noise.db")
+refused "no database" "not an ipamfs database" run "$WORK/noise.db" "$M"
+same "left as it was" "$before" "$(cksum <"$WORK/noise.db")"
+sqlite3 "$WORK/other.db" 'CREATE TABLE t (x)'
+refused "another program's database" "not an ipamfs database" run "$WORK/other.db" "$M"
+same "left as it was, too" "CREATE TABLE t (x);" "$(sqlite3 "$WORK/other.db" .schema)"
+
+# ---- the background
+ok "in the background" run "$DB" "$M" -o allow_other,sync=normal,rw,dev,suid,noauto,x-systemd.automount,_netdev
+mounts+=("$M")
+daemon=$(pgrep -f "^$IPAMFS $DB $M")
+pids+=("$daemon")
+same "it is mounted as what it is" "$DB fuse.ipamfs" "$(awk -v m="$M" '$2 == m { print $1, $3 }' /proc/mounts)"
+refused "a second daemon" "in use by another ipamfs" run "$DB" "$WORK"
+make_cluster prod n1
+touch "$M/prod/n1/a"
+kill -TERM "$daemon"
+gone() { ! kill -0 "$daemon" && ! mountpoint -q "$M"; }
+ok "SIGTERM ends it, and unmounts" until_true 20 gone
+check_clean "after SIGTERM"
+same "what was acknowledged is stored" "a|10.244.0.2" "$(sqlite3 "$DB" 'SELECT name, ip4 FROM lease')"
+
+sqlite3 "$DB" 'PRAGMA user_version = 99'
+refused "a newer version" "made by a newer ipamfs" run "$DB" "$M"
+sqlite3 "$DB" 'PRAGMA user_version = 1'
+
+# ---- options
+mount_fs ro
+refused "ro: no allocating" "Read-only file system" touch "$M/prod/n1/b"
+same "ro: looking" "10.244.0.2/24" "$(head -1 "$M/prod/n1/a")"
+umount_fs
+mount_fs uid=1001,gid=1002,umask=027
+same "uid, gid, umask of a directory" "1001 1002 750" "$(stat -c '%u %g %a' "$M/prod/n1")"
+same "and of a lease" "1001 1002 640" "$(stat -c '%u %g %a' "$M/prod/n1/a")"
+umount_fs
+
+# ---- mount(8), which finds an installed program by fuse.ipamfs, and any by its path
+ok "mount(8)" mount -t fuse "$IPAMFS#$DB" "$M" -o sync=normal,nosuid,nodev
+same "is mounted" "$DB" "$(awk -v m="$M" '$2 == m { print $1 }' /proc/mounts)"
+ok "with its flags" grep -q " $M fuse.ipamfs .*nosuid.*nodev" /proc/mounts
+daemon=$(pgrep -f "ipamfs $DB $M")
+pids+=("$daemon")
+umount "$M"
+ok "umount ends it" until_true 20 gone
+
+# ---- rows that contradict each other are not served
+sqlite3 "$DB" "PRAGMA foreign_keys = OFF; UPDATE lease SET ip4 = '10.244.9.9'"
+refused "a lease outside its node's block" "contradicts itself" run "$DB" "$M"
+refused "which check names" "is in no block of its node" "$IPAMCTL" check "$DB"
