@@ -41,8 +41,10 @@ static int run_round(const struct settings *s, struct target *target, struct tab
 	struct pass *pass = calloc(t->targets, sizeof *pass);
 	int rc = pass != NULL ? 0 : -ENOMEM;
 
-	for (unsigned i = 0; rc == 0 && i < t->targets; i++)
+	for (unsigned i = 0; rc == 0 && i < t->targets; i++) {
 		pass[i].number = column * s->rounds + round;
+		rc = target_renew(&target[i]);
+	}
 	for (enum op op = 0; rc == 0 && op < OPS; op++) {
 		struct limits limits = limits_of(s, op);
 

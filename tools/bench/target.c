@@ -16,7 +16,7 @@ const char *const op_key[OPS] = {
 };
 
 #define TREE                                                                                                           \
-	.max_threads = TARGET_THREADS, .open = tree_open, .close = tree_target_close,                                  \
+	.max_threads = TARGET_THREADS, .open = tree_open, .renew = tree_renew, .close = tree_target_close,             \
 	.op = { [OP_CREATE] = tree_create, [OP_STAT] = tree_stat, [OP_CAT] = tree_cat, [OP_READDIR] = tree_readdir,    \
 		[OP_UNLINK] = tree_unlink, [OP_MKDIR] = tree_mkdir }
 
@@ -53,6 +53,15 @@ int target_open(struct target *t, const char *argument, const struct target_opti
 		kind->close(t);
 		t->kind = NULL;
 	}
+	return rc;
+}
+
+int target_renew(struct target *t)
+{
+	int rc = t->kind->renew != NULL ? t->kind->renew(t) : 0;
+
+	if (rc < 0)
+		bench_fail(rc, "new directories in %s", t->path);
 	return rc;
 }
 

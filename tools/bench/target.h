@@ -35,6 +35,7 @@ struct target_kind {
 	bool fsyncs;         /* durable only by fsync of file and directory */
 	const char *counts;  /* file of request counts, below the root; NULL none */
 	int (*open)(struct target *t);
+	int (*renew)(struct target *t); /* NULL: nothing to do */
 	void (*close)(struct target *t);
 	int (*op[OPS])(struct worker *w, const char *name); /* NULL: has no such thing */
 };
@@ -53,17 +54,21 @@ struct target {
 	struct target_options options;
 	int top;              /* tree: descriptor of the cluster directory */
 	struct bench_db *db;  /* database */
+	unsigned age;         /* how often the workers' directories were made anew */
 	unsigned workers;     /* that are open */
 	struct worker worker[TARGET_THREADS];
 };
 
 /* argument is KIND=PATH. Errors are told on stderr. */
 int target_open(struct target *t, const char *argument, const struct target_options *options);
+/* Give the workers new directories, in places that aren't marked by what went on in the old ones (see `spread`). */
+int target_renew(struct target *t);
 /* Remove everything made. */
 void target_close(struct target *t);
 
 /* Of target_tree and target_sqlite, for the table of kinds. */
 int tree_open(struct target *t);
+int tree_renew(struct target *t);
 void tree_target_close(struct target *t);
 int tree_create(struct worker *w, const char *name);
 int tree_stat(struct worker *w, const char *name);
