@@ -1,20 +1,25 @@
 #include "control.h"
+#include "log.h"
 #include "notify.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 
 enum {
 	LEASE_TEXT_MAX = 4096,         /* of one write to a lease */
 	CONTROL_TEXT_MAX = 1024 * 1024, /* to a control file */
+	PROGRAM_BUFFER = 4096,          /* a write at least so long may be cut within a line */
 };
 
 /* An open file.
  * Written bytes are gathered, so that a text that comes in several writes is taken as the whole it is meant to be; each
- * write that ends so far is tried at once, since its errno is the only way to tell the writer. */
+ * write is tried at once, since its errno is the only way to tell the writer. Only of a text that a program cuts at its
+ * buffer's end, the last line waits for its rest. */
 struct file {
+	atomic_uint users;     /* open, and those who read content now */
 	struct node_ref ref;
 	fuse_ino_t ino, parent;
 	bool created;          /* the lease was made by this open */
@@ -23,8 +28,9 @@ struct file {
 	bool cached;           /* a lease, read through the page cache */
 	char *content;         /* of a control file, or a lease that is only read: as it was at open */
 	size_t size;
-	char *text;            /* written so far */
+	char *text;            /* written so far (appending: of what isn't stored yet) */
 	size_t text_size;
+	size_t held;           /* bytes at its end that wait for the rest of their line */
 	off_t next;            /* where a write goes on with it */
 };
 
@@ -35,7 +41,7 @@ static struct file *file_of(const struct fuse_file_info *fi)
 
 static void free_file(struct file *f)
 {
-	if (f == NULL)
+	if (f == NULL || atomic_fetch_sub(&f->users, 1) > 1)
 		return;
 	free(f->content);
 	free(f->text);
@@ -62,6 +68,7 @@ static int set_up_lease(struct fs *fs, fuse_ino_t ino, fuse_ino_t parent, const 
 
 	if (f == NULL)
 		return -ENOMEM;
+	atomic_init(&f->users, 1);
 	f->ref = node_ref(ino);
 	f->ino = ino;
 	f->parent = parent;
@@ -104,6 +111,7 @@ static int open_control(struct fs *fs, fuse_ino_t ino, struct fuse_file_info *fi
 		free(content.data);
 		return rc < 0 ? rc : -ENOMEM;
 	}
+	atomic_init(&f->users, 1);
 	f->ref = ref;
 	f->ino = ino;
 	f->append = fi->flags & O_APPEND;
@@ -221,7 +229,7 @@ static int read_lease(struct fs *fs, const struct file *f, char text[IPAM_LEASE_
 void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
 	struct fs *fs = fs_of(req, FS_read);
-	const struct file *f = file_of(fi);
+	struct file *f = file_of(fi);
 	char text[IPAM_LEASE_TEXT];
 	int rc;
 
@@ -234,7 +242,10 @@ void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse
 		else
 			reply_part(req, text, (size_t)rc, size, off);
 	} else {
+		/* The release may come while the reply still returns, and the sanitizers look at the buffer after it. */
+		atomic_fetch_add(&f->users, 1);
 		reply_part(req, f->content, f->size, size, off);
+		free_file(f);
 	}
 }
 
@@ -282,7 +293,7 @@ static void written(void *arg, int error, const struct ipam_object *object)
 	(void)object;
 	w->error = fs_of_inode(error);
 	if (error < 0) {
-		f->text_size = 0; /* what was refused is no part of what comes next */
+		f->text_size = f->held = 0; /* what was refused is no part of what comes next */
 		f->next = 0;
 		if (f->created) {
 			ipam_release(w->fs->ipam, f->ref.id, 0, dropped, w);
@@ -295,13 +306,23 @@ static void written(void *arg, int error, const struct ipam_object *object)
 		answer_write(w);
 }
 
+/* Appending: all before the held line is stored. */
+static void keep_held(struct file *f)
+{
+	if (f->held > 0)
+		memmove(f->text, f->text + f->text_size - f->held, f->held);
+	f->text_size = f->held;
+}
+
 /* A write that goes on where the last one ended adds to it; any other begins anew. */
 static int gather(struct file *f, const char *buf, size_t size, off_t off)
 {
 	size_t max = f->ref.type == NODE_LEASE ? LEASE_TEXT_MAX : CONTROL_TEXT_MAX;
 	char *bigger;
 
-	if (off != f->next || (f->append && f->ref.type == NODE_FILE))
+	if (f->append && f->ref.type == NODE_FILE)
+		keep_held(f);
+	else if (off != f->next)
 		f->text_size = 0;
 	if (size > max - f->text_size)
 		return -EFBIG;
@@ -312,7 +333,17 @@ static int gather(struct file *f, const char *buf, size_t size, off_t off)
 	memcpy(f->text + f->text_size, buf, size);
 	f->text_size += size;
 	f->next = off + (off_t)size;
+	f->held = 0;
+	if (f->ref.type == NODE_FILE && size >= PROGRAM_BUFFER)
+		while (f->held < f->text_size && f->text[f->text_size - 1 - f->held] != '\n')
+			f->held++;
 	return 0;
+}
+
+static void store(struct fs *fs, struct file *f, size_t size, ipam_done *done, void *arg)
+{
+	ipam_write(fs->ipam, f->ref.type == NODE_LEASE ? IPAM_LEASE_ADDRESSES : control_table[f->ref.which].text, f->ref.id,
+		   f->text, size, f->append, done, arg);
 }
 
 void fs_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off, struct fuse_file_info *fi)
@@ -332,18 +363,33 @@ void fs_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_
 	*w = (struct write){ fs, req, f, size, 0 };
 	if (f->ref.type == NODE_LEASE)
 		atomic_fetch_add(&fs->writing, 1);
-	ipam_write(fs->ipam, f->ref.type == NODE_LEASE ? IPAM_LEASE_ADDRESSES : control_table[f->ref.which].text, f->ref.id,
-		   f->text, f->text_size, f->append, written, w);
+	store(fs, f, f->text_size - f->held, written, w);
 }
 
 /* ---- release, fsync --------------------------------------------------------------------------------------- */
 
+static void stored_late(void *arg, int error, const struct ipam_object *object)
+{
+	(void)object;
+	if (error < 0)
+		log_write(NULL, LOG_WARNING, "the last line written to a control file had no end and was refused");
+	fuse_reply_err(arg, 0);
+}
+
 void fs_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	fs_of(req, FS_release);
+	struct fs *fs = fs_of(req, FS_release);
+	struct file *f = file_of(fi);
+
 	(void)ino;
-	free_file(file_of(fi));
-	fuse_reply_err(req, 0);
+	if (f == NULL || f->held == 0) {
+		fuse_reply_err(req, 0);
+	} else {
+		if (f->append)
+			keep_held(f);
+		store(fs, f, f->text_size, stored_late, req);
+	}
+	free_file(f);
 }
 
 static void synced(void *arg, int error, const struct ipam_object *object)

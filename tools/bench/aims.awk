@@ -13,8 +13,10 @@ function plain(key, format) {
 	return key in value ? sprintf(format, value[key]) : "-"
 }
 
-function row(what, aim, reached, one_core) {
-	printf "%-68s %8s %8s %9s\n", what, aim, reached, one_core
+function row(what, aim, reached, one_core,    line) {
+	line = sprintf("%-68s %8s %8s %9s", what, aim, reached, one_core)
+	sub(/ +$/, "", line)
+	print line
 }
 
 function rates(what, aim, label, op, threads, over) {

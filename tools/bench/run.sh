@@ -76,7 +76,7 @@ on_one_core() {
 
 if [ -n "$quick" ]; then
 	size=(--threads '1,16' --count 1000 --seconds 0.1 --rounds 3)
-	nodes=4096 seconds=0.2
+	nodes=2048 seconds=0.2
 else
 	size=(--threads '1,4,16,64' --count 4000 --seconds 0.15 --rounds 5)
 	nodes=65536 seconds=1
