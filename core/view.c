@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- what is visible ---------------------------------------------------------------------------------------- */
 
@@ -37,7 +38,7 @@ static void object_of_root(const struct ipam *ipam, struct ipam_object *out)
 		.kind = IPAM_ROOT,
 		.id = IPAM_ROOT_ID,
 		.parent = IPAM_ROOT_ID,
-		.attr = { .mode = 0755 },
+		.attr = { .uid = geteuid(), .gid = getegid(), .mode = 0755 }, /* whoever mounts it */
 		.children = ipam->registry.clusters,
 	};
 	for (const struct cluster *c = ipam->registry.first; c != NULL; c = c->next)

@@ -7,6 +7,7 @@
 
 enum {
 	ROW = 64,       /* cells a row */
+	LABEL = 34,     /* columns before them */
 	MAX_ROWS = 1024, /* of one prefix; the rest is counted */
 };
 
@@ -20,17 +21,22 @@ struct rows {
 	struct buffer *out;
 	char same;      /* the cell of the rows held back, 0: none are */
 	u128 held;
+	bool passed;    /* among them are rows that were not looked at */
 	unsigned drawn;
 };
 
 static void flush(struct rows *r)
 {
 	if (r->held > 0) {
-		buffer_print(r->out, "%42s ", "");
+		buffer_print(r->out, "%*s ", LABEL, "");
 		buffer_u128(r->out, r->held);
-		buffer_print(r->out, " more rows of '%c'\n", r->same);
+		if (r->passed)
+			buffer_print(r->out, " more rows without any in use\n");
+		else
+			buffer_print(r->out, " more rows of '%c'\n", r->same);
 	}
 	r->held = 0;
+	r->passed = false;
 }
 
 static void draw(struct rows *r, const char *label, const char *cell, unsigned n)
@@ -46,7 +52,11 @@ static void draw(struct rows *r, const char *label, const char *cell, unsigned n
 	}
 	flush(r);
 	r->same = same;
-	buffer_print(r->out, "%-34s %.*s\n", label, (int)n, cell);
+	/* A long label has a line of its own: 100 columns in all. */
+	if (strlen(label) > LABEL)
+		buffer_print(r->out, "%s\n%*s %.*s\n", label, LABEL, "", (int)n, cell);
+	else
+		buffer_print(r->out, "%-*s %.*s\n", LABEL, label, (int)n, cell);
 	r->drawn++;
 }
 
@@ -54,6 +64,7 @@ static void skip(struct rows *r, u128 rows)
 {
 	r->same = '.';
 	r->held += rows;
+	r->passed = true;
 }
 
 /* ---- a node: its addresses -------------------------------------------------------------------------------- */
