@@ -1,0 +1,111 @@
+/* The second line of defence: what the database itself refuses, whatever the program says. */
+#include "schema.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define LEASE(id, node, cluster, name, ip4, ip6)                                                                     \
+	"INSERT INTO lease VALUES (" id ", " cluster ", " node ", '" name "', " ip4 ", " ip6 ", 0, 0, 420, 0, 0, 0, 0, 1, 9)"
+#define BLOCK(id, node, cidr, first, last)                                                                           \
+	"INSERT INTO block VALUES (" id ", 2, " node ", '" cidr "', '" first "', '" last "', NULL, NULL)"
+
+static sqlite3 *db;
+
+static int set_up(void **state)
+{
+	(void)state;
+	assert_int_equal(sqlite3_open(":memory:", &db), SQLITE_OK);
+	assert_int_equal(schema_check(db), -ENODATA);
+	assert_int_equal(schema_migrate(db), 0);
+	assert_int_equal(schema_check(db), 0);
+	assert_int_equal(schema_migrate(db), 0);
+	assert_int_equal(sqlite3_exec(db,
+				      "PRAGMA foreign_keys = ON; INSERT INTO boot VALUES (9, 'b');"
+				      "INSERT INTO cluster VALUES (2, 'c', 0, 0, 493, 0, 0, 0, 0), (3, 'd', 0, 0, 493, 0, 0, 0, 0);"
+				      "INSERT INTO node VALUES (4, 2, 'n', 0, 0, 493, 0, 0, 0, 0), (5, 2, 'm', 0, 0, 493, 0, 0, 0, 0);"
+				      BLOCK("6", "4", "10.0.0.0/24", "0a000000", "0a0000ff") ";"
+				      LEASE("7", "4", "2", "a", "'10.0.0.2'", "'fd00::2'"),
+				      NULL, NULL, NULL),
+			 SQLITE_OK);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	sqlite3_close(db);
+	return 0;
+}
+
+static void refuses(const char *sql)
+{
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_CONSTRAINT);
+}
+
+static void takes(const char *sql)
+{
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+}
+
+static void test_leases(void **state)
+{
+	(void)state;
+	refuses(LEASE("8", "4", "2", "b", "'10.0.0.2'", "NULL"));
+	refuses(LEASE("8", "5", "2", "b", "NULL", "'fd00::2'"));
+	refuses(LEASE("8", "4", "2", "a", "'10.0.0.3'", "NULL"));
+	refuses(LEASE("8", "4", "2", "b", "NULL", "NULL"));
+	refuses(LEASE("8", "99", "2", "b", "'10.0.0.3'", "NULL"));
+	refuses(LEASE("8", "4", "3", "b", "'10.0.0.3'", "NULL"));
+	refuses(LEASE("7", "4", "2", "b", "'10.0.0.3'", "NULL"));
+	takes(LEASE("8", "5", "2", "a", "'10.0.0.3'", "NULL"));
+	refuses("UPDATE lease SET ip4 = '10.0.0.2' WHERE id = 8");
+}
+
+static void test_blocks(void **state)
+{
+	(void)state;
+	refuses(BLOCK("10", "5", "10.0.0.0/24", "0a000000", "0a0000ff"));
+	refuses(BLOCK("10", "5", "10.0.0.0/23", "0a000000", "0a0001ff"));
+	refuses(BLOCK("10", "5", "10.0.0.128/25", "0a000080", "0a0000ff"));
+	refuses(BLOCK("10", "5", "10.0.0.64/26", "0a000040", "0a00007f"));
+	refuses(BLOCK("10", "5", "9.0.0.0/7", "08000000", "0affffff"));
+	refuses(BLOCK("10", "99", "10.0.1.0/24", "0a000100", "0a0001ff"));
+	takes(BLOCK("10", "5", "10.0.1.0/24", "0a000100", "0a0001ff"));
+	refuses("UPDATE block SET cidr = '10.0.2.0/24' WHERE id = 10");
+}
+
+static void test_owners(void **state)
+{
+	(void)state;
+	refuses("DELETE FROM node WHERE id = 4");
+	refuses("DELETE FROM cluster WHERE id = 2");
+	refuses("INSERT INTO node VALUES (11, 2, 'n', 0, 0, 493, 0, 0, 0, 0)");
+	refuses("INSERT INTO cluster VALUES (11, 'c', 0, 0, 493, 0, 0, 0, 0)");
+	takes("DELETE FROM cluster WHERE id = 3");
+}
+
+static void test_identity(void **state)
+{
+	(void)state;
+	takes("PRAGMA user_version = 99");
+	assert_int_equal(schema_check(db), -ENOTSUP);
+	assert_int_equal(schema_migrate(db), -ENOTSUP);
+	takes("PRAGMA user_version = 1; PRAGMA application_id = 7");
+	assert_int_equal(schema_check(db), -EINVAL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_leases, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_blocks, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_owners, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_identity, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
