@@ -51,8 +51,7 @@ int show_stats(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *o
 		return rc;
 	if (kind == IPAM_ROOT)
 		print_key(out, "clusters", s.clusters);
-	if (kind != IPAM_NODE)
-		print_key(out, "nodes", s.nodes);
+	print_key(out, "nodes", s.nodes);
 	print_key(out, "blocks", s.blocks);
 	print_key(out, "blocks_used", s.blocks_used);
 	print_key(out, "addresses", s.addresses);

@@ -1,0 +1,87 @@
+/* Every lease of a cluster or node, as JSON for programs. */
+#include "control.h"
+#include "show_copy.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* JSON is UTF-8; a byte that is none becomes U+FFFD. */
+static json_t *string(const char *s, size_t n)
+{
+	json_t *out = json_stringn(s, n);
+	struct buffer b = { 0 };
+
+	if (out != NULL)
+		return out;
+	for (size_t i = 0; i < n; i++)
+		if ((unsigned char)s[i] < 0x80)
+			buffer_add(&b, &s[i], 1);
+		else
+			buffer_add(&b, "\xef\xbf\xbd", 3);
+	out = json_stringn(b.data, b.size);
+	free(b.data);
+	return out;
+}
+
+static json_t *time_of(int64_t t)
+{
+	struct buffer b = { 0 };
+	json_t *out;
+
+	buffer_time(&b, t);
+	out = json_string(b.data);
+	free(b.data);
+	return out;
+}
+
+struct json_list {
+	struct buffer *out;
+	bool more;
+};
+
+static int lease_object(struct json_list *list, const struct lease_copy *l)
+{
+	json_t *addresses = json_array(), *attributes = json_object(), *o;
+	const struct ipam_lease_view *v = &l->view;
+	char text[CIDR_TEXT], *dump;
+
+	for (unsigned f = 0; f < CIDR_FAMILIES; f++)
+		if (v->has[f]) {
+			cidr_print(&(struct cidr){ v->addr[f], (uint8_t)f, v->len[f] }, text);
+			json_array_append_new(addresses, json_string(text));
+		}
+	for (unsigned i = 0; i < COPY_ATTRIBUTES; i++)
+		if (l->attribute[i].value != NULL)
+			json_object_set_new(attributes, copy_attribute_name[i],
+					    string(l->attribute[i].value, l->attribute[i].size));
+	o = json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:s,s:o}", "cluster",
+		      string(v->cluster_name, strlen(v->cluster_name)), "node", string(v->node_name, strlen(v->node_name)),
+		      "name", string(v->name, strlen(v->name)), "addresses", addresses, "created", time_of(v->attr.btime),
+		      "modified", time_of(v->attr.mtime), "uid", (json_int_t)v->attr.uid, "gid", (json_int_t)v->attr.gid,
+		      "generation", (json_int_t)v->generation, "bootId", v->boot_id, "attributes", attributes);
+	dump = o == NULL ? NULL : json_dumps(o, JSON_COMPACT);
+	json_decref(o);
+	if (dump == NULL)
+		return -ENOMEM;
+	buffer_print(list->out, "%s", list->more ? ",\n" : "\n");
+	buffer_add(list->out, dump, strlen(dump));
+	free(dump);
+	list->more = true;
+	return list->out->failed ? -ENOMEM : 0;
+}
+
+int show_json(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out)
+{
+	struct json_list list = { out, false };
+	struct copies copies;
+	int rc = copies_make(fs, kind, id, &copies);
+
+	buffer_add(out, "[", 1);
+	for (const struct lease_copy *l = copies.first; rc == 0 && l != NULL; l = l->next)
+		rc = lease_object(&list, l);
+	buffer_print(out, "\n]\n");
+	copies_free(&copies);
+	return rc;
+}
