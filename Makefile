@@ -24,19 +24,22 @@ ALL_CFLAGS = $(WARN) $(SAN) $(CFLAGS) -MMD -MP
 core_src := $(wildcard core/*.c)
 fs_src   := $(wildcard fs/*.c)
 ctl_src  := $(wildcard tools/ipamctl/*.c)
+cni_src  := $(wildcard tools/cni/*.c)
 bench_src := $(wildcard tools/bench/*.c)
 unit_src := $(wildcard tests/unit/test_*.c)
 helper_src := $(wildcard tests/mount/*.c) $(wildcard tests/fault/*.c)
 
 obj = $(patsubst %.c,$(B)/%.o,$(1))
+cni_parts := $(call obj,$(filter-out %/main.c,$(cni_src)))
 lib      := $(B)/libipam.a
-programs := $(if $(fs_src),$(B)/bin/ipamfs) $(if $(ctl_src),$(B)/bin/ipamctl) $(if $(bench_src),$(B)/bin/ipamfs-bench)
+programs := $(B)/bin/ipamfs $(B)/bin/ipamctl $(if $(cni_src),$(B)/bin/ipamfs-cni) $(B)/bin/ipamfs-bench
 units    := $(patsubst tests/unit/%.c,$(B)/tests/%,$(unit_src))
 helpers  := $(patsubst tests/%.c,$(B)/tests/%,$(helper_src))
 
 # Without these the compiler can't start; `make deps` installs what is missing.
 PACKAGES := gcc make pkg-config libc6-dev libfuse3-dev fuse3 libsqlite3-dev libjansson-dev
-TEST_PACKAGES := clang libclang-rt-14-dev valgrind libcmocka-dev sqlite3 iproute2 iputils-ping attr jq util-linux procps
+TEST_PACKAGES := clang libclang-rt-14-dev valgrind libcmocka-dev sqlite3 iproute2 iputils-ping attr jq util-linux procps \
+	containernetworking-plugins podman containerd runc busybox-static
 
 .PHONY: all run stop test check-unit bench install uninstall clean help deps deps-test format
 .DEFAULT_GOAL := all
@@ -83,13 +86,17 @@ $(B)/bin/ipamctl: $(call obj,$(ctl_src)) $(lib)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS_core) -ljansson
 
+$(B)/bin/ipamfs-cni: $(call obj,$(cni_src)) $(lib)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -ljansson
+
 $(B)/bin/ipamfs-bench: $(call obj,$(bench_src)) $(lib)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS_fuse) $(LDLIBS_core)
 
-$(B)/tests/test_%: $(B)/tests/unit/test_%.o $(lib)
+$(B)/tests/test_%: $(B)/tests/unit/test_%.o $(B)/tests/unit/fixture.o $(cni_parts) $(lib)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS_core)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS_core) -ljansson
 
 $(helpers): $(B)/tests/%: $(B)/tests/%.o
 	@mkdir -p $(@D)

@@ -28,16 +28,6 @@ void behind_mark(struct ipam *ipam, struct lease *l)
 	ipam->behind.id[ipam->behind.count++] = l->id;
 }
 
-static void free_xattrs(struct xattr *x)
-{
-	while (x != NULL) {
-		struct xattr *next = x->next;
-
-		free(x);
-		x = next;
-	}
-}
-
 static struct xattr *copy_xattrs(const struct xattr *from)
 {
 	struct xattr *first = NULL, **at = &first;
@@ -47,7 +37,7 @@ static struct xattr *copy_xattrs(const struct xattr *from)
 
 		*at = malloc(size);
 		if (*at == NULL) {
-			free_xattrs(first);
+			xattr_free_all(first);
 			return NULL;
 		}
 		memcpy(*at, from, size);
@@ -133,6 +123,6 @@ void behind_again(struct ipam *ipam, const struct behind_row *rows, size_t n)
 void behind_free(struct behind_row *rows, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		free_xattrs(rows[i].xattr);
+		xattr_free_all(rows[i].xattr);
 	free(rows);
 }

@@ -27,6 +27,8 @@ static void change_free(struct change *c)
 	free(c->fresh);
 	free(c->gone);
 	free(c->range);
+	free(c->made);
+	xattr_free_all(c->xattr);
 	free(c->name);
 	free(c->new_name);
 	free(c->text);
@@ -72,6 +74,9 @@ void change_finish(struct ipam *ipam, struct change *c, int error)
 
 void change_submit(struct ipam *ipam, struct change *c)
 {
+	bool lazy = c->type->lazy;
+	ipam_done *done = c->done;
+	void *arg = c->arg;
 	int rc;
 
 	if (ipam->options.read_only) {
@@ -82,6 +87,8 @@ void change_submit(struct ipam *ipam, struct change *c)
 	c->now = engine_now();
 	rc = c->type->reserve(ipam, c);
 	if (rc == 0) {
+		if (lazy)
+			c->done = NULL; /* it may be gone once it is queued */
 		commit_queue(ipam, c);
 	} else if (rc == CHANGE_DEFER) {
 		c->next = NULL;
@@ -89,10 +96,14 @@ void change_submit(struct ipam *ipam, struct change *c)
 		ipam->deferred_tail = &c->next;
 	}
 	pthread_rwlock_unlock(&ipam->lock);
-	if (rc == 0)
+	if (rc == 0 && lazy) {
+		commit_behind(ipam);
+		done(arg, 0, NULL);
+	} else if (rc == 0) {
 		commit_lead(ipam);
-	else if (rc != CHANGE_DEFER)
+	} else if (rc != CHANGE_DEFER) {
 		change_finish(ipam, c, rc < 0 ? rc : 0);
+	}
 }
 
 /* ---- shared by the types ---------------------------------------------------------------------------------- */
@@ -202,6 +213,7 @@ void object_of_lease(const struct registry *r, const struct lease *l, struct ipa
 			.btime = l->btime,
 		},
 		.size = (uint32_t)lease_text(r, l, text),
+		.ephemeral = l->ephemeral,
 	};
 }
 

@@ -21,6 +21,7 @@ struct change_type {
 	void (*settle)(struct ipam *ipam, struct change *c);
 	bool several;    /* of several statements: a savepoint makes them one */
 	bool delegation; /* survives loss of power, whatever the mount's sync */
+	bool lazy;       /* answered once it is queued */
 };
 
 /* Leases: create, release, rewrite may move next-fit's mark or start rests. */
@@ -43,7 +44,10 @@ struct change {
 	char *name, *new_name, *text;
 	size_t size;
 	bool exclusive, append;
-	bool expiry;              /* release only what has expired still */
+	bool expiry;              /* release only what has expired, or was dropped */
+	bool ephemeral, alone;    /* IPAM_EPHEMERAL, IPAM_ALONE */
+	struct xattr *xattr;      /* to be set */
+	struct ipam_import *import;
 	unsigned which;
 	uint32_t generation;
 	struct ipam_owner owner;
@@ -54,7 +58,8 @@ struct change {
 	struct cluster *cluster;
 	struct node *node;
 	uint32_t lease;
-	bool gates;               /* of this change are held */
+	struct network *network;
+	uint32_t *made;                       /* leases of an import */
 	int64_t now;
 	struct store_lease row;
 	struct block *grown[CIDR_FAMILIES];   /* blocks delegated by this change */
@@ -91,6 +96,8 @@ extern const struct change_type change_cluster_make, change_cluster_remove, chan
 extern const struct change_type change_node_make, change_node_remove, change_node_rename, change_node_cidrs,
 	change_node_settings;
 extern const struct change_type change_lease_make, change_lease_remove, change_lease_rename, change_lease_write;
+extern const struct change_type change_lease_keep, change_import;
+extern const struct change_type change_network_make, change_network_remove, change_network_last;
 extern const struct change_type change_attr, change_sync, change_rest_end;
 
 /* ---- shared by the types */
@@ -105,6 +112,12 @@ void leave_node(struct change *c);
 int enter_cluster_exclusive(struct ipam *ipam, struct change *c);
 int enter_node_exclusive(const struct ipam *ipam, struct change *c, struct node *n);
 void leave_node_exclusive(struct change *c);
+/* A lease made by this change, without addresses, not visible yet; c->node and c->owner are set. -ENOMEM. */
+int lease_begin(struct ipam *ipam, struct change *c, const char *name, uint32_t *out);
+/* Take one that is not visible yet away again, with its addresses. */
+void lease_unbegin(struct ipam *ipam, uint32_t handle);
+/* What storing it needs. name lives as long as row. */
+void lease_row(const struct ipam *ipam, const struct change *c, const struct lease *l, const char *name, struct store_lease *row);
 struct ipam_attr attr_of(const struct ipam_owner *owner, int64_t now);
 /* mtime and ctime of a directory whose content changed. */
 void touch_attr(struct ipam_attr *a, int64_t now);

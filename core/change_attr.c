@@ -124,7 +124,9 @@ static void attr_settle(struct ipam *ipam, struct change *c)
 	c->has_object = true;
 }
 
-const struct change_type change_attr = { attr_reserve, attr_apply, attr_settle, false, false };
+const struct change_type change_attr = {
+	.reserve = attr_reserve, .apply = attr_apply, .settle = attr_settle
+};
 
 /* ---- sync: what was written behind is durable --------------------------------------------------------------- */
 
@@ -146,7 +148,9 @@ static void sync_settle(struct ipam *ipam, struct change *c)
 	registry_lease(&ipam->registry, h)->failed = false;
 }
 
-const struct change_type change_sync = { sync_reserve, NULL, sync_settle, false, false };
+const struct change_type change_sync = {
+	.reserve = sync_reserve, .settle = sync_settle
+};
 
 /* ---- an address has rested -------------------------------------------------------------------------------- */
 
@@ -166,4 +170,6 @@ static void rest_end_settle(struct ipam *ipam, struct change *c)
 	rest_begin(ipam, &c->rest, NULL);
 }
 
-const struct change_type change_rest_end = { sync_reserve, rest_end_apply, rest_end_settle, false, false };
+const struct change_type change_rest_end = {
+	.reserve = sync_reserve, .apply = rest_end_apply, .settle = rest_end_settle
+};

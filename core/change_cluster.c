@@ -47,7 +47,9 @@ static void make_settle(struct ipam *ipam, struct change *c)
 	c->object.created = c->has_object = true;
 }
 
-const struct change_type change_cluster_make = { make_reserve, make_apply, make_settle, false, true };
+const struct change_type change_cluster_make = {
+	.reserve = make_reserve, .apply = make_apply, .settle = make_settle, .delegation = true
+};
 
 /* The cluster of c->name, for an exclusive change of it. */
 static int enter_named(struct ipam *ipam, struct change *c, bool want_empty)
@@ -97,7 +99,9 @@ static void remove_settle(struct ipam *ipam, struct change *c)
 		registry_remove_cluster(&ipam->registry, c->cluster);
 }
 
-const struct change_type change_cluster_remove = { remove_reserve, remove_apply, remove_settle, true, true };
+const struct change_type change_cluster_remove = {
+	.reserve = remove_reserve, .apply = remove_apply, .settle = remove_settle, .several = true, .delegation = true
+};
 
 static int rename_reserve(struct ipam *ipam, struct change *c)
 {
@@ -138,7 +142,9 @@ static void rename_settle(struct ipam *ipam, struct change *c)
 		engine_must(ipam, registry_rename_cluster(&ipam->registry, c->cluster, c->new_name), "rename");
 }
 
-const struct change_type change_cluster_rename = { rename_reserve, rename_apply, rename_settle, false, true };
+const struct change_type change_cluster_rename = {
+	.reserve = rename_reserve, .apply = rename_apply, .settle = rename_settle, .delegation = true
+};
 
 /* ---- cidrs ------------------------------------------------------------------------------------------------ */
 
@@ -271,7 +277,9 @@ static void cidrs_settle(struct ipam *ipam, struct change *c)
 	touch_attr(&cluster->attr, c->now);
 }
 
-const struct change_type change_cidrs = { cidrs_reserve, cidrs_apply, cidrs_settle, true, true };
+const struct change_type change_cidrs = {
+	.reserve = cidrs_reserve, .apply = cidrs_apply, .settle = cidrs_settle, .several = true, .delegation = true
+};
 
 /* ---- reserved --------------------------------------------------------------------------------------------- */
 
@@ -361,4 +369,6 @@ static void reserved_settle(struct ipam *ipam, struct change *c)
 			    "reserving");
 }
 
-const struct change_type change_reserved = { reserved_reserve, reserved_apply, reserved_settle, true, true };
+const struct change_type change_reserved = {
+	.reserve = reserved_reserve, .apply = reserved_apply, .settle = reserved_settle, .several = true, .delegation = true
+};

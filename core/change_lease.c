@@ -3,6 +3,7 @@
 #include "delegate.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { NANOSECONDS = 1000000000 };
@@ -60,22 +61,23 @@ static void let_go(struct ipam *ipam, struct change *c, unsigned family, u128 ad
 	pool_release(&b->pool, addr - b->pool.prefix.base);
 }
 
-static void note_row(const struct ipam *ipam, struct change *c, const struct lease *l)
+void lease_row(const struct ipam *ipam, const struct change *c, const struct lease *l, const char *name, struct store_lease *row)
 {
 	const struct registry *r = &ipam->registry;
 
-	c->row = (struct store_lease){
+	*row = (struct store_lease){
 		.id = l->id,
 		.cluster = c->cluster->id,
 		.node = c->node->id,
 		.boot = r->boot[l->boot].id,
-		.name = c->name,
+		.name = name,
 		.attr = { l->uid, l->gid, l->mode, l->atime, l->mtime, l->ctime, l->btime },
 		.generation = l->generation,
+		.ephemeral = l->ephemeral,
 	};
 	for (unsigned f = 0; f < CIDR_FAMILIES; f++) {
-		c->row.has[f] = lease_has(l, f);
-		c->row.addr[f] = c->row.has[f] ? lease_addr(l, f) : 0;
+		row->has[f] = lease_has(l, f);
+		row->addr[f] = row->has[f] ? lease_addr(l, f) : 0;
 	}
 }
 
@@ -156,9 +158,27 @@ static int claim_addr(struct ipam *ipam, struct change *c, unsigned family, cons
 	return 0;
 }
 
-static void unmake(struct ipam *ipam, struct change *c)
+int lease_begin(struct ipam *ipam, struct change *c, const char *name, uint32_t *out)
 {
-	struct lease *l = registry_lease(&ipam->registry, c->lease);
+	struct lease *l;
+	int rc = registry_add_lease(&ipam->registry, c->node, engine_id(ipam), name, out);
+
+	if (rc < 0)
+		return rc;
+	l = registry_lease(&ipam->registry, *out);
+	l->pending = l->busy = true;
+	l->uid = c->owner.uid;
+	l->gid = c->owner.gid;
+	l->mode = (uint16_t)(c->owner.mode & 07777);
+	l->atime = l->mtime = l->ctime = l->btime = c->now;
+	l->generation = 1;
+	l->boot = ipam->boot;
+	return 0;
+}
+
+void lease_unbegin(struct ipam *ipam, uint32_t handle)
+{
+	struct lease *l = registry_lease(&ipam->registry, handle);
 
 	for (unsigned f = 0; f < CIDR_FAMILIES; f++) {
 		u128 addr = lease_addr(l, f);
@@ -166,11 +186,16 @@ static void unmake(struct ipam *ipam, struct change *c)
 
 		if (!lease_has(l, f))
 			continue;
-		b = node_block_of(c->node, f, addr);
-		registry_unset_addr(&ipam->registry, c->lease, f);
+		b = node_block_of(lease_node(&ipam->registry, l), f, addr);
+		registry_unset_addr(&ipam->registry, handle, f);
 		pool_release(&b->pool, addr - b->pool.prefix.base);
 	}
-	registry_remove_lease(&ipam->registry, c->lease);
+	registry_remove_lease(&ipam->registry, handle);
+}
+
+static void unmake(struct ipam *ipam, struct change *c)
+{
+	lease_unbegin(ipam, c->lease);
 	for (unsigned f = 0; f < CIDR_FAMILIES; f++)
 		if (c->grown[f] != NULL) {
 			node_take_block(c->node, c->grown[f]);
@@ -187,10 +212,12 @@ static int make_claims(struct ipam *ipam, struct change *c)
 	bool named = text_is_address(c->name, &family, &addr);
 	int rc = -ENOSPC;
 
+	if (c->alone && !named)
+		return -EINVAL;
 	if (named && !node_has_family(c->node, family))
 		return -EADDRNOTAVAIL;
 	for (unsigned f = 0; f < CIDR_FAMILIES; f++) {
-		if (!node_has_family(c->node, f))
+		if (!node_has_family(c->node, f) || (c->alone && f != family))
 			continue;
 		rc = claim_addr(ipam, c, f, named && family == f ? &addr : NULL);
 		if (rc != 0)
@@ -206,7 +233,7 @@ static int make_existing(struct ipam *ipam, struct change *c, uint32_t held)
 
 	if (l->busy)
 		return CHANGE_DEFER;
-	if (c->exclusive)
+	if (c->exclusive || (c->ephemeral && !l->ephemeral))
 		return -EEXIST;
 	object_of_lease(&ipam->registry, l, &c->object);
 	c->has_object = true;
@@ -235,19 +262,13 @@ static int make_reserve(struct ipam *ipam, struct change *c)
 		leave_node(c);
 		return -EDQUOT;
 	}
-	rc = registry_add_lease(&ipam->registry, n, engine_id(ipam), c->name, &c->lease);
+	rc = lease_begin(ipam, c, c->name, &c->lease);
 	if (rc < 0) {
 		leave_node(c);
 		return rc;
 	}
 	l = registry_lease(&ipam->registry, c->lease);
-	l->pending = l->busy = true;
-	l->uid = c->owner.uid;
-	l->gid = c->owner.gid;
-	l->mode = (uint16_t)(c->owner.mode & 07777);
-	l->atime = l->mtime = l->ctime = l->btime = c->now;
-	l->generation = 1;
-	l->boot = ipam->boot;
+	l->ephemeral = c->ephemeral;
 	rc = make_claims(ipam, c);
 	if (rc != 0) {
 		unmake(ipam, c);
@@ -255,7 +276,7 @@ static int make_reserve(struct ipam *ipam, struct change *c)
 		return rc;
 	}
 	n->growing |= c->grown[CIDR_V4] != NULL || c->grown[CIDR_V6] != NULL;
-	note_row(ipam, c, l);
+	lease_row(ipam, c, l, c->name, &c->row);
 	return 0;
 }
 
@@ -291,7 +312,9 @@ static void make_settle(struct ipam *ipam, struct change *c)
 	c->object.created = c->has_object = true;
 }
 
-const struct change_type change_lease_make = { make_reserve, make_apply, make_settle, true, false };
+const struct change_type change_lease_make = {
+	.reserve = make_reserve, .apply = make_apply, .settle = make_settle, .several = true
+};
 
 /* ---- release ---------------------------------------------------------------------------------------------- */
 
@@ -316,6 +339,8 @@ static bool expired(const struct node *n, const struct lease *l, int64_t now)
 {
 	uint64_t ttl = node_setting(n, IPAM_TTL);
 
+	if (l->dropped && l->ephemeral)
+		return true;
 	return ttl > 0 && l->mtime + (int64_t)ttl * NANOSECONDS <= now;
 }
 
@@ -385,7 +410,9 @@ static void remove_settle(struct ipam *ipam, struct change *c)
 	touch_attr(&c->node->attr, c->now);
 }
 
-const struct change_type change_lease_remove = { remove_reserve, remove_apply, remove_settle, true, false };
+const struct change_type change_lease_remove = {
+	.reserve = remove_reserve, .apply = remove_apply, .settle = remove_settle, .several = true
+};
 
 /* ---- rename ----------------------------------------------------------------------------------------------- */
 
@@ -445,7 +472,9 @@ static void rename_settle(struct ipam *ipam, struct change *c)
 	c->has_object = true;
 }
 
-const struct change_type change_lease_rename = { rename_reserve, rename_apply, rename_settle, false, false };
+const struct change_type change_lease_rename = {
+	.reserve = rename_reserve, .apply = rename_apply, .settle = rename_settle
+};
 
 /* ---- write: other addresses --------------------------------------------------------------------------------- */
 
@@ -473,6 +502,49 @@ static int write_claim(struct ipam *ipam, struct change *c, const struct lease *
 	return rc;
 }
 
+/* The next free address of the alternatives for a family, in their order; the one that the lease has will do. */
+static int write_choose(struct ipam *ipam, struct change *c, struct lease *l, unsigned family, const struct text_lease *text)
+{
+	u128 have = lease_has(l, family) ? lease_addr(l, family) : 0;
+	int rc = -EADDRNOTAVAIL;
+
+	for (size_t i = 0; i < text->ranges; i++)
+		if (text->range[i].family == family && lease_has(l, family) && have >= text->range[i].first &&
+		    have <= text->range[i].last)
+			return 0;
+	for (size_t i = 0; i < text->ranges; i++) {
+		const struct cidr_range *r = &text->range[i];
+
+		for (uint32_t k = 0; r->family == family && k < c->node->blocks; k++) {
+			struct block *b = c->node->block[k];
+			struct cidr_range all = cidr_range_of(&b->pool.prefix);
+			u128 slot;
+
+			if (b->pending || !cidr_range_overlap(r, &all))
+				continue;
+			rc = pool_claim_between(&b->pool, r->first > all.first ? r->first - all.first : 0,
+						(r->last < all.last ? r->last : all.last) - all.first, &slot);
+			if (rc == -ENOSPC)
+				continue;
+			if (rc < 0)
+				return rc;
+			b->given_lease = l->id;
+			c->row.has[family] = true;
+			c->row.addr[family] = all.first + slot;
+			return lease_has(l, family) ? note_release(ipam, c, l, family) : 0;
+		}
+	}
+	return rc;
+}
+
+static bool has_range(const struct text_lease *text, unsigned family)
+{
+	for (size_t i = 0; i < text->ranges; i++)
+		if (text->range[i].family == family)
+			return true;
+	return false;
+}
+
 /* The slots that c->row has and the lease hasn't. */
 static void write_unclaim(struct change *c, const struct lease *l)
 {
@@ -493,30 +565,37 @@ static int write_reserve(struct ipam *ipam, struct change *c)
 	uint32_t h;
 	int rc = text_lease(c->text, c->size, &text);
 
-	if (rc == 0)
-		rc = find(ipam, c, &h);
 	if (rc < 0)
 		return rc;
+	rc = find(ipam, c, &h);
+	if (rc < 0)
+		goto out;
 	l = registry_lease(&ipam->registry, h);
-	if (l->busy || !enter_node(ipam, c, lease_node(&ipam->registry, l)))
-		return CHANGE_DEFER;
+	if (l->busy || !enter_node(ipam, c, lease_node(&ipam->registry, l))) {
+		rc = CHANGE_DEFER;
+		goto out;
+	}
 	c->lease = h;
-	note_row(ipam, c, l);
+	lease_row(ipam, c, l, NULL, &c->row);
 	for (unsigned f = 0; rc == 0 && f < CIDR_FAMILIES; f++)
 		if (text.has[f])
 			rc = write_claim(ipam, c, l, f, &text);
+		else if (has_range(&text, f))
+			rc = write_choose(ipam, c, l, f, &text);
 	for (unsigned f = 0; rc == 0 && f < CIDR_FAMILIES; f++)
 		rc = index_reserve(&c->cluster->by_addr[f], 1);
 	if (rc < 0) {
 		write_unclaim(c, l);
 		drop_notes(ipam, c);
 		leave_node(c);
-		return rc;
+		goto out;
 	}
 	c->row.attr.mtime = c->row.attr.ctime = c->now;
 	c->row.generation++;
 	l->busy = true;
-	return 0;
+out:
+	free(text.range);
+	return rc;
 }
 
 static int write_apply(struct ipam *ipam, struct change *c)
@@ -555,4 +634,6 @@ static void write_settle(struct ipam *ipam, struct change *c)
 	c->has_object = true;
 }
 
-const struct change_type change_lease_write = { write_reserve, write_apply, write_settle, true, false };
+const struct change_type change_lease_write = {
+	.reserve = write_reserve, .apply = write_apply, .settle = write_settle, .several = true
+};

@@ -94,7 +94,9 @@ static void make_settle(struct ipam *ipam, struct change *c)
 	c->object.created = c->has_object = true;
 }
 
-const struct change_type change_node_make = { make_reserve, make_apply, make_settle, true, true };
+const struct change_type change_node_make = {
+	.reserve = make_reserve, .apply = make_apply, .settle = make_settle, .several = true, .delegation = true
+};
 
 /* ---- remove ----------------------------------------------------------------------------------------------- */
 
@@ -138,7 +140,9 @@ static void remove_settle(struct ipam *ipam, struct change *c)
 	touch_attr(&c->cluster->attr, c->now);
 }
 
-const struct change_type change_node_remove = { remove_reserve, remove_apply, remove_settle, true, true };
+const struct change_type change_node_remove = {
+	.reserve = remove_reserve, .apply = remove_apply, .settle = remove_settle, .several = true, .delegation = true
+};
 
 /* ---- rename ----------------------------------------------------------------------------------------------- */
 
@@ -189,7 +193,9 @@ static void rename_settle(struct ipam *ipam, struct change *c)
 	touch_attr(&c->cluster->attr, c->now);
 }
 
-const struct change_type change_node_rename = { rename_reserve, rename_apply, rename_settle, false, true };
+const struct change_type change_node_rename = {
+	.reserve = rename_reserve, .apply = rename_apply, .settle = rename_settle, .delegation = true
+};
 
 /* ---- cidrs: delegate exactly these ------------------------------------------------------------------------- */
 
@@ -321,4 +327,6 @@ static void cidrs_settle(struct ipam *ipam, struct change *c)
 	touch_attr(&n->attr, c->now);
 }
 
-const struct change_type change_node_cidrs = { cidrs_reserve, cidrs_apply, cidrs_settle, true, true };
+const struct change_type change_node_cidrs = {
+	.reserve = cidrs_reserve, .apply = cidrs_apply, .settle = cidrs_settle, .several = true, .delegation = true
+};

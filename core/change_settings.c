@@ -68,7 +68,9 @@ static void settings_settle(struct ipam *ipam, struct change *c)
 		node_settings_changed(ipam, n);
 }
 
-const struct change_type change_cluster_settings = { settings_reserve, settings_apply, settings_settle, true, false };
+const struct change_type change_cluster_settings = {
+	.reserve = settings_reserve, .apply = settings_apply, .settle = settings_settle, .several = true
+};
 
 /* A node's own: exclusive in the node, shared in the cluster. */
 static int node_settings_reserve(struct ipam *ipam, struct change *c)
@@ -103,5 +105,6 @@ static void node_settings_settle(struct ipam *ipam, struct change *c)
 	node_settings_changed(ipam, c->node);
 }
 
-const struct change_type change_node_settings = { node_settings_reserve, settings_apply, node_settings_settle, true,
-						  false };
+const struct change_type change_node_settings = {
+	.reserve = node_settings_reserve, .apply = settings_apply, .settle = node_settings_settle, .several = true
+};

@@ -251,6 +251,16 @@ void commit_lead(struct ipam *ipam)
 	pthread_mutex_unlock(&co->lock);
 }
 
+void commit_hold(struct ipam *ipam, bool hold)
+{
+	struct commit *co = ipam->commit;
+
+	pthread_mutex_lock(&co->lock);
+	co->running = hold;
+	pthread_cond_signal(&co->wake);
+	pthread_mutex_unlock(&co->lock);
+}
+
 /* ---- life ------------------------------------------------------------------------------------------------- */
 
 int commit_start(struct ipam *ipam)

@@ -15,6 +15,8 @@ void commit_stop(struct ipam *ipam);
 void commit_queue(struct ipam *ipam, struct change *c);
 /* After it, without the lock: run the batch, unless one runs. */
 void commit_lead(struct ipam *ipam);
+/* Gather what is queued from now on, until hold is false: it goes in one transaction. For when nothing else runs. */
+void commit_hold(struct ipam *ipam, bool hold);
 /* Attributes were marked as written behind: store them soon. */
 void commit_behind(struct ipam *ipam);
 

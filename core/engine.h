@@ -48,7 +48,8 @@ struct ipam {
 	struct store *store;
 	struct commit *commit;
 	struct timer *timer;
-	_Atomic uint64_t commits, changes, failed_changes, expired, queued;
+	_Atomic uint64_t commits, changes, failed_changes, expired, dropped, queued;
+	uint64_t after_boot;
 	pthread_mutex_t problem_lock;
 	char problem[256];
 };
@@ -56,6 +57,8 @@ struct ipam {
 int64_t engine_now(void); /* nanoseconds since the epoch */
 uint64_t engine_id(struct ipam *ipam);
 void engine_log(struct ipam *ipam, int priority, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* When the database is opened and nothing else runs: release what can't be alive (after_boot.c). */
+void engine_after_boot(struct ipam *ipam);
 /* NULL: healthy again. Logs when that changes. */
 void engine_problem(struct ipam *ipam, const char *what);
 /* For steps after the point of no return that fail only for want of memory: go down rather than let memory and database
@@ -111,5 +114,8 @@ void timer_free(struct ipam *ipam);
 void timer_at(struct ipam *ipam, int64_t when);
 /* A lease of the node was made or renewed, or its ttl changed. */
 void timer_lease(struct ipam *ipam, struct node *n, const struct lease *l);
+
+/* Release what has expired or was dropped, and tell it. */
+void timer_expire(struct ipam *ipam, uint64_t lease);
 
 #endif

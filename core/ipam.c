@@ -98,8 +98,10 @@ int ipam_open(const char *path, const struct ipam_options *options, struct ipam 
 		rc = load(ipam, error);
 	if (rc == 0 && !options->read_only)
 		rc = commit_start(ipam);
-	if (rc == 0 && !options->read_only)
+	if (rc == 0 && !options->read_only) {
+		engine_after_boot(ipam);
 		rc = timer_start(ipam);
+	}
 	if (rc < 0) {
 		if (error->text[0] == 0)
 			snprintf(error->text, sizeof error->text, "%s: %s", path, strerror(-rc));
@@ -137,7 +139,7 @@ static void submit(struct ipam *ipam, struct change *c, ipam_done *done, void *a
 		change_submit(ipam, c);
 }
 
-void ipam_make(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const char *name, bool exclusive,
+void ipam_make(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const char *name, unsigned flags,
 	       const struct ipam_owner *owner, ipam_done *done, void *arg)
 {
 	static const struct change_type *const type[] = {
@@ -149,7 +151,9 @@ void ipam_make(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const ch
 
 	if (c != NULL) {
 		c->parent = parent;
-		c->exclusive = exclusive;
+		c->exclusive = flags & IPAM_EXCLUSIVE;
+		c->ephemeral = flags & IPAM_EPHEMERAL;
+		c->alone = flags & IPAM_ALONE;
 		c->owner = *owner;
 	}
 	submit(ipam, c, done, arg);
@@ -176,6 +180,102 @@ void ipam_release(struct ipam *ipam, uint64_t lease, uint32_t generation, ipam_d
 	if (c != NULL) {
 		c->id = lease;
 		c->generation = generation;
+	}
+	submit(ipam, c, done, arg);
+}
+
+void ipam_drop(struct ipam *ipam, uint64_t lease)
+{
+	uint32_t h;
+
+	pthread_rwlock_wrlock(&ipam->lock);
+	h = registry_find_lease(&ipam->registry, lease);
+	if (h != 0 && registry_lease(&ipam->registry, h)->ephemeral)
+		registry_lease(&ipam->registry, h)->dropped = true;
+	else
+		h = 0;
+	pthread_rwlock_unlock(&ipam->lock);
+	if (h != 0)
+		timer_expire(ipam, lease);
+}
+
+void ipam_keep(struct ipam *ipam, uint64_t lease, const struct ipam_attribute *list, size_t n, ipam_done *done, void *arg)
+{
+	struct change *c = change_new(&change_lease_keep, done, arg);
+	int rc = c == NULL ? -ENOMEM : 0;
+
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		struct xattr *x = NULL;
+
+		if (list[i].name[0] == 0 || strlen(list[i].name) > IPAM_NAME_MAX)
+			rc = -EINVAL;
+		else if (list[i].size > IPAM_XATTR_BUDGET)
+			rc = -ENOSPC;
+		else if ((x = xattr_new(list[i].name, list[i].value, list[i].size)) == NULL)
+			rc = -ENOMEM;
+		if (rc == 0) {
+			x->next = c->xattr;
+			c->xattr = x;
+		}
+	}
+	if (rc < 0) {
+		if (c != NULL)
+			change_finish(ipam, c, rc);
+		else
+			done(arg, rc, NULL);
+		return;
+	}
+	c->id = lease;
+	change_submit(ipam, c);
+}
+
+void ipam_import(struct ipam *ipam, uint64_t cluster, struct ipam_import *list, size_t n, const struct ipam_owner *owner,
+		 ipam_done *done, void *arg)
+{
+	struct change *c = change_new(&change_import, done, arg);
+
+	if (c != NULL) {
+		c->id = cluster;
+		c->import = list;
+		c->size = n;
+		c->owner = *owner;
+	}
+	submit(ipam, c, done, arg);
+}
+
+/* ---- networks --------------------------------------------------------------------------------------------- */
+
+static void submit_network(struct ipam *ipam, const struct change_type *type, uint64_t node, const char *name, ipam_done *done,
+			   void *arg)
+{
+	struct change *c = change_name(change_new(type, done, arg), name);
+
+	if (c != NULL)
+		c->parent = node;
+	submit(ipam, c, done, arg);
+}
+
+void ipam_network_make(struct ipam *ipam, uint64_t node, const char *name, ipam_done *done, void *arg)
+{
+	submit_network(ipam, &change_network_make, node, name, done, arg);
+}
+
+void ipam_network_remove(struct ipam *ipam, uint64_t node, const char *name, ipam_done *done, void *arg)
+{
+	submit_network(ipam, &change_network_remove, node, name, done, arg);
+}
+
+void ipam_network_set_last(struct ipam *ipam, uint64_t id, unsigned range, uint8_t family, const u128 *addr, ipam_done *done,
+			   void *arg)
+{
+	struct change *c = change_new(&change_network_last, done, arg);
+
+	if (c != NULL) {
+		c->id = id;
+		c->which = range;
+		c->exclusive = addr == NULL;
+		c->rest.family = family;
+		c->rest.addr = addr != NULL ? *addr : 0;
 	}
 	submit(ipam, c, done, arg);
 }
@@ -430,6 +530,8 @@ void ipam_engine(struct ipam *ipam, struct ipam_engine *out)
 		.changes = atomic_load(&ipam->changes),
 		.failed_changes = atomic_load(&ipam->failed_changes),
 		.expired = atomic_load(&ipam->expired),
+		.dropped = atomic_load(&ipam->dropped),
+		.after_boot = ipam->after_boot,
 		.queue = atomic_load(&ipam->queued),
 	};
 	pthread_mutex_lock(&ipam->problem_lock);

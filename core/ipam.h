@@ -35,6 +35,8 @@ struct ipam_options {
 	enum ipam_sync sync;
 	bool read_only; /* every change is refused with -EROFS, nothing expires */
 	bool create;    /* make the database if there is none */
+	bool keep_after_boot; /* don't release what an earlier boot's network namespaces held */
+	bool keep_ephemeral;  /* nor ephemeral leases: their holders are open still */
 	/* Called (by several threads at a time) with a syslog priority; may be NULL. */
 	void (*log)(void *arg, int priority, const char *message);
 	/* Called when the daemon itself released a lease (expired), after it became durable; may be NULL. */
@@ -68,6 +70,7 @@ struct ipam_attr {
 struct ipam_object {
 	enum ipam_kind kind;
 	bool created;      /* ipam_make: this call made it */
+	bool ephemeral;    /* a lease that ends with its last holder (ipam_drop) */
 	uint64_t id, parent;
 	struct ipam_attr attr;
 	uint32_t size;     /* of a lease: bytes of its text */
@@ -120,15 +123,47 @@ struct ipam_owner {
 };
 
 /* Make a cluster (parent is IPAM_ROOT_ID), a node in a cluster (delegating blocks) or a lease in a node (allocating
- * addresses). An existing name: -EEXIST, but for a lease without `exclusive` success with created false. A lease's name
- * that is an address asks for that one. -EINVAL bad name, -ENAMETOOLONG, -ENOENT no such parent, -ENOSPC no address or
- * block left (or the disk is full), -EDQUOT past max-leases, -EADDRINUSE, -EADDRNOTAVAIL, -EROFS, -EIO. */
-void ipam_make(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const char *name, bool exclusive,
+ * addresses). An existing name: -EEXIST, but for a lease without IPAM_EXCLUSIVE success with created false. A lease's
+ * name that is an address asks for that one. -EINVAL bad name, -ENAMETOOLONG, -ENOENT no such parent, -ENOSPC no address
+ * or block left (or the disk is full), -EDQUOT past max-leases, -EADDRINUSE, -EADDRNOTAVAIL, -EROFS, -EIO. */
+enum {
+	IPAM_EXCLUSIVE = 1,
+	IPAM_EPHEMERAL = 2, /* a lease that is released when the database is opened anew, unless ipam_keep came before */
+	IPAM_ALONE = 4,     /* a lease of the address that its name is, and no other; -EINVAL for other names */
+};
+void ipam_make(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const char *name, unsigned flags,
 	       const struct ipam_owner *owner, ipam_done *done, void *arg);
 /* Remove by name: -ENOENT, -ENOTEMPTY. */
 void ipam_remove(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const char *name, ipam_done *done, void *arg);
 /* Release a lease by id, if its generation is this one still (0: any): -ENOENT, -ESTALE. */
 void ipam_release(struct ipam *ipam, uint64_t lease, uint32_t generation, ipam_done *done, void *arg);
+/* The last holder of an ephemeral lease is gone: release it, now or, if the disk refuses, as soon as it can be. Others
+ * than ephemeral ones stay. */
+void ipam_drop(struct ipam *ipam, uint64_t lease);
+
+struct ipam_attribute {
+	const char *name; /* without "user." */
+	const void *value;
+	size_t size;
+};
+/* Set attributes of a lease and make it last, ephemeral or not, in one durable step: -ENOENT, -ENOSPC past
+ * IPAM_XATTR_BUDGET. */
+void ipam_keep(struct ipam *ipam, uint64_t lease, const struct ipam_attribute *list, size_t n, ipam_done *done, void *arg);
+
+/* Leases that were made elsewhere, with their addresses: all of them or none. */
+struct ipam_import {
+	const char *node, *name;
+	bool has[CIDR_FAMILIES];
+	u128 addr[CIDR_FAMILIES];
+	const struct ipam_attribute *attribute;
+	size_t attributes;
+	int error;       /* out: why this one is refused; 0 where it would do */
+	uint8_t family;  /* out: with an address's error, which */
+};
+/* The list is the caller's and must live until `done`, which gets the first refusal's error: -ENOENT no such node, -EEXIST
+ * the name is held, -EADDRINUSE, -EADDRNOTAVAIL, -EINVAL (no address; bad name), -EDQUOT, -ENOSPC. */
+void ipam_import(struct ipam *ipam, uint64_t cluster, struct ipam_import *list, size_t n, const struct ipam_owner *owner,
+		 ipam_done *done, void *arg);
 /* Rename: -ENOENT, -EEXIST the new name is held (by another), -EXDEV another parent. */
 void ipam_rename(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const char *name, uint64_t new_parent,
 		 const char *new_name, ipam_done *done, void *arg);
@@ -139,7 +174,7 @@ enum ipam_text {
 	IPAM_CLUSTER_SETTINGS, /* id: a cluster. Lines "KEY VALUE" */
 	IPAM_NODE_CIDRS,       /* id: a node. Lines CIDR: delegate exactly these */
 	IPAM_NODE_SETTINGS,    /* id: a node */
-	IPAM_LEASE_ADDRESSES,  /* id: a lease. Lines ADDRESS[/LEN], at most one a family */
+	IPAM_LEASE_ADDRESSES,  /* id: a lease. Lines ADDRESS[/LEN], at most one a family, or FIRST-LAST, any number: one of it */
 };
 /* What a write to the file of that name means, all lines or none; append adds where false replaces (cidrs, reserved).
  * Errors as interface.md lists them: -EINVAL, -EEXIST, -EBUSY, -EADDRINUSE, -EADDRNOTAVAIL, -ENOSPC. */
@@ -152,6 +187,24 @@ void ipam_set_attr(struct ipam *ipam, enum ipam_kind kind, uint64_t id, unsigned
 		   ipam_done *done, void *arg);
 /* `done` when all that was written behind of this object so far is durable; a failure since the last is told here. */
 void ipam_sync_object(struct ipam *ipam, enum ipam_kind kind, uint64_t id, ipam_done *done, void *arg);
+
+/* ---- networks: what the layout of the CNI plugin host-local keeps with a node besides its leases ------------------------- */
+
+enum { IPAM_NETWORK_RANGE_MAX = 255 };
+
+/* -EEXIST, -ENOENT no such node, -EINVAL, -ENAMETOOLONG. */
+void ipam_network_make(struct ipam *ipam, uint64_t node, const char *name, ipam_done *done, void *arg);
+/* -ENOENT; -ENOTEMPTY while a lease of the node has it as its attribute "network". */
+void ipam_network_remove(struct ipam *ipam, uint64_t node, const char *name, ipam_done *done, void *arg);
+int ipam_network_find(struct ipam *ipam, uint64_t node, const char *name, uint64_t *id); /* -ENOENT */
+int ipam_network_node(struct ipam *ipam, uint64_t id, uint64_t *node, char name[IPAM_NAME_MAX + 1]); /* -ENOENT */
+/* Between ipam_read_begin and ipam_read_end; as ipam_each_node. */
+int ipam_each_network(struct ipam *ipam, uint64_t node, int (*fn)(void *arg, uint64_t id, const char *name), void *arg);
+/* The address that was given last in a range of it: -ENOENT none. */
+int ipam_network_last(struct ipam *ipam, uint64_t id, unsigned range, uint8_t *family, u128 *addr);
+/* `done` at once, durable soon after: losing it costs no lease. NULL: forget it. */
+void ipam_network_set_last(struct ipam *ipam, uint64_t id, unsigned range, uint8_t family, const u128 *addr, ipam_done *done,
+			   void *arg);
 
 /* Run one change and wait for it: for tools and tests. Call CHANGE with ipam_wait_done and &wait, then ipam_wait. */
 struct ipam_wait;
@@ -268,6 +321,8 @@ struct ipam_engine {
 	char problem[256];        /* why, and since when */
 	uint64_t commits, changes, failed_changes;
 	uint64_t expired;         /* leases released by their ttl since the mount */
+	uint64_t dropped;         /* ephemeral ones, whose last holder was gone */
+	uint64_t after_boot;      /* when it was opened: leases whose network namespaces were an earlier boot's */
 	uint64_t queue;           /* changes that wait now */
 };
 void ipam_engine(struct ipam *ipam, struct ipam_engine *out);

@@ -166,22 +166,29 @@ static int search(const struct pool *p, u128 from, u128 last, u128 *out)
 	}
 }
 
-int pool_claim_next(struct pool *p, u128 *slot)
+int pool_claim_between(struct pool *p, u128 first, u128 last, u128 *slot)
 {
-	u128 last = pool_last(p);
-	u128 start = p->given && p->cursor < last ? p->cursor + 1 : 0;
+	u128 start;
 	int rc;
 
-	if (pool_free(p) == 0)
+	if (last > pool_last(p))
+		last = pool_last(p);
+	if (pool_free(p) == 0 || first > last)
 		return -ENOSPC;
+	start = p->given && p->cursor >= first && p->cursor < last ? p->cursor + 1 : first;
 	rc = search(p, start, last, slot);
-	if (rc == -ENOSPC && start > 0)
-		rc = search(p, 0, start - 1, slot);
+	if (rc == -ENOSPC && start > first)
+		rc = search(p, first, start - 1, slot);
 	if (rc == 0)
 		rc = take(p, *slot);
 	if (rc == 0)
 		pool_set_cursor(p, *slot);
 	return rc;
+}
+
+int pool_claim_next(struct pool *p, u128 *slot)
+{
+	return pool_claim_between(p, 0, pool_last(p), slot);
 }
 
 int pool_claim(struct pool *p, u128 slot)

@@ -38,6 +38,8 @@ bool pool_excluded(const struct pool *p, u128 slot);
 
 /* Claim the next free slot after the cursor: 0, -ENOSPC, -ENOMEM. */
 int pool_claim_next(struct pool *p, u128 *slot);
+/* Likewise, but of first..last alone (clipped to the pool). */
+int pool_claim_between(struct pool *p, u128 first, u128 last, u128 *slot);
 /* Claim this one: 0, -EADDRINUSE taken, -EADDRNOTAVAIL excluded or outside, -ENOMEM. The cursor stays. */
 int pool_claim(struct pool *p, u128 slot);
 /* As pool_claim, though it be excluded: for what was taken before the exclusion, at load. */

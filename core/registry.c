@@ -209,6 +209,7 @@ void registry_close(struct registry *r)
 	free(r->node);
 	free(r->node_free);
 	free(r->boot);
+	registry_remove_networks(r, NULL);
 	index_close(&r->cluster_by_id);
 	index_close(&r->cluster_by_name);
 	index_close(&r->node_by_id);
@@ -407,6 +408,7 @@ void registry_remove_node(struct registry *r, struct node *n)
 	r->node_free[r->node_frees++] = n->handle;
 	c->nodes--;
 	r->nodes--;
+	registry_remove_networks(r, n);
 	free_node(n);
 }
 

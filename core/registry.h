@@ -97,11 +97,26 @@ struct lease {
 	bool busy : 1;              /* a change of it is in flight */
 	bool behind : 1;            /* attributes to be written: in the list of the engine */
 	bool failed : 1;            /* writing them failed since the last sync told so */
+	bool ephemeral : 1;         /* lasts while someone holds it */
+	bool dropped : 1;           /* nobody does any more */
 };
 
 struct boot {
 	uint64_t id;
 	char boot_id[IPAM_BOOT_ID];
+};
+
+/* What host-local's layout keeps with a node: see ipam.h. */
+struct network {
+	uint64_t id;
+	struct node *node;
+	bool pending, busy;
+	char *name;
+	struct network_last {
+		u128 addr;
+		uint8_t range, family;
+	} *last;
+	uint32_t lasts;
 };
 
 enum { LEASE_CHUNK = 4096 };
@@ -123,6 +138,8 @@ struct registry {
 	uint32_t lease_free;        /* head of the free list, through .next */
 	struct boot *boot;
 	uint32_t boots;
+	struct network **network;   /* by id, which is the order they are made in */
+	uint32_t networks;
 	struct index cluster_by_id, cluster_by_name, node_by_id, node_by_name, lease_by_id, lease_by_name;
 };
 
@@ -166,6 +183,18 @@ u128 block_gateway(const struct block *b);
 int block_exclude(struct block *b, bool gateway, const struct cidr_range *range, size_t n);
 struct block *cluster_block_of(const struct cluster *c, unsigned family, u128 addr); /* or NULL: slow, walks the nodes */
 
+/* ---- networks (network.c): ids must grow with each call */
+int registry_add_network(struct registry *r, struct node *n, uint64_t id, const char *name, struct network **out); /* -ENOMEM */
+void registry_remove_network(struct registry *r, struct network *w);
+void registry_remove_networks(struct registry *r, const struct node *n); /* NULL: all there are */
+struct network *registry_network(const struct registry *r, uint64_t id);
+struct network *registry_network_named(const struct registry *r, const struct node *n, const char *name);
+/* Room for one more range, so that network_set_last can't fail. -ENOMEM. */
+int network_room(struct network *w);
+void network_set_last(struct network *w, unsigned range, uint8_t family, u128 addr);
+void network_forget_last(struct network *w, unsigned range);
+const struct network_last *network_last(const struct network *w, unsigned range);
+
 /* ---- leases: the addresses' slots are the caller's */
 /* A lease with this id and name in the node, without addresses: -ENOMEM, -EEXIST. Ids must grow with each call within a
  * node, so that its list is in their order. */
@@ -203,6 +232,10 @@ static inline u128 lease_addr(const struct lease *l, unsigned family)
 struct xattr *lease_xattr(const struct lease *l, const char *name);
 size_t lease_xattr_bytes(const struct lease *l);
 int lease_xattr_put(struct lease *l, const char *name, const void *value, size_t size); /* -ENOMEM */
+/* The two steps of it, of which the second can't fail: the lease owns it then. */
+struct xattr *xattr_new(const char *name, const void *value, size_t size); /* NULL: no memory */
+void lease_xattr_link(struct lease *l, struct xattr *x);
+void xattr_free_all(struct xattr *x);
 bool lease_xattr_drop(struct lease *l, const char *name);
 
 static inline const char *xattr_value(const struct xattr *x)

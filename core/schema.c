@@ -119,6 +119,25 @@ static const char *const steps[] = {
 	"  value TEXT NOT NULL,"
 	"  PRIMARY KEY (owner, key)"
 	") STRICT, WITHOUT ROWID;",
+
+	/* 1 -> 2 */
+	/* ephemeral: lasts while someone holds it, and not into the next mount. */
+	"ALTER TABLE lease ADD COLUMN ephemeral INTEGER NOT NULL DEFAULT 0 CHECK (ephemeral IN (0, 1));"
+
+	/* What host-local's layout keeps besides leases: a directory a network, and of each of its ranges the address given
+	 * last. */
+	"CREATE TABLE network ("
+	"  id INTEGER PRIMARY KEY,"
+	"  node INTEGER NOT NULL REFERENCES node (id) ON DELETE CASCADE,"
+	"  name TEXT NOT NULL,"
+	"  UNIQUE (node, name)"
+	") STRICT;"
+	"CREATE TABLE network_last ("
+	"  network INTEGER NOT NULL REFERENCES network (id) ON DELETE CASCADE,"
+	"  range INTEGER NOT NULL CHECK (range BETWEEN 0 AND 255),"
+	"  address TEXT NOT NULL,"
+	"  PRIMARY KEY (network, range)"
+	") STRICT, WITHOUT ROWID;",
 };
 
 _Static_assert(sizeof steps / sizeof *steps == SCHEMA_VERSION, "a step for each version");
@@ -177,7 +196,7 @@ int schema_check(sqlite3 *db)
 
 	if (rc == 0 && version == 0)
 		rc = -ENODATA;
-	return rc;
+	return rc == 0 && version < SCHEMA_VERSION ? 1 : rc;
 }
 
 int schema_migrate(sqlite3 *db)

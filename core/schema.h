@@ -11,13 +11,13 @@
 
 enum {
 	SCHEMA_APPLICATION_ID = 0x6970616d, /* "ipam", in the file's header */
-	SCHEMA_VERSION = 1,                 /* user_version after the last step */
+	SCHEMA_VERSION = 2,                 /* user_version after the last step */
 };
 
 /* Give an empty database its identity and bring any to SCHEMA_VERSION, in one transaction. -ENOTSUP: newer than this
  * program; -EINVAL: not an ipamfs database; -EIO and the like from SQLite. */
 int schema_migrate(sqlite3 *db);
-/* Check the identity without changing anything: as above, and -ENODATA for an empty database. */
+/* Check the identity without changing anything: as above, -ENODATA for an empty database; 1 for one of an older version. */
 int schema_check(sqlite3 *db);
 
 #endif

@@ -70,8 +70,11 @@ static int identify(struct store *s, const char *path, bool read_only, struct ip
 {
 	int rc = schema_check(s->db);
 
-	if (rc == 0 || (rc == -ENODATA && !read_only))
+	if (rc == 0 || (rc == 1 && !read_only) || (rc == -ENODATA && !read_only))
 		return 0;
+	if (rc == 1)
+		return fail(error, -ENOTSUP, "%s: made by an older ipamfs; mount it once without 'ro', which brings it up to date",
+			    path);
 	if (rc == -ENOTSUP)
 		return fail(error, rc, "%s: made by a newer ipamfs (its format is past %d); use that version", path,
 			    SCHEMA_VERSION);
@@ -289,10 +292,10 @@ int store_add_lease(struct store *s, const struct store_lease *l)
 	struct addr_texts ip;
 
 	print_addrs(l, &ip);
-	return store_run(s, "INSERT INTO lease VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "iiitttiiiiiiiii",
+	return store_run(s, "INSERT INTO lease VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "iiitttiiiiiiiiii",
 			 (int64_t)l->id, (int64_t)l->cluster, (int64_t)l->node, l->name, ip.text[CIDR_V4], ip.text[CIDR_V6],
 			 (int64_t)a->uid, (int64_t)a->gid, (int64_t)a->mode, a->atime, a->mtime, a->ctime, a->btime,
-			 (int64_t)l->generation, (int64_t)l->boot);
+			 (int64_t)l->generation, (int64_t)l->boot, (int64_t)l->ephemeral);
 }
 
 int store_rename_lease(struct store *s, uint64_t id, const char *name, int64_t ctime)
@@ -380,4 +383,41 @@ int store_delete_rest(struct store *s, const struct store_rest *rest)
 	cidr_print_addr(rest->family, rest->addr, text);
 	return store_run(s, "DELETE FROM resting WHERE cluster = ? AND address = ? AND until <= ?", "iti",
 			 (int64_t)rest->cluster, text, rest->until);
+}
+
+int store_keep_lease(struct store *s, uint64_t id, int64_t ctime, uint32_t generation)
+{
+	return store_run(s, "UPDATE lease SET ephemeral = 0, ctime = ?, generation = ? WHERE id = ?", "iii", ctime,
+			 (int64_t)generation, (int64_t)id);
+}
+
+int store_put_xattr(struct store *s, uint64_t lease, const char *name, const void *value, size_t size)
+{
+	return store_run(s, "INSERT OR REPLACE INTO lease_xattr VALUES (?, ?, ?)", "itb", (int64_t)lease, name,
+			 size > 0 ? value : "", size);
+}
+
+int store_add_network(struct store *s, uint64_t id, uint64_t node, const char *name)
+{
+	return store_run(s, "INSERT INTO network VALUES (?, ?, ?)", "iit", (int64_t)id, (int64_t)node, name);
+}
+
+int store_delete_network(struct store *s, uint64_t id)
+{
+	return store_run(s, "DELETE FROM network WHERE id = ?", "i", (int64_t)id);
+}
+
+int store_put_last(struct store *s, uint64_t network, unsigned range, unsigned family, u128 addr)
+{
+	char text[CIDR_ADDR_TEXT];
+
+	cidr_print_addr(family, addr, text);
+	/* The network may be gone by now: then so is this. */
+	return store_run(s, "INSERT OR REPLACE INTO network_last SELECT id, ?2, ?3 FROM network WHERE id = ?1", "iit",
+			 (int64_t)network, (int64_t)range, text);
+}
+
+int store_delete_last(struct store *s, uint64_t network, unsigned range)
+{
+	return store_run(s, "DELETE FROM network_last WHERE network = ? AND range = ?", "ii", (int64_t)network, (int64_t)range);
 }

@@ -66,6 +66,7 @@ struct store_lease {
 	u128 addr[CIDR_FAMILIES];
 	struct ipam_attr attr;
 	uint32_t generation;
+	bool ephemeral;
 };
 int store_add_lease(struct store *s, const struct store_lease *l);
 int store_rename_lease(struct store *s, uint64_t id, const char *name, int64_t ctime);
@@ -82,5 +83,13 @@ int store_put_setting(struct store *s, uint64_t owner, enum ipam_setting setting
 int store_delete_settings(struct store *s, uint64_t owner);
 int store_put_rest(struct store *s, const struct store_rest *rest);
 int store_delete_rest(struct store *s, const struct store_rest *rest);
+
+int store_keep_lease(struct store *s, uint64_t id, int64_t ctime, uint32_t generation);
+int store_put_xattr(struct store *s, uint64_t lease, const char *name, const void *value, size_t size);
+
+int store_add_network(struct store *s, uint64_t id, uint64_t node, const char *name);
+int store_delete_network(struct store *s, uint64_t id);
+int store_put_last(struct store *s, uint64_t network, unsigned range, unsigned family, u128 addr);
+int store_delete_last(struct store *s, uint64_t network, unsigned range);
 
 #endif

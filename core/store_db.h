@@ -6,7 +6,7 @@
 
 #include <sqlite3.h>
 
-enum { STORE_STATEMENTS = 48 };
+enum { STORE_STATEMENTS = 64 };
 
 struct store {
 	sqlite3 *db;

@@ -266,6 +266,7 @@ static int load_lease(struct load *l, sqlite3_stmt *row)
 	lease->btime = a.btime;
 	lease->generation = (uint32_t)sqlite3_column_int64(row, 13);
 	lease->boot = boot;
+	lease->ephemeral = sqlite3_column_int(row, 15) != 0;
 	for (unsigned f = 0; rc == 0 && f < CIDR_FAMILIES; f++)
 		if (sqlite3_column_type(row, 4 + (int)f) == SQLITE_TEXT)
 			rc = load_address(l, handle, f, text(row, 4 + (int)f));
@@ -306,6 +307,31 @@ static int load_rest(struct load *l, sqlite3_stmt *row)
 	return 0;
 }
 
+static int load_network(struct load *l, sqlite3_stmt *row)
+{
+	struct node *n = registry_node(l->r, id(row, 1));
+	struct network *w;
+
+	if (n == NULL)
+		return refuse(l, -EUCLEAN, "network '%s' of no node", text(row, 2));
+	return registry_add_network(l->r, n, id(row, 0), text(row, 2), &w);
+}
+
+static int load_last(struct load *l, sqlite3_stmt *row)
+{
+	struct network *w = registry_network(l->r, id(row, 0));
+	const char *s = text(row, 2);
+	int rc = w == NULL ? -ENOENT : network_room(w);
+	uint8_t family;
+	u128 addr;
+
+	if (rc == 0 && cidr_parse_addr(s, strlen(s), &family, &addr) < 0)
+		rc = -EINVAL;
+	if (rc == 0)
+		network_set_last(w, (unsigned)sqlite3_column_int(row, 1) & 0xff, family, addr);
+	return rc == 0 || rc == -ENOMEM ? rc : refuse(l, -EUCLEAN, "'%s' as last address of a network", s);
+}
+
 int store_load(struct store *s, struct registry *r, struct store_loaded *loaded, struct ipam_error *error)
 {
 	static const struct {
@@ -323,6 +349,8 @@ int store_load(struct store *s, struct registry *r, struct store_loaded *loaded,
 		{ "SELECT * FROM lease ORDER BY id", load_lease },
 		{ "SELECT lease, name, value FROM lease_xattr", load_xattr },
 		{ "SELECT cluster, address, until FROM resting", load_rest },
+		{ "SELECT id, node, name FROM network ORDER BY id", load_network },
+		{ "SELECT network, range, address FROM network_last", load_last },
 	};
 	struct load l = { s, r, loaded, error };
 	int rc = 0;

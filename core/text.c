@@ -198,24 +198,55 @@ int text_settings(const char *s, size_t n, struct settings *out)
 	return 0;
 }
 
+static int lease_address(const struct reader *r, struct text_lease *out)
+{
+	uint8_t family, len;
+	u128 addr;
+
+	if (cidr_parse_host(r->word[0].s, r->word[0].n, &family, &addr, &len) < 0 || out->has[family])
+		return -EINVAL;
+	out->has[family] = true;
+	out->addr[family] = addr;
+	out->len[family] = len;
+	return 0;
+}
+
+static int lease_range(const struct reader *r, struct text_lease *out, bool families[CIDR_FAMILIES])
+{
+	int rc = grow((void **)&out->range, out->ranges, sizeof *out->range);
+
+	if (rc == 0)
+		rc = cidr_parse_range(r->word[0].s, r->word[0].n, &out->range[out->ranges]);
+	if (rc == 0)
+		families[out->range[out->ranges++].family] = true;
+	return rc;
+}
+
 int text_lease(const char *s, size_t n, struct text_lease *out)
 {
 	struct reader r = { .s = s, .end = s + n };
-	unsigned have = 0;
+	bool alternatives[CIDR_FAMILIES] = { false };
+	int rc = 0;
 
 	*out = (struct text_lease){ 0 };
-	while (next_line(&r)) {
-		uint8_t family, len;
-		u128 addr;
-
-		if (r.words > 1 || cidr_parse_host(r.word[0].s, r.word[0].n, &family, &addr, &len) < 0 || out->has[family])
-			return -EINVAL;
-		out->has[family] = true;
-		out->addr[family] = addr;
-		out->len[family] = len;
-		have++;
+	while (rc == 0 && next_line(&r)) {
+		if (r.words > 1)
+			rc = -EINVAL;
+		else if (memchr(r.word[0].s, '-', r.word[0].n) != NULL)
+			rc = lease_range(&r, out, alternatives);
+		else
+			rc = lease_address(&r, out);
 	}
-	return have > 0 ? 0 : -EINVAL;
+	for (unsigned f = 0; rc == 0 && f < CIDR_FAMILIES; f++)
+		if (out->has[f] && alternatives[f])
+			rc = -EINVAL;
+	if (rc == 0 && out->ranges == 0 && !out->has[CIDR_V4] && !out->has[CIDR_V6])
+		rc = -EINVAL;
+	if (rc < 0) {
+		free(out->range);
+		out->range = NULL;
+	}
+	return rc;
 }
 
 bool text_is_address(const char *name, uint8_t *family, u128 *addr)

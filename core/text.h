@@ -27,8 +27,11 @@ struct text_lease {
 	bool has[CIDR_FAMILIES];
 	u128 addr[CIDR_FAMILIES];
 	uint8_t len[CIDR_FAMILIES]; /* the family's bits where none was written */
+	struct cidr_range *range;   /* alternatives, in order; the caller's to free */
+	size_t ranges;
 };
-/* "ADDRESS[/LEN]" a line, at most one a family and at least one. */
+/* "ADDRESS[/LEN]" a line, at most one a family, or "FIRST-LAST", any number of them for a family that has no address. At
+ * least one line. */
 int text_lease(const char *s, size_t n, struct text_lease *out);
 /* A name that is an address: true, and which.. */
 bool text_is_address(const char *name, uint8_t *family, u128 *addr);

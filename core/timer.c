@@ -47,6 +47,7 @@ void timer_lease(struct ipam *ipam, struct node *n, const struct lease *l)
 struct expiry {
 	struct ipam *ipam;
 	uint64_t node, lease;
+	bool dropped;
 	char *name;
 };
 
@@ -56,7 +57,7 @@ static void after_expiry(void *arg, int error, const struct ipam_object *object)
 
 	(void)object;
 	if (error == 0) {
-		atomic_fetch_add(&e->ipam->expired, 1);
+		atomic_fetch_add(e->dropped ? &e->ipam->dropped : &e->ipam->expired, 1);
 		if (e->ipam->options.released != NULL)
 			e->ipam->options.released(e->ipam->options.arg, e->node, e->lease, e->name);
 	}
@@ -72,11 +73,13 @@ static size_t collect(struct ipam *ipam, struct node *n, int64_t now, uint64_t *
 	size_t found = 0;
 
 	n->next_expiry = INT64_MAX;
-	for (uint32_t h = ttl > 0 ? n->first : 0; h != 0; h = registry_lease(r, h)->next) {
+	for (uint32_t h = n->first; h != 0; h = registry_lease(r, h)->next) {
 		const struct lease *l = registry_lease(r, h);
+		int64_t when = l->dropped ? now : ttl > 0 ? l->mtime + ttl : INT64_MAX;
 
-		if (l->busy || l->mtime + ttl > now) {
-			int64_t when = l->busy ? now + NANOSECONDS : l->mtime + ttl;
+		if (l->busy && when <= now)
+			when = now + NANOSECONDS;
+		if (when > now) {
 
 			if (when < n->next_expiry)
 				n->next_expiry = when;
@@ -90,7 +93,7 @@ static size_t collect(struct ipam *ipam, struct node *n, int64_t now, uint64_t *
 	return found;
 }
 
-static void expire(struct ipam *ipam, uint64_t id)
+void timer_expire(struct ipam *ipam, uint64_t id)
 {
 	struct expiry *e = calloc(1, sizeof *e);
 	struct change *c = e == NULL ? NULL : change_new(&change_lease_remove, after_expiry, e);
@@ -103,7 +106,7 @@ static void expire(struct ipam *ipam, uint64_t id)
 		free(e);
 		return;
 	}
-	*e = (struct expiry){ ipam, info.node, id, e->name };
+	*e = (struct expiry){ ipam, info.node, id, info.object.ephemeral, e->name };
 	c->id = id;
 	c->expiry = true;
 	change_submit(ipam, c);
@@ -154,7 +157,7 @@ static int64_t round_of(struct ipam *ipam)
 	pthread_rwlock_unlock(&ipam->lock);
 
 	for (size_t i = 0; i < leases; i++)
-		expire(ipam, ids[i]);
+		timer_expire(ipam, ids[i]);
 	for (size_t i = 0; i < rested; i++)
 		end_rest(ipam, &rests[i]);
 	return next;

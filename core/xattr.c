@@ -27,22 +27,48 @@ size_t lease_xattr_bytes(const struct lease *l)
 	return sum;
 }
 
-int lease_xattr_put(struct lease *l, const char *name, const void *value, size_t size)
+struct xattr *xattr_new(const char *name, const void *value, size_t size)
 {
-	struct xattr **at = find(l, name), *old = *at;
 	size_t name_size = strlen(name);
 	struct xattr *x = malloc(sizeof *x + name_size + 1 + size);
 
 	if (x == NULL)
-		return -ENOMEM;
-	x->next = old != NULL ? old->next : NULL;
+		return NULL;
+	x->next = NULL;
 	x->name_size = (uint16_t)name_size;
 	x->value_size = (uint32_t)size;
 	memcpy(x->data, name, name_size + 1);
 	if (size > 0)
 		memcpy(x->data + name_size + 1, value, size);
+	return x;
+}
+
+void lease_xattr_link(struct lease *l, struct xattr *x)
+{
+	struct xattr **at = find(l, x->data), *old = *at;
+
+	x->next = old != NULL ? old->next : NULL;
 	*at = x;
 	free(old);
+}
+
+void xattr_free_all(struct xattr *x)
+{
+	while (x != NULL) {
+		struct xattr *next = x->next;
+
+		free(x);
+		x = next;
+	}
+}
+
+int lease_xattr_put(struct lease *l, const char *name, const void *value, size_t size)
+{
+	struct xattr *x = xattr_new(name, value, size);
+
+	if (x == NULL)
+		return -ENOMEM;
+	lease_xattr_link(l, x);
 	return 0;
 }
 

@@ -203,7 +203,7 @@ void fs_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	}
 	*c = (struct create){ fs, req, parent, *fi };
 	memcpy(c->name, name, size);
-	ipam_make(fs->ipam, IPAM_LEASE, ref.id, name, fi->flags & O_EXCL, &owner, created, c);
+	ipam_make(fs->ipam, IPAM_LEASE, ref.id, name, fi->flags & O_EXCL ? IPAM_EXCLUSIVE : 0, &owner, created, c);
 }
 
 /* ---- read ------------------------------------------------------------------------------------------------- */

@@ -243,7 +243,7 @@ static void make(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *n
 	}
 	p = pending_new(fs, req);
 	if (p != NULL)
-		ipam_make(fs->ipam, kind, ref.id, name, true, &owner, entry_done, p);
+		ipam_make(fs->ipam, kind, ref.id, name, IPAM_EXCLUSIVE, &owner, entry_done, p);
 }
 
 static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)

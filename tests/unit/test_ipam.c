@@ -1,125 +1,11 @@
 /* The library through its public face: against a naive model, across restarts, and from many threads. */
-#include "ipam.h"
+#include "fixture.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-static const struct ipam_owner root = { 0, 0, 0644 };
-
-struct fixture {
-	char dir[64], path[96];
-	struct ipam *ipam;
-};
-
-static void open_db(struct fixture *f, enum ipam_sync sync)
-{
-	struct ipam_options options = { .sync = sync, .create = true };
-	struct ipam_error error;
-	int rc = ipam_open(f->path, &options, &f->ipam, &error);
-
-	if (rc < 0)
-		print_error("%s\n", error.text);
-	assert_int_equal(rc, 0);
-}
-
-static void reopen(struct fixture *f)
-{
-	ipam_close(f->ipam);
-	open_db(f, IPAM_SYNC_NORMAL);
-}
-
-static int set_up(void **state)
-{
-	struct fixture *f = calloc(1, sizeof *f);
-
-	strcpy(f->dir, "/tmp/test_ipam.XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
-	snprintf(f->path, sizeof f->path, "%s/db", f->dir);
-	open_db(f, IPAM_SYNC_NORMAL);
-	*state = f;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	static const char *const suffix[] = { "", "-wal", "-shm" };
-	struct fixture *f = *state;
-
-	ipam_close(f->ipam);
-	for (size_t i = 0; i < 3; i++) {
-		char path[128];
-
-		snprintf(path, sizeof path, "%s%s", f->path, suffix[i]);
-		unlink(path);
-	}
-	rmdir(f->dir);
-	free(f);
-	return 0;
-}
-
-/* ---- the changes, waited for --------------------------------------------------------------------------------- */
-
-static int make(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const char *name, uint64_t *id)
-{
-	struct ipam_wait *w = ipam_wait_new();
-	struct ipam_object object = { 0 };
-	int rc;
-
-	ipam_make(ipam, kind, parent, name, true, &root, ipam_wait_done, w);
-	rc = ipam_wait(w, &object);
-	if (rc == 0 && id != NULL)
-		*id = object.id;
-	return rc;
-}
-
-static int take_away(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const char *name)
-{
-	struct ipam_wait *w = ipam_wait_new();
-
-	ipam_remove(ipam, kind, parent, name, ipam_wait_done, w);
-	return ipam_wait(w, NULL);
-}
-
-static int put(struct ipam *ipam, enum ipam_text what, uint64_t id, const char *text, bool append)
-{
-	struct ipam_wait *w = ipam_wait_new();
-
-	ipam_write(ipam, what, id, text, strlen(text), append, ipam_wait_done, w);
-	return ipam_wait(w, NULL);
-}
-
-static int change_name(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const char *from, const char *to)
-{
-	struct ipam_wait *w = ipam_wait_new();
-
-	ipam_rename(ipam, kind, parent, from, parent, to, ipam_wait_done, w);
-	return ipam_wait(w, NULL);
-}
-
-static uint64_t make_cluster(struct ipam *ipam, const char *cidrs)
-{
-	uint64_t cluster = 0;
-
-	assert_int_equal(make(ipam, IPAM_CLUSTER, IPAM_ROOT_ID, "c", &cluster), 0);
-	assert_int_equal(put(ipam, IPAM_CLUSTER_CIDRS, cluster, cidrs, false), 0);
-	return cluster;
-}
-
-static void assert_text(struct ipam *ipam, uint64_t lease, const char *wanted)
-{
-	char text[IPAM_LEASE_TEXT];
-
-	assert_true(ipam_lease_text(ipam, lease, text) > 0);
-	assert_string_equal(text, wanted);
-}
 
 /* ---- single behaviours ---------------------------------------------------------------------------------------- */
 
@@ -301,7 +187,7 @@ static void step(struct ipam *ipam, uint64_t node, struct model *m)
 		m->held[i] = false;
 		break;
 	case 2:
-		rc = change_name(ipam, IPAM_LEASE, node, name, other);
+		rc = rename_to(ipam, IPAM_LEASE, node, name, other);
 		assert_int_equal(rc, !m->held[i] ? -ENOENT : i == k ? 0 : m->held[k] ? -EEXIST : 0);
 		if (rc == 0 && i != k) {
 			m->held[k] = true;
@@ -366,7 +252,7 @@ static void *race(void *arg)
 		/* And some coming and going of their own, with reports in between. */
 		snprintf(name, sizeof name, "own%d", r->number);
 		if (make(r->ipam, IPAM_LEASE, r->node, name, NULL) == 0) {
-			change_name(r->ipam, IPAM_LEASE, r->node, name, name);
+			rename_to(r->ipam, IPAM_LEASE, r->node, name, name);
 			take_away(r->ipam, IPAM_LEASE, r->node, name);
 		}
 		if (i % 16 == r->number) {

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #define LEASE(id, node, cluster, name, ip4, ip6)                                                                     \
-	"INSERT INTO lease VALUES (" id ", " cluster ", " node ", '" name "', " ip4 ", " ip6 ", 0, 0, 420, 0, 0, 0, 0, 1, 9)"
+	"INSERT INTO lease VALUES (" id ", " cluster ", " node ", '" name "', " ip4 ", " ip6 ", 0, 0, 420, 0, 0, 0, 0, 1, 9, 0)"
 #define BLOCK(id, node, cidr, first, last)                                                                           \
 	"INSERT INTO block VALUES (" id ", 2, " node ", '" cidr "', '" first "', '" last "', NULL, NULL)"
 
@@ -88,13 +88,29 @@ static void test_owners(void **state)
 	takes("DELETE FROM cluster WHERE id = 3");
 }
 
+/* A database of the first version, with a lease in it, comes up to date and keeps it. */
+static void test_migration(void **state)
+{
+	(void)state;
+	takes("DROP TABLE network_last; DROP TABLE network; ALTER TABLE lease DROP COLUMN ephemeral; PRAGMA user_version = 1");
+	assert_int_equal(schema_check(db), 1);
+	assert_int_equal(schema_migrate(db), 0);
+	assert_int_equal(schema_check(db), 0);
+	refuses(LEASE("8", "4", "2", "b", "'10.0.0.2'", "NULL"));
+	takes("UPDATE lease SET ephemeral = 1 WHERE id = 7 AND ephemeral = 0 AND ip4 = '10.0.0.2'");
+	refuses("UPDATE lease SET ephemeral = 2");
+	takes("INSERT INTO network VALUES (12, 5, 'net'); INSERT INTO network_last VALUES (12, 0, '10.0.0.2')");
+	refuses("INSERT INTO network VALUES (13, 5, 'net')");
+	refuses("INSERT INTO network VALUES (13, 99, 'other')");
+}
+
 static void test_identity(void **state)
 {
 	(void)state;
 	takes("PRAGMA user_version = 99");
 	assert_int_equal(schema_check(db), -ENOTSUP);
 	assert_int_equal(schema_migrate(db), -ENOTSUP);
-	takes("PRAGMA user_version = 1; PRAGMA application_id = 7");
+	takes("PRAGMA user_version = 2; PRAGMA application_id = 7");
 	assert_int_equal(schema_check(db), -EINVAL);
 }
 
@@ -104,6 +120,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_leases, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_blocks, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_owners, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_migration, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_identity, set_up, tear_down),
 	};
 

@@ -93,7 +93,8 @@ static void test_noise(void **state)
 		if (text_blocks(noise, size, &blocks, &n) == 0)
 			free(blocks);
 		text_settings(noise, size, &settings);
-		text_lease(noise, size, &lease);
+		if (text_lease(noise, size, &lease) == 0)
+			free(lease.range);
 	}
 }
 

@@ -151,7 +151,7 @@ static int make_cluster(struct ipam *ipam, const char *name, uint64_t *id)
 
 	if (w == NULL)
 		return -ENOMEM;
-	ipam_make(ipam, IPAM_CLUSTER, IPAM_ROOT_ID, name, true, &owner, ipam_wait_done, w);
+	ipam_make(ipam, IPAM_CLUSTER, IPAM_ROOT_ID, name, IPAM_EXCLUSIVE, &owner, ipam_wait_done, w);
 	rc = ipam_wait(w, &object);
 	*id = object.id;
 	return rc;
