@@ -214,6 +214,7 @@ void object_of_lease(const struct registry *r, const struct lease *l, struct ipa
 		},
 		.size = (uint32_t)lease_text(r, l, text),
 		.ephemeral = l->ephemeral,
+		.dropped = l->dropped,
 	};
 }
 

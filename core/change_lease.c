@@ -231,7 +231,7 @@ static int make_existing(struct ipam *ipam, struct change *c, uint32_t held)
 {
 	struct lease *l = registry_lease(&ipam->registry, held);
 
-	if (l->busy)
+	if (l->busy || l->dropped) /* the timer is about to release that one */
 		return CHANGE_DEFER;
 	if (c->exclusive || (c->ephemeral && !l->ephemeral))
 		return -EEXIST;

@@ -115,7 +115,4 @@ void timer_at(struct ipam *ipam, int64_t when);
 /* A lease of the node was made or renewed, or its ttl changed. */
 void timer_lease(struct ipam *ipam, struct node *n, const struct lease *l);
 
-/* Release what has expired or was dropped, and tell it. */
-void timer_expire(struct ipam *ipam, uint64_t lease);
-
 #endif

@@ -190,13 +190,14 @@ void ipam_drop(struct ipam *ipam, uint64_t lease)
 
 	pthread_rwlock_wrlock(&ipam->lock);
 	h = registry_find_lease(&ipam->registry, lease);
-	if (h != 0 && registry_lease(&ipam->registry, h)->ephemeral)
-		registry_lease(&ipam->registry, h)->dropped = true;
-	else
-		h = 0;
+	if (h != 0 && registry_lease(&ipam->registry, h)->ephemeral) {
+		struct lease *l = registry_lease(&ipam->registry, h);
+
+		l->dropped = true;
+		lease_node(&ipam->registry, l)->next_expiry = 0;
+		timer_at(ipam, 0);
+	}
 	pthread_rwlock_unlock(&ipam->lock);
-	if (h != 0)
-		timer_expire(ipam, lease);
 }
 
 void ipam_keep(struct ipam *ipam, uint64_t lease, const struct ipam_attribute *list, size_t n, ipam_done *done, void *arg)

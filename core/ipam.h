@@ -70,7 +70,7 @@ struct ipam_attr {
 struct ipam_object {
 	enum ipam_kind kind;
 	bool created;      /* ipam_make: this call made it */
-	bool ephemeral;    /* a lease that ends with its last holder (ipam_drop) */
+	bool ephemeral, dropped; /* a lease that ends with its last holder; that has ended (ipam_drop) */
 	uint64_t id, parent;
 	struct ipam_attr attr;
 	uint32_t size;     /* of a lease: bytes of its text */
@@ -137,8 +137,8 @@ void ipam_make(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const ch
 void ipam_remove(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const char *name, ipam_done *done, void *arg);
 /* Release a lease by id, if its generation is this one still (0: any): -ENOENT, -ESTALE. */
 void ipam_release(struct ipam *ipam, uint64_t lease, uint32_t generation, ipam_done *done, void *arg);
-/* The last holder of an ephemeral lease is gone: release it, now or, if the disk refuses, as soon as it can be. Others
- * than ephemeral ones stay. */
+/* The last holder of an ephemeral lease is gone: it is released in the background, as soon as the disk lets it be, and
+ * `dropped` from now on. Others than ephemeral ones stay. Cheap: takes the lock, waits for nothing. */
 void ipam_drop(struct ipam *ipam, uint64_t lease);
 
 struct ipam_attribute {
@@ -200,7 +200,16 @@ int ipam_network_find(struct ipam *ipam, uint64_t node, const char *name, uint64
 int ipam_network_node(struct ipam *ipam, uint64_t id, uint64_t *node, char name[IPAM_NAME_MAX + 1]); /* -ENOENT */
 /* Between ipam_read_begin and ipam_read_end; as ipam_each_node. */
 int ipam_each_network(struct ipam *ipam, uint64_t node, int (*fn)(void *arg, uint64_t id, const char *name), void *arg);
-/* The address that was given last in a range of it: -ENOENT none. */
+struct ipam_network_view {
+	uint64_t id, node;
+	const char *name;
+	size_t lasts;         /* ranges with an address given last */
+	const void *network;  /* for ipam_view_network_range */
+};
+int ipam_view_network(struct ipam *ipam, uint64_t id, struct ipam_network_view *out); /* -ENOENT */
+/* The i-th of them: the range's number. */
+unsigned ipam_view_network_range(const struct ipam_network_view *v, size_t i);
+/* The address that was given last in a range of it: -ENOENT none. Not between begin and end. */
 int ipam_network_last(struct ipam *ipam, uint64_t id, unsigned range, uint8_t *family, u128 *addr);
 /* `done` at once, durable soon after: losing it costs no lease. NULL: forget it. */
 void ipam_network_set_last(struct ipam *ipam, uint64_t id, unsigned range, uint8_t family, const u128 *addr, ipam_done *done,
@@ -262,6 +271,7 @@ struct ipam_lease_view {
 	bool has[CIDR_FAMILIES];
 	u128 addr[CIDR_FAMILIES];
 	uint8_t len[CIDR_FAMILIES];
+	bool ephemeral;
 	uint32_t generation;
 	const char *boot_id;
 	const void *lease; /* for ipam_view_xattr */

@@ -93,7 +93,23 @@ static size_t collect(struct ipam *ipam, struct node *n, int64_t now, uint64_t *
 	return found;
 }
 
-void timer_expire(struct ipam *ipam, uint64_t id)
+/* There was no memory for it: later. */
+static void look_again(struct ipam *ipam, uint64_t id)
+{
+	uint32_t h;
+
+	pthread_rwlock_wrlock(&ipam->lock);
+	h = registry_find_lease(&ipam->registry, id);
+	if (h != 0) {
+		struct node *n = lease_node(&ipam->registry, registry_lease(&ipam->registry, h));
+
+		n->next_expiry = engine_now() + NANOSECONDS;
+		timer_at(ipam, n->next_expiry);
+	}
+	pthread_rwlock_unlock(&ipam->lock);
+}
+
+static void expire(struct ipam *ipam, uint64_t id)
 {
 	struct expiry *e = calloc(1, sizeof *e);
 	struct change *c = e == NULL ? NULL : change_new(&change_lease_remove, after_expiry, e);
@@ -104,6 +120,7 @@ void timer_expire(struct ipam *ipam, uint64_t id)
 	    (e->name = strdup(name)) == NULL) {
 		free(c);
 		free(e);
+		look_again(ipam, id);
 		return;
 	}
 	*e = (struct expiry){ ipam, info.node, id, info.object.ephemeral, e->name };
@@ -157,7 +174,7 @@ static int64_t round_of(struct ipam *ipam)
 	pthread_rwlock_unlock(&ipam->lock);
 
 	for (size_t i = 0; i < leases; i++)
-		timer_expire(ipam, ids[i]);
+		expire(ipam, ids[i]);
 	for (size_t i = 0; i < rested; i++)
 		end_rest(ipam, &rests[i]);
 	return next;

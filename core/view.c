@@ -179,6 +179,23 @@ int ipam_each_network(struct ipam *ipam, uint64_t node, int (*fn)(void *arg, uin
 	return rc;
 }
 
+int ipam_view_network(struct ipam *ipam, uint64_t id, struct ipam_network_view *out)
+{
+	const struct network *w = network_of(ipam, id);
+
+	if (w == NULL)
+		return -ENOENT;
+	*out = (struct ipam_network_view){ .id = id, .node = w->node->id, .name = w->name, .lasts = w->lasts, .network = w };
+	return 0;
+}
+
+unsigned ipam_view_network_range(const struct ipam_network_view *v, size_t i)
+{
+	const struct network *w = v->network;
+
+	return w->last[i].range;
+}
+
 int ipam_network_last(struct ipam *ipam, uint64_t id, unsigned range, uint8_t *family, u128 *addr)
 {
 	const struct network_last *last;
@@ -462,6 +479,7 @@ static int each_of_node(struct ipam *ipam, const struct node *n, int (*fn)(void 
 			.cluster_name = n->cluster->name,
 			.attr = { l->uid, l->gid, l->mode, l->atime, l->mtime, l->ctime, l->btime },
 			.generation = l->generation,
+			.ephemeral = l->ephemeral,
 			.boot_id = r->boot[l->boot].boot_id,
 			.lease = l,
 		};

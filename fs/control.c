@@ -12,7 +12,7 @@ const struct control control_table[] = {
 	{ IPAM_CLUSTER, "reserved", .show = show_reserved, .writable = true, .text = IPAM_CLUSTER_RESERVED },
 	{ IPAM_CLUSTER, "settings", .show = show_settings, .writable = true, .text = IPAM_CLUSTER_SETTINGS },
 	{ IPAM_CLUSTER, "blocks", .show = show_blocks },
-	{ IPAM_CLUSTER, "by-ip", .by_ip = true },
+	{ IPAM_CLUSTER, "by-ip", .directory = CONTROL_BY_IP },
 	{ IPAM_CLUSTER, "leases", .show = show_leases },
 	{ IPAM_CLUSTER, "leases.json", .show = show_json },
 	{ IPAM_CLUSTER, "stats", .show = show_stats },
@@ -21,11 +21,16 @@ const struct control control_table[] = {
 	{ IPAM_NODE, "cidrs", .show = show_cidrs, .writable = true, .text = IPAM_NODE_CIDRS },
 	{ IPAM_NODE, "settings", .show = show_settings, .writable = true, .text = IPAM_NODE_SETTINGS },
 	{ IPAM_NODE, "gateway", .show = show_gateway },
-	{ IPAM_NODE, "by-ip", .by_ip = true },
+	{ IPAM_NODE, "by-ip", .directory = CONTROL_BY_IP },
 	{ IPAM_NODE, "leases", .show = show_leases },
 	{ IPAM_NODE, "leases.json", .show = show_json },
 	{ IPAM_NODE, "stats", .show = show_stats },
 	{ IPAM_NODE, "map.txt", .show = show_map },
+
+	{ IPAM_CLUSTER, "import", .writable = true, .open = import_open },
+	{ IPAM_NODE, "release", .writable = true, .store = release_store },
+	{ IPAM_NODE, "ephemeral", .directory = CONTROL_EPHEMERAL },
+	{ IPAM_NODE, "host-local", .directory = CONTROL_HOST_LOCAL },
 };
 
 const unsigned control_rows = sizeof control_table / sizeof *control_table;
@@ -36,4 +41,9 @@ int control_find(enum ipam_kind level, const char *name)
 		if (control_table[i].level == level && strcmp(control_table[i].name, name) == 0)
 			return (int)i;
 	return -1;
+}
+
+enum control_directory control_directory(struct node_ref ref)
+{
+	return ref.type == NODE_FILE && ref.which < control_rows ? control_table[ref.which].directory : CONTROL_FILE;
 }

@@ -4,20 +4,35 @@
 
 #include "fs.h"
 
+enum control_directory {
+	CONTROL_FILE,       /* none */
+	CONTROL_BY_IP,      /* links to the leases */
+	CONTROL_EPHEMERAL,  /* leases that last while they are open */
+	CONTROL_HOST_LOCAL, /* host-local's dataDir */
+};
+
 struct control {
 	enum ipam_kind level;  /* in whose .ipam it stands */
 	const char *name;
-	bool by_ip;            /* the directory of links */
+	enum control_directory directory;
 	bool writable;
 	enum ipam_text text;   /* what writing it means */
+	file_store *store;     /* or this, where it means more than a change of text */
+	/* or it is opened in a way of its own: 0, with fi filled in. */
+	int (*open)(struct fs *fs, struct node_ref ref, struct fuse_file_info *fi);
 	/* Its content, generated at open: one consistent picture. kind and id say whose. -ENOENT, -ENOMEM. */
 	int (*show)(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out);
 };
 
 extern const struct control control_table[];
 extern const unsigned control_rows;
+/* What a node id of a control file or directory is: CONTROL_FILE for anything else. */
+enum control_directory control_directory(struct node_ref ref);
 /* The row, or -1. */
 int control_find(enum ipam_kind level, const char *name);
+
+void release_store(struct fs *fs, struct node_ref ref, const char *text, size_t size, bool append, ipam_done *done, void *arg);
+int import_open(struct fs *fs, struct node_ref ref, struct fuse_file_info *fi);
 
 int show_version(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out);
 int show_health(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out);

@@ -19,7 +19,7 @@ struct listing {
 	enum ipam_kind level; /* for by-ip: of a cluster or a node */
 };
 
-static int add(struct listing *l, const char *name, fuse_ino_t ino, mode_t type)
+int listing_add(struct listing *l, const char *name, fuse_ino_t ino, mode_t type)
 {
 	if (l->count == l->room) {
 		size_t room = l->room == 0 ? 16 : l->room * 2;
@@ -37,17 +37,17 @@ static int add(struct listing *l, const char *name, fuse_ino_t ino, mode_t type)
 
 static int add_cluster(void *arg, const struct ipam_cluster_view *v)
 {
-	return add(arg, v->name, node_of_object(IPAM_CLUSTER, v->id), S_IFDIR);
+	return listing_add(arg, v->name, node_of_object(IPAM_CLUSTER, v->id), S_IFDIR);
 }
 
 static int add_node(void *arg, const struct ipam_node_view *v)
 {
-	return add(arg, v->name, node_of_object(IPAM_NODE, v->id), S_IFDIR);
+	return listing_add(arg, v->name, node_of_object(IPAM_NODE, v->id), S_IFDIR);
 }
 
 static int add_lease(void *arg, const struct ipam_lease_view *v)
 {
-	return add(arg, v->name, node_of_object(IPAM_LEASE, v->id), S_IFREG);
+	return listing_add(arg, v->name, node_of_object(IPAM_LEASE, v->id), S_IFREG);
 }
 
 static int add_links(void *arg, const struct ipam_lease_view *v)
@@ -60,7 +60,7 @@ static int add_links(void *arg, const struct ipam_lease_view *v)
 		if (!v->has[f])
 			continue;
 		cidr_print_addr(f, v->addr[f], name);
-		rc = add(l, name, node_ino(NODE_ADDRESS, f + (l->level == IPAM_NODE ? 2u : 0u), v->id), S_IFLNK);
+		rc = listing_add(l, name, node_ino(NODE_ADDRESS, f + (l->level == IPAM_NODE ? 2u : 0u), v->id), S_IFLNK);
 	}
 	return rc;
 }
@@ -71,29 +71,51 @@ static int add_controls(struct listing *l, struct node_ref ref)
 
 	for (unsigned i = 0; rc == 0 && i < control_rows; i++)
 		if (control_table[i].level == (enum ipam_kind)ref.which)
-			rc = add(l, control_table[i].name, node_ino(NODE_FILE, i, ref.id),
-				 control_table[i].by_ip ? S_IFDIR : S_IFREG);
+			rc = listing_add(l, control_table[i].name, node_ino(NODE_FILE, i, ref.id),
+				 control_table[i].directory != CONTROL_FILE ? S_IFDIR : S_IFREG);
 	return rc;
+}
+
+static int add_ephemeral(void *arg, const struct ipam_lease_view *v)
+{
+	return v->ephemeral ? add_lease(arg, v) : 0;
+}
+
+static int list_control_directory(struct fs *fs, struct node_ref ref, struct listing *l)
+{
+	if (ref.type == NODE_NETWORK)
+		return host_local_list(fs, ref, l);
+	switch (control_directory(ref)) {
+	case CONTROL_BY_IP:
+		l->level = control_table[ref.which].level;
+		return ipam_each_lease(fs->ipam, l->level, ref.id, add_links, l);
+	case CONTROL_EPHEMERAL:
+		return ipam_each_lease(fs->ipam, IPAM_NODE, ref.id, add_ephemeral, l);
+	case CONTROL_HOST_LOCAL:
+		return host_local_list(fs, ref, l);
+	default:
+		return -ENOTDIR;
+	}
 }
 
 static int fill_listing(struct fs *fs, fuse_ino_t ino, struct listing *l)
 {
 	struct node_ref ref = node_ref(ino);
-	int rc = add(l, ".", ino, S_IFDIR);
+	int rc = listing_add(l, ".", ino, S_IFDIR);
 
 	if (rc == 0)
-		rc = add(l, "..", ino, S_IFDIR);
+		rc = listing_add(l, "..", ino, S_IFDIR);
 	if (rc == 0 && ref.type < NODE_LEASE && fs->options.show_control) {
 		enum ipam_kind kind = IPAM_ROOT;
 
 		node_object(ref, &kind);
-		rc = add(l, ".ipam", node_ino(NODE_CONTROL, kind, ref.id), S_IFDIR);
+		rc = listing_add(l, ".ipam", node_ino(NODE_CONTROL, kind, ref.id), S_IFDIR);
 	}
 	if (rc < 0)
 		return rc;
 	switch (ref.type) {
 	case NODE_ROOT:
-		rc = add(l, "README", node_ino(NODE_README, 0, IPAM_ROOT_ID), S_IFREG);
+		rc = listing_add(l, "README", node_ino(NODE_README, 0, IPAM_ROOT_ID), S_IFREG);
 		return rc < 0 ? rc : ipam_each_cluster(fs->ipam, add_cluster, l);
 	case NODE_CLUSTER:
 		return ipam_each_node(fs->ipam, ref.id, add_node, l);
@@ -102,8 +124,8 @@ static int fill_listing(struct fs *fs, fuse_ino_t ino, struct listing *l)
 	case NODE_CONTROL:
 		return add_controls(l, ref);
 	case NODE_FILE:
-		l->level = control_table[ref.which].level;
-		return ipam_each_lease(fs->ipam, l->level, ref.id, add_links, l);
+	case NODE_NETWORK:
+		return list_control_directory(fs, ref, l);
 	default:
 		return -ENOTDIR;
 	}

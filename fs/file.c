@@ -19,10 +19,14 @@ enum {
  * write is tried at once, since its errno is the only way to tell the writer. Only of a text that a program cuts at its
  * buffer's end, the last line waits for its rest. */
 struct file {
+	struct handle handle;
 	atomic_uint users;     /* open, and those who read content now */
 	struct node_ref ref;
 	fuse_ino_t ino, parent;
 	bool created;          /* the lease was made by this open */
+	uint64_t held_lease;   /* an ephemeral lease that lasts while this is open, 0 none */
+	file_store *store;     /* what writing means; NULL: not to be written */
+	size_t text_max;
 	bool append;
 	char name[IPAM_NAME_MAX + 1]; /* of a created lease */
 	bool cached;           /* a lease, read through the page cache */
@@ -34,11 +38,6 @@ struct file {
 	off_t next;            /* where a write goes on with it */
 };
 
-static struct file *file_of(const struct fuse_file_info *fi)
-{
-	return (struct file *)(uintptr_t)fi->fh;
-}
-
 static void free_file(struct file *f)
 {
 	if (f == NULL || atomic_fetch_sub(&f->users, 1) > 1)
@@ -48,11 +47,30 @@ static void free_file(struct file *f)
 	free(f);
 }
 
+static const struct handle_ops file_ops;
+
 /* ---- open ------------------------------------------------------------------------------------------------- */
 
 static bool wants_write(const struct fuse_file_info *fi)
 {
 	return (fi->flags & O_ACCMODE) != O_RDONLY;
+}
+
+/* An ephemeral lease lasts while this file is open. */
+static int hold(struct fs *fs, struct file *f, uint64_t lease)
+{
+	bool held;
+	int rc = holders_take(fs, lease, &held);
+
+	if (held)
+		f->held_lease = lease;
+	return rc;
+}
+
+static void store_lease(struct fs *fs, struct node_ref ref, const char *text, size_t size, bool append, ipam_done *done,
+			void *arg)
+{
+	ipam_write(fs->ipam, IPAM_LEASE_ADDRESSES, ref.id, text, size, append, done, arg);
 }
 
 /* Of a lease. A reader goes by the page cache, which stays good, since every change is told to the kernel. But the kernel
@@ -68,11 +86,14 @@ static int set_up_lease(struct fs *fs, fuse_ino_t ino, fuse_ino_t parent, const 
 
 	if (f == NULL)
 		return -ENOMEM;
+	f->handle.ops = &file_ops;
 	atomic_init(&f->users, 1);
 	f->ref = node_ref(ino);
 	f->ino = ino;
 	f->parent = parent;
 	f->created = created;
+	f->store = store_lease;
+	f->text_max = LEASE_TEXT_MAX;
 	if (created)
 		strcpy(f->name, name);
 	f->cached = reads && atomic_load(&fs->writing) == 0;
@@ -80,11 +101,14 @@ static int set_up_lease(struct fs *fs, fuse_ino_t ino, fuse_ino_t parent, const 
 		f->content = malloc(IPAM_LEASE_TEXT);
 		rc = f->content == NULL ? -ENOMEM : ipam_lease_text(fs->ipam, f->ref.id, f->content);
 	}
+	if (rc >= 0) {
+		f->size = (size_t)rc;
+		rc = hold(fs, f, f->ref.id);
+	}
 	if (rc < 0) {
 		free_file(f);
 		return rc;
 	}
-	f->size = (size_t)rc;
 	fi->noflush = 1;
 	fi->keep_cache = f->cached;
 	fi->direct_io = !f->cached;
@@ -92,35 +116,63 @@ static int set_up_lease(struct fs *fs, fuse_ino_t ino, fuse_ino_t parent, const 
 	return 0;
 }
 
+int file_open_text(struct fuse_file_info *fi, fuse_ino_t ino, struct buffer *content, file_store *store)
+{
+	struct file *f = calloc(1, sizeof *f);
+
+	if (f == NULL)
+		return -ENOMEM;
+	f->handle.ops = &file_ops;
+	atomic_init(&f->users, 1);
+	f->ref = node_ref(ino);
+	f->ino = ino;
+	f->append = fi->flags & O_APPEND;
+	f->store = store;
+	f->text_max = CONTROL_TEXT_MAX;
+	f->content = content->data;
+	f->size = content->size;
+	content->data = NULL;
+	fi->direct_io = 1;
+	fi->noflush = 1;
+	fi->fh = (uintptr_t)f;
+	return 0;
+}
+
+int file_hold(struct fs *fs, struct fuse_file_info *fi, uint64_t lease)
+{
+	struct file *f = (struct file *)handle_of(fi);
+	int rc = hold(fs, f, lease);
+
+	if (rc < 0)
+		free_file(f);
+	return rc;
+}
+
+static void store_control(struct fs *fs, struct node_ref ref, const char *text, size_t size, bool append, ipam_done *done,
+			  void *arg)
+{
+	ipam_write(fs->ipam, control_table[ref.which].text, ref.id, text, size, append, done, arg);
+}
+
 static int open_control(struct fs *fs, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct node_ref ref = node_ref(ino);
 	const struct control *row = &control_table[ref.which];
 	struct buffer content = { 0 };
-	struct file *f;
 	int rc = 0;
 
 	if (wants_write(fi) && !row->writable)
 		return -EACCES;
-	if ((fi->flags & O_ACCMODE) != O_WRONLY)
+	if (row->open != NULL)
+		return row->open(fs, ref, fi);
+	if ((fi->flags & O_ACCMODE) != O_WRONLY && row->show != NULL)
 		rc = row->show(fs, row->level, ref.id, &content);
 	if (rc == 0 && content.failed)
 		rc = -ENOMEM;
-	f = rc < 0 ? NULL : calloc(1, sizeof *f);
-	if (f == NULL) {
-		free(content.data);
-		return rc < 0 ? rc : -ENOMEM;
-	}
-	atomic_init(&f->users, 1);
-	f->ref = ref;
-	f->ino = ino;
-	f->append = fi->flags & O_APPEND;
-	f->content = content.data;
-	f->size = content.size;
-	fi->direct_io = 1;
-	fi->noflush = 1;
-	fi->fh = (uintptr_t)f;
-	return 0;
+	if (rc == 0)
+		rc = file_open_text(fi, ino, &content, row->store != NULL ? row->store : store_control);
+	free(content.data);
+	return rc;
 }
 
 void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -137,7 +189,12 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 			rc = set_up_lease(fs, ino, 0, NULL, false, fi);
 		break;
 	case NODE_FILE:
-		rc = ref.which < control_rows && !control_table[ref.which].by_ip ? open_control(fs, ino, fi) : -EISDIR;
+		rc = ref.which < control_rows && control_directory(ref) == CONTROL_FILE ? open_control(fs, ino, fi) : -EISDIR;
+		break;
+	case NODE_LOCK:
+	case NODE_LAST:
+	case NODE_RESERVATION:
+		rc = host_local_open(fs, ino, fi);
 		break;
 	case NODE_README:
 		fi->keep_cache = 1;
@@ -149,8 +206,8 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	}
 	if (rc < 0)
 		fuse_reply_err(req, -fs_of_inode(rc));
-	else if (fuse_reply_open(req, fi) == -ENOENT)
-		free_file(file_of(fi)); /* interrupted: no release will come */
+	else if (fuse_reply_open(req, fi) == -ENOENT && handle_of(fi) != NULL)
+		handle_of(fi)->ops->discard(fs, handle_of(fi)); /* interrupted: no release will come */
 }
 
 /* ---- create ----------------------------------------------------------------------------------------------- */
@@ -158,7 +215,7 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 struct create {
 	struct fs *fs;
 	fuse_req_t req;
-	fuse_ino_t parent;
+	bool ephemeral;
 	struct fuse_file_info fi;
 	char name[];
 };
@@ -170,12 +227,15 @@ static void created(void *arg, int error, const struct ipam_object *object)
 
 	if (error == 0) {
 		node_entry(c->fs, object, &e);
-		error = set_up_lease(c->fs, e.ino, c->parent, c->name, object->created, &c->fi);
+		if (c->ephemeral)
+			e.entry_timeout = 0; /* it may end, or be kept, and be here no longer */
+		error = fs_of_inode(set_up_lease(c->fs, e.ino, node_ino(NODE_NODE, 0, object->parent), c->name, object->created,
+						 &c->fi));
 	}
 	if (error < 0)
 		fuse_reply_err(c->req, -error);
 	else if (fuse_reply_create(c->req, &e, &c->fi) == -ENOENT)
-		free_file(file_of(&c->fi));
+		handle_of(&c->fi)->ops->discard(c->fs, handle_of(&c->fi));
 	free(c);
 }
 
@@ -188,7 +248,11 @@ void fs_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	size_t size = strlen(name) + 1;
 	struct create *c;
 
-	if (ref.type != NODE_NODE) {
+	if (ref.type == NODE_NETWORK) {
+		host_local_create(fs, req, ref, name, mode, fi);
+		return;
+	}
+	if (ref.type != NODE_NODE && control_directory(ref) != CONTROL_EPHEMERAL) {
 		fuse_reply_err(req, EPERM);
 		return;
 	}
@@ -201,14 +265,15 @@ void fs_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 		fuse_reply_err(req, ENOMEM);
 		return;
 	}
-	*c = (struct create){ fs, req, parent, *fi };
+	*c = (struct create){ fs, req, ref.type != NODE_NODE, *fi };
 	memcpy(c->name, name, size);
-	ipam_make(fs->ipam, IPAM_LEASE, ref.id, name, fi->flags & O_EXCL ? IPAM_EXCLUSIVE : 0, &owner, created, c);
+	ipam_make(fs->ipam, IPAM_LEASE, ref.id, name,
+		  (fi->flags & O_EXCL ? IPAM_EXCLUSIVE : 0) | (c->ephemeral ? IPAM_EPHEMERAL : 0), &owner, created, c);
 }
 
 /* ---- read ------------------------------------------------------------------------------------------------- */
 
-static void reply_part(fuse_req_t req, const char *data, size_t have, size_t size, off_t off)
+void fs_reply_part(fuse_req_t req, const char *data, size_t have, size_t size, off_t off)
 {
 	if (off < 0 || (size_t)off >= have)
 		fuse_reply_buf(req, NULL, 0);
@@ -226,27 +291,36 @@ static int read_lease(struct fs *fs, const struct file *f, char text[IPAM_LEASE_
 	return rc;
 }
 
-void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+static void read_file(struct fs *fs, fuse_req_t req, struct handle *h, size_t size, off_t off)
 {
-	struct fs *fs = fs_of(req, FS_read);
-	struct file *f = file_of(fi);
+	struct file *f = (struct file *)h;
 	char text[IPAM_LEASE_TEXT];
 	int rc;
 
-	if (node_ref(ino).type == NODE_README) {
-		reply_part(req, node_readme, strlen(node_readme), size, off);
-	} else if (f->ref.type == NODE_LEASE && (f->cached || f->content == NULL)) {
+	if (f->ref.type == NODE_LEASE && (f->cached || f->content == NULL)) {
 		rc = read_lease(fs, f, text);
 		if (rc < 0)
 			fuse_reply_err(req, -rc);
 		else
-			reply_part(req, text, (size_t)rc, size, off);
+			fs_reply_part(req, text, (size_t)rc, size, off);
 	} else {
 		/* The release may come while the reply still returns, and the sanitizers look at the buffer after it. */
 		atomic_fetch_add(&f->users, 1);
-		reply_part(req, f->content, f->size, size, off);
+		fs_reply_part(req, f->content, f->size, size, off);
 		free_file(f);
 	}
+}
+
+void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	struct fs *fs = fs_of(req, FS_read);
+	struct handle *h = handle_of(fi);
+
+	(void)ino;
+	if (h == NULL)
+		fs_reply_part(req, node_readme, strlen(node_readme), size, off);
+	else
+		h->ops->read(fs, req, h, size, off);
 }
 
 /* ---- write ------------------------------------------------------------------------------------------------ */
@@ -291,7 +365,8 @@ static void written(void *arg, int error, const struct ipam_object *object)
 	struct file *f = w->file;
 
 	(void)object;
-	w->error = fs_of_inode(error);
+	/* What is written to 'release' names a lease, which may be gone; elsewhere it is the file itself that is. */
+	w->error = f->store == release_store ? error : fs_of_inode(error);
 	if (error < 0) {
 		f->text_size = f->held = 0; /* what was refused is no part of what comes next */
 		f->next = 0;
@@ -300,6 +375,8 @@ static void written(void *arg, int error, const struct ipam_object *object)
 			return;
 		}
 	}
+	if (error == 0 && f->ref.type == NODE_RESERVATION)
+		notify_content(w->fs->notify, node_of_object(IPAM_LEASE, f->ref.id), NULL, NULL); /* its times */
 	if (error == 0 && f->ref.type == NODE_LEASE)
 		notify_content(w->fs->notify, f->ino, answer_write, w);
 	else
@@ -317,10 +394,10 @@ static void keep_held(struct file *f)
 /* A write that goes on where the last one ended adds to it; any other begins anew. */
 static int gather(struct file *f, const char *buf, size_t size, off_t off)
 {
-	size_t max = f->ref.type == NODE_LEASE ? LEASE_TEXT_MAX : CONTROL_TEXT_MAX;
+	size_t max = f->text_max;
 	char *bigger;
 
-	if (f->append && f->ref.type == NODE_FILE)
+	if (f->append && f->ref.type != NODE_LEASE)
 		keep_held(f);
 	else if (off != f->next)
 		f->text_size = 0;
@@ -334,28 +411,18 @@ static int gather(struct file *f, const char *buf, size_t size, off_t off)
 	f->text_size += size;
 	f->next = off + (off_t)size;
 	f->held = 0;
-	if (f->ref.type == NODE_FILE && size >= PROGRAM_BUFFER)
+	if (f->ref.type != NODE_LEASE && size >= PROGRAM_BUFFER)
 		while (f->held < f->text_size && f->text[f->text_size - 1 - f->held] != '\n')
 			f->held++;
 	return 0;
 }
 
-static void store(struct fs *fs, struct file *f, size_t size, ipam_done *done, void *arg)
+static void write_file(struct fs *fs, fuse_req_t req, struct handle *h, const char *buf, size_t size, off_t off)
 {
-	ipam_write(fs->ipam, f->ref.type == NODE_LEASE ? IPAM_LEASE_ADDRESSES : control_table[f->ref.which].text, f->ref.id,
-		   f->text, size, f->append, done, arg);
-}
+	struct file *f = (struct file *)h;
+	int rc = f->store == NULL ? -EPERM : gather(f, buf, size, off);
+	struct write *w = rc < 0 ? NULL : malloc(sizeof *w);
 
-void fs_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off, struct fuse_file_info *fi)
-{
-	struct fs *fs = fs_of(req, FS_write);
-	struct file *f = file_of(fi);
-	struct write *w;
-	int rc;
-
-	(void)ino;
-	rc = f == NULL ? -EBADF : gather(f, buf, size, off);
-	w = rc < 0 ? NULL : malloc(sizeof *w);
 	if (w == NULL) {
 		fuse_reply_err(req, rc < 0 ? -rc : ENOMEM);
 		return;
@@ -363,7 +430,19 @@ void fs_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_
 	*w = (struct write){ fs, req, f, size, 0 };
 	if (f->ref.type == NODE_LEASE)
 		atomic_fetch_add(&fs->writing, 1);
-	store(fs, f, f->text_size - f->held, written, w);
+	f->store(fs, f->ref, f->text, f->text_size - f->held, f->append, written, w);
+}
+
+void fs_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	struct fs *fs = fs_of(req, FS_write);
+	struct handle *h = handle_of(fi);
+
+	(void)ino;
+	if (h == NULL)
+		fuse_reply_err(req, EBADF);
+	else
+		h->ops->write(fs, req, h, buf, size, off);
 }
 
 /* ---- release, fsync --------------------------------------------------------------------------------------- */
@@ -376,20 +455,47 @@ static void stored_late(void *arg, int error, const struct ipam_object *object)
 	fuse_reply_err(arg, 0);
 }
 
-void fs_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+/* Nobody waits for an answer to a release. */
+static void close_file(struct fs *fs, struct file *f)
 {
-	struct fs *fs = fs_of(req, FS_release);
-	struct file *f = file_of(fi);
+	if (f->held_lease != 0)
+		holders_leave(fs, f->held_lease);
+	free_file(f);
+}
 
-	(void)ino;
-	if (f == NULL || f->held == 0) {
+static void release_file(struct fs *fs, fuse_req_t req, struct handle *h)
+{
+	struct file *f = (struct file *)h;
+
+	if (f->held == 0) {
 		fuse_reply_err(req, 0);
 	} else {
 		if (f->append)
 			keep_held(f);
-		store(fs, f, f->text_size, stored_late, req);
+		f->store(fs, f->ref, f->text, f->text_size, f->append, stored_late, req);
 	}
-	free_file(f);
+	close_file(fs, f);
+}
+
+static void discard_file(struct fs *fs, struct handle *h)
+{
+	close_file(fs, (struct file *)h);
+}
+
+static const struct handle_ops file_ops = {
+	.read = read_file, .write = write_file, .release = release_file, .discard = discard_file
+};
+
+void fs_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct fs *fs = fs_of(req, FS_release);
+	struct handle *h = handle_of(fi);
+
+	(void)ino;
+	if (h == NULL)
+		fuse_reply_err(req, 0);
+	else
+		h->ops->release(fs, req, h);
 }
 
 static void synced(void *arg, int error, const struct ipam_object *object)
@@ -401,12 +507,14 @@ static void synced(void *arg, int error, const struct ipam_object *object)
 void fs_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
 {
 	struct fs *fs = fs_of(req, FS_fsync);
+	struct handle *h = handle_of(fi);
 	struct node_ref ref = node_ref(ino);
 	enum ipam_kind kind;
 
 	(void)datasync;
-	(void)fi;
-	if (node_object(ref, &kind))
+	if (h != NULL && h->ops->fsync != NULL)
+		h->ops->fsync(fs, req, h);
+	else if (node_object(ref, &kind))
 		ipam_sync_object(fs->ipam, kind, ref.id, synced, req);
 	else
 		fuse_reply_err(req, 0);

@@ -33,6 +33,7 @@ struct fs {
 	struct ipam *ipam;
 	struct fuse_session *session;
 	struct notify *notify;
+	struct holders *holders;
 	atomic_uint writing; /* leases that are being written */
 	_Atomic uint64_t requests[FS_OPERATION_COUNT];
 };
@@ -56,6 +57,10 @@ enum node_type {
 	NODE_CONTROL,     /* .ipam; which: the enum ipam_kind of its parent */
 	NODE_FILE,        /* in .ipam; which: its row in the table of control files */
 	NODE_ADDRESS,     /* a link in by-ip; which: family, + 2 in a node's; id: the lease */
+	NODE_NETWORK,     /* a directory in host-local; id: the network */
+	NODE_LOCK,        /* in that: host-local's lock; id: the network */
+	NODE_LAST,        /* last_reserved_ip.N; which: N; id: the network */
+	NODE_RESERVATION, /* the file of an address; which: family; id: the lease */
 };
 
 struct node_ref {
@@ -85,6 +90,8 @@ extern const char node_readme[];
 
 /* ---- directories (dir.c) */
 struct listing;
+/* Add an entry while a listing is made: 0, -ENOMEM. */
+int listing_add(struct listing *l, const char *name, fuse_ino_t ino, mode_t type);
 int listing_make(struct fs *fs, fuse_ino_t ino, struct listing **out);
 /* To be called before it is read from its beginning: a rewound directory is read anew. */
 int listing_begin(struct fs *fs, struct listing *l);
@@ -97,6 +104,55 @@ void fs_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *v
 void fs_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size);
 void fs_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size);
 void fs_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name);
+
+/* ---- open files: what fi->fh points to begins with this; NULL: a file that needs nothing kept (README) */
+struct handle {
+	const struct handle_ops *ops;
+};
+struct handle_ops {
+	void (*read)(struct fs *fs, fuse_req_t req, struct handle *h, size_t size, off_t off);
+	void (*write)(struct fs *fs, fuse_req_t req, struct handle *h, const char *buf, size_t size, off_t off);
+	void (*fsync)(struct fs *fs, fuse_req_t req, struct handle *h); /* NULL: what the node id's object needs */
+	void (*release)(struct fs *fs, fuse_req_t req, struct handle *h);
+	void (*discard)(struct fs *fs, struct handle *h); /* release, but nobody asked: the open was interrupted */
+};
+static inline struct handle *handle_of(const struct fuse_file_info *fi)
+{
+	return (struct handle *)(uintptr_t)fi->fh;
+}
+void fs_reply_part(fuse_req_t req, const char *data, size_t have, size_t size, off_t off);
+/* What writing a whole text to a file means: as ipam_write. */
+typedef void file_store(struct fs *fs, struct node_ref ref, const char *text, size_t size, bool append, ipam_done *done,
+			void *arg);
+/* A file with this content, which is taken over, and what writing to it means. */
+int file_open_text(struct fuse_file_info *fi, fuse_ino_t ino, struct buffer *content, file_store *store);
+/* A file in host-local's layout was made: hold its lease while it is open. */
+int file_hold(struct fs *fs, struct fuse_file_info *fi, uint64_t lease);
+/* Release it and answer; generation as ipam_release's. */
+void fs_release_lease(struct fs *fs, fuse_req_t req, uint64_t lease, uint32_t generation);
+/* A lease is gone, or its text is another one, and the kernel hasn't heard of it from a request of its own. */
+void fs_forget_lease(struct fs *fs, uint64_t node, uint64_t lease, const char *name);
+
+/* ---- who holds ephemeral leases open (holders.c) */
+struct holders;
+int holders_new(struct holders **out);
+void holders_free(struct holders *h);
+/* An open file description more: 0, -ENOMEM, -ENOENT if the lease has ended. Any lease may be held; *held says whether it
+ * needs holders_leave. */
+int holders_take(struct fs *fs, uint64_t lease, bool *held);
+/* One less. With the last one the lease ends, if it is ephemeral still. */
+void holders_leave(struct fs *fs, uint64_t lease);
+
+/* ---- host-local's layout (host_local.c) */
+int host_local_lookup(struct fs *fs, struct node_ref parent, const char *name, fuse_ino_t *out);
+int host_local_stat(struct fs *fs, struct node_ref ref, struct ipam_attr *attr, mode_t *type, off_t *size);
+int host_local_list(struct fs *fs, struct node_ref ref, struct listing *l);
+int host_local_open(struct fs *fs, fuse_ino_t ino, struct fuse_file_info *fi);
+void host_local_create(struct fs *fs, fuse_req_t req, struct node_ref parent, const char *name, mode_t mode,
+		       const struct fuse_file_info *fi);
+void host_local_unlink(struct fs *fs, fuse_req_t req, struct node_ref parent, const char *name);
+void host_local_mkdir(struct fs *fs, fuse_req_t req, struct node_ref parent, const char *name);
+void host_local_rmdir(struct fs *fs, fuse_req_t req, struct node_ref parent, const char *name);
 
 /* ---- files (file.c): open, read, write, release */
 void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);

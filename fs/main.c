@@ -78,10 +78,7 @@ static int mount_session(struct fs *fs, struct ipam_error *error)
 
 static void released(void *arg, uint64_t node, uint64_t lease, const char *name)
 {
-	struct fs *fs = arg;
-
-	notify_content(fs->notify, node_of_object(IPAM_LEASE, lease), NULL, NULL);
-	notify_name(fs->notify, node_of_object(IPAM_NODE, node), name);
+	fs_forget_lease(arg, node, lease, name);
 }
 
 static int check_mountpoint(const struct options *o, struct ipam_error *error)
@@ -104,6 +101,7 @@ static int start(struct fs *fs, struct ipam_error *error)
 		.sync = fs->options.sync,
 		.read_only = fs->options.read_only,
 		.create = !fs->options.read_only,
+		.keep_after_boot = fs->options.keep_after_boot,
 		.log = log_write,
 		.released = released,
 		.arg = fs,
@@ -115,6 +113,8 @@ static int start(struct fs *fs, struct ipam_error *error)
 	/* What expires as soon as the database is open finds the notifier there. */
 	if (rc == 0 && (rc = notify_start(fs->session, &fs->notify)) < 0)
 		refuse(error, rc, "starting a thread");
+	if (rc == 0 && (rc = holders_new(&fs->holders)) < 0)
+		refuse(error, rc, "starting");
 	if (rc == 0)
 		rc = ipam_open(fs->options.source, &options, &fs->ipam, error);
 	if (rc == 0)
@@ -178,6 +178,7 @@ static void stop(struct fs *fs)
 		fuse_remove_signal_handlers(fs->session);
 		fuse_session_destroy(fs->session);
 	}
+	holders_free(fs->holders);
 }
 
 /* ---- the process ------------------------------------------------------------------------------------------ */

@@ -135,12 +135,15 @@ static int stat_control(struct fs *fs, fuse_ino_t ino, struct node_ref ref, stru
 
 	if (rc < 0)
 		return rc;
-	object.attr.mode = 0444;
-	if (ref.type == NODE_CONTROL || control_table[ref.which].by_ip) {
+	if (ref.type == NODE_CONTROL || control_directory(ref) == CONTROL_BY_IP) {
 		type = S_IFDIR;
 		object.attr.mode = 0555;
-	} else if (control_table[ref.which].writable) {
-		object.attr.mode = 0644;
+	} else if (control_directory(ref) != CONTROL_FILE) {
+		type = S_IFDIR; /* leases are made there, by whom the directory allows it */
+	} else if (control_table[ref.which].show == NULL) {
+		object.attr.mode = 0600;
+	} else {
+		object.attr.mode = control_table[ref.which].writable ? 0644 : 0444;
 	}
 	fill(fs, ino, type, &object.attr, st);
 	if (type == S_IFDIR)
@@ -163,6 +166,22 @@ static int stat_link(struct fs *fs, fuse_ino_t ino, struct node_ref ref, struct 
 	st->st_mode = S_IFLNK | 0777;
 	st->st_size = (off_t)target.size;
 	free(target.data);
+	return 0;
+}
+
+static int stat_host_local(struct fs *fs, fuse_ino_t ino, struct node_ref ref, struct stat *st)
+{
+	struct ipam_attr attr;
+	mode_t type;
+	off_t size;
+	int rc = host_local_stat(fs, ref, &attr, &type, &size);
+
+	if (rc < 0)
+		return rc;
+	fill(fs, ino, type, &attr, st);
+	st->st_size = size;
+	if (type == S_IFDIR)
+		st->st_nlink = 2;
 	return 0;
 }
 
@@ -194,6 +213,11 @@ int node_stat(struct fs *fs, fuse_ino_t ino, struct stat *st)
 		return ref.which < control_rows ? stat_control(fs, ino, ref, st) : -ENOENT;
 	case NODE_ADDRESS:
 		return stat_link(fs, ino, ref, st);
+	case NODE_NETWORK:
+	case NODE_LOCK:
+	case NODE_LAST:
+	case NODE_RESERVATION:
+		return stat_host_local(fs, ino, ref, st);
 	default:
 		return -ENOENT;
 	}
@@ -201,9 +225,7 @@ int node_stat(struct fs *fs, fuse_ino_t ino, struct stat *st)
 
 double node_timeout(fuse_ino_t ino)
 {
-	enum node_type type = node_ref(ino).type;
-
-	return type == NODE_FILE || type == NODE_ADDRESS || type == NODE_CONTROL ? NOT_AT_ALL : FOR_LONG;
+	return node_ref(ino).type >= NODE_CONTROL ? NOT_AT_ALL : FOR_LONG;
 }
 
 /* ---- names ------------------------------------------------------------------------------------------------ */
@@ -252,8 +274,10 @@ static int lookup_control(struct fs *fs, struct node_ref parent, const char *nam
 		*out = node_ino(NODE_FILE, (unsigned)row, parent.id);
 		return 0;
 	}
-	if (parent.type == NODE_FILE && parent.which < control_rows && control_table[parent.which].by_ip)
+	if (control_directory(parent) == CONTROL_BY_IP)
 		return lookup_address(fs, parent, name, out);
+	if (control_directory(parent) == CONTROL_HOST_LOCAL || parent.type == NODE_NETWORK)
+		return host_local_lookup(fs, parent, name, out);
 	if (parent.type == NODE_ROOT && strcmp(name, "README") == 0) {
 		*out = node_ino(NODE_README, 0, IPAM_ROOT_ID);
 		return 0;
@@ -263,6 +287,21 @@ static int lookup_control(struct fs *fs, struct node_ref parent, const char *nam
 		return 0;
 	}
 	return -ENOENT;
+}
+
+/* The node's lease of that name, which is here for now. */
+static int lookup_ephemeral(struct fs *fs, struct node_ref parent, const char *name, struct fuse_entry_param *out)
+{
+	struct ipam_object object;
+	int rc = ipam_lookup(fs->ipam, IPAM_LEASE, parent.id, name, &object);
+
+	if (rc == 0 && !object.ephemeral)
+		rc = -ENOENT;
+	if (rc == 0) {
+		node_entry(fs, &object, out);
+		out->entry_timeout = NOT_AT_ALL;
+	}
+	return rc;
 }
 
 int node_lookup(struct fs *fs, fuse_ino_t parent, const char *name, struct fuse_entry_param *out)
@@ -278,10 +317,12 @@ int node_lookup(struct fs *fs, fuse_ino_t parent, const char *name, struct fuse_
 			.ino = ino,
 			.generation = 1,
 			.attr_timeout = node_timeout(ino),
-			.entry_timeout = node_ref(ino).type == NODE_ADDRESS ? NOT_AT_ALL : FOR_LONG,
+			.entry_timeout = node_ref(ino).type >= NODE_ADDRESS ? NOT_AT_ALL : FOR_LONG,
 		};
 		return node_stat(fs, ino, &out->attr);
 	}
+	if (control_directory(ref) == CONTROL_EPHEMERAL)
+		return lookup_ephemeral(fs, ref, name, out);
 	if (!node_child_kind(ref, &kind))
 		return -ENOENT;
 	rc = ipam_lookup(fs->ipam, kind, ref.id, name, &object);

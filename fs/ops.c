@@ -1,4 +1,4 @@
-#include "fs.h"
+#include "control.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -248,7 +248,12 @@ static void make(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *n
 
 static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 {
-	make(fs_of(req, FS_mkdir), req, parent, name, mode, true);
+	struct fs *fs = fs_of(req, FS_mkdir);
+
+	if (control_directory(node_ref(parent)) == CONTROL_HOST_LOCAL)
+		host_local_mkdir(fs, req, node_ref(parent), name);
+	else
+		make(fs, req, parent, name, mode, true);
 }
 
 static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t device)
@@ -280,12 +285,29 @@ static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t new_parent, const
 	fuse_reply_err(req, EPERM);
 }
 
+static void unlink_ephemeral(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct fuse_entry_param e;
+	int rc = node_lookup(fs, parent, name, &e);
+
+	if (rc < 0)
+		fuse_reply_err(req, -rc);
+	else
+		fs_release_lease(fs, req, node_ref(e.ino).id, 0);
+}
+
 static void take_away(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name, bool directory)
 {
 	struct node_ref ref = node_ref(parent);
 	enum ipam_kind kind;
 
-	if (!node_child_kind(ref, &kind) || directory != (kind != IPAM_LEASE) || is_control(name))
+	if (ref.type == NODE_NETWORK && !directory)
+		host_local_unlink(fs, req, ref, name);
+	else if (control_directory(ref) == CONTROL_HOST_LOCAL && directory)
+		host_local_rmdir(fs, req, ref, name);
+	else if (control_directory(ref) == CONTROL_EPHEMERAL && !directory)
+		unlink_ephemeral(fs, req, parent, name);
+	else if (!node_child_kind(ref, &kind) || directory != (kind != IPAM_LEASE) || is_control(name))
 		fuse_reply_err(req, EPERM);
 	else
 		ipam_remove(fs->ipam, kind, ref.id, name, plain_done, req);
@@ -362,7 +384,7 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_s
 	enum ipam_kind kind;
 
 	(void)fi;
-	if (which == 0 || (ref.type == NODE_FILE && (which & (IPAM_SET_UID | IPAM_SET_GID | IPAM_SET_MODE)) == 0)) {
+	if (which == 0 || (ref.type >= NODE_FILE && (which & (IPAM_SET_UID | IPAM_SET_GID | IPAM_SET_MODE)) == 0)) {
 		reply_stat(fs, req, ino); /* the size, or the times of what is generated: as they are */
 		return;
 	}

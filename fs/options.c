@@ -24,6 +24,7 @@ const char options_usage[] =
 	"  sync=full       an answer means: survives loss of power (the default)\n"
 	"  sync=normal     an answer means: survives any crash of the daemon\n"
 	"  show_control    list the .ipam directories\n"
+	"  keep_after_boot  keep leases whose network namespaces ended with an earlier boot\n"
 	"  allow_other     users other than the one who mounts may use it\n"
 	"  ro              read only\n"
 	"  uid=N gid=N umask=M   what is shown as owner, group and (octal) as mask of the modes\n"
@@ -91,6 +92,8 @@ static int parse_option(struct options *o, const char *word, struct ipam_error *
 		o->read_only = true;
 	else if (strcmp(word, "show_control") == 0)
 		o->show_control = true;
+	else if (strcmp(word, "keep_after_boot") == 0)
+		o->keep_after_boot = true;
 	else if (strcmp(word, "allow_other") == 0)
 		o->allow_other = true;
 	else if (strcmp(word, "sync=full") == 0)

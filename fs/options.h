@@ -8,6 +8,7 @@ struct options {
 	char *source;     /* absolute */
 	char *mountpoint; /* absolute */
 	bool foreground, debug, help, version;
+	bool keep_after_boot;
 	bool show_control, allow_other, read_only;
 	enum ipam_sync sync;
 	bool has_uid, has_gid, has_umask; /* what getattr shows instead */

@@ -13,7 +13,7 @@ struct chunk {
 	_Alignas(ALIGN) char data[CHUNK];
 };
 
-const char *const copy_attribute_name[COPY_ATTRIBUTES] = { "container-id", "ifname", "netns", "pod" };
+const char *const copy_attribute_name[COPY_ATTRIBUTES] = { "container-id", "ifname", "netns", "pod", "network" };
 
 static void *take(struct copies *c, size_t size)
 {

@@ -5,7 +5,7 @@
 
 #include "fs.h"
 
-enum copy_attribute { COPY_CONTAINER, COPY_IFNAME, COPY_NETNS, COPY_POD, COPY_ATTRIBUTES };
+enum copy_attribute { COPY_CONTAINER, COPY_IFNAME, COPY_NETNS, COPY_POD, COPY_NETWORK, COPY_ATTRIBUTES };
 extern const char *const copy_attribute_name[COPY_ATTRIBUTES];
 
 struct lease_copy {

@@ -7,9 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { COLUMNS = 8 };
+enum { COLUMNS = 11 };
 
-static const char *const heading[COLUMNS] = { "IPV4", "IPV6", "NODE", "LEASE", "CREATED", "POD", "CONTAINER", "IFNAME" };
+static const char *const heading[COLUMNS] = { "IPV4", "IPV6", "NODE", "LEASE", "CREATED", "POD", "CONTAINER", "IFNAME",
+					    "NETWORK", "NETNS", "BOOT" };
 
 /* Two walks: the first one measures, the second one prints. */
 struct table {
@@ -69,7 +70,8 @@ static const char *attribute(const struct lease_copy *l, enum copy_attribute whi
 
 static int lease_row(struct table *t, const struct lease_copy *l)
 {
-	char ip[CIDR_FAMILIES][CIDR_ADDR_TEXT] = { "-", "-" }, pod[512], container[512], ifname[64];
+	char ip[CIDR_FAMILIES][CIDR_ADDR_TEXT] = { "-", "-" }, pod[512], container[512], ifname[64],
+	     network[512], netns[1024];
 	char node[4 * IPAM_NAME_MAX + 8], name[4 * IPAM_NAME_MAX + 8];
 	const struct ipam_lease_view *v = &l->view;
 	struct buffer created = { 0 };
@@ -84,7 +86,9 @@ static int lease_row(struct table *t, const struct lease_copy *l)
 					     created.data != NULL ? created.data : "-",
 					     attribute(l, COPY_POD, pod, sizeof pod),
 					     attribute(l, COPY_CONTAINER, container, sizeof container),
-					     attribute(l, COPY_IFNAME, ifname, sizeof ifname) });
+					     attribute(l, COPY_IFNAME, ifname, sizeof ifname),
+					     attribute(l, COPY_NETWORK, network, sizeof network),
+					     attribute(l, COPY_NETNS, netns, sizeof netns), v->boot_id });
 	free(created.data);
 	return t->out->failed ? -ENOMEM : 0;
 }

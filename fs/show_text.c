@@ -67,6 +67,8 @@ int show_stats(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *o
 	print_key(out, "changes_failed", e.failed_changes);
 	print_key(out, "changes_queued", e.queue);
 	print_key(out, "leases_expired", e.expired);
+	print_key(out, "leases_dropped", e.dropped);
+	print_key(out, "leases_released_after_boot", e.after_boot);
 	for (unsigned i = 0; i < FS_OPERATION_COUNT; i++) {
 		buffer_print(out, "requests_");
 		print_key(out, operation[i], atomic_load(&fs->requests[i]));

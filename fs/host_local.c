@@ -1,0 +1,445 @@
+/* The layout that the CNI plugin host-local keeps under its dataDir, as a view of a node's leases:
+ *
+ *   host-local/NETWORK/              a directory a network
+ *     lock                           what it takes its flock on
+ *     last_reserved_ip.N             the address given last from the Nth range set
+ *     10.244.0.7                     a file an address: the container's id, CRLF, the interface's name
+ *
+ * A file is a lease whose attribute 'network' is the directory's name, made this way or any other. One that is created
+ * here is ephemeral until its content is written, so a creator that dies in between leaves nothing.
+ */
+#include "control.h"
+#include "notify.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define LAST "last_reserved_ip."
+
+enum { WORD_MAX = 512 }; /* of a container's id or an interface's name: far more than any has */
+
+/* ---- which is which ----------------------------------------------------------------------------------------- */
+
+/* The N of last_reserved_ip.N. */
+static bool parse_last(const char *name, unsigned *range)
+{
+	char canonical[32];
+
+	if (strncmp(name, LAST, strlen(LAST)) != 0)
+		return false;
+	*range = (unsigned)strtoul(name + strlen(LAST), NULL, 10);
+	snprintf(canonical, sizeof canonical, LAST "%u", *range);
+	return *range <= IPAM_NETWORK_RANGE_MAX && strcmp(canonical, name) == 0;
+}
+
+/* A name that is an address, written as we write it. */
+static bool parse_address(const char *name, uint8_t *family, u128 *addr)
+{
+	char canonical[CIDR_ADDR_TEXT];
+
+	if (cidr_parse_addr(name, strlen(name), family, addr) < 0)
+		return false;
+	cidr_print_addr(*family, *addr, canonical);
+	return strcmp(canonical, name) == 0;
+}
+
+static bool is_of(struct fs *fs, uint64_t lease, const char *network)
+{
+	char value[IPAM_NAME_MAX];
+	int n = ipam_xattr_get(fs->ipam, lease, "network", value, sizeof value);
+
+	return n >= 0 && (size_t)n == strlen(network) && memcmp(value, network, (size_t)n) == 0;
+}
+
+/* The lease behind a file of a network. */
+static int find(struct fs *fs, uint64_t network, const char *name, uint8_t *family, uint64_t *lease)
+{
+	char of[IPAM_NAME_MAX + 1];
+	uint64_t node;
+	u128 addr;
+	int rc;
+
+	if (!parse_address(name, family, &addr))
+		return -ENOENT;
+	rc = ipam_network_node(fs->ipam, network, &node, of);
+	if (rc == 0)
+		rc = ipam_holder(fs->ipam, IPAM_NODE, node, *family, addr, lease);
+	return rc == 0 && !is_of(fs, *lease, of) ? -ENOENT : rc;
+}
+
+int host_local_lookup(struct fs *fs, struct node_ref parent, const char *name, fuse_ino_t *out)
+{
+	uint64_t id = parent.id;
+	uint8_t family;
+	unsigned range;
+	u128 addr;
+	int rc;
+
+	if (parent.type != NODE_NETWORK) {
+		rc = ipam_network_find(fs->ipam, parent.id, name, &id);
+		*out = node_ino(NODE_NETWORK, 0, id);
+	} else if (strcmp(name, "lock") == 0) {
+		rc = 0;
+		*out = node_ino(NODE_LOCK, 0, id);
+	} else if (parse_last(name, &range)) {
+		rc = ipam_network_last(fs->ipam, id, range, &family, &addr);
+		*out = node_ino(NODE_LAST, range, id);
+	} else {
+		rc = find(fs, parent.id, name, &family, &id);
+		*out = node_ino(NODE_RESERVATION, family, id);
+	}
+	return rc;
+}
+
+/* ---- content ------------------------------------------------------------------------------------------------ */
+
+static void add_attribute(struct fs *fs, uint64_t lease, const char *before, const char *name, struct buffer *out)
+{
+	char value[IPAM_XATTR_BUDGET];
+	int n = ipam_xattr_get(fs->ipam, lease, name, value, sizeof value);
+
+	if (n >= 0) {
+		buffer_add(out, before, strlen(before));
+		buffer_add(out, value, (size_t)n);
+	}
+}
+
+static int content(struct fs *fs, struct node_ref ref, struct buffer *out)
+{
+	char text[CIDR_ADDR_TEXT];
+	uint8_t family;
+	u128 addr;
+
+	if (ref.type == NODE_RESERVATION) {
+		add_attribute(fs, ref.id, "", "container-id", out);
+		if (out->size > 0)
+			add_attribute(fs, ref.id, "\r\n", "ifname", out);
+	} else if (ref.type == NODE_LAST && ipam_network_last(fs->ipam, ref.id, ref.which, &family, &addr) == 0) {
+		cidr_print_addr(family, addr, text);
+		buffer_add(out, text, strlen(text));
+	}
+	return out->failed ? -ENOMEM : 0;
+}
+
+int host_local_stat(struct fs *fs, struct node_ref ref, struct ipam_attr *attr, mode_t *type, off_t *size)
+{
+	struct buffer text = { 0 };
+	char name[IPAM_NAME_MAX + 1];
+	struct ipam_object object;
+	uint64_t node;
+	int rc;
+
+	*type = ref.type == NODE_NETWORK ? S_IFDIR : S_IFREG;
+	if (ref.type == NODE_RESERVATION) {
+		rc = ipam_get(fs->ipam, IPAM_LEASE, ref.id, &object);
+	} else {
+		rc = ipam_network_node(fs->ipam, ref.id, &node, name);
+		if (rc == 0)
+			rc = ipam_get(fs->ipam, IPAM_NODE, node, &object);
+		if (rc == 0 && *type == S_IFREG)
+			object.attr.mode &= 0666;
+	}
+	if (rc == 0)
+		rc = content(fs, ref, &text);
+	if (rc == 0) {
+		*attr = object.attr;
+		*size = (off_t)text.size;
+	}
+	free(text.data);
+	return rc;
+}
+
+/* ---- listing ------------------------------------------------------------------------------------------------ */
+
+struct list {
+	struct listing *listing;
+	const char *network;
+};
+
+static int list_network(void *arg, uint64_t id, const char *name)
+{
+	return listing_add(arg, name, node_ino(NODE_NETWORK, 0, id), S_IFDIR);
+}
+
+static int list_lease(void *arg, const struct ipam_lease_view *v)
+{
+	const struct list *l = arg;
+	char name[CIDR_ADDR_TEXT];
+	size_t size;
+	const char *of = ipam_view_xattr(v, "network", &size);
+	int rc = 0;
+
+	if (of == NULL || size != strlen(l->network) || memcmp(of, l->network, size) != 0)
+		return 0;
+	for (unsigned f = 0; rc == 0 && f < CIDR_FAMILIES; f++)
+		if (v->has[f]) {
+			cidr_print_addr(f, v->addr[f], name);
+			rc = listing_add(l->listing, name, node_ino(NODE_RESERVATION, f, v->id), S_IFREG);
+		}
+	return rc;
+}
+
+int host_local_list(struct fs *fs, struct node_ref ref, struct listing *listing)
+{
+	struct ipam_network_view network;
+	struct list list = { listing, NULL };
+	char name[32];
+	int rc;
+
+	if (ref.type != NODE_NETWORK)
+		return ipam_each_network(fs->ipam, ref.id, list_network, listing);
+	rc = ipam_view_network(fs->ipam, ref.id, &network);
+	if (rc == 0)
+		rc = listing_add(listing, "lock", node_ino(NODE_LOCK, 0, ref.id), S_IFREG);
+	for (size_t i = 0; rc == 0 && i < network.lasts; i++) {
+		unsigned range = ipam_view_network_range(&network, i);
+
+		snprintf(name, sizeof name, LAST "%u", range);
+		rc = listing_add(listing, name, node_ino(NODE_LAST, range, ref.id), S_IFREG);
+	}
+	list.network = network.name;
+	return rc == 0 ? ipam_each_lease(fs->ipam, IPAM_NODE, network.node, list_lease, &list) : rc;
+}
+
+/* ---- writing ------------------------------------------------------------------------------------------------ */
+
+/* The next line's word, without the blanks around it: false where it holds bytes that no name does, or there is none. */
+static bool next_word(const char **s, const char *end, const char **word, size_t *size)
+{
+	const char *eol = memchr(*s, '\n', (size_t)(end - *s));
+	const char *stop = eol != NULL ? eol : end;
+
+	*word = *s;
+	*s = eol != NULL ? eol + 1 : end;
+	while (stop > *word && (stop[-1] == '\r' || stop[-1] == ' ' || stop[-1] == '\t'))
+		stop--;
+	while (*word < stop && (**word == ' ' || **word == '\t'))
+		(*word)++;
+	*size = (size_t)(stop - *word);
+	for (const char *p = *word; p < stop; p++)
+		if ((unsigned char)*p <= 0x20 || *p == 0x7f)
+			return false;
+	return *size > 0 && *size <= WORD_MAX;
+}
+
+/* "ID" or "ID CRLF IFNAME" (or LF, as older versions wrote): the lease gets it, and lasts. */
+static void store_reservation(struct fs *fs, struct node_ref ref, const char *text, size_t size, bool append, ipam_done *done,
+			      void *arg)
+{
+	struct ipam_attribute a[2] = { { .name = "container-id" }, { .name = "ifname" } };
+	const char *s = text, *end = text + size, *word;
+	size_t n = 0;
+	bool good;
+
+	(void)append;
+	good = next_word(&s, end, &word, &a[0].size);
+	a[n++].value = word;
+	if (good && s < end) {
+		good = next_word(&s, end, &word, &a[1].size) && s == end;
+		a[n++].value = word;
+	}
+	if (good)
+		ipam_keep(fs->ipam, ref.id, a, n, done, arg);
+	else
+		done(arg, -EINVAL, NULL);
+}
+
+static void store_last(struct fs *fs, struct node_ref ref, const char *text, size_t size, bool append, ipam_done *done, void *arg)
+{
+	uint8_t family;
+	u128 addr;
+
+	(void)append;
+	while (size > 0 && (text[size - 1] == '\n' || text[size - 1] == '\r' || text[size - 1] == ' '))
+		size--;
+	if (cidr_parse_addr(text, size, &family, &addr) < 0)
+		done(arg, -EINVAL, NULL);
+	else
+		ipam_network_set_last(fs->ipam, ref.id, ref.which, family, &addr, done, arg);
+}
+
+int host_local_open(struct fs *fs, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct node_ref ref = node_ref(ino);
+	struct buffer text = { 0 };
+	int rc = content(fs, ref, &text);
+
+	if (rc == 0)
+		rc = file_open_text(fi, ino, &text,
+				    ref.type == NODE_RESERVATION ? store_reservation :
+				    ref.type == NODE_LAST	 ? store_last :
+								   NULL);
+	free(text.data);
+	if (rc == 0 && ref.type == NODE_RESERVATION)
+		rc = file_hold(fs, fi, ref.id);
+	return rc;
+}
+
+/* ---- creating ------------------------------------------------------------------------------------------------- */
+
+struct create {
+	struct fs *fs;
+	fuse_req_t req;
+	struct fuse_file_info fi;
+	uint64_t node;
+	uint8_t family;
+	u128 addr;
+	char network[IPAM_NAME_MAX + 1];
+};
+
+static int look_block(void *arg, const struct ipam_block_view *v)
+{
+	const struct create *c = arg;
+
+	return cidr_has(&v->cidr, c->family, c->addr);
+}
+
+/* host-local takes EEXIST as 'try the next address': so for one that is held otherwise, and for one of the node's own
+ * blocks that can't be leased. Outside them no next one would do either. */
+static int refusal(const struct create *c, int error)
+{
+	bool ours = false;
+
+	if (error == -EADDRNOTAVAIL) {
+		ipam_read_begin(c->fs->ipam);
+		ours = ipam_each_block(c->fs->ipam, IPAM_NODE, c->node, look_block, (void *)(uintptr_t)c) > 0;
+		ipam_read_end(c->fs->ipam);
+	}
+	return error == -EADDRINUSE || ours ? -EEXIST : error;
+}
+
+static void reply_create(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct fuse_entry_param e = { .ino = ino, .generation = 1 };
+	int rc = node_stat(fs, ino, &e.attr);
+
+	if (rc == 0)
+		rc = host_local_open(fs, ino, fi);
+	if (rc < 0)
+		fuse_reply_err(req, rc == -ENOENT ? ESTALE : -rc);
+	else if (fuse_reply_create(req, &e, fi) == -ENOENT)
+		handle_of(fi)->ops->discard(fs, handle_of(fi));
+}
+
+static void created(void *arg, int error, const struct ipam_object *object)
+{
+	struct create *c = arg;
+
+	if (error == 0)
+		error = ipam_xattr_set(c->fs->ipam, object->id, "network", c->network, strlen(c->network), 0);
+	if (error == 0)
+		reply_create(c->fs, c->req, node_ino(NODE_RESERVATION, c->family, object->id), &c->fi);
+	else
+		fuse_reply_err(c->req, -refusal(c, error));
+	if (error < 0 && object != NULL)
+		ipam_drop(c->fs->ipam, object->id);
+	free(c);
+}
+
+void host_local_create(struct fs *fs, fuse_req_t req, struct node_ref parent, const char *name, mode_t mode,
+		       const struct fuse_file_info *fi)
+{
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+	struct ipam_owner owner = { ctx->uid, ctx->gid, mode & 07777 };
+	struct create *c = calloc(1, sizeof *c);
+	unsigned range;
+	int rc;
+
+	if (c == NULL) {
+		fuse_reply_err(req, ENOMEM);
+		return;
+	}
+	*c = (struct create){ .fs = fs, .req = req, .fi = *fi };
+	rc = ipam_network_node(fs->ipam, parent.id, &c->node, c->network);
+	if (rc == 0 && parse_last(name, &range)) {
+		reply_create(fs, req, node_ino(NODE_LAST, range, parent.id), &c->fi);
+		free(c);
+		return;
+	}
+	if (rc == 0 && !parse_address(name, &c->family, &c->addr))
+		rc = -EPERM; /* nothing else belongs here */
+	if (rc < 0) {
+		fuse_reply_err(req, -fs_of_inode(rc));
+		free(c);
+		return;
+	}
+	ipam_make(fs->ipam, IPAM_LEASE, c->node, name, IPAM_EXCLUSIVE | IPAM_EPHEMERAL | IPAM_ALONE, &owner, created, c);
+}
+
+/* ---- removing, directories ------------------------------------------------------------------------------------ */
+
+static void replied(void *arg, int error, const struct ipam_object *object)
+{
+	(void)object;
+	fuse_reply_err(arg, -error);
+}
+
+void host_local_unlink(struct fs *fs, fuse_req_t req, struct node_ref parent, const char *name)
+{
+	uint64_t lease;
+	uint8_t family;
+	unsigned range;
+	int rc;
+
+	if (strcmp(name, "lock") == 0) {
+		fuse_reply_err(req, EPERM);
+		return;
+	}
+	if (parse_last(name, &range)) {
+		ipam_network_set_last(fs->ipam, parent.id, range, 0, NULL, replied, req);
+		return;
+	}
+	rc = find(fs, parent.id, name, &family, &lease);
+	if (rc < 0)
+		fuse_reply_err(req, -rc);
+	else
+		fs_release_lease(fs, req, lease, 0);
+}
+
+struct make {
+	struct fs *fs;
+	fuse_req_t req;
+	uint64_t node;
+	char name[IPAM_NAME_MAX + 1];
+};
+
+static void made(void *arg, int error, const struct ipam_object *object)
+{
+	struct make *m = arg;
+	struct fuse_entry_param e = { .generation = 1 };
+	uint64_t id;
+
+	(void)object;
+	if (error == 0)
+		error = ipam_network_find(m->fs->ipam, m->node, m->name, &id);
+	if (error == 0) {
+		e.ino = node_ino(NODE_NETWORK, 0, id);
+		error = node_stat(m->fs, e.ino, &e.attr);
+	}
+	if (error < 0)
+		fuse_reply_err(m->req, -error);
+	else
+		fuse_reply_entry(m->req, &e);
+	free(m);
+}
+
+void host_local_mkdir(struct fs *fs, fuse_req_t req, struct node_ref parent, const char *name)
+{
+	struct make *m = strlen(name) > IPAM_NAME_MAX ? NULL : calloc(1, sizeof *m);
+
+	if (m == NULL) {
+		fuse_reply_err(req, strlen(name) > IPAM_NAME_MAX ? ENAMETOOLONG : ENOMEM);
+		return;
+	}
+	*m = (struct make){ .fs = fs, .req = req, .node = parent.id };
+	strcpy(m->name, name);
+	ipam_network_make(fs->ipam, parent.id, name, made, m);
+}
+
+void host_local_rmdir(struct fs *fs, fuse_req_t req, struct node_ref parent, const char *name)
+{
+	ipam_network_remove(fs->ipam, parent.id, name, replied, req);
+}

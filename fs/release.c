@@ -1,0 +1,85 @@
+/* Releases that the kernel doesn't hear of by an unlink of the lease's own name: it must be told. */
+#include "control.h"
+#include "notify.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+void fs_forget_lease(struct fs *fs, uint64_t node, uint64_t lease, const char *name)
+{
+	notify_content(fs->notify, node_of_object(IPAM_LEASE, lease), NULL, NULL);
+	notify_name(fs->notify, node_of_object(IPAM_NODE, node), name);
+}
+
+struct release {
+	struct fs *fs;
+	uint64_t lease, node;
+	ipam_done *done;
+	void *arg;
+	char name[IPAM_NAME_MAX + 1];
+};
+
+static void released(void *arg, int error, const struct ipam_object *object)
+{
+	struct release *r = arg;
+
+	if (error == 0)
+		fs_forget_lease(r->fs, r->node, r->lease, r->name);
+	r->done(r->arg, error, object);
+	free(r);
+}
+
+static void release(struct fs *fs, uint64_t lease, uint32_t generation, ipam_done *done, void *arg)
+{
+	struct release *r = calloc(1, sizeof *r);
+	struct ipam_object object;
+	int rc = r == NULL ? -ENOMEM : ipam_get(fs->ipam, IPAM_LEASE, lease, &object);
+
+	if (rc == 0) {
+		*r = (struct release){ .fs = fs, .lease = lease, .node = object.parent, .done = done, .arg = arg };
+		rc = ipam_name(fs->ipam, IPAM_LEASE, lease, r->name);
+	}
+	if (rc < 0) {
+		done(arg, rc, NULL);
+		free(r);
+		return;
+	}
+	ipam_release(fs->ipam, lease, generation, released, r);
+}
+
+static void replied(void *arg, int error, const struct ipam_object *object)
+{
+	(void)object;
+	fuse_reply_err(arg, -error);
+}
+
+void fs_release_lease(struct fs *fs, fuse_req_t req, uint64_t lease, uint32_t generation)
+{
+	release(fs, lease, generation, replied, req);
+}
+
+/* "GENERATION NAME", one line: release that lease unless it has changed since. */
+void release_store(struct fs *fs, struct node_ref ref, const char *text, size_t size, bool append, ipam_done *done, void *arg)
+{
+	char line[IPAM_NAME_MAX + 16], *name;
+	struct ipam_object object;
+	unsigned long generation;
+	int rc = -EINVAL;
+
+	(void)append;
+	if (size > 0 && text[size - 1] == '\n')
+		size--;
+	if (size > 0 && size < sizeof line && memchr(text, '\n', size) == NULL && memchr(text, 0, size) == NULL) {
+		memcpy(line, text, size);
+		line[size] = 0;
+		errno = 0;
+		generation = strtoul(line, &name, 10);
+		if (line[0] >= '0' && line[0] <= '9' && *name == ' ' && errno == 0 && generation > 0 && generation <= UINT32_MAX)
+			rc = ipam_lookup(fs->ipam, IPAM_LEASE, ref.id, name + 1, &object);
+	}
+	if (rc < 0)
+		done(arg, rc, NULL);
+	else
+		release(fs, object.id, (uint32_t)generation, done, arg);
+}
