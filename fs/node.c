@@ -9,7 +9,7 @@
 enum { TYPE_SHIFT = 56, WHICH_SHIFT = 48 };
 
 /* The kernel is told of every change, so what it knows is good for long; what no telling reaches is asked for. */
-static const double FOR_LONG = 86400.0, NOT_AT_ALL = 0.0;
+static const double FOR_LONG = 86400.0, SHORTLY = 1.0, NOT_AT_ALL = 0.0;
 
 const char node_readme[] =
 	"ipamfs: IP addresses as files\n"
@@ -225,7 +225,16 @@ int node_stat(struct fs *fs, fuse_ino_t ino, struct stat *st)
 
 double node_timeout(fuse_ino_t ino)
 {
-	return node_ref(ino).type >= NODE_CONTROL ? NOT_AT_ALL : FOR_LONG;
+	struct node_ref ref = node_ref(ino);
+
+	if (ref.type < NODE_CONTROL)
+		return FOR_LONG;
+	/* A path's directories are asked for their modes with every look into them, and host-local looks at every file of a
+	 * network thrice at each turn. For a moment they may be as they were: a file whose lease has ended can't be opened. */
+	if (ref.type == NODE_CONTROL || ref.type == NODE_NETWORK || ref.type == NODE_RESERVATION ||
+	    control_directory(ref) != CONTROL_FILE)
+		return SHORTLY;
+	return NOT_AT_ALL;
 }
 
 /* ---- names ------------------------------------------------------------------------------------------------ */
@@ -317,7 +326,7 @@ int node_lookup(struct fs *fs, fuse_ino_t parent, const char *name, struct fuse_
 			.ino = ino,
 			.generation = 1,
 			.attr_timeout = node_timeout(ino),
-			.entry_timeout = node_ref(ino).type >= NODE_ADDRESS ? NOT_AT_ALL : FOR_LONG,
+			.entry_timeout = node_ref(ino).type >= NODE_ADDRESS ? node_timeout(ino) : FOR_LONG,
 		};
 		return node_stat(fs, ino, &out->attr);
 	}

@@ -1,0 +1,26 @@
+#include "cni.h"
+
+int cni_add(struct cni_call *c, struct cni_error *e)
+{
+	struct cni_ip ip[CNI_IPS_MAX];
+	int rc = cni_node_open(&c->conf, true, &c->node, e);
+
+	if (rc == 0)
+		rc = cni_leases_claim(&c->conf, &c->env, &c->node, &c->leases, e);
+	if (rc < 0) {
+		cni_node_undo(&c->conf, &c->node);
+		return rc;
+	}
+	c->out = cni_result(&c->conf, ip, cni_ips(&c->conf, &c->leases, ip), e);
+	if (c->out == NULL)
+		cni_add_undo(c);
+	return c->out == NULL ? CNI_FAILED : 0;
+}
+
+void cni_add_undo(struct cni_call *c)
+{
+	if (c->node.dir < 0)
+		return;
+	cni_leases_undo(&c->env, &c->node, &c->leases);
+	cni_node_undo(&c->conf, &c->node);
+}

@@ -1,0 +1,205 @@
+/* cni — the CNI plugin's parts: what was asked (environment and configuration), what is leased, what is answered.
+ *
+ * The plugin is one short process for each call. It knows the mount through its files alone. Errors are the objects of the
+ * CNI specification, filled in where they happen; functions return 0 or CNI_FAILED.
+ * Sources: the CNI specification 1.1.0, and the behaviour of the plugin host-local, whose configurations are understood.
+ */
+#ifndef IPAMFS_CNI_H
+#define IPAMFS_CNI_H
+
+#include "cidr.h"
+
+#include <jansson.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* ---- errors (error.c) */
+enum {
+	CNI_VERSION_UNKNOWN = 1,
+	CNI_UNSUPPORTED_FIELD = 2,
+	CNI_BAD_ENVIRONMENT = 4,
+	CNI_IO = 5,
+	CNI_UNDECODABLE = 6,
+	CNI_BAD_CONFIG = 7,
+	CNI_TRY_AGAIN = 11,
+	CNI_NOT_AVAILABLE = 50,
+	/* our own */
+	CNI_NO_ADDRESS = 100,     /* no address or block is left, or max-leases is reached */
+	CNI_ADDRESS_HELD = 101,   /* the requested address is another's */
+	CNI_ADDRESS_REFUSED = 102, /* the requested address can't be leased here */
+	CNI_NO_NODE = 103,        /* the node has no directory, and is not to get one */
+	CNI_LEASE_DIFFERS = 104,  /* CHECK: the lease is gone, or has other addresses */
+	CNI_GC_INCOMPLETE = 105,  /* GC: some leases could not be released */
+};
+
+enum { CNI_FAILED = -1 };
+
+struct cni_error {
+	int code;
+	char msg[512], details[512];
+};
+/* Fills it in; returns CNI_FAILED. The first error stays. */
+int cni_fail(struct cni_error *e, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* The same, with the system's word for an errno as details. */
+int cni_fail_errno(struct cni_error *e, int code, int error, const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* ---- versions (version.c) */
+enum cni_version {
+	CNI_0_1_0, CNI_0_2_0, CNI_0_3_0, CNI_0_3_1, CNI_0_4_0, CNI_1_0_0, CNI_1_1_0,
+	CNI_VERSIONS
+};
+extern const char *const cni_version_name[CNI_VERSIONS];
+/* Absent (NULL or empty) means 0.1.0. */
+int cni_version_parse(const char *s, enum cni_version *out, struct cni_error *e);
+
+/* ---- the environment (env.c) */
+enum cni_command { CNI_ADD, CNI_DEL, CNI_CHECK, CNI_GC, CNI_STATUS, CNI_VERSION, CNI_COMMANDS };
+
+struct cni_env {
+	enum cni_command command;
+	const char *container, *ifname, *netns; /* netns may be empty */
+	char pod[512], pod_uid[128];            /* "namespace/name"; empty: not told */
+	char ips[1024];                         /* of CNI_ARGS IP=, a comma list */
+};
+int cni_env_read(struct cni_env *env, struct cni_error *e);
+/* CNI_ARGS: KEY=VALUE pairs between semicolons; keys that mean nothing to us are passed over. */
+int cni_args_parse(const char *args, struct cni_env *env, struct cni_error *e);
+
+/* ---- ranges (range.c): as host-local writes them */
+struct cni_range {
+	struct cidr subnet;
+	u128 first, last;  /* within the subnet, without network and broadcast address */
+	u128 gateway;
+};
+struct cni_set {
+	struct cni_range *range; /* alternatives, in order */
+	size_t ranges;
+	uint8_t family;
+	unsigned lease;          /* which of the attachment's leases: the nth set of a family is in the nth */
+};
+struct cni_sets {
+	struct cni_set *set;
+	size_t sets;
+};
+/* One set from a JSON array of range objects, or one from an object with subnet, rangeStart, rangeEnd, gateway. */
+int cni_sets_add(struct cni_sets *s, const json_t *set, struct cni_error *e);
+/* No two may overlap; gives each its lease. */
+int cni_sets_finish(struct cni_sets *s, struct cni_error *e);
+void cni_sets_free(struct cni_sets *s);
+bool cni_set_has(const struct cni_set *s, uint8_t family, u128 addr); /* an address that it may give */
+
+/* ---- the configuration (conf.c) */
+struct cni_address {
+	uint8_t family;
+	u128 addr;
+};
+
+struct cni_conf {
+	json_t *json;            /* all of it: the strings below live in it */
+	enum cni_version version;
+	const char *name;        /* of the network */
+	const char *mount, *cluster, *node; /* cluster NULL: the only one */
+	char host[256];          /* node's default */
+	bool create_node;
+	const json_t *routes;    /* array, or NULL */
+	const char *resolv_conf;
+	struct cni_sets sets;
+	struct cni_address *requested;
+	size_t requests;
+	const json_t *prev;      /* prevResult, or NULL */
+	const json_t *valid;     /* cni.dev/valid-attachments, or NULL */
+	bool data_dir;           /* there was one, which means nothing here */
+};
+/* lenient: what DEL doesn't need may be wrong. */
+int cni_conf_parse(struct cni_conf *c, const char *text, size_t size, const struct cni_env *env, bool lenient,
+		   struct cni_error *e);
+void cni_conf_free(struct cni_conf *c);
+
+/* ---- the mount (mount.c) */
+struct cni_node {
+	int dir;                 /* descriptor of the node's directory, -1 none */
+	bool made;               /* by this call */
+	char cluster[NAME_MAX + 1];
+	int mount;               /* of the mount */
+};
+/* make: as createNode says. Without it a cluster or node that isn't there is success with dir -1. */
+int cni_node_open(const struct cni_conf *c, bool make, struct cni_node *n, struct cni_error *e);
+void cni_node_close(struct cni_node *n);
+/* Take back a node that this call made and that has no lease. */
+void cni_node_undo(const struct cni_conf *c, struct cni_node *n);
+/* The node's blocks, at most max; how many there are, or CNI_FAILED. */
+int cni_node_blocks(const struct cni_node *n, struct cidr *out, int max, struct cni_error *e);
+/* A small file below a directory, NUL-terminated: its length, or a negative errno. */
+int cni_read_at(int dir, const char *path, char *out, size_t room);
+/* The value of KEY in "KEY VALUE" lines: false if it isn't there. */
+bool cni_value(const char *text, const char *key, char *out, size_t room);
+
+/* ---- leases (lease.c) */
+struct cni_lease {
+	bool has[CIDR_FAMILIES];
+	u128 addr[CIDR_FAMILIES];
+	uint8_t len[CIDR_FAMILIES];
+	bool has_gateway[CIDR_FAMILIES];
+	u128 gateway[CIDR_FAMILIES];
+};
+enum { CNI_LEASES_MAX = 16 }; /* of one attachment */
+struct cni_leases {
+	struct cni_lease lease[CNI_LEASES_MAX];
+	bool made[CNI_LEASES_MAX]; /* by this call */
+	unsigned n;
+};
+/* "CONTAINER.IFNAME", for further ones "+1"...; error 4 if that is too long. */
+int cni_lease_name(const struct cni_env *env, unsigned i, char out[NAME_MAX + 1], struct cni_error *e);
+/* Claim what the configuration asks for; on failure nothing is left of it. */
+int cni_leases_claim(const struct cni_conf *c, const struct cni_env *env, struct cni_node *n, struct cni_leases *l,
+		     struct cni_error *e);
+/* Read those that there are. */
+int cni_leases_read(const struct cni_env *env, const struct cni_node *n, struct cni_leases *l, struct cni_error *e);
+/* Release what this call made (once), or all of the attachment. */
+void cni_leases_undo(const struct cni_env *env, const struct cni_node *n, struct cni_leases *l);
+int cni_leases_release(const struct cni_env *env, const struct cni_node *n, struct cni_error *e);
+
+/* ---- results (result.c) */
+struct cni_ip {
+	uint8_t family;
+	struct cidr address; /* the host's, with its network's length */
+	bool has_gateway;
+	u128 gateway;
+};
+enum { CNI_IPS_MAX = 2 * CNI_LEASES_MAX };
+/* Which of the leases' addresses are reported, in the order that the configuration wants: how many. */
+size_t cni_ips(const struct cni_conf *c, const struct cni_leases *l, struct cni_ip out[CNI_IPS_MAX]);
+/* The result object in the shape of the version; NULL with an error. */
+json_t *cni_result(const struct cni_conf *c, const struct cni_ip *ip, size_t n, struct cni_error *e);
+json_t *cni_error_object(enum cni_version version, const struct cni_error *e);
+json_t *cni_versions_object(const char *asked);
+
+/* ---- the commands: what to print, or NULL for nothing; CNI_FAILED with an error */
+struct cni_call {
+	struct cni_env env;
+	struct cni_conf conf;
+	struct cni_node node;
+	struct cni_leases leases;
+	json_t *out;
+	void (*alive)(void *arg); /* to be called now and then by what takes long */
+	void *arg;
+};
+int cni_add(struct cni_call *c, struct cni_error *e);
+void cni_add_undo(struct cni_call *c);
+int cni_del(struct cni_call *c, struct cni_error *e);
+int cni_check(struct cni_call *c, struct cni_error *e);
+int cni_gc(struct cni_call *c, struct cni_error *e);
+int cni_status(struct cni_call *c, struct cni_error *e);
+
+/* ---- guard (guard.c): a daemon that hangs makes no call of ours hang */
+/* Run `work` in a process of its own and pass on what it prints. If it doesn't answer for `seconds`, or nobody takes its
+ * answer, it calls `undo` when it comes to itself. Returns the exit status; on a hang fills e and returns CNI_FAILED. */
+struct cni_work {
+	int (*work)(struct cni_call *c, struct cni_error *e);
+	void (*undo)(struct cni_call *c); /* may be NULL */
+	int seconds;
+};
+int cni_guard(struct cni_call *c, const struct cni_work *w, struct cni_error *e);
+
+#endif

@@ -1,0 +1,212 @@
+#include "cni.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- single values -------------------------------------------------------------------------------------------- */
+
+static int get_string(const json_t *o, const char *key, const char **out, struct cni_error *e)
+{
+	const json_t *value = json_object_get(o, key);
+
+	if (value == NULL || json_is_null(value))
+		return 0;
+	if (!json_is_string(value))
+		return cni_fail(e, CNI_BAD_CONFIG, "'%s' is not a string", key);
+	if (json_string_length(value) > 0)
+		*out = json_string_value(value);
+	return 0;
+}
+
+/* What can be the name of one directory. */
+static int check_name(const char *key, const char *s, struct cni_error *e)
+{
+	if (s != NULL && (strchr(s, '/') != NULL || s[0] == '.' || strlen(s) > NAME_MAX))
+		return cni_fail(e, CNI_BAD_CONFIG, "'%s' can't be '%s': it names a directory of the mount", key, s);
+	return 0;
+}
+
+/* ---- requested addresses ---------------------------------------------------------------------------------------- */
+
+static int add_request(struct cni_conf *c, const char *s, size_t size, struct cni_error *e)
+{
+	struct cni_address *bigger = reallocarray(c->requested, c->requests + 1, sizeof *bigger);
+	uint8_t len;
+
+	if (bigger == NULL)
+		return cni_fail(e, CNI_IO, "out of memory");
+	c->requested = bigger;
+	if (cidr_parse_host(s, size, &bigger[c->requests].family, &bigger[c->requests].addr, &len) < 0)
+		return cni_fail(e, CNI_BAD_CONFIG, "the requested address '%.*s' is no IP address", (int)size, s);
+	c->requests++;
+	return 0;
+}
+
+static int add_list(struct cni_conf *c, const json_t *list, const char *where, struct cni_error *e)
+{
+	const json_t *value;
+	size_t i;
+
+	if (list == NULL || json_is_null(list))
+		return 0;
+	if (!json_is_array(list))
+		return cni_fail(e, CNI_BAD_CONFIG, "'%s' is no list", where);
+	json_array_foreach(list, i, value) {
+		if (!json_is_string(value))
+			return cni_fail(e, CNI_BAD_CONFIG, "'%s' holds what is no string", where);
+		if (add_request(c, json_string_value(value), json_string_length(value), e) < 0)
+			return CNI_FAILED;
+	}
+	return 0;
+}
+
+static int get_requests(struct cni_conf *c, const struct cni_env *env, struct cni_error *e)
+{
+	const json_t *args = json_object_get(json_object_get(c->json, "args"), "cni");
+
+	for (const char *s = env->ips; *s != 0;) {
+		size_t size = strcspn(s, ",");
+
+		if (size > 0 && add_request(c, s, size, e) < 0)
+			return CNI_FAILED;
+		s += size;
+		s += *s == ',';
+	}
+	if (add_list(c, json_object_get(args, "ips"), "args.cni.ips", e) < 0)
+		return CNI_FAILED;
+	return add_list(c, json_object_get(json_object_get(c->json, "runtimeConfig"), "ips"), "runtimeConfig.ips", e);
+}
+
+/* ---- ranges ------------------------------------------------------------------------------------------------------- */
+
+static int add_sets(struct cni_conf *c, const json_t *list, const char *where, struct cni_error *e)
+{
+	const json_t *set;
+	size_t i;
+
+	if (list == NULL || json_is_null(list))
+		return 0;
+	if (!json_is_array(list))
+		return cni_fail(e, CNI_BAD_CONFIG, "'%s' is no list of sets", where);
+	json_array_foreach(list, i, set) {
+		if (!json_is_array(set))
+			return cni_fail(e, CNI_BAD_CONFIG, "'%s': a set is a list of ranges", where);
+		if (cni_sets_add(&c->sets, set, e) < 0)
+			return CNI_FAILED;
+	}
+	return 0;
+}
+
+/* The runtime's come first, then the single range of old, then the list: host-local's order. */
+static int get_sets(struct cni_conf *c, const json_t *ipam, struct cni_error *e)
+{
+	const json_t *subnet = json_object_get(ipam, "subnet");
+
+	if (add_sets(c, json_object_get(json_object_get(c->json, "runtimeConfig"), "ipRanges"), "runtimeConfig.ipRanges", e) < 0)
+		return CNI_FAILED;
+	if (subnet != NULL && !json_is_null(subnet) && cni_sets_add(&c->sets, ipam, e) < 0)
+		return CNI_FAILED;
+	if (add_sets(c, json_object_get(ipam, "ranges"), "ranges", e) < 0)
+		return CNI_FAILED;
+	return cni_sets_finish(&c->sets, e);
+}
+
+/* ---- the whole ---------------------------------------------------------------------------------------------------- */
+
+static int check_routes(const json_t *routes, struct cni_error *e)
+{
+	const json_t *route;
+	struct cidr dst;
+	uint8_t family;
+	const char *s;
+	u128 gw;
+	size_t i;
+
+	if (routes != NULL && !json_is_array(routes))
+		return cni_fail(e, CNI_BAD_CONFIG, "'routes' is no list");
+	json_array_foreach(routes, i, route) {
+		s = json_string_value(json_object_get(route, "dst"));
+		if (s == NULL || cidr_parse(s, strlen(s), &dst) < 0)
+			return cni_fail(e, CNI_BAD_CONFIG, "route %zu: 'dst' is no network (ADDRESS/LENGTH)", i);
+		s = json_string_value(json_object_get(route, "gw"));
+		if (json_object_get(route, "gw") != NULL && (s == NULL || cidr_parse_addr(s, strlen(s), &family, &gw) < 0))
+			return cni_fail(e, CNI_BAD_CONFIG, "route %zu: 'gw' is no address", i);
+	}
+	return 0;
+}
+
+static int get_place(struct cni_conf *c, const json_t *ipam, struct cni_error *e)
+{
+	const json_t *create = json_object_get(ipam, "createNode");
+
+	c->mount = "/run/ipamfs";
+	if (get_string(ipam, "mount", &c->mount, e) < 0 || get_string(ipam, "cluster", &c->cluster, e) < 0 ||
+	    get_string(ipam, "node", &c->node, e) < 0)
+		return CNI_FAILED;
+	if (c->node == NULL) {
+		if (gethostname(c->host, sizeof c->host - 1) < 0)
+			return cni_fail(e, CNI_IO, "the host has no name; set 'node'");
+		c->node = c->host;
+	}
+	if (c->mount[0] != '/')
+		return cni_fail(e, CNI_BAD_CONFIG, "'mount' is not an absolute path: '%s'", c->mount);
+	if (check_name("cluster", c->cluster, e) < 0 || check_name("node", c->node, e) < 0)
+		return CNI_FAILED;
+	if (create != NULL && !json_is_boolean(create) && !json_is_null(create))
+		return cni_fail(e, CNI_BAD_CONFIG, "'createNode' is neither true nor false");
+	c->create_node = !json_is_false(create);
+	return 0;
+}
+
+static int get_ipam(struct cni_conf *c, const json_t *ipam, const struct cni_env *env, struct cni_error *e)
+{
+	c->routes = json_object_get(ipam, "routes");
+	if (json_is_null(c->routes))
+		c->routes = NULL;
+	c->data_dir = json_object_get(ipam, "dataDir") != NULL;
+	if (get_string(ipam, "resolvConf", &c->resolv_conf, e) < 0 || check_routes(c->routes, e) < 0 || get_sets(c, ipam, e) < 0)
+		return CNI_FAILED;
+	return get_requests(c, env, e);
+}
+
+int cni_conf_parse(struct cni_conf *c, const char *text, size_t size, const struct cni_env *env, bool lenient,
+		   struct cni_error *e)
+{
+	const char *version = NULL;
+	json_error_t error;
+	const json_t *ipam;
+	struct cni_error ignored = { 0 };
+
+	*c = (struct cni_conf){ .version = CNI_VERSIONS - 1, .create_node = true };
+	c->json = json_loadb(text, size, 0, &error);
+	if (c->json == NULL)
+		return cni_fail(e, CNI_UNDECODABLE, "the configuration on standard input is no JSON: line %d, %s", error.line,
+				error.text);
+	if (!json_is_object(c->json))
+		return cni_fail(e, CNI_UNDECODABLE, "the configuration on standard input is no JSON object");
+	if (get_string(c->json, "cniVersion", &version, e) < 0 || cni_version_parse(version, &c->version, e) < 0)
+		return CNI_FAILED;
+	ipam = json_object_get(c->json, "ipam");
+	if (!json_is_object(ipam) && env->command != CNI_VERSION)
+		return cni_fail(e, CNI_BAD_CONFIG, "the configuration has no 'ipam' object");
+	c->prev = json_object_get(c->json, "prevResult");
+	c->valid = json_object_get(c->json, "cni.dev/valid-attachments");
+	if (get_place(c, ipam, e) < 0)
+		return CNI_FAILED;
+	if (get_string(c->json, "name", &c->name, lenient ? &ignored : e) < 0 && !lenient)
+		return CNI_FAILED;
+	if (c->name == NULL && !lenient)
+		return cni_fail(e, CNI_BAD_CONFIG, "the network has no 'name'");
+	if (!lenient)
+		return get_ipam(c, ipam, env, e);
+	return 0;
+}
+
+void cni_conf_free(struct cni_conf *c)
+{
+	cni_sets_free(&c->sets);
+	free(c->requested);
+	json_decref(c->json);
+}

@@ -1,0 +1,67 @@
+#include "cni.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* May a node that is full take another block? Then its next ADD would try. */
+static bool may_grow(const struct cni_node *n)
+{
+	char settings[4096], stats[8192], value[64], used[64], path[NAME_MAX + 32];
+	unsigned have[CIDR_FAMILIES] = { 0 }, most;
+	struct cni_error ignored = { 0 };
+	struct cidr block[1024];
+	int blocks = cni_node_blocks(n, block, 1024, &ignored);
+
+	if (cni_read_at(n->dir, ".ipam/settings", settings, sizeof settings) < 0 ||
+	    !cni_value(settings, "max-blocks", value, sizeof value))
+		return false;
+	for (int i = 0; i < blocks; i++)
+		have[block[i].family]++;
+	most = have[CIDR_V4] > have[CIDR_V6] ? have[CIDR_V4] : have[CIDR_V6];
+	if (strtoul(value, NULL, 10) <= most)
+		return false;
+	snprintf(path, sizeof path, "%s/.ipam/stats", n->cluster);
+	return cni_read_at(n->mount, path, stats, sizeof stats) >= 0 && cni_value(stats, "blocks", value, sizeof value) &&
+	       cni_value(stats, "blocks_used", used, sizeof used) && strcmp(value, used) != 0;
+}
+
+static int check_node(struct cni_call *c, struct cni_error *e)
+{
+	char stats[8192], free[64];
+
+	if (cni_read_at(c->node.dir, ".ipam/stats", stats, sizeof stats) < 0)
+		return cni_fail(e, CNI_NOT_AVAILABLE, "node '%s' can't be read", c->conf.node);
+	if (cni_value(stats, "leases_free", free, sizeof free) && strcmp(free, "0") == 0 && !may_grow(&c->node))
+		return cni_fail(e, CNI_NOT_AVAILABLE, "no address is left in the blocks of node '%s'", c->conf.node);
+	return 0;
+}
+
+static int check_cluster(struct cni_call *c, struct cni_error *e)
+{
+	char stats[8192], blocks[64], used[64], path[NAME_MAX + 32];
+
+	if (c->node.cluster[0] == 0)
+		return cni_fail(e, CNI_NOT_AVAILABLE, "%s has no cluster yet", c->conf.mount);
+	if (!c->conf.create_node)
+		return cni_fail(e, CNI_NOT_AVAILABLE, "cluster '%s' has no node '%s', and createNode is false", c->node.cluster,
+				c->conf.node);
+	snprintf(path, sizeof path, "%s/.ipam/stats", c->node.cluster);
+	if (cni_read_at(c->node.mount, path, stats, sizeof stats) < 0)
+		return cni_fail(e, CNI_NOT_AVAILABLE, "there is no cluster '%s'", c->node.cluster);
+	if (cni_value(stats, "blocks", blocks, sizeof blocks) && cni_value(stats, "blocks_used", used, sizeof used) &&
+	    strcmp(blocks, used) == 0)
+		return cni_fail(e, CNI_NOT_AVAILABLE, "cluster '%s' has no block left for node '%s'", c->node.cluster, c->conf.node);
+	return 0;
+}
+
+int cni_status(struct cni_call *c, struct cni_error *e)
+{
+	if (cni_node_open(&c->conf, false, &c->node, e) < 0) {
+		if (e->code == CNI_TRY_AGAIN)
+			e->code = CNI_NOT_AVAILABLE;
+		return CNI_FAILED;
+	}
+	return c->node.dir >= 0 ? check_node(c, e) : check_cluster(c, e);
+}

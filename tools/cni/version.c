@@ -1,0 +1,22 @@
+#include "cni.h"
+
+#include <string.h>
+
+const char *const cni_version_name[CNI_VERSIONS] = {
+	"0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0",
+};
+
+int cni_version_parse(const char *s, enum cni_version *out, struct cni_error *e)
+{
+	*out = CNI_0_1_0;
+	if (s == NULL || *s == 0)
+		return 0;
+	for (int i = 0; i < CNI_VERSIONS; i++)
+		if (strcmp(s, cni_version_name[i]) == 0) {
+			*out = (enum cni_version)i;
+			return 0;
+		}
+	*out = CNI_VERSIONS - 1;
+	return cni_fail(e, CNI_VERSION_UNKNOWN, "cniVersion %s is none of those that this plugin speaks: 0.1.0, 0.2.0, 0.3.0, "
+						"0.3.1, 0.4.0, 1.0.0, 1.1.0", s);
+}
