@@ -86,9 +86,10 @@ $(B)/bin/ipamctl: $(call obj,$(ctl_src)) $(lib)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS_core) -ljansson
 
+# Static: it is copied into the CNI directories of hosts, started for every pod, and half of a short life is dynamic linking.
 $(B)/bin/ipamfs-cni: $(call obj,$(cni_src)) $(lib)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -ljansson
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(if $(FLAVOUR),,-static) -o $@ $^ -ljansson
 
 $(B)/bin/ipamfs-bench: $(call obj,$(bench_src)) $(lib)
 	@mkdir -p $(@D)

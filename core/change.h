@@ -46,7 +46,9 @@ struct change {
 	bool exclusive, append;
 	bool expiry;              /* release only what has expired, or was dropped */
 	bool ephemeral, alone;    /* IPAM_EPHEMERAL, IPAM_ALONE */
+	bool soft;                /* nobody counts on it after a loss of power */
 	struct xattr *xattr;      /* to be set */
+	bool keep;                /* the lease lasts from then on */
 	struct ipam_import *import;
 	unsigned which;
 	uint32_t generation;
@@ -96,7 +98,7 @@ extern const struct change_type change_cluster_make, change_cluster_remove, chan
 extern const struct change_type change_node_make, change_node_remove, change_node_rename, change_node_cidrs,
 	change_node_settings;
 extern const struct change_type change_lease_make, change_lease_remove, change_lease_rename, change_lease_write;
-extern const struct change_type change_lease_keep, change_import;
+extern const struct change_type change_lease_describe, change_import;
 extern const struct change_type change_network_make, change_network_remove, change_network_last;
 extern const struct change_type change_attr, change_sync, change_rest_end;
 

@@ -277,6 +277,8 @@ static int make_reserve(struct ipam *ipam, struct change *c)
 	}
 	n->growing |= c->grown[CIDR_V4] != NULL || c->grown[CIDR_V6] != NULL;
 	lease_row(ipam, c, l, c->name, &c->row);
+	/* Its holder doesn't outlive what it would be lost in, unless a change that is durable keeps it. */
+	c->soft = c->ephemeral && c->grown[CIDR_V4] == NULL && c->grown[CIDR_V6] == NULL;
 	return 0;
 }
 

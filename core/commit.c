@@ -132,17 +132,30 @@ static int take_ids(struct ipam *ipam)
 	return rc;
 }
 
+static bool only_syncs(const struct change *c)
+{
+	while (c != NULL && c->type->apply == NULL)
+		c = c->next;
+	return c == NULL;
+}
+
 static int transact(struct ipam *ipam, struct change *batch, const struct behind_row *rows, size_t n)
 {
 	uint64_t next = atomic_load(&ipam->next_id);
-	bool full = false;
+	enum store_sync sync = n > 0 || batch == NULL ? STORE_AS_OPENED : STORE_NORMAL;
 	int rc;
 
 	for (const struct change *c = batch; c != NULL; c = c->next)
-		full |= c->type->delegation;
-	rc = store_begin(ipam->store, full);
+		if (c->type->delegation)
+			sync = STORE_FULL;
+		else if (!c->soft && sync != STORE_FULL)
+			sync = STORE_AS_OPENED;
+	rc = store_begin(ipam->store, sync);
 	if (rc == 0)
 		rc = take_ids(ipam);
+	/* A transaction that writes nothing syncs nothing. */
+	if (rc == 0 && ipam->unsynced && sync != STORE_NORMAL && only_syncs(batch) && n == 0)
+		rc = store_touch(ipam->store);
 	/* Attributes first: a lease of the batch may be released in it. */
 	if (rc == 0)
 		rc = behind_store(ipam, rows, n);
@@ -150,6 +163,8 @@ static int transact(struct ipam *ipam, struct change *batch, const struct behind
 		rc = apply(ipam, c);
 	if (rc == 0)
 		rc = store_commit(ipam->store);
+	if (rc == 0)
+		ipam->unsynced = sync == STORE_NORMAL;
 	if (rc == 0 && next > ipam->stored_next_id)
 		ipam->stored_next_id = next + ID_STRIDE;
 	if (rc == -EUCLEAN)
@@ -158,13 +173,6 @@ static int transact(struct ipam *ipam, struct change *batch, const struct behind
 	if (rc < 0)
 		store_rollback(ipam->store);
 	return rc;
-}
-
-static bool only_syncs(const struct change *c)
-{
-	while (c != NULL && c->type->apply == NULL)
-		c = c->next;
-	return c == NULL;
 }
 
 static void run_batch(struct ipam *ipam, struct change *batch)
@@ -177,7 +185,7 @@ static void run_batch(struct ipam *ipam, struct change *batch)
 	pthread_rwlock_wrlock(&ipam->lock);
 	rc = behind_take(ipam, &rows, &n);
 	pthread_rwlock_unlock(&ipam->lock);
-	if (rc == 0 && (n > 0 || !only_syncs(batch)))
+	if (rc == 0 && (n > 0 || ipam->unsynced || !only_syncs(batch)))
 		rc = transact(ipam, batch, rows, n);
 
 	pthread_rwlock_wrlock(&ipam->lock);

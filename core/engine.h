@@ -43,6 +43,7 @@ struct ipam {
 	uint64_t round;           /* how often the deferred ones were tried again, from 1 */
 	_Atomic uint64_t next_id;
 	uint64_t stored_next_id;  /* the committer's: ids below are taken in the database */
+	bool unsynced;            /* the committer's: the last transaction's loss would be noticed by nobody yet */
 	uint16_t boot;            /* of this machine, now */
 	const struct delegate *delegate;
 	struct store *store;

@@ -43,7 +43,7 @@ static int enter_boot(struct ipam *ipam, struct ipam_error *error)
 	rc = registry_boot(r, id, boot_id, &ipam->boot);
 	if (rc < 0 || ipam->options.read_only)
 		return rc;
-	rc = store_begin(ipam->store, true);
+	rc = store_begin(ipam->store, STORE_FULL);
 	if (rc == 0)
 		rc = store_put_next_id(ipam->store, id + 1);
 	if (rc == 0)
@@ -200,9 +200,10 @@ void ipam_drop(struct ipam *ipam, uint64_t lease)
 	pthread_rwlock_unlock(&ipam->lock);
 }
 
-void ipam_keep(struct ipam *ipam, uint64_t lease, const struct ipam_attribute *list, size_t n, ipam_done *done, void *arg)
+void ipam_describe(struct ipam *ipam, uint64_t lease, const struct ipam_attribute *list, size_t n, bool keep, ipam_done *done,
+		   void *arg)
 {
-	struct change *c = change_new(&change_lease_keep, done, arg);
+	struct change *c = change_new(&change_lease_describe, done, arg);
 	int rc = c == NULL ? -ENOMEM : 0;
 
 	for (size_t i = 0; rc == 0 && i < n; i++) {
@@ -227,6 +228,7 @@ void ipam_keep(struct ipam *ipam, uint64_t lease, const struct ipam_attribute *l
 		return;
 	}
 	c->id = lease;
+	c->keep = keep;
 	change_submit(ipam, c);
 }
 

@@ -128,7 +128,7 @@ struct ipam_owner {
  * or block left (or the disk is full), -EDQUOT past max-leases, -EADDRINUSE, -EADDRNOTAVAIL, -EROFS, -EIO. */
 enum {
 	IPAM_EXCLUSIVE = 1,
-	IPAM_EPHEMERAL = 2, /* a lease that is released when the database is opened anew, unless ipam_keep came before */
+	IPAM_EPHEMERAL = 2, /* a lease that is released when the database is opened anew, unless ipam_describe kept it before */
 	IPAM_ALONE = 4,     /* a lease of the address that its name is, and no other; -EINVAL for other names */
 };
 void ipam_make(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const char *name, unsigned flags,
@@ -146,9 +146,10 @@ struct ipam_attribute {
 	const void *value;
 	size_t size;
 };
-/* Set attributes of a lease and make it last, ephemeral or not, in one durable step: -ENOENT, -ENOSPC past
- * IPAM_XATTR_BUDGET. */
-void ipam_keep(struct ipam *ipam, uint64_t lease, const struct ipam_attribute *list, size_t n, ipam_done *done, void *arg);
+/* Set attributes of a lease in one durable step; with `keep` it lasts from then on, though it was ephemeral. -ENOENT, -ENOSPC
+ * past IPAM_XATTR_BUDGET, -EINVAL a bad name. */
+void ipam_describe(struct ipam *ipam, uint64_t lease, const struct ipam_attribute *list, size_t n, bool keep, ipam_done *done,
+		   void *arg);
 
 /* Leases that were made elsewhere, with their addresses: all of them or none. */
 struct ipam_import {

@@ -135,9 +135,10 @@ const char *store_message(struct store *s)
 	return s->broken ? "an fsync failed" : sqlite3_errmsg(s->db);
 }
 
-int store_begin(struct store *s, bool full)
+int store_begin(struct store *s, enum store_sync sync)
 {
-	full = full || s->full;
+	bool full = sync == STORE_FULL || (sync == STORE_AS_OPENED && s->full);
+
 	if (s->broken)
 		return -EIO;
 	if (full != s->full_now) {
@@ -177,6 +178,11 @@ int store_unsave(struct store *s, bool undo)
 int store_put_next_id(struct store *s, uint64_t next_id)
 {
 	return store_run(s, "UPDATE sequence SET next_id = ?1 WHERE next_id < ?1", "i", (int64_t)next_id);
+}
+
+int store_touch(struct store *s)
+{
+	return store_run(s, "UPDATE sequence SET next_id = next_id", "");
 }
 
 int store_put_boot(struct store *s, uint64_t id, const char *boot_id)
@@ -385,10 +391,10 @@ int store_delete_rest(struct store *s, const struct store_rest *rest)
 			 (int64_t)rest->cluster, text, rest->until);
 }
 
-int store_keep_lease(struct store *s, uint64_t id, int64_t ctime, uint32_t generation)
+int store_describe_lease(struct store *s, uint64_t id, bool keep, int64_t ctime, uint32_t generation)
 {
-	return store_run(s, "UPDATE lease SET ephemeral = 0, ctime = ?, generation = ? WHERE id = ?", "iii", ctime,
-			 (int64_t)generation, (int64_t)id);
+	return store_run(s, "UPDATE lease SET ephemeral = iif(?, 0, ephemeral), ctime = ?, generation = ? WHERE id = ?",
+			 "iiii", (int64_t)keep, ctime, (int64_t)generation, (int64_t)id);
 }
 
 int store_put_xattr(struct store *s, uint64_t lease, const char *name, const void *value, size_t size)

@@ -33,8 +33,16 @@ struct store_loaded {
 /* Fill an empty registry: -EUCLEAN where the rows contradict each other, -ENOMEM, -EIO. */
 int store_load(struct store *s, struct registry *r, struct store_loaded *loaded, struct ipam_error *error);
 
-/* One batch: begin, statements, commit or rollback. full: survive loss of power whatever the options say. */
-int store_begin(struct store *s, bool full);
+/* One batch: begin, statements, commit or rollback. What has been committed since the last one that survives loss of power
+ * survives with the next one that does. */
+enum store_sync {
+	STORE_NORMAL,    /* survives a crash of the process */
+	STORE_AS_OPENED, /* as the options say */
+	STORE_FULL,      /* survives loss of power */
+};
+int store_begin(struct store *s, enum store_sync sync);
+/* Write something that changes nothing, for the sake of the sync. */
+int store_touch(struct store *s);
 int store_commit(struct store *s);
 void store_rollback(struct store *s);
 /* A change of several statements, all or none: save, statements, then keep (undo = false) or undo them. */
@@ -84,7 +92,7 @@ int store_delete_settings(struct store *s, uint64_t owner);
 int store_put_rest(struct store *s, const struct store_rest *rest);
 int store_delete_rest(struct store *s, const struct store_rest *rest);
 
-int store_keep_lease(struct store *s, uint64_t id, int64_t ctime, uint32_t generation);
+int store_describe_lease(struct store *s, uint64_t id, bool keep, int64_t ctime, uint32_t generation);
 int store_put_xattr(struct store *s, uint64_t lease, const char *name, const void *value, size_t size);
 
 int store_add_network(struct store *s, uint64_t id, uint64_t node, const char *name);

@@ -242,7 +242,7 @@ static void store_reservation(struct fs *fs, struct node_ref ref, const char *te
 		a[n++].value = word;
 	}
 	if (good)
-		ipam_keep(fs->ipam, ref.id, a, n, done, arg);
+		ipam_describe(fs->ipam, ref.id, a, n, true, done, arg);
 	else
 		done(arg, -EINVAL, NULL);
 }

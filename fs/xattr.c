@@ -6,6 +6,9 @@
 
 #define USER "user."
 #define OURS "user.ipam."
+#define SEVERAL "user.ipam.attributes" /* to be set, not to be read */
+
+enum { SEVERAL_MAX = 64 };
 
 static const char *const ours[] = { "address", "gateway", "created", "node", "boot-id", "generation" };
 
@@ -63,6 +66,43 @@ static void reply_data(fuse_req_t req, const char *data, size_t have, size_t siz
 		fuse_reply_buf(req, data, have);
 }
 
+static void described(void *arg, int error, const struct ipam_object *object)
+{
+	(void)object;
+	fuse_reply_err(arg, -fs_of_inode(error));
+}
+
+/* Several attributes in one durable step, from which on an ephemeral lease lasts: "NAME=VALUE", each with a NUL behind it, names without "user.". */
+static void set_several(struct fs *fs, fuse_req_t req, uint64_t lease, const char *value, size_t size)
+{
+	struct ipam_attribute list[SEVERAL_MAX];
+	char *copy = malloc(size + 1), *end, *s;
+	size_t n = 0;
+	int rc = copy == NULL ? -ENOMEM : 0;
+
+	if (rc == 0) {
+		memcpy(copy, value, size);
+		copy[size] = 0;
+		end = copy + size;
+		for (s = copy; rc == 0 && s < end; s += strlen(s) + 1) {
+			char *equals = strchr(s, '=');
+
+			if (equals == NULL || n == SEVERAL_MAX || strncmp(s, "ipam.", 5) == 0) {
+				rc = -EINVAL;
+				break;
+			}
+			*equals = 0;
+			list[n++] = (struct ipam_attribute){ s, equals + 1, strlen(equals + 1) };
+			s = equals + 1;
+		}
+	}
+	if (rc < 0)
+		fuse_reply_err(req, -rc);
+	else
+		ipam_describe(fs->ipam, lease, list, n, true, described, req);
+	free(copy);
+}
+
 /* May this attribute be set? Its name without "user." is given. */
 static int settable(struct node_ref ref, const char *name, const char **rest)
 {
@@ -80,8 +120,13 @@ void fs_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *v
 {
 	struct fs *fs = fs_of(req, FS_setxattr);
 	struct node_ref ref = node_ref(ino);
-	int rc = settable(ref, name, &name);
+	int rc;
 
+	if (ref.type == NODE_LEASE && strcmp(name, SEVERAL) == 0) {
+		set_several(fs, req, ref.id, value, size);
+		return;
+	}
+	rc = settable(ref, name, &name);
 	if (rc == 0)
 		rc = ipam_xattr_set(fs->ipam, ref.id, name, value, size, flags);
 	fuse_reply_err(req, -fs_of_inode(rc));

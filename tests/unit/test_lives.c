@@ -24,7 +24,7 @@ static int keep(struct ipam *ipam, uint64_t lease, const char *name, const char 
 	struct ipam_attribute a = { name, value, strlen(value) };
 	struct ipam_wait *w = ipam_wait_new();
 
-	ipam_keep(ipam, lease, &a, 1, ipam_wait_done, w);
+	ipam_describe(ipam, lease, &a, 1, true, ipam_wait_done, w);
 	return ipam_wait(w, NULL);
 }
 

@@ -46,5 +46,12 @@ END {
 	    plain("claim-last.mount", "%.2f"), "")
 	row("the same, claim and release in the pool alone", "", plain("claim-last.pool", "%.2f"), "")
 	row("bytes of memory a lease, of " plain("scale.leases", "%d"), "<= 200", plain("scale.bytes", "%.0f"), "")
+	row("CNI ADD and DEL, at 0 leases: host-local's time over ours", ">= 2.00", plain("cni.ratio.0", "%.2f"), "")
+	row("the same at 250 leases", ">= 3.50", plain("cni.ratio.250", "%.2f"), "")
+	row("the same at 10,000 leases", ">= 40.00", plain("cni.ratio.10000", "%.2f"), "")
+	row("our ADD at 10,000 leases over that at none", "<= 1.30",
+	    value["cni.flat.0"] > 0 ? sprintf("%.2f", value["cni.flat.10000"] / value["cni.flat.0"]) : "-", "")
+	row("memory of ipamfs-cni over host-local's", "<= 0.25", plain("cni.memory", "%.2f"), "")
+	row("16 ADDs at once: the slowest over one alone", "<= 4.00", plain("cni.together", "%.2f"), "")
 	row("mounting them, over SELECT * by the sqlite3 shell", "<= 3.00", plain("scale.mount", "%.2f"), "")
 }

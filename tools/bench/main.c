@@ -8,6 +8,7 @@ static const struct {
 	const char *arguments, *help;
 } commands[] = {
 	{ "claim-last", cmd_claim_last, "[-r FILE] [MOUNT]", "what it costs to claim the last free address of a /12" },
+	{ "cni", cmd_cni, "[-n ROUNDS] [-r FILE] OURS THEIRS MOUNT DIR", "ADD and DEL of two CNI plugins in turn" },
 	{ "floor", cmd_floor, "[-o OPTIONS] MOUNTPOINT", "serve the smallest filesystem in memory, until SIGTERM" },
 	{ "generate", cmd_generate, "[OPTIONS] FILE", "fill a database with a cluster of nodes and leases" },
 	{ "ops", cmd_ops, "[OPTIONS] KIND=PATH...", "time file operations on several targets in turn" },

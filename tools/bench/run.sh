@@ -76,10 +76,10 @@ on_one_core() {
 
 if [ -n "$quick" ]; then
 	size=(--threads '1,16' --count 1000 --seconds 0.1 --rounds 3)
-	nodes=2048 seconds=0.2
+	nodes=2048 seconds=0.2 rounds=9
 else
 	size=(--threads '1,4,16,64' --count 4000 --seconds 0.15 --rounds 5)
-	nodes=65536 seconds=1
+	nodes=65536 seconds=1 rounds=51
 fi
 core=$(taskset -c -p $$ | sed 's/.*[ ,-]//')
 mkdir "$work/disk"
@@ -132,6 +132,12 @@ echo
 
 heading "== a large database"
 "$bench" scale --nodes $nodes --record "$record" "$bin/ipamfs" "$work"
+echo
+
+heading "== CNI plugins as whole processes, ipamfs-cni (durable) and host-local (not), at 0, 250 and 10,000 leases"
+serve cni "$bin/ipamfs" -f "$work/cni.db" "$work/cni.mnt"
+"$bench" cni -n "$rounds" -r "$record" "$bin/ipamfs-cni" /usr/lib/cni/host-local "$work/cni.mnt" "$work/cni.data"
+stop "$served"
 echo
 
 heading "== aims and what was reached"

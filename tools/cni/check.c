@@ -31,7 +31,7 @@ int cni_check(struct cni_call *c, struct cni_error *e)
 		return cni_fail(e, CNI_BAD_CONFIG, "CHECK needs the 'prevResult' that ADD gave");
 	if (cni_node_open(&c->conf, false, &c->node, e) < 0)
 		return CNI_FAILED;
-	if (c->node.dir >= 0 && cni_leases_read(&c->env, &c->node, &c->leases, e) < 0)
+	if (c->node.dir >= 0 && cni_leases_read(&c->conf, &c->env, &c->node, &c->leases, e) < 0)
 		return CNI_FAILED;
 	n = cni_ips(&c->conf, &c->leases, ip);
 	if (c->leases.n == 0 || n == 0 || n < c->conf.sets.sets)

@@ -126,6 +126,8 @@ struct cni_node {
 /* make: as createNode says. Without it a cluster or node that isn't there is success with dir -1. */
 int cni_node_open(const struct cni_conf *c, bool make, struct cni_node *n, struct cni_error *e);
 void cni_node_close(struct cni_node *n);
+/* That the node's directory is one of ipamfs: for when a file isn't where it should be. */
+int cni_node_check(const struct cni_conf *c, const struct cni_node *n, struct cni_error *e);
 /* Take back a node that this call made and that has no lease. */
 void cni_node_undo(const struct cni_conf *c, struct cni_node *n);
 /* The node's blocks, at most max; how many there are, or CNI_FAILED. */
@@ -155,10 +157,11 @@ int cni_lease_name(const struct cni_env *env, unsigned i, char out[NAME_MAX + 1]
 int cni_leases_claim(const struct cni_conf *c, const struct cni_env *env, struct cni_node *n, struct cni_leases *l,
 		     struct cni_error *e);
 /* Read those that there are. */
-int cni_leases_read(const struct cni_env *env, const struct cni_node *n, struct cni_leases *l, struct cni_error *e);
+int cni_leases_read(const struct cni_conf *c, const struct cni_env *env, const struct cni_node *n, struct cni_leases *l,
+		    struct cni_error *e);
 /* Release what this call made (once), or all of the attachment. */
 void cni_leases_undo(const struct cni_env *env, const struct cni_node *n, struct cni_leases *l);
-int cni_leases_release(const struct cni_env *env, const struct cni_node *n, struct cni_error *e);
+int cni_leases_release(const struct cni_conf *c, const struct cni_env *env, const struct cni_node *n, struct cni_error *e);
 
 /* ---- results (result.c) */
 struct cni_ip {

@@ -2,7 +2,8 @@
  * when nobody knows of it. So the work is another process's: this one waits, and goes when it has waited enough; that one
  * takes back what it did if its answer finds nobody.
  *
- * Between them, over a socket: frames of a header and a text. The last one is acknowledged with a byte once it is printed.
+ * Between them, over a socket: frames of a header and a text. The last one is acknowledged with a byte once it is printed, where there is
+ * something to take back.
  */
 #include "cni.h"
 
@@ -14,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 struct frame {
@@ -61,27 +64,36 @@ static void leave(void)
 		close(null);
 }
 
+static bool send_answer(int fd, struct frame *f, const json_t *out)
+{
+	char *text = f->status == 0 && out != NULL ? json_dumps(out, JSON_INDENT(4)) : NULL;
+	struct iovec part[2] = { { f, sizeof *f }, { text, 0 } };
+	struct msghdr message = { .msg_iov = part, .msg_iovlen = 2 };
+	bool sent;
+
+	if (f->status == 0 && out != NULL && text == NULL)
+		f->status = cni_fail(&f->error, CNI_IO, "out of memory");
+	f->size = part[1].iov_len = text == NULL ? 0 : strlen(text);
+	/* An answer is far smaller than a socket's buffer: it goes whole. */
+	sent = sendmsg(fd, &message, MSG_NOSIGNAL) == (ssize_t)(sizeof *f + f->size);
+	free(text);
+	return sent;
+}
+
 static void work_for(int fd, struct cni_call *c, const struct cni_work *w)
 {
 	struct frame f = { 0 };
-	char *text = NULL, ack;
+	char ack;
 	bool sent;
 
 	leave();
 	c->alive = tell_alive;
 	c->arg = &fd;
 	f.status = w->work(c, &f.error);
-	if (f.status == 0 && c->out != NULL) {
-		text = json_dumps(c->out, JSON_INDENT(4));
-		if (text == NULL)
-			f.status = cni_fail(&f.error, CNI_IO, "out of memory");
-		f.size = text == NULL ? 0 : strlen(text);
-	}
-	sent = put_all(fd, &f, sizeof f) && (f.size == 0 || put_all(fd, text, f.size));
+	sent = send_answer(fd, &f, c->out);
 	/* What failed has taken back its own. */
-	if (f.status == 0 && (!sent || recv(fd, &ack, 1, 0) != 1) && w->undo != NULL)
+	if (f.status == 0 && w->undo != NULL && (!sent || recv(fd, &ack, 1, 0) != 1))
 		w->undo(c);
-	free(text);
 }
 
 /* ---- the one that waits -------------------------------------------------------------------------------------------------- */
@@ -109,7 +121,7 @@ static bool get_all(int fd, void *data, size_t size, int seconds)
 	return true;
 }
 
-static int wait_for(int fd, const struct cni_call *c, const struct cni_work *w, struct cni_error *e)
+static int wait_for(int fd, const struct cni_call *c, const struct cni_work *w, struct cni_error *e, bool *answered)
 {
 	struct frame f;
 	char *text;
@@ -124,12 +136,13 @@ static int wait_for(int fd, const struct cni_call *c, const struct cni_work *w, 
 		free(text);
 		return cni_fail(e, CNI_IO, "the answer was lost");
 	}
+	*answered = true;
 	rc = f.status;
 	if (rc == 0 && f.size > 0 && (fwrite(text, f.size, 1, stdout) != 1 || putchar('\n') == EOF || fflush(stdout) != 0))
 		rc = cni_fail(e, CNI_IO, "the answer can't be written");
 	else if (rc < 0)
 		*e = f.error;
-	if (rc == 0)
+	if (rc == 0 && w->undo != NULL)
 		put_all(fd, "", 1);
 	free(text);
 	return rc;
@@ -137,6 +150,7 @@ static int wait_for(int fd, const struct cni_call *c, const struct cni_work *w, 
 
 int cni_guard(struct cni_call *c, const struct cni_work *w, struct cni_error *e)
 {
+	bool answered = false;
 	int pair[2], rc;
 	pid_t pid;
 
@@ -158,7 +172,9 @@ int cni_guard(struct cni_call *c, const struct cni_work *w, struct cni_error *e)
 		_exit(0);
 	}
 	close(pair[1]);
-	rc = wait_for(pair[0], c, w, e);
+	rc = wait_for(pair[0], c, w, e, &answered);
 	close(pair[0]);
+	if (answered)
+		waitpid(pid, NULL, 0); /* it has nothing more to do than to end */
 	return rc;
 }

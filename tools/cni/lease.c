@@ -73,7 +73,8 @@ static int read_lease(int fd, struct cni_lease *l, struct cni_error *e)
 	return 0;
 }
 
-int cni_leases_read(const struct cni_env *env, const struct cni_node *n, struct cni_leases *l, struct cni_error *e)
+int cni_leases_read(const struct cni_conf *c, const struct cni_env *env, const struct cni_node *n, struct cni_leases *l,
+		    struct cni_error *e)
 {
 	char name[NAME_MAX + 1];
 	int rc = 0;
@@ -86,7 +87,7 @@ int cni_leases_read(const struct cni_env *env, const struct cni_node *n, struct 
 			return CNI_FAILED;
 		fd = openat(n->dir, name, O_RDONLY | O_CLOEXEC);
 		if (fd < 0 && errno == ENOENT)
-			break;
+			return l->n == 0 ? cni_node_check(c, n, e) : 0;
 		if (fd < 0)
 			return cni_fail_errno(e, CNI_TRY_AGAIN, errno, "lease %s can't be opened", name);
 		rc = read_lease(fd, &l->lease[l->n], e);
@@ -210,33 +211,39 @@ static int set_wants(int fd, const struct want want[CIDR_FAMILIES], struct cni_l
 	return rc;
 }
 
+/* All at once, and durable before we answer, as the lease is from then on: a lease whose owner nobody knows couldn't be collected after a crash. */
 static int set_attributes(int fd, const struct cni_conf *c, const struct cni_env *env, struct cni_error *e)
 {
 	const struct {
 		const char *name, *value;
 	} list[] = {
-		{ "user.ifname", env->ifname },
-		{ "user.netns", env->netns },
-		{ "user.network", c->name },
-		{ "user.pod", env->pod },
-		{ "user.pod-uid", env->pod_uid },
-		{ "user.container-id", env->container }, /* the last one: with it the lease is complete */
+		{ "container-id", env->container }, { "ifname", env->ifname }, { "netns", env->netns },
+		{ "network", c->name },		    { "pod", env->pod },       { "pod-uid", env->pod_uid },
 	};
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	int rc = 0;
 
-	for (size_t i = 0; i < sizeof list / sizeof *list; i++)
-		if (list[i].value != NULL && list[i].value[0] != 0 &&
-		    fsetxattr(fd, list[i].name, list[i].value, strlen(list[i].value), 0) < 0)
-			return cni_fail_errno(e, CNI_IO, errno, "the lease's attribute %s can't be set", list[i].name);
-	/* A lease whose owner nobody knows couldn't be collected after a crash: they are durable before we answer. */
-	if (fsync(fd) < 0)
-		return cni_fail_errno(e, CNI_IO, errno, "the lease's attributes can't be stored");
-	return 0;
+	for (size_t i = 0; out != NULL && i < sizeof list / sizeof *list; i++)
+		if (list[i].value != NULL && list[i].value[0] != 0)
+			fprintf(out, "%s=%s%c", list[i].name, list[i].value, 0);
+	if (out == NULL || fclose(out) != 0)
+		rc = cni_fail(e, CNI_IO, "out of memory");
+	else if (fsetxattr(fd, "user.ipam.attributes", text, size, 0) < 0)
+		rc = cni_fail_errno(e, CNI_IO, errno, "the lease's attributes can't be stored");
+	free(text);
+	return rc;
 }
 
-static int create(const struct cni_node *n, const char *name, bool *made, struct cni_error *e)
+static int create(const struct cni_conf *c, const struct cni_node *n, const char *name, bool *made, struct cni_error *e)
 {
-	int fd = openat(n->dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	char path[32 + NAME_MAX];
+	int fd;
 
+	/* Ephemeral until it has its attributes: what ends before that leaves nothing. */
+	snprintf(path, sizeof path, ".ipam/ephemeral/%s", name);
+	fd = openat(n->dir, path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	*made = fd >= 0;
 	if (fd < 0 && errno == EEXIST) /* asked again: the same answer */
 		fd = openat(n->dir, name, O_RDWR | O_CLOEXEC);
@@ -246,7 +253,10 @@ static int create(const struct cni_node *n, const char *name, bool *made, struct
 		return cni_fail(e, CNI_NO_ADDRESS, "no address is left in the node's blocks");
 	if (errno == EDQUOT)
 		return cni_fail(e, CNI_NO_ADDRESS, "the node holds as many leases as its max-leases allows");
-	return cni_fail_errno(e, errno == ENOENT || errno == ESTALE ? CNI_TRY_AGAIN : CNI_IO, errno, "lease %s can't be made", name);
+	fd = errno;
+	if (fd == ENOENT && cni_node_check(c, n, e) < 0)
+		return CNI_FAILED;
+	return cni_fail_errno(e, fd == ENOENT || fd == ESTALE ? CNI_TRY_AGAIN : CNI_IO, fd, "lease %s can't be made", name);
 }
 
 static int claim_one(const struct cni_conf *c, const struct cni_env *env, struct cni_node *n, struct cni_leases *l,
@@ -260,7 +270,7 @@ static int claim_one(const struct cni_conf *c, const struct cni_env *env, struct
 	if (rc < 0)
 		return rc;
 	find_wants(c, l->n, want);
-	fd = create(n, name, &l->made[l->n], e);
+	fd = create(c, n, name, &l->made[l->n], e);
 	if (fd < 0)
 		return CNI_FAILED;
 	rc = read_lease(fd, &l->lease[l->n], e);
@@ -363,7 +373,7 @@ void cni_leases_undo(const struct cni_env *env, const struct cni_node *n, struct
 	}
 }
 
-int cni_leases_release(const struct cni_env *env, const struct cni_node *n, struct cni_error *e)
+int cni_leases_release(const struct cni_conf *c, const struct cni_env *env, const struct cni_node *n, struct cni_error *e)
 {
 	char name[NAME_MAX + 1];
 
@@ -378,7 +388,11 @@ int cni_leases_release(const struct cni_env *env, const struct cni_node *n, stru
 	while (count-- > 0) {
 		if (cni_lease_name(env, count, name, e) < 0)
 			return CNI_FAILED;
-		if (unlinkat(n->dir, name, 0) < 0 && errno != ENOENT)
+		if (unlinkat(n->dir, name, 0) == 0)
+			continue;
+		if (errno == ENOENT && cni_node_check(c, n, e) < 0)
+			return CNI_FAILED;
+		if (errno != ENOENT && e->code == 0)
 			return cni_fail_errno(e, errno == ENOTCONN || errno == ESHUTDOWN ? CNI_TRY_AGAIN : CNI_IO, errno,
 					      "lease %s can't be released", name);
 	}

@@ -84,18 +84,24 @@ static int only_cluster(const struct cni_conf *c, bool make, struct cni_node *n,
 	return 0;
 }
 
-static int open_mount(const struct cni_conf *c, struct cni_node *n, struct cni_error *e)
+/* Asked where something isn't there, since then it may be for want of the mount. */
+int cni_node_check(const struct cni_conf *c, const struct cni_node *n, struct cni_error *e)
 {
 	struct statfs st;
 
-	n->mount = open_directory(AT_FDCWD, c->mount);
-	if (n->mount < 0)
-		return cni_fail_errno(e, CNI_TRY_AGAIN, -n->mount, "ipamfs is not mounted on %s", c->mount);
 	if (fstatfs(n->mount, &st) < 0)
 		return cni_fail_errno(e, CNI_TRY_AGAIN, errno, "ipamfs on %s doesn't answer", c->mount);
 	if (st.f_type != FUSE_MAGIC || faccessat(n->mount, ".ipam/version", F_OK, 0) < 0)
 		return cni_fail(e, CNI_TRY_AGAIN, "ipamfs is not mounted on %s", c->mount);
 	return 0;
+}
+
+static int open_mount(const struct cni_conf *c, struct cni_node *n, struct cni_error *e)
+{
+	n->mount = open_directory(AT_FDCWD, c->mount);
+	if (n->mount < 0)
+		return cni_fail_errno(e, CNI_TRY_AGAIN, -n->mount, "ipamfs is not mounted on %s", c->mount);
+	return c->cluster == NULL ? cni_node_check(c, n, e) : 0;
 }
 
 static int open_cluster(const struct cni_conf *c, bool make, struct cni_node *n, int *out, struct cni_error *e)
@@ -107,6 +113,8 @@ static int open_cluster(const struct cni_conf *c, bool make, struct cni_node *n,
 	if (n->cluster[0] == 0)
 		return 0; /* none, so there is nothing in it either */
 	*out = open_directory(n->mount, n->cluster);
+	if (*out == -ENOENT && cni_node_check(c, n, e) < 0)
+		return CNI_FAILED;
 	if (*out == -ENOENT && !make)
 		return 0;
 	if (*out == -ENOENT)
@@ -141,7 +149,9 @@ int cni_node_open(const struct cni_conf *c, bool make, struct cni_node *n, struc
 		rc = open_cluster(c, make, n, &cluster, e);
 	if (rc == 0 && cluster >= 0) {
 		n->dir = open_directory(cluster, c->node);
-		if (n->dir == -ENOENT && make)
+		if (n->dir == -ENOENT)
+			rc = cni_node_check(c, n, e);
+		if (rc == 0 && n->dir == -ENOENT && make)
 			rc = make_node(c, cluster, n, e);
 		if (rc == 0 && n->dir < 0 && n->dir != -ENOENT)
 			rc = cni_fail_errno(e, CNI_TRY_AGAIN, -n->dir, "%s/%s/%s", c->mount, n->cluster, c->node);

@@ -1,4 +1,4 @@
-/* Keeping: a lease gets its attributes and lasts from then on, ephemeral or not, in one step. */
+/* A lease gets attributes in one durable step, which may also make it last where it was ephemeral. */
 #include "change.h"
 
 #include <errno.h>
@@ -19,7 +19,7 @@ static size_t bytes_after(const struct lease *l, const struct xattr *list)
 	return bytes;
 }
 
-static int keep_reserve(struct ipam *ipam, struct change *c)
+static int describe_reserve(struct ipam *ipam, struct change *c)
 {
 	uint32_t h = registry_find_lease(&ipam->registry, c->id);
 	struct lease *l = h == 0 ? NULL : registry_lease(&ipam->registry, h);
@@ -38,16 +38,16 @@ static int keep_reserve(struct ipam *ipam, struct change *c)
 	return 0;
 }
 
-static int keep_apply(struct ipam *ipam, struct change *c)
+static int describe_apply(struct ipam *ipam, struct change *c)
 {
-	int rc = store_keep_lease(ipam->store, c->id, c->now, c->row.generation);
+	int rc = store_describe_lease(ipam->store, c->id, c->keep, c->now, c->row.generation);
 
 	for (const struct xattr *x = c->xattr; rc == 0 && x != NULL; x = x->next)
 		rc = store_put_xattr(ipam->store, c->id, x->data, xattr_value(x), x->value_size);
 	return rc;
 }
 
-static void keep_settle(struct ipam *ipam, struct change *c)
+static void describe_settle(struct ipam *ipam, struct change *c)
 {
 	struct lease *l = registry_lease(&ipam->registry, c->lease);
 
@@ -61,13 +61,14 @@ static void keep_settle(struct ipam *ipam, struct change *c)
 		c->xattr = x->next;
 		lease_xattr_link(l, x);
 	}
-	l->ephemeral = l->dropped = false;
+	if (c->keep)
+		l->ephemeral = l->dropped = false;
 	l->ctime = c->now;
 	l->generation++; /* attributes may have been set meanwhile: not what was stored, but what comes after it */
 	object_of_lease(&ipam->registry, l, &c->object);
 	c->has_object = true;
 }
 
-const struct change_type change_lease_keep = {
-	.reserve = keep_reserve, .apply = keep_apply, .settle = keep_settle, .several = true
+const struct change_type change_lease_describe = {
+	.reserve = describe_reserve, .apply = describe_apply, .settle = describe_settle, .several = true
 };
