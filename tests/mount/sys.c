@@ -21,6 +21,34 @@ static int sync_file(const char *path)
 	return fd < 0 || fsync(fd) < 0 ? -1 : close(fd);
 }
 
+/* Make a file, say so, and keep it open until killed. */
+static int hold_file(const char *path)
+{
+	if (open(path, O_CREAT | O_RDWR | O_EXCL, 0666) < 0)
+		return -1;
+	puts("held");
+	fflush(stdout);
+	for (;;)
+		pause();
+}
+
+/* Write the text, fsync; what the file says of a refusal goes to stdout. */
+static int import_text(const char *path, const char *text)
+{
+	int fd = open(path, O_RDWR);
+	char buffer[65536];
+	ssize_t n;
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		return -1;
+	if (fsync(fd) == 0)
+		return close(fd);
+	n = pread(fd, buffer, sizeof buffer, 0);
+	if (n > 0)
+		fwrite(buffer, (size_t)n, 1, stdout);
+	return close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	const char *call = argc > 2 ? argv[1] : "", *a = argc > 2 ? argv[2] : "", *b = argc > 3 ? argv[3] : "";
@@ -50,6 +78,10 @@ int main(int argc, char **argv)
 		rc = make_file(a, O_EXCL);
 	else if (strcmp(call, "fsync") == 0)
 		rc = sync_file(a);
+	else if (strcmp(call, "hold") == 0)
+		rc = hold_file(a);
+	else if (strcmp(call, "import") == 0)
+		rc = import_text(a, b);
 	else {
 		fprintf(stderr, "usage: sys CALL PATH [PATH]\n");
 		return 2;

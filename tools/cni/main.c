@@ -77,6 +77,8 @@ static int versions(const char *text, size_t size)
 
 static int run(struct cni_call *c, const char *text, size_t size, struct cni_error *e)
 {
+	int rc;
+
 	if (cni_conf_parse(&c->conf, text, size, &c->env, c->env.command == CNI_DEL, e) < 0)
 		return CNI_FAILED;
 	if (c->conf.version < since[c->env.command])
@@ -84,7 +86,10 @@ static int run(struct cni_call *c, const char *text, size_t size, struct cni_err
 				cni_version_name[since[c->env.command]], cni_version_name[c->conf.version]);
 	if (c->conf.data_dir && c->env.command == CNI_ADD)
 		fputs("ipamfs: 'dataDir' is host-local's and means nothing here\n", stderr);
-	return cni_guard(c, &works[c->env.command], e);
+	rc = cni_guard(c, &works[c->env.command], e);
+	if (c->env.command == CNI_STATUS && e->code == CNI_TRY_AGAIN)
+		e->code = CNI_NOT_AVAILABLE; /* that is how it says so */
+	return rc;
 }
 
 int main(int argc, char **argv)

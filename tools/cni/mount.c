@@ -35,11 +35,14 @@ bool cni_value(const char *text, const char *key, char *out, size_t room)
 {
 	size_t size = strlen(key);
 
-	for (const char *line = text; *line != 0; line += strcspn(line, "\n"), line += *line == '\n')
-		if (strncmp(line, key, size) == 0 && line[size] == ' ') {
-			snprintf(out, room, "%.*s", (int)strcspn(line + size + 1, "\n"), line + size + 1);
+	for (const char *line = text; *line != 0; line += strcspn(line, "\n"), line += *line == '\n') {
+		const char *p = line + (strncmp(line, "# ", 2) == 0 ? 2 : 0); /* inherited settings are shown so */
+
+		if (strncmp(p, key, size) == 0 && p[size] == ' ') {
+			snprintf(out, room, "%.*s", (int)strcspn(p + size + 1, " \n"), p + size + 1);
 			return true;
 		}
+	}
 	return false;
 }
 

@@ -58,10 +58,7 @@ static int check_cluster(struct cni_call *c, struct cni_error *e)
 
 int cni_status(struct cni_call *c, struct cni_error *e)
 {
-	if (cni_node_open(&c->conf, false, &c->node, e) < 0) {
-		if (e->code == CNI_TRY_AGAIN)
-			e->code = CNI_NOT_AVAILABLE;
+	if (cni_node_open(&c->conf, false, &c->node, e) < 0)
 		return CNI_FAILED;
-	}
 	return c->node.dir >= 0 ? check_node(c, e) : check_cluster(c, e);
 }

@@ -2,7 +2,10 @@
 #ifndef IPAMCTL_CTL_H
 #define IPAMCTL_CTL_H
 
+#include "cidr.h"
+
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum { CTL_DONE = 0, CTL_REFUSED = 1, CTL_USAGE = 2 };
@@ -14,7 +17,7 @@ struct command {
 	const char *usage;                 /* whole, from "usage:" on */
 };
 
-extern const struct command command_init, command_check;
+extern const struct command command_init, command_check, command_import, command_export, command_gc;
 
 /* "ipamctl: ..." on stderr; returns the status given. */
 int ctl_fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -22,6 +25,45 @@ int ctl_fail(int status, const char *format, ...) __attribute__((format(printf, 
 const char *ctl_suggest(const char *word, const char *const *words);
 /* The database of a mount, for a directory that is one: true, and its path. */
 bool ctl_mount_source(const char *directory, char out[4096]);
+
+/* ---- where a command works (target.c) */
+enum { TARGET_MOUNT = 1000, TARGET_CLUSTER, TARGET_NODE };
+#define TARGET_OPTIONS                                                                                              \
+	{ "mount", required_argument, NULL, TARGET_MOUNT }, { "cluster", required_argument, NULL, TARGET_CLUSTER },    \
+	{                                                                                                             \
+		"node", required_argument, NULL, TARGET_NODE                                                          \
+	}
+struct target {
+	const char *mount, *cluster, *node;
+	char *path, *cluster_path; /* of the node's directory, of the cluster's */
+	char cluster_name[256], node_name[256];
+};
+/* Takes an option if it is one of these. */
+bool target_option(struct target *t, int option, const char *value);
+/* Fill in what wasn't said and see that it is there: a status, with the message given. */
+int target_find(struct target *t);
+void target_free(struct target *t);
+
+struct names {
+	char **name;
+	size_t n, room;
+};
+/* The names of the node's leases; to be freed in any case. */
+int target_leases(const struct target *t, struct names *out);
+void names_free(struct names *n);
+
+/* What a lease's file tells (lease_file.c). Attributes that aren't there are empty. */
+struct lease_file {
+	uint32_t generation; /* read first */
+	uint64_t id;
+	int64_t changed;     /* seconds since the epoch: when it was made, renewed or described last */
+	char container[512], ifname[64], netns[1024], network[256], pod[512];
+	bool has[CIDR_FAMILIES];
+	u128 addr[CIDR_FAMILIES];
+};
+int lease_file_read(const struct target *t, const char *name, struct lease_file *out); /* -errno */
+/* "10.244.0.2 fd00::2" */
+void lease_file_addresses(const struct lease_file *l, char *out, size_t room);
 
 /* A bar on stderr, if that is a terminal; otherwise nothing. total 0: not known. */
 struct progress {

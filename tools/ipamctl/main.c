@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct command *const commands[] = { &command_init, &command_check };
+static const struct command *const commands[] = {
+	&command_init, &command_check, &command_gc, &command_import, &command_export,
+};
 
 enum { COMMANDS = sizeof commands / sizeof *commands };
 

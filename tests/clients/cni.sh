@@ -1,0 +1,206 @@
+# The CNI plugin by its protocol: every command, every version's shape, every code, over a real mount.
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/cni_lib.sh"
+
+mount_fs
+make_cluster prod
+node=$M/prod/n1
+leases() { ls "$node" | tr '\n' ' ' | sed 's/ $//'; }
+add() { plugin "$CNI" ADD "$1" "$(conf "${VERSION:-1.1.0}" "${2-}" "${3-}")"; }
+del() { plugin "$CNI" DEL "$1" "$(conf 1.1.0 "${2-}" "${3-}")"; }
+
+# ---- versions
+for VERSION in 0.1.0 0.2.0 0.3.0 0.3.1 0.4.0 1.0.0 1.1.0; do
+	ok "$VERSION: ADD" add v1 ',"routes":[{"dst":"0.0.0.0/0","mtu":1400},{"dst":"::/0","gw":"fd00:10:244::1"}]'
+	case $VERSION in
+	0.1.0 | 0.2.0) wanted='{"cniVersion":"'$VERSION'","dns":{},"ip4":{"gateway":"10.244.0.1","ip":"10.244.0.2/24","routes":[{"dst":"0.0.0.0/0"}]},"ip6":{"gateway":"fd00:10:244::1","ip":"fd00:10:244::2/64","routes":[{"dst":"::/0","gw":"fd00:10:244::1"}]}}' ;;
+	0.*) wanted='{"cniVersion":"'$VERSION'","dns":{},"ips":[{"address":"10.244.0.2/24","gateway":"10.244.0.1","version":"4"},{"address":"fd00:10:244::2/64","gateway":"fd00:10:244::1","version":"6"}],"routes":[{"dst":"0.0.0.0/0"},{"dst":"::/0","gw":"fd00:10:244::1"}]}' ;;
+	1.0.0) wanted='{"cniVersion":"'$VERSION'","dns":{},"ips":[{"address":"10.244.0.2/24","gateway":"10.244.0.1"},{"address":"fd00:10:244::2/64","gateway":"fd00:10:244::1"}],"routes":[{"dst":"0.0.0.0/0"},{"dst":"::/0","gw":"fd00:10:244::1"}]}' ;;
+	1.1.0) wanted='{"cniVersion":"'$VERSION'","dns":{},"ips":[{"address":"10.244.0.2/24","gateway":"10.244.0.1"},{"address":"fd00:10:244::2/64","gateway":"fd00:10:244::1"}],"routes":[{"dst":"0.0.0.0/0","mtu":1400},{"dst":"::/0","gw":"fd00:10:244::1"}]}' ;;
+	esac
+	same "$VERSION: its shape" "$wanted" "$(jq -Sc . "$WORK/out")"
+done
+unset VERSION
+same "asked seven times, one lease" "v1.eth0" "$(leases)"
+plugin "$CNI" ADD v1 "$(conf "")"
+same "no version is 0.1.0" "0.1.0" "$(jq -r .cniVersion "$WORK/out")"
+code "a version of the future" 1 ADD x "$(conf 9.9.9)"
+code "CHECK before 0.4.0" 1 CHECK v1 "$(conf 0.3.1)"
+code "GC before 1.1.0" 1 GC "" "$(conf 1.0.0)"
+code "STATUS before 1.1.0" 1 STATUS "" "$(conf 1.0.0)"
+plugin "$CNI" VERSION "" '{"cniVersion":"0.4.0"}'
+same "VERSION" '{"cniVersion":"0.4.0","supportedVersions":["0.1.0","0.2.0","0.3.0","0.3.1","0.4.0","1.0.0","1.1.0"]}' "$(jq -Sc . "$WORK/out")"
+
+# ---- the node, and what the lease remembers
+same "the first ADD made the node" "10.244.0.0/24 fd00:10:244::/64" "$(tr '\n' ' ' <"$node/.ipam/cidrs" | sed 's/ $//')"
+ARGS="IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME=cart-0;K8S_POD_INFRA_CONTAINER_ID=zz;K8S_POD_UID=u-1" add pod1
+same "attributes" "pod1 eth0 net /run/netns/none shop/cart-0 u-1" "$(for a in container-id ifname network netns pod pod-uid; do getfattr --absolute-names --only-values -n user.$a "$node/pod1.eth0"; echo; done | tr '\n' ' ' | sed 's/ $//')"
+ok "grep finds the pod in the table" grep -q "shop/cart-0.* pod1 .* net .*/run/netns/none" "$node/.ipam/leases"
+ok "and this boot" grep -q "pod1.*$(cat /proc/sys/kernel/random/boot_id)" "$M/prod/.ipam/leases"
+same "it lasts, though it began as an ephemeral one" "" "$(ls "$node/.ipam/ephemeral")"
+code "a node that isn't there and not to be made" 103 ADD x "$(conf 1.1.0 ',"node":"n7","createNode":false')"
+ok "another node is made" plugin "$CNI" ADD x "$(conf 1.1.0 ',"node":"n2"')"
+same "with blocks of its own" "10.244.1.2/24 fd00:10:244:1::2/64" "$(addresses)"
+printf 'nameserver 10.0.0.10\nnameserver fd00::10\nsearch a.b c\noptions ndots:5\ndomain d.e\n# x\n' >"$WORK/resolv"
+add dns ',"resolvConf":"'"$WORK"'/resolv"'
+same "resolvConf" '{"domain":"d.e","nameservers":["10.0.0.10","fd00::10"],"options":["ndots:5"],"search":["a.b","c"]}' "$(jq -Sc .dns "$WORK/out")"
+code "a resolvConf that can't be read" 5 ADD x "$(conf 1.1.0 ',"resolvConf":"/nonexistent"')"
+same "left nothing" "dns.eth0 pod1.eth0 v1.eth0" "$(leases)"
+
+# ---- DEL
+ok "DEL" del pod1
+same "releases" "dns.eth0 v1.eth0" "$(leases)"
+ok "DEL again" del pod1
+NETNS='' ok "DEL without a namespace" del dns
+ok "DEL with a prevResult that is none" del nobody "" ',"prevResult":"x"'
+ok "DEL with addresses and ranges that are none" del nobody ',"ranges":"x","routes":7' ',"runtimeConfig":{"ips":5}'
+ok "DEL of a node that isn't there" del nobody ',"node":"n8"'
+ok "DEL of a cluster that isn't there" del nobody ',"cluster":"other"'
+same "which makes none" "n1 n2" "$(ls "$M/prod" | tr '\n' ' ' | sed 's/ $//')"
+ok "DEL of the last" del v1
+
+# ---- bad requests
+NETNS='' code "no namespace" 4 ADD x "$(conf 1.1.0)"
+IFNAME='' code "no interface" 4 ADD x "$(conf 1.1.0)"
+IFNAME=much-too-long-name code "an interface's name too long" 4 ADD x "$(conf 1.1.0)"
+IFNAME=a/b code "an interface's name with a slash" 4 ADD x "$(conf 1.1.0)"
+code "no container" 4 ADD "" "$(conf 1.1.0)"
+code "a container with a slash" 4 ADD ../x "$(conf 1.1.0)"
+code "a container too long" 4 ADD "$(printf 'x%.0s' $(seq 260))" "$(conf 1.1.0)"
+code "no such command" 4 EXPLODE x "$(conf 1.1.0)"
+ARGS=junk code "CNI_ARGS that are none" 4 ADD x "$(conf 1.1.0)"
+code "no JSON" 6 ADD x '{"cniVersion"'
+code "JSON that is no object" 6 ADD x '[]'
+code "nothing" 6 ADD x ''
+code "no ipam" 7 ADD x '{"cniVersion":"1.1.0","name":"net"}'
+code "no name" 7 ADD x '{"cniVersion":"1.1.0","ipam":{"type":"ipamfs","mount":"'"$M"'"}}'
+code "a cluster that isn't there" 7 ADD x "$(conf 1.1.0 ',"cluster":"other"')"
+code "a node's name with a slash" 7 ADD x "$(conf 1.1.0 ',"node":"../x"')"
+code "routes that are none" 7 ADD x "$(conf 1.1.0 ',"routes":[{"dst":"x"}]')"
+mkdir "$M/second"
+code "two clusters and no choice" 7 ADD x "$(conf 1.1.0)"
+ok "the choice" add x ',"cluster":"prod"'
+del x ',"cluster":"prod"'
+rmdir "$M/second"
+
+# ---- ranges, as host-local has them
+add r1 ',"subnet":"10.244.0.0/24","rangeStart":"10.244.0.100","rangeEnd":"10.244.0.101","gateway":"10.244.0.254","dataDir":"/x"'
+same "one range" "10.244.0.100/24" "$(addresses)"
+same "its gateway" "10.244.0.254" "$(jq -r '.ips[0].gateway' "$WORK/out")"
+ok "dataDir is said to mean nothing" grep -q dataDir "$WORK/err"
+add r2 ',"subnet":"10.244.0.0/24","rangeStart":"10.244.0.100","rangeEnd":"10.244.0.101"'
+same "its second address" "10.244.0.101/24" "$(addresses)"
+code "no third" 100 ADD r3 "$(conf 1.1.0 ',"subnet":"10.244.0.0/24","rangeStart":"10.244.0.100","rangeEnd":"10.244.0.101"')"
+sets='[[{"subnet":"10.244.0.0/24","rangeStart":"10.244.0.100","rangeEnd":"10.244.0.101"},{"subnet":"10.244.0.0/24","rangeStart":"10.244.0.120","rangeEnd":"10.244.0.121","gateway":"10.244.0.120"}],[{"subnet":"fd00:10:244::/64","rangeStart":"fd00:10:244::100"}]]'
+add r3 ',"ranges":'"$sets"
+same "the next alternative, without its gateway, and the second set" "10.244.0.121/24 fd00:10:244::100/64" "$(addresses)"
+code "a set that fails leaves nothing of the other" 100 ADD r4 "$(conf 1.1.0 ',"ranges":[[{"subnet":"fd00:10:244::/64"}],[{"subnet":"10.244.0.0/24","rangeStart":"10.244.0.100","rangeEnd":"10.244.0.101"}]]')"
+same "just those" "r1.eth0 r2.eth0 r3.eth0" "$(leases)"
+add r5 ',"ranges":[[{"subnet":"10.244.0.0/24","rangeEnd":"10.244.0.9"}],[{"subnet":"10.244.0.0/24","rangeStart":"10.244.0.240"}]]'
+same "two addresses of a family" "2" "$(addresses | wc -w)"
+same "in two leases" "r5.eth0 r5.eth0+1" "$(ls "$node" | grep r5 | tr '\n' ' ' | sed 's/ $//')"
+del r5
+same "released together" "r1.eth0 r2.eth0 r3.eth0" "$(leases)"
+add r6 '' ',"runtimeConfig":{"ipRanges":[[{"subnet":"10.244.0.0/24","rangeStart":"10.244.0.150","rangeEnd":"10.244.0.150"}]]}'
+same "runtimeConfig.ipRanges" "10.244.0.150/24" "$(addresses)"
+code "a range outside the blocks" 7 ADD x "$(conf 1.1.0 ',"subnet":"10.99.0.0/24"')"
+ok "which is said" grep -q "outside the blocks.*n1" "$WORK/out"
+code "a subnet with host bits" 7 ADD x "$(conf 1.1.0 ',"subnet":"10.244.0.1/24"')"
+code "a start outside its subnet" 7 ADD x "$(conf 1.1.0 ',"subnet":"10.244.0.0/24","rangeStart":"10.244.1.1"')"
+code "an end before its start" 7 ADD x "$(conf 1.1.0 ',"subnet":"10.244.0.0/24","rangeStart":"10.244.0.9","rangeEnd":"10.244.0.8"')"
+code "ranges that overlap" 7 ADD x "$(conf 1.1.0 ',"ranges":[[{"subnet":"10.244.0.0/24"}],[{"subnet":"10.244.0.0/24"}]]')"
+code "a set of both families" 7 ADD x "$(conf 1.1.0 ',"ranges":[[{"subnet":"10.244.0.0/24"},{"subnet":"fd00:10:244::/64"}]]')"
+code "two of a family, which 0.2.0 can't say" 7 ADD x "$(conf 0.2.0 ',"ranges":[[{"subnet":"10.244.0.0/24","rangeEnd":"10.244.0.9"}],[{"subnet":"10.244.0.0/24","rangeStart":"10.244.0.240"}]]')"
+same "none of which left a lease" "r1.eth0 r2.eth0 r3.eth0 r6.eth0" "$(leases)"
+for id in r1 r2 r3 r6; do del $id; done
+
+# ---- requested addresses
+ARGS='IP=10.244.0.77' add q1
+same "CNI_ARGS IP=" "10.244.0.77/24" "$(addresses | cut -d' ' -f1)"
+add q2 '' ',"args":{"cni":{"ips":["10.244.0.78/24","fd00:10:244::78"]}}'
+same "args.cni.ips" "10.244.0.78/24 fd00:10:244::78/64" "$(addresses)"
+add q3 ',"subnet":"10.244.0.0/24"' ',"runtimeConfig":{"ips":["10.244.0.79"]}'
+same "runtimeConfig.ips" "10.244.0.79/24" "$(addresses)"
+ARGS='IP=10.244.0.77' code "one that is held" 101 ADD q4 "$(conf 1.1.0)"
+ARGS='IP=10.99.0.77' code "one outside the blocks" 102 ADD q4 "$(conf 1.1.0)"
+ARGS='IP=10.244.0.1' code "a gateway" 102 ADD q4 "$(conf 1.1.0)"
+ARGS='IP=10.244.0.50' code "one outside the ranges" 102 ADD q4 "$(conf 1.1.0 ',"subnet":"10.244.0.0/24","rangeEnd":"10.244.0.40"')"
+ARGS='IP=x' code "what is no address" 7 ADD q4 "$(conf 1.1.0)"
+same "left nothing" "q1.eth0 q2.eth0 q3.eth0" "$(leases)"
+
+# ---- CHECK
+prev() { printf ',"prevResult":{"cniVersion":"1.1.0","ips":[%s]}' "$1"; }
+six=$(sed -n 2p "$node/q1.eth0")
+ok "CHECK" plugin "$CNI" CHECK q1 "$(conf 1.1.0 "" "$(prev '{"address":"10.244.0.77/24"},{"address":"'"$six"'"}')")"
+same "says nothing" "" "$(cat "$WORK/out")"
+code "CHECK of another address" 104 CHECK q1 "$(conf 1.1.0 "" "$(prev '{"address":"10.244.0.76/24"},{"address":"'"$six"'"}')")"
+code "CHECK of no lease" 104 CHECK nobody "$(conf 1.1.0 "" "$(prev '{"address":"10.244.0.77/24"}')")"
+code "CHECK without prevResult" 7 CHECK q1 "$(conf 1.1.0)"
+
+# ---- GC
+NETWORK=other add g1
+ok "a lease of another node" plugin "$CNI" ADD g2 "$(conf 1.1.0 ',"node":"n2"')"
+touch "$node/by-hand"
+gc() { plugin "$CNI" GC "" "$(conf 1.1.0 "" "${1-}")"; }
+ok "GC without a list" gc
+same "releases nothing" "by-hand g1.eth0 q1.eth0 q2.eth0 q3.eth0" "$(leases)"
+ok "GC with one attachment" gc ',"cni.dev/valid-attachments":[{"containerID":"q2","ifname":"eth0"},{"containerID":"q3","ifname":"eth1"}]'
+same "leaves that, and what isn't of this network" "by-hand g1.eth0 q2.eth0" "$(leases)"
+code "GC with a list that can't be read whole" 7 GC "" "$(conf 1.1.0 "" ',"cni.dev/valid-attachments":[{"containerID":"q2"}]')"
+same "releases nothing" "by-hand g1.eth0 q2.eth0" "$(leases)"
+ok "GC with an empty list" gc ',"cni.dev/valid-attachments":[]'
+same "releases all of the network on the node" "by-hand g1.eth0" "$(leases)"
+same "and none of another node" "g2.eth0 x.eth0" "$(ls "$M/prod/n2" | tr '\n' ' ' | sed 's/ $//')"
+rm "$node/by-hand" "$node/g1.eth0"
+
+# ---- a full node
+put "$M/prod/.ipam/cidrs" "10.244.0.0/16 24
+fd00:10:244::/48 64
+10.250.0.0/29 30"
+ok "STATUS" plugin "$CNI" STATUS "" "$(conf 1.1.0)"
+mkdir "$M/tiny"
+put "$M/tiny/.ipam/cidrs" "10.8.0.0/29 30"
+tiny() { conf 1.1.0 ',"cluster":"tiny","node":"'"$1"'"'; }
+ok "STATUS of a node to be made" plugin "$CNI" STATUS "" "$(tiny t1)"
+ok "its only address" plugin "$CNI" ADD t1 "$(tiny t1)"
+code "STATUS of a full node" 50 STATUS "" "$(tiny t1)"
+code "ADD on a full node" 100 ADD t2 "$(tiny t1)"
+put "$M/tiny/.ipam/settings" "max-blocks 2"
+ok "STATUS of one that may grow" plugin "$CNI" STATUS "" "$(tiny t1)"
+ok "it grows" plugin "$CNI" ADD t2 "$(tiny t1)"
+code "STATUS where no block is left" 50 STATUS "" "$(tiny t3)"
+code "ADD where no block is left" 100 ADD t3 "$(tiny t3)"
+same "no node was made" "t1" "$(ls "$M/tiny")"
+put "$M/tiny/.ipam/settings" "max-leases 2"
+plugin "$CNI" DEL t2 "$(tiny t1)"
+plugin "$CNI" ADD t2 "$(tiny t1)"
+code "past max-leases" 100 ADD t4 "$(tiny t1)"
+
+# ---- many at once
+for i in $(seq 16); do
+	(WORK=$WORK/many$i && mkdir "$WORK" && add "m$i" ',"cluster":"prod"' && addresses >"$WORK/a") &
+	waits[i]=$!
+done
+for i in $(seq 16); do wait "${waits[i]}"; done
+same "16 at once, no address twice" 16 "$(cat "$WORK"/many*/a | cut -d' ' -f1 | sort -u | wc -l)"
+
+# ---- a daemon that hangs, and none
+kill -STOP "$daemon"
+begin=$SECONDS
+code "a daemon that hangs" 11 ADD hang "$(conf 1.1.0 ',"cluster":"prod"')"
+code "STATUS of it" 50 STATUS "" "$(conf 1.1.0 ',"cluster":"prod"')"
+ok "each within 10 seconds" test $((SECONDS - begin)) -le 20
+kill -CONT "$daemon"
+alone() { ! pgrep -x ipamfs-cni; }
+ok "the plugin's helpers end" until_true 20 alone
+ok "no lease is left behind" test ! -e "$node/hang.eth0"
+umount_fs
+code "ADD without a mount" 11 ADD x "$(conf 1.1.0)"
+code "DEL without a mount" 11 DEL x "$(conf 1.1.0)"
+code "STATUS without a mount" 50 STATUS "" "$(conf 1.1.0)"
+mkdir -p "$M/prod/n1"
+code "ADD on the mount point's own directories" 11 ADD x "$(conf 1.1.0 ',"cluster":"prod"')"
+code "DEL there" 11 DEL x "$(conf 1.1.0 ',"cluster":"prod"')"
+ok "VERSION needs none" plugin "$CNI" VERSION "" '{"cniVersion":"1.1.0"}'
+rmdir "$M/prod/n1" "$M/prod"
+check_clean "after it all"

@@ -1,0 +1,204 @@
+/* export — give a node's leases back in the form of another address manager. */
+#include "ctl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char usage[] =
+	"usage: ipamctl export --host-local DIR [--mount DIR] [--cluster NAME] [--node NAME]\n"
+	"           [--network NAME] [--quiet]\n"
+	"\n"
+	"Writes a node's leases (of the host's name unless said) as the CNI plugin host-local\n"
+	"keeps them: a file an address, with the container's id and the interface's name.\n"
+	"DIR (/var/lib/cni/networks/NAME) must not be there, or be empty; it appears whole,\n"
+	"or not at all. A lease without a container's id gets its own name for one.\n"
+	"\n"
+	"  --network NAME   only leases of this network\n";
+
+struct export {
+	struct target target;
+	const char *to, *network;
+	bool quiet;
+	char *temporary;
+	int dir;
+	size_t leases, addresses;
+	uint64_t newest[CIDR_FAMILIES];
+	u128 last[CIDR_FAMILIES];
+};
+
+static int put_file(const struct export *x, const char *name, const char *text)
+{
+	int fd = openat(x->dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	size_t size = strlen(text);
+	int rc = 0;
+
+	if (fd < 0)
+		return -errno;
+	errno = EIO;
+	if (write(fd, text, size) != (ssize_t)size || fsync(fd) < 0)
+		rc = -errno;
+	if (close(fd) < 0 && rc == 0)
+		rc = -errno;
+	return rc;
+}
+
+static int put_lease(struct export *x, const char *name, const struct lease_file *l)
+{
+	char text[1024], addr[CIDR_ADDR_TEXT];
+	const char *id = l->container[0] != 0 ? l->container : name;
+	const char *ifname = l->ifname[0] != 0 ? l->ifname : "eth0";
+	int rc = 0;
+
+	snprintf(text, sizeof text, "%s\r\n%s", id, ifname);
+	for (unsigned f = 0; rc == 0 && f < CIDR_FAMILIES; f++) {
+		if (!l->has[f])
+			continue;
+		cidr_print_addr(f, l->addr[f], addr);
+		rc = put_file(x, addr, text);
+		x->addresses++;
+		/* Inode numbers grow with each lease that is made. */
+		if (l->id > x->newest[f]) {
+			x->newest[f] = l->id;
+			x->last[f] = l->addr[f];
+		}
+	}
+	x->leases++;
+	return rc;
+}
+
+static int put_all(struct export *x)
+{
+	char addr[CIDR_ADDR_TEXT], name[32];
+	struct progress progress;
+	struct names names;
+	int status = target_leases(&x->target, &names), rc = 0;
+
+	progress_begin(&progress, "export", names.n, !x->quiet);
+	for (size_t i = 0; status == CTL_DONE && rc == 0 && i < names.n; i++) {
+		struct lease_file l;
+
+		rc = lease_file_read(&x->target, names.name[i], &l);
+		if (rc == -ENOENT || rc == -ESTALE)
+			rc = 0; /* released meanwhile */
+		else if (rc == 0 && (x->network == NULL || strcmp(x->network, l.network) == 0))
+			rc = put_lease(x, names.name[i], &l);
+		progress_step(&progress);
+	}
+	progress_end(&progress);
+	for (unsigned f = 0; rc == 0 && f < CIDR_FAMILIES; f++)
+		if (x->newest[f] != 0) {
+			cidr_print_addr(f, x->last[f], addr);
+			snprintf(name, sizeof name, "last_reserved_ip.%u", f);
+			rc = put_file(x, name, addr);
+		}
+	if (rc == 0)
+		rc = put_file(x, "lock", "");
+	names_free(&names);
+	return status != CTL_DONE ? status : rc < 0 ? ctl_fail(CTL_REFUSED, "%s: %s", x->temporary, strerror(-rc)) : CTL_DONE;
+}
+
+/* It takes the name of an empty directory, or of none; any other stays, and the name is refused. */
+static int move_into_place(struct export *x)
+{
+	char *copy = strdup(x->to);
+	int parent = copy == NULL ? -1 : open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC), status = CTL_DONE;
+
+	if (parent < 0 || fchmod(x->dir, 0755) < 0 || fsync(x->dir) < 0 || rename(x->temporary, x->to) < 0 || fsync(parent) < 0)
+		status = ctl_fail(CTL_REFUSED, "%s: %s", x->to, strerror(errno));
+	if (parent >= 0)
+		close(parent);
+	free(copy);
+	return status;
+}
+
+static void drop_temporary(const struct export *x)
+{
+	struct names names;
+	struct target t = { .path = x->temporary };
+
+	if (target_leases(&t, &names) == CTL_DONE)
+		for (size_t i = 0; i < names.n; i++)
+			unlinkat(x->dir, names.name[i], 0);
+	names_free(&names);
+	rmdir(x->temporary);
+}
+
+static int parse(struct export *x, int argc, char **argv)
+{
+	enum { TO = 256, NETWORK };
+	static const struct option longs[] = {
+		TARGET_OPTIONS,
+		{ "host-local", required_argument, NULL, TO },
+		{ "network", required_argument, NULL, NETWORK },
+		{ "quiet", no_argument, NULL, 'q' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "hq", longs, NULL)) != -1) {
+		if (target_option(&x->target, c, optarg))
+			continue;
+		if (c == TO)
+			x->to = optarg;
+		else if (c == NETWORK)
+			x->network = optarg;
+		else if (c == 'q')
+			x->quiet = true;
+		else {
+			fputs(usage, c == 'h' ? stdout : stderr);
+			return c == 'h' ? -1 : CTL_USAGE;
+		}
+	}
+	if (optind != argc || x->to == NULL)
+		return ctl_fail(CTL_USAGE, "say where to: --host-local DIR");
+	return CTL_DONE;
+}
+
+static int export(struct export *x)
+{
+	size_t n = strlen(x->to);
+	int status;
+
+	while (n > 1 && x->to[n - 1] == '/')
+		n--;
+	if (asprintf(&x->temporary, "%.*s.XXXXXX", (int)n, x->to) < 0)
+		return ctl_fail(CTL_REFUSED, "out of memory");
+	if (mkdtemp(x->temporary) == NULL)
+		return ctl_fail(CTL_REFUSED, "%s: %s", x->temporary, strerror(errno));
+	x->dir = open(x->temporary, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	status = x->dir < 0 ? ctl_fail(CTL_REFUSED, "%s: %s", x->temporary, strerror(errno)) : put_all(x);
+	if (status == CTL_DONE)
+		status = move_into_place(x);
+	if (status != CTL_DONE)
+		drop_temporary(x);
+	else if (!x->quiet)
+		printf("%s: %zu leases, %zu addresses\n", x->to, x->leases, x->addresses);
+	return status;
+}
+
+static int run(int argc, char **argv)
+{
+	struct export x = { .dir = -1 };
+	int status = parse(&x, argc, argv);
+
+	if (status == CTL_DONE)
+		status = target_find(&x.target);
+	if (status == CTL_DONE)
+		status = export(&x);
+	if (x.dir >= 0)
+		close(x.dir);
+	free(x.temporary);
+	target_free(&x.target);
+	return status < 0 ? CTL_DONE : status;
+}
+
+const struct command command_export = { "export", run, "give leases back as host-local keeps them", usage };

@@ -1,0 +1,325 @@
+/* gc — release the leases whose network namespace is gone, or whose container the runtime no longer lists. */
+#include "ctl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { SHORT_ID = 12 }; /* runtimes print so much of a container's id, or all of it */
+
+static const char usage[] =
+	"usage: ipamctl gc [--mount DIR] [--cluster NAME] [--node NAME] [--network NAME]\n"
+	"           [--valid-from FILE|-] [--allow-empty] [--grace SECONDS] [--dry-run]\n"
+	"           [--json] [--quiet] [--verbose]\n"
+	"\n"
+	"Releases the leases of a node (the host's name unless said) whose network\n"
+	"namespace is gone and, with a list of the containers that there are, those of\n"
+	"containers that it doesn't name. Leases that say neither are left alone.\n"
+	"\n"
+	"  --valid-from FILE|-  a container's id a line ('crictl pods -q', 'ctr c ls -q');\n"
+	"                       '#' begins a comment; at least 12 characters of an id will do\n"
+	"  --allow-empty        an empty list is meant: no container is left. Otherwise it is\n"
+	"                       refused, since a runtime that failed prints none either\n"
+	"  --grace SECONDS      leave what was made or changed less than that ago (60)\n"
+	"  --network NAME       only leases of this network\n"
+	"  --dry-run            say what would be released\n"
+	"  --quiet              say nothing unless something was released or failed\n"
+	"  --verbose            a line for each lease released\n"
+	"\n"
+	"A lease that changes meanwhile stays. Exit status 1: some could not be released.\n";
+
+struct gc {
+	struct target target;
+	const char *network, *valid_from;
+	long grace;
+	bool allow_empty, dry_run, json, quiet, verbose;
+
+	char **valid; /* sorted ids */
+	size_t valids;
+	time_t now, listed; /* what is younger than the list is not judged by it */
+
+	size_t scanned, alive, young, netns, container, changed, failed;
+	json_t *list;
+	int release; /* descriptor of the node's file for that */
+};
+
+/* ---- the list of what is alive ------------------------------------------------------------------------------------- */
+
+static int compare(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int add_valid(struct gc *g, const char *id)
+{
+	char **bigger = reallocarray(g->valid, g->valids + 1, sizeof *bigger);
+
+	if (bigger == NULL || (g->valid = bigger, bigger[g->valids] = strdup(id)) == NULL)
+		return ctl_fail(CTL_REFUSED, "out of memory");
+	g->valids++;
+	return CTL_DONE;
+}
+
+static int read_valid(struct gc *g)
+{
+	bool standard = strcmp(g->valid_from, "-") == 0;
+	FILE *f = standard ? stdin : fopen(g->valid_from, "re");
+	int status = CTL_DONE;
+	char *line = NULL;
+	struct stat st;
+	size_t room = 0;
+
+	if (f == NULL)
+		return ctl_fail(CTL_REFUSED, "%s: %s", g->valid_from, strerror(errno));
+	if (!standard && fstat(fileno(f), &st) == 0 && st.st_mtime < g->listed)
+		g->listed = st.st_mtime;
+	while (status == CTL_DONE && getline(&line, &room, f) > 0) {
+		char *word = line + strspn(line, " \t\r\n");
+
+		word[strcspn(word, " \t\r\n#")] = 0;
+		if (*word != 0)
+			status = add_valid(g, word);
+	}
+	if (status == CTL_DONE && ferror(f))
+		status = ctl_fail(CTL_REFUSED, "%s: %s", g->valid_from, strerror(errno));
+	free(line);
+	if (!standard)
+		fclose(f);
+	if (status == CTL_DONE && g->valids == 0 && !g->allow_empty)
+		status = ctl_fail(CTL_REFUSED, "%s lists no container: did what made it fail? If there is none, say --allow-empty",
+				  standard ? "standard input" : g->valid_from);
+	qsort(g->valid, g->valids, sizeof *g->valid, compare);
+	return status;
+}
+
+/* By the whole id or the beginning of it. The longest listed id that sorts at or before this one need not be its prefix, so
+ * all lengths are tried. */
+static bool is_valid(const struct gc *g, const char *container)
+{
+	char part[512], *p = part;
+
+	for (size_t n = strlen(container); n > 0; n--) {
+		if (n < SHORT_ID && n < strlen(container))
+			return false;
+		snprintf(part, sizeof part, "%.*s", (int)n, container);
+		if (bsearch(&p, g->valid, g->valids, sizeof *g->valid, compare) != NULL)
+			return true;
+	}
+	return false;
+}
+
+/* ---- one lease ------------------------------------------------------------------------------------------------------ */
+
+/* Only where it surely isn't there; what can't be seen is alive. */
+static bool is_gone(const char *netns)
+{
+	struct stat st;
+
+	return netns[0] == '/' && stat(netns, &st) < 0 && (errno == ENOENT || errno == ENOTDIR);
+}
+
+enum verdict { ALIVE, YOUNG, NETNS_GONE, CONTAINER_GONE };
+
+static enum verdict judge(const struct gc *g, const struct lease_file *l)
+{
+	bool netns, container;
+
+	if (g->network != NULL && strcmp(g->network, l->network) != 0)
+		return ALIVE;
+	netns = is_gone(l->netns);
+	container = g->valid_from != NULL && l->container[0] != 0 && !is_valid(g, l->container);
+	if (!netns && !container)
+		return ALIVE;
+	if (l->changed > g->now - g->grace || (!netns && l->changed >= g->listed))
+		return YOUNG;
+	return netns ? NETNS_GONE : CONTAINER_GONE;
+}
+
+static int release(const struct gc *g, const char *name, uint32_t generation)
+{
+	char line[NAME_MAX + 32];
+	int n = snprintf(line, sizeof line, "%u %s\n", generation, name);
+
+	return pwrite(g->release, line, (size_t)n, 0) < 0 ? -errno : 0;
+}
+
+static void tell(struct gc *g, const char *name, const struct lease_file *l, const char *why)
+{
+	char addresses[128];
+
+	lease_file_addresses(l, addresses, sizeof addresses);
+	if (g->json)
+		json_array_append_new(g->list, json_pack("{s:s,s:s,s:s,s:s}", "name", name, "addresses", addresses, "pod", l->pod, "why",
+							 why));
+	else if (g->verbose || g->dry_run)
+		printf("%s%s (%s%s%s): %s\n", g->dry_run ? "would release " : "released ", name, addresses, l->pod[0] != 0 ? ", " : "",
+		       l->pod, why);
+}
+
+static void collect_one(struct gc *g, const char *name)
+{
+	struct lease_file l;
+	enum verdict verdict;
+	int rc = lease_file_read(&g->target, name, &l);
+
+	if (rc == -ENOENT || rc == -ESTALE)
+		return; /* released meanwhile */
+	g->scanned++;
+	if (rc < 0) {
+		g->failed++;
+		ctl_fail(CTL_REFUSED, "%s: %s", name, strerror(-rc));
+		return;
+	}
+	verdict = judge(g, &l);
+	if (verdict == ALIVE || verdict == YOUNG) {
+		*(verdict == ALIVE ? &g->alive : &g->young) += 1;
+		return;
+	}
+	rc = g->dry_run ? 0 : release(g, name, l.generation);
+	if (rc == -ESTALE || rc == -ENOENT) {
+		g->changed++;
+	} else if (rc < 0) {
+		g->failed++;
+		ctl_fail(CTL_REFUSED, "%s can't be released: %s", name, strerror(-rc));
+	} else {
+		*(verdict == NETNS_GONE ? &g->netns : &g->container) += 1;
+		tell(g, name, &l, verdict == NETNS_GONE ? "its network namespace is gone" : "its container is not listed");
+	}
+}
+
+/* ---- the whole ------------------------------------------------------------------------------------------------------ */
+
+static void summary(const struct gc *g)
+{
+	if (g->json) {
+		json_t *o = json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:b,s:O}", "scanned", (json_int_t)g->scanned, "alive",
+				      (json_int_t)g->alive, "young", (json_int_t)g->young, "netnsGone", (json_int_t)g->netns,
+				      "containerGone", (json_int_t)g->container, "changedMeanwhile", (json_int_t)g->changed, "failed",
+				      (json_int_t)g->failed, "dryRun", g->dry_run, "released", g->list);
+
+		json_dumpf(o, stdout, JSON_INDENT(2));
+		putchar('\n');
+		json_decref(o);
+	} else if (!g->quiet || g->netns + g->container + g->failed > 0) {
+		printf("%s/%s: %zu leases: %s%zu released (%zu by namespace, %zu by container), %zu alive, %zu too young, "
+		       "%zu changed meanwhile, %zu failed\n", g->target.cluster, g->target.node, g->scanned,
+		       g->dry_run ? "dry run: would have " : "", g->netns + g->container, g->netns, g->container, g->alive, g->young,
+		       g->changed, g->failed);
+	}
+}
+
+static int collect(struct gc *g)
+{
+	struct progress progress;
+	struct names names;
+	char path[PATH_MAX];
+	int status = target_leases(&g->target, &names);
+
+	snprintf(path, sizeof path, "%s/.ipam/release", g->target.path);
+	if (status == CTL_DONE && !g->dry_run && (g->release = open(path, O_WRONLY | O_CLOEXEC)) < 0)
+		status = ctl_fail(CTL_REFUSED, "%s: %s", path, strerror(errno));
+	if (status == CTL_DONE) {
+		progress_begin(&progress, "gc", names.n, !g->quiet && !g->json);
+		for (size_t i = 0; i < names.n; i++) {
+			collect_one(g, names.name[i]);
+			progress_step(&progress);
+		}
+		progress_end(&progress);
+		summary(g);
+		status = g->failed > 0 ? CTL_REFUSED : CTL_DONE;
+	}
+	if (g->release >= 0)
+		close(g->release);
+	names_free(&names);
+	return status;
+}
+
+static int parse(struct gc *g, int argc, char **argv)
+{
+	enum { NETWORK = 256, VALID, EMPTY, GRACE, DRY, JSON };
+	static const struct option longs[] = {
+		TARGET_OPTIONS,
+		{ "network", required_argument, NULL, NETWORK },
+		{ "valid-from", required_argument, NULL, VALID },
+		{ "allow-empty", no_argument, NULL, EMPTY },
+		{ "grace", required_argument, NULL, GRACE },
+		{ "dry-run", no_argument, NULL, DRY },
+		{ "json", no_argument, NULL, JSON },
+		{ "quiet", no_argument, NULL, 'q' },
+		{ "verbose", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	char *end;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "hqv", longs, NULL)) != -1) {
+		if (target_option(&g->target, c, optarg))
+			continue;
+		switch (c) {
+		case NETWORK:
+			g->network = optarg;
+			break;
+		case VALID:
+			g->valid_from = optarg;
+			break;
+		case GRACE:
+			g->grace = strtol(optarg, &end, 10);
+			if (*optarg < '0' || *optarg > '9' || *end != 0)
+				return ctl_fail(CTL_USAGE, "--grace '%s' is no number of seconds", optarg);
+			break;
+		case EMPTY:
+			g->allow_empty = true;
+			break;
+		case DRY:
+			g->dry_run = true;
+			break;
+		case JSON:
+			g->json = true;
+			break;
+		case 'q':
+			g->quiet = true;
+			break;
+		case 'v':
+			g->verbose = true;
+			break;
+		default:
+			fputs(usage, c == 'h' ? stdout : stderr);
+			return c == 'h' ? -1 : CTL_USAGE;
+		}
+	}
+	if (optind != argc)
+		return ctl_fail(CTL_USAGE, "gc takes options alone; '%s' is none", argv[optind]);
+	return CTL_DONE;
+}
+
+static int run(int argc, char **argv)
+{
+	struct gc g = { .grace = 60, .release = -1 };
+	int status = parse(&g, argc, argv);
+
+	g.now = g.listed = time(NULL);
+	g.list = json_array();
+	if (status == CTL_DONE)
+		status = target_find(&g.target);
+	if (status == CTL_DONE && g.valid_from != NULL)
+		status = read_valid(&g);
+	if (status == CTL_DONE)
+		status = collect(&g);
+	for (size_t i = 0; i < g.valids; i++)
+		free(g.valid[i]);
+	free(g.valid);
+	json_decref(g.list);
+	target_free(&g.target);
+	return status < 0 ? CTL_DONE : status;
+}
+
+const struct command command_gc = { "gc", run, "release leases that nobody uses any more", usage };

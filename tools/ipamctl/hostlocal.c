@@ -1,0 +1,140 @@
+#include "hostlocal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { CONTENT_MAX = 4096 };
+
+static int skip(struct hl_directory *d, const char *file, const char *why)
+{
+	struct hl_skipped *bigger = reallocarray(d->skipped, d->skips + 1, sizeof *bigger);
+
+	if (bigger == NULL || (d->skipped = bigger, bigger[d->skips].file = strdup(file)) == NULL)
+		return ctl_fail(CTL_REFUSED, "out of memory");
+	bigger[d->skips++].why = why;
+	return CTL_DONE;
+}
+
+static int add(struct hl_directory *d, uint8_t family, u128 addr, const char *id, const char *ifname)
+{
+	struct hl_entry *e;
+
+	/* Doubling by powers of two. */
+	if ((d->entries & (d->entries - 1)) == 0) {
+		e = reallocarray(d->entry, d->entries == 0 ? 1 : d->entries * 2, sizeof *e);
+		if (e == NULL)
+			return ctl_fail(CTL_REFUSED, "out of memory");
+		d->entry = e;
+	}
+	e = &d->entry[d->entries];
+	*e = (struct hl_entry){ family, addr, strdup(id), ifname == NULL ? NULL : strdup(ifname) };
+	d->entries++;
+	return e->id == NULL || (ifname != NULL && e->ifname == NULL) ? ctl_fail(CTL_REFUSED, "out of memory") : CTL_DONE;
+}
+
+/* Cuts blanks off both ends. */
+static char *trim(char *s)
+{
+	size_t n;
+
+	s += strspn(s, " \t\r\n");
+	n = strlen(s);
+	while (n > 0 && strchr(" \t\r\n", s[n - 1]) != NULL)
+		s[--n] = 0;
+	return s;
+}
+
+static int take_content(struct hl_directory *d, const char *file, char *text, uint8_t family, u128 addr)
+{
+	char *rest = trim(text), *id = strsep(&rest, "\n"), *ifname = rest == NULL ? NULL : trim(rest);
+
+	id = trim(id);
+	if (*id == 0)
+		return skip(d, file, "empty: a crash left it, and nobody's");
+	for (const char *p = id; *p != 0; p++)
+		if ((unsigned char)*p <= 0x20 || *p == 0x7f || *p == '/')
+			return skip(d, file, "holds no container's id");
+	for (const char *p = ifname; p != NULL && *p != 0; p++)
+		if ((unsigned char)*p <= 0x20 || *p == 0x7f || *p == '/')
+			return skip(d, file, "holds no interface's name");
+	return add(d, family, addr, id, ifname != NULL && *ifname != 0 ? ifname : NULL);
+}
+
+static int take_file(struct hl_directory *d, int dir, const char *file)
+{
+	char text[CONTENT_MAX + 1];
+	struct stat st;
+	uint8_t family;
+	u128 addr;
+	ssize_t n;
+	int fd;
+
+	if (strcmp(file, "lock") == 0 || strncmp(file, "last_reserved_ip.", 17) == 0)
+		return skip(d, file, "host-local's own note");
+	if (fstatat(dir, file, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+		return skip(d, file, "no file");
+	if (cidr_parse_addr(file, strlen(file), &family, &addr) < 0)
+		return skip(d, file, "its name is no address");
+	fd = openat(dir, file, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, CONTENT_MAX);
+	if (fd >= 0)
+		close(fd);
+	if (n < 0) /* it may be somebody's: rather nothing than not all */
+		return ctl_fail(CTL_REFUSED, "%s: %s", file, strerror(errno));
+	text[n] = 0;
+	return take_content(d, file, text, family, addr);
+}
+
+static int by_owner(const void *a, const void *b)
+{
+	const struct hl_entry *x = a, *y = b;
+	int order = strcmp(x->id, y->id);
+
+	if (order == 0)
+		order = strcmp(x->ifname != NULL ? x->ifname : "", y->ifname != NULL ? y->ifname : "");
+	if (order == 0)
+		order = x->family != y->family ? x->family - y->family : x->addr < y->addr ? -1 : x->addr > y->addr;
+	return order;
+}
+
+int hl_read(const char *path, struct hl_directory *out)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), status = CTL_DONE;
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+
+	*out = (struct hl_directory){ .lock = -1 };
+	if (d == NULL)
+		return ctl_fail(CTL_REFUSED, "%s: %s", path, strerror(errno));
+	out->lock = openat(dirfd(d), "lock", O_RDONLY | O_CLOEXEC);
+	if (out->lock >= 0 && flock(out->lock, LOCK_EX) < 0)
+		status = ctl_fail(CTL_REFUSED, "%s/lock: %s", path, strerror(errno));
+	while (status == CTL_DONE && (entry = readdir(d)) != NULL)
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			status = take_file(out, dirfd(d), entry->d_name);
+	closedir(d);
+	if (out->entries > 0)
+		qsort(out->entry, out->entries, sizeof *out->entry, by_owner);
+	return status;
+}
+
+void hl_free(struct hl_directory *d)
+{
+	for (size_t i = 0; i < d->entries; i++) {
+		free(d->entry[i].id);
+		free(d->entry[i].ifname);
+	}
+	for (size_t i = 0; i < d->skips; i++)
+		free(d->skipped[i].file);
+	free(d->entry);
+	free(d->skipped);
+	if (d->lock >= 0)
+		close(d->lock);
+}

@@ -1,0 +1,139 @@
+/* Where a command works: --mount, --cluster, --node. */
+#include "ctl.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+bool target_option(struct target *t, int option, const char *value)
+{
+	switch (option) {
+	case TARGET_MOUNT:
+		t->mount = value;
+		return true;
+	case TARGET_CLUSTER:
+		t->cluster = value;
+		return true;
+	case TARGET_NODE:
+		t->node = value;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static int choose_cluster(struct target *t)
+{
+	DIR *d = opendir(t->mount);
+	const struct dirent *entry;
+	char *names = NULL;
+	size_t size;
+	FILE *list = open_memstream(&names, &size);
+	int found = 0, status = CTL_DONE;
+
+	if (d == NULL || list == NULL) {
+		status = ctl_fail(CTL_REFUSED, "%s: %s", t->mount, strerror(errno));
+	} else {
+		while ((entry = readdir(d)) != NULL)
+			if (entry->d_type == DT_DIR && entry->d_name[0] != '.') {
+				if (found++ == 0)
+					strcpy(t->cluster_name, entry->d_name);
+				fprintf(list, " '%s'", entry->d_name);
+			}
+		fflush(list);
+		if (found == 0)
+			status = ctl_fail(CTL_REFUSED, "%s has no cluster yet", t->mount);
+		else if (found > 1)
+			status = ctl_fail(CTL_USAGE, "%s has several clusters; say which with --cluster:%s", t->mount, names);
+		t->cluster = t->cluster_name;
+	}
+	if (list != NULL)
+		fclose(list);
+	free(names);
+	if (d != NULL)
+		closedir(d);
+	return status;
+}
+
+int target_find(struct target *t)
+{
+	char source[4096];
+	struct stat st;
+	int status = CTL_DONE;
+
+	if (t->mount == NULL)
+		t->mount = getenv("IPAMFS_MOUNT");
+	if (t->mount == NULL || *t->mount == 0)
+		t->mount = "/run/ipamfs";
+	if (!ctl_mount_source(t->mount, source))
+		return ctl_fail(CTL_REFUSED, "%s: not where an ipamfs is mounted; say where with --mount or IPAMFS_MOUNT", t->mount);
+	if (t->cluster == NULL)
+		status = choose_cluster(t);
+	if (status != CTL_DONE)
+		return status;
+	if (t->node == NULL) {
+		if (gethostname(t->node_name, sizeof t->node_name - 1) < 0)
+			return ctl_fail(CTL_USAGE, "this host has no name; say which node with --node");
+		t->node = t->node_name;
+	}
+	if (asprintf(&t->cluster_path, "%s/%s", t->mount, t->cluster) < 0 ||
+	    asprintf(&t->path, "%s/%s/%s", t->mount, t->cluster, t->node) < 0)
+		return ctl_fail(CTL_REFUSED, "out of memory");
+	if (strchr(t->cluster, '/') != NULL || stat(t->cluster_path, &st) < 0 || t->cluster[0] == '.')
+		return ctl_fail(CTL_REFUSED, "%s has no cluster '%s'", t->mount, t->cluster);
+	if (strchr(t->node, '/') != NULL || stat(t->path, &st) < 0 || t->node[0] == '.')
+		return ctl_fail(CTL_REFUSED, "cluster '%s' has no node '%s'; say which with --node", t->cluster, t->node);
+	return CTL_DONE;
+}
+
+void target_free(struct target *t)
+{
+	free(t->path);
+	free(t->cluster_path);
+}
+
+/* ---- leases by their files --------------------------------------------------------------------------------------- */
+
+int target_leases(const struct target *t, struct names *out)
+{
+	DIR *d = opendir(t->path);
+	const struct dirent *entry;
+	int status = CTL_DONE;
+
+	*out = (struct names){ 0 };
+	if (d == NULL)
+		return ctl_fail(CTL_REFUSED, "%s: %s", t->path, strerror(errno));
+	while (status == CTL_DONE && (entry = readdir(d)) != NULL) {
+		if (entry->d_name[0] == '.')
+			continue;
+		if (out->n == out->room) {
+			size_t room = out->room == 0 ? 256 : out->room * 2;
+			char **bigger = reallocarray(out->name, room, sizeof *bigger);
+
+			if (bigger == NULL) {
+				status = ctl_fail(CTL_REFUSED, "out of memory");
+				break;
+			}
+			out->name = bigger;
+			out->room = room;
+		}
+		out->name[out->n] = strdup(entry->d_name);
+		if (out->name[out->n] == NULL)
+			status = ctl_fail(CTL_REFUSED, "out of memory");
+		else
+			out->n++;
+	}
+	closedir(d);
+	return status;
+}
+
+void names_free(struct names *n)
+{
+	for (size_t i = 0; i < n->n; i++)
+		free(n->name[i]);
+	free(n->name);
+}
