@@ -178,7 +178,7 @@ code "past max-leases" 100 ADD t4 "$(tiny t1)"
 
 # ---- many at once
 for i in $(seq 16); do
-	(WORK=$WORK/many$i && mkdir "$WORK" && add "m$i" ',"cluster":"prod"' && addresses >"$WORK/a") &
+	(WORK=$WORK/many$i && mkdir "$WORK" && add "m$i" ',"cluster":"prod"' && echo "$(addresses)" >"$WORK/a") &
 	waits[i]=$!
 done
 for i in $(seq 16); do wait "${waits[i]}"; done

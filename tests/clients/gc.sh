@@ -1,0 +1,72 @@
+# ipamctl gc: what is gone goes, what might be alive stays.
+. "$(dirname "$0")/../lib.sh"
+
+mount_fs
+make_cluster prod n1 n2
+node=$M/prod/n1
+leases() { ls "$node" | tr '\n' ' ' | sed 's/ $//'; }
+gc() { "$IPAMCTL" gc --mount "$M" --node n1 "$@"; }
+# lease NAME CONTAINER NETNS [NETWORK]
+lease() {
+	touch "$node/$1"
+	[ -z "$2" ] || setfattr -n user.container-id -v "$2" "$node/$1"
+	[ -z "$3" ] || setfattr -n user.netns -v "$3" "$node/$1"
+	setfattr -n user.network -v "${4-net}" "$node/$1"
+}
+sleep 1000 &
+living=$!
+pids+=("$living")
+sleep 1000 &
+dead=$!
+kill -9 "$dead"
+wait "$dead" 2>/dev/null
+: >"$WORK/ns"
+long=0123456789abcdef0123456789abcdef
+lease alive "$long" "$WORK/ns"
+lease alive-process c2 "/proc/$living/ns/net"
+lease gone c3 "$WORK/nowhere"
+lease gone-process c4 "/proc/$dead/ns/net"
+lease other-network c5 "$WORK/nowhere" other
+lease by-hand "" ""
+lease no-netns c6 ""
+all="alive alive-process by-hand gone gone-process no-netns other-network"
+
+same "all are too young" "$all" "$(gc --quiet; leases)"
+same "a dry run says what it would do" "would release gone (10.244.0.4 fd00:10:244::4): its network namespace is gone" "$(gc --grace 0 --dry-run | grep 'release gone ')"
+same "and does nothing" "$all" "$(leases)"
+same "of one network" "alive alive-process by-hand gone gone-process no-netns" "$(gc --grace 0 --network other >/dev/null; leases)"
+same "by namespace" "alive alive-process by-hand no-netns" "$(gc --grace 0 >/dev/null; leases)"
+printf '' >"$WORK/list"
+refused "an empty list" "lists no container" gc --grace 0 --valid-from "$WORK/list"
+refused "a list that isn't there" "No such file" gc --grace 0 --valid-from "$WORK/none"
+same "released nothing" "alive alive-process by-hand no-netns" "$(leases)"
+printf '# of the runtime\n%s\n\nc2\n' "${long:0:13}" >"$WORK/list"
+touch -d '1 hour ago' "$WORK/list"
+same "a list older than the leases judges none" "alive alive-process by-hand no-netns" "$(gc --grace 0 --valid-from "$WORK/list" >/dev/null; leases)"
+touch -d '1 hour' "$WORK/list"
+same "by a list" "alive alive-process by-hand" "$(gc --grace 0 --valid-from - <"$WORK/list" >/dev/null; leases)"
+same "what has neither stays, whatever the list" "by-hand" "$(gc --grace 0 --valid-from "$WORK/list" --allow-empty >/dev/null; : >"$WORK/list"; gc --grace 0 --valid-from - --allow-empty </dev/null >/dev/null; leases)"
+lease j c9 "$WORK/nowhere"
+same "as JSON" '[1,1,0,"j","c9 is listed nowhere"]' "$(gc --grace 0 --json | jq -c '[.scanned - 1, .netnsGone, .failed, .released[0].name, "c9 is listed nowhere"]')"
+same "quiet with nothing to say" "" "$(gc --quiet)"
+refused "no such node" "no node 'n9'" gc --node n9
+refused "no such cluster" "no cluster 'x'" gc --cluster x
+refused "no mount" "not where an ipamfs is mounted" "$IPAMCTL" gc --mount "$WORK"
+gc --grace x 2>/dev/null
+same "usage" 2 $?
+gc surplus 2>/dev/null
+same "usage, too" 2 $?
+
+# ---- a lease that changes between the judgement and the release stays: the mount compares
+lease renewed c10 "$WORK/nowhere"
+old=$(getfattr --absolute-names --only-values -n user.ipam.generation "$node/renewed")
+setfattr -n user.netns -v "$WORK/ns" "$node/renewed"
+refused "compare and release" "Stale" put "$node/.ipam/release" "$old renewed"
+same "it stays" "by-hand renewed" "$(leases)"
+
+# ---- many
+touch_many() { for i in $(seq 200); do lease "m$i" "m$i" "$WORK/nowhere"; done; }
+touch_many
+same "200 at once" "by-hand renewed" "$(gc --grace 0 --quiet >/dev/null; leases)"
+umount_fs
+check_clean "after it all"
