@@ -1,0 +1,91 @@
+# containerd: 'ctr run --cni' gets addresses from the mount, and what it leaks is collected.
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/cni_lib.sh"
+
+host=ipamfs-c$$
+namespaces+=("$host")
+mount_fs
+make_cluster prod
+node=$M/prod/n1
+mkdir -p "$WORK/opt/cni/bin" "$WORK/etc/cni/net.d" "$WORK/rootfs/bin" "$WORK/upper" "$WORK/work"
+ln -s "$CNI" "$WORK/opt/cni/bin/ipamfs"
+ln -s /usr/lib/cni/bridge "$WORK/opt/cni/bin/bridge"
+cp /bin/busybox "$WORK/rootfs/bin/busybox"
+for it in sh sleep ip; do ln -s busybox "$WORK/rootfs/bin/$it"; done
+cat >"$WORK/etc/cni/net.d/10-pods.conflist" <<X
+{"cniVersion":"1.0.0","name":"pods","plugins":[{"type":"bridge","bridge":"cni0","isGateway":true,
+ "ipam":{"type":"ipamfs","mount":"$M","node":"n1"}}]}
+X
+cat >"$WORK/config.toml" <<X
+version = 2
+disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs"]
+X
+
+# ctr reads /etc/cni/net.d and runs /opt/cni/bin, and makes network namespaces below /run/netns: all of that in a mount
+# namespace of the test's, with a network namespace of the test's, so that the host's stay as they are.
+ip netns add "$host" || exit 1
+nsenter --net="/run/netns/$host" unshare -m bash -c '
+	mount --bind "$1/opt" /opt &&
+	mount -t overlay -o "lowerdir=$1/etc:/etc" overlay /etc &&
+	mount -t overlay -o "lowerdir=/var/lib,upperdir=$1/upper,workdir=$1/work" overlay /var/lib &&
+	mount -t tmpfs tmpfs /run/netns &&
+	exec containerd --config "$1/config.toml" --root "$1/root" --state "$1/state" --address "$1/sock" --log-level error
+' bash "$WORK" >"$WORK/containerd.log" 2>&1 &
+containerd=$!
+pids+=("$containerd")
+inside() { nsenter -t "$containerd" -m -n "$@"; }
+ctl() { inside ctr -a "$WORK/sock" "$@"; }
+# run NAME [OPTIONS]
+run() {
+	local name=$1
+	shift
+	ctl run -d --cni "$@" --rootfs "$WORK/rootfs" "$name" /bin/sleep 1000
+}
+end() {
+	for name in one leaked another; do
+		ctl task kill -s KILL "$name" >/dev/null 2>&1
+		ctl task rm -f "$name" >/dev/null 2>&1
+		ctl container rm "$name" >/dev/null 2>&1
+	done
+	cleanup
+}
+trap end EXIT
+until_true 30 ctl version || { fail "containerd starts" "$(tail -5 "$WORK/containerd.log")"; exit 1; }
+
+leases() { ls "$node" | wc -l; }
+none() { [ "$(leases)" -eq 0 ]; }
+ok "a container" run one
+same "has a lease" 1 "$(leases)"
+lease=$(ls "$node")
+same "with the address that it sees" "$(head -1 "$node/$lease")" "$(ctl task exec --exec-id look one /bin/ip -4 addr show eth0 | sed -n 's,.*inet \([0-9./]*\) .*,\1,p')"
+ok "it ends" ctl task kill -s KILL one
+stopped() { ctl task ls | grep -q "$1.*STOPPED"; }
+until_true 20 stopped one
+ctl task rm one >/dev/null 2>&1
+ctl container rm one
+same "a detached one's lease is never released by ctr: the leak" 1 "$(leases)"
+gc() { inside "$IPAMCTL" gc --mount "$M" --node n1 "$@"; }
+same "which a grace period leaves alone" 1 "$(gc --quiet; leases)"
+ctl container ls -q >"$WORK/list"
+collected() { ctl container ls -q | gc --grace 0 --valid-from - --allow-empty >/dev/null; none; }
+ok "and ipamctl gc collects by the list of containers" until_true 10 collected
+
+ok "another two" run leaked
+ok "of which one" run another
+same "two leases" 2 "$(leases)"
+ok "ends" ctl task kill -s KILL leaked
+until_true 20 stopped leaked
+ctl task rm leaked >/dev/null 2>&1
+ctl container rm leaked
+one_left() { ctl container ls -q | gc --grace 0 --valid-from - >/dev/null; [ "$(leases)" -eq 1 ]; }
+ok "its lease is collected, the living one's stays" until_true 10 one_left
+ok "the living one still has its address" test "$(ctl task exec --exec-id look another /bin/ip -4 addr show eth0 | sed -n 's,.*inet \([0-9./]*\) .*,\1,p')" == "$(head -1 "$node/$(ls "$node")")"
+ctl task kill -s KILL another
+until_true 20 stopped another
+ctl task rm another >/dev/null 2>&1
+ctl container rm another
+# Its mount namespace holds the mount as well.
+kill "$containerd"
+wait "$containerd" 2>/dev/null
+umount_fs
+check_clean "after it all"
