@@ -7,6 +7,8 @@ B        ?= build
 FLAVOUR  ?=
 PREFIX   ?= /usr/local
 DESTDIR  ?=
+# Where container runtimes look for plugins; the plugin is called ipamfs there.
+CNI_DIRS ?= /opt/cni/bin /usr/lib/cni
 CC       ?= cc
 
 flags_   := -O2
@@ -106,10 +108,12 @@ $(helpers): $(B)/tests/%: $(B)/tests/%.o
 install: all ## install below $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(B)/bin/ipamfs $(DESTDIR)$(PREFIX)/bin/ipamfs
 	install -D -m 755 $(B)/bin/ipamctl $(DESTDIR)$(PREFIX)/bin/ipamctl
+	for dir in $(CNI_DIRS); do install -D -m 755 $(B)/bin/ipamfs-cni $(DESTDIR)$$dir/ipamfs; done
 	install -D -m 644 core/ipam.h $(DESTDIR)$(PREFIX)/include/ipam/ipam.h
 	install -D -m 644 core/cidr.h $(DESTDIR)$(PREFIX)/include/ipam/cidr.h
 	install -D -m 644 $(lib) $(DESTDIR)$(PREFIX)/lib/libipam.a
 	install -D -m 644 docs/ipamfs.8 $(DESTDIR)$(PREFIX)/share/man/man8/ipamfs.8
+	install -D -m 644 docs/ipamfs-cni.8 $(DESTDIR)$(PREFIX)/share/man/man8/ipamfs-cni.8
 	install -D -m 644 docs/ipamctl.8 $(DESTDIR)$(PREFIX)/share/man/man8/ipamctl.8
 	install -D -m 755 docs/examples/pod-net.sh $(DESTDIR)$(PREFIX)/share/doc/ipamfs/examples/pod-net.sh
 

@@ -77,13 +77,13 @@ if [ $# -eq 0 ]; then
 	CC=clang build "" build/clang all units helpers
 	if build asan build/asan all units helpers; then
 		for test in build/asan/tests/test_*; do unit "$test"; done
-		script tests/mount/tree.sh build/asan
+		for test in mount/tree mount/lives clients/cni clients/gc clients/migrate; do script tests/$test.sh build/asan; done
 	fi
 	if build tsan build/tsan all units helpers; then
-		unit build/tsan/tests/test_ipam setarch -R
-		script tests/mount/race.sh build/tsan
+		for test in ipam lives; do unit build/tsan/tests/test_$test setarch -R; done
+		for test in race lives; do script tests/mount/$test.sh build/tsan; done
 	fi
-	unit build/tests/test_ipam valgrind -q --error-exitcode=9 --leak-check=full
+	for test in ipam lives cni; do unit build/tests/test_$test valgrind -q --error-exitcode=9 --leak-check=full; done
 fi
 
 echo "$passed passed, $failed failed"

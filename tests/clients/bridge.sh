@@ -1,6 +1,6 @@
 # Debian's bridge plugin with our addresses: pods in network namespaces, traffic both ways, every version that it speaks.
 . "$(dirname "$0")/../lib.sh"
-. "$(dirname "$0")/cni_lib.sh"
+. "$(dirname "$0")/../cni_lib.sh"
 
 host=ipamfs-b$$ a=ba$$ b=bb$$
 namespaces+=("$a" "$b" "$host")

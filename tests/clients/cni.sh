@@ -1,6 +1,6 @@
 # The CNI plugin by its protocol: every command, every version's shape, every code, over a real mount.
 . "$(dirname "$0")/../lib.sh"
-. "$(dirname "$0")/cni_lib.sh"
+. "$(dirname "$0")/../cni_lib.sh"
 
 mount_fs
 make_cluster prod

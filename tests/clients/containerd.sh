@@ -1,6 +1,6 @@
 # containerd: 'ctr run --cni' gets addresses from the mount, and what it leaks is collected.
 . "$(dirname "$0")/../lib.sh"
-. "$(dirname "$0")/cni_lib.sh"
+. "$(dirname "$0")/../cni_lib.sh"
 
 host=ipamfs-c$$
 namespaces+=("$host")

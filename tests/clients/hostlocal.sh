@@ -1,6 +1,6 @@
 # The plugin host-local as Debian ships it, unmodified, with its dataDir in the mount.
 . "$(dirname "$0")/../lib.sh"
-. "$(dirname "$0")/cni_lib.sh"
+. "$(dirname "$0")/../cni_lib.sh"
 
 mount_fs
 make_cluster prod n1

@@ -1,6 +1,6 @@
 # From host-local and back: a directory that the real plugin made is imported, exported, and used by it again.
 . "$(dirname "$0")/../lib.sh"
-. "$(dirname "$0")/cni_lib.sh"
+. "$(dirname "$0")/../cni_lib.sh"
 
 mount_fs
 make_cluster prod n1

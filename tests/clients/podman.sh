@@ -1,6 +1,6 @@
 # podman with its CNI backend: containers that get their addresses from the mount, eight at once, and one asked for.
 . "$(dirname "$0")/../lib.sh"
-. "$(dirname "$0")/cni_lib.sh"
+. "$(dirname "$0")/../cni_lib.sh"
 
 host=ipamfs-p$$
 namespaces+=("$host")

@@ -96,7 +96,8 @@ static int read_valid(struct gc *g)
 	if (status == CTL_DONE && g->valids == 0 && !g->allow_empty)
 		status = ctl_fail(CTL_REFUSED, "%s lists no container: did what made it fail? If there is none, say --allow-empty",
 				  standard ? "standard input" : g->valid_from);
-	qsort(g->valid, g->valids, sizeof *g->valid, compare);
+	if (g->valids > 0)
+		qsort(g->valid, g->valids, sizeof *g->valid, compare);
 	return status;
 }
 
@@ -106,7 +107,7 @@ static bool is_valid(const struct gc *g, const char *container)
 {
 	char part[512], *p = part;
 
-	for (size_t n = strlen(container); n > 0; n--) {
+	for (size_t n = g->valids > 0 ? strlen(container) : 0; n > 0; n--) {
 		if (n < SHORT_ID && n < strlen(container))
 			return false;
 		snprintf(part, sizeof part, "%.*s", (int)n, container);

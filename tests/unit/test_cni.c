@@ -1,0 +1,170 @@
+/* The CNI plugin's parsers, and the shapes of what it prints. */
+#include "../../tools/cni/cni.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static int parse(struct cni_conf *c, const char *text, struct cni_error *e)
+{
+	static const struct cni_env env = { .command = CNI_ADD, .container = "c", .ifname = "eth0", .netns = "/x" };
+
+	*e = (struct cni_error){ 0 };
+	return cni_conf_parse(c, text, strlen(text), &env, false, e);
+}
+
+#define IPAM(members) "{\"cniVersion\":\"1.1.0\",\"name\":\"n\",\"ipam\":{\"type\":\"ipamfs\"" members "}}"
+
+static void refuses(const char *text, int code)
+{
+	struct cni_error e;
+	struct cni_conf c;
+
+	assert_int_equal(parse(&c, text, &e), CNI_FAILED);
+	assert_int_equal(e.code, code);
+	assert_true(e.msg[0] != 0);
+	cni_conf_free(&c);
+}
+
+static void test_defaults(void **state)
+{
+	struct cni_error e;
+	struct cni_conf c;
+
+	(void)state;
+	assert_int_equal(parse(&c, IPAM(""), &e), 0);
+	assert_string_equal(c.mount, "/run/ipamfs");
+	assert_null(c.cluster);
+	assert_true(c.node[0] != 0 && c.create_node && c.sets.sets == 0 && c.requests == 0);
+	assert_int_equal(c.version, CNI_1_1_0);
+	cni_conf_free(&c);
+	refuses("", CNI_UNDECODABLE);
+	refuses("{\"cniVersion\":\"2.0.0\"}", CNI_VERSION_UNKNOWN);
+	refuses("{\"cniVersion\":\"1.0.0\",\"name\":\"n\"}", CNI_BAD_CONFIG);
+	refuses(IPAM(",\"mount\":\"relative\""), CNI_BAD_CONFIG);
+	refuses(IPAM(",\"mount\":7"), CNI_BAD_CONFIG);
+	refuses(IPAM(",\"cluster\":\"..\""), CNI_BAD_CONFIG);
+	refuses(IPAM(",\"createNode\":\"no\""), CNI_BAD_CONFIG);
+	refuses(IPAM(",\"routes\":[{\"dst\":\"10.0.0.1/8\"}]"), CNI_BAD_CONFIG);
+}
+
+static void test_ranges(void **state)
+{
+	const u128 net = 0x0a000000;
+	struct cni_error e;
+	struct cni_conf c;
+
+	(void)state;
+	/* host-local's defaults: from the first host address to the one before broadcast, the first one the gateway's. */
+	assert_int_equal(parse(&c, IPAM(",\"subnet\":\"10.0.0.0/24\""), &e), 0);
+	assert_int_equal(c.sets.sets, 1);
+	assert_true(c.sets.set[0].range[0].first == net + 1 && c.sets.set[0].range[0].last == net + 254);
+	assert_true(c.sets.set[0].range[0].gateway == net + 1);
+	assert_false(cni_set_has(&c.sets.set[0], CIDR_V4, net + 1));
+	assert_true(cni_set_has(&c.sets.set[0], CIDR_V4, net + 2) && cni_set_has(&c.sets.set[0], CIDR_V4, net + 254));
+	assert_false(cni_set_has(&c.sets.set[0], CIDR_V4, net + 255) || cni_set_has(&c.sets.set[0], CIDR_V6, net + 2));
+	cni_conf_free(&c);
+	/* The runtime's sets come first, then the single one, then the list; the nth of a family is in the nth lease. */
+	assert_int_equal(parse(&c, "{\"cniVersion\":\"1.0.0\",\"name\":\"n\",\"runtimeConfig\":{\"ipRanges\":[[{\"subnet\":\"10.3.0.0/24\"}]]},"
+				   "\"ipam\":{\"type\":\"x\",\"subnet\":\"10.1.0.0/24\",\"ranges\":[[{\"subnet\":\"fd00::/64\"}],"
+				   "[{\"subnet\":\"10.2.0.0/24\"},{\"subnet\":\"10.4.0.0/24\"}]]}}", &e), 0);
+	assert_int_equal(c.sets.sets, 4);
+	assert_true(c.sets.set[0].range[0].subnet.base == 0x0a030000 && c.sets.set[1].range[0].subnet.base == 0x0a010000);
+	assert_true(c.sets.set[2].family == CIDR_V6 && c.sets.set[2].lease == 0);
+	assert_true(c.sets.set[3].ranges == 2 && c.sets.set[3].lease == 2);
+	cni_conf_free(&c);
+	refuses(IPAM(",\"subnet\":\"10.0.0.1/24\""), CNI_BAD_CONFIG);
+	refuses(IPAM(",\"subnet\":\"10.0.0.0/31\""), CNI_BAD_CONFIG);
+	refuses(IPAM(",\"subnet\":\"10.0.0.0/24\",\"rangeStart\":\"10.0.1.1\""), CNI_BAD_CONFIG);
+	refuses(IPAM(",\"subnet\":\"10.0.0.0/24\",\"rangeStart\":\"fd00::1\""), CNI_BAD_CONFIG);
+	refuses(IPAM(",\"subnet\":\"10.0.0.0/24\",\"gateway\":\"fd00::1\""), CNI_BAD_CONFIG);
+	refuses(IPAM(",\"subnet\":\"10.0.0.0/24\",\"rangeStart\":\"10.0.0.9\",\"rangeEnd\":\"10.0.0.8\""), CNI_BAD_CONFIG);
+	refuses(IPAM(",\"ranges\":[{\"subnet\":\"10.0.0.0/24\"}]"), CNI_BAD_CONFIG);
+	refuses(IPAM(",\"ranges\":[[]]"), CNI_BAD_CONFIG);
+	refuses(IPAM(",\"ranges\":[[{}]]"), CNI_BAD_CONFIG);
+	refuses(IPAM(",\"ranges\":[[{\"subnet\":\"10.0.0.0/24\"},{\"subnet\":\"fd00::/64\"}]]"), CNI_BAD_CONFIG);
+	refuses(IPAM(",\"ranges\":[[{\"subnet\":\"10.0.0.0/24\"}],[{\"subnet\":\"10.0.0.0/25\"}]]"), CNI_BAD_CONFIG);
+}
+
+static void test_args(void **state)
+{
+	struct cni_env env = { 0 };
+	struct cni_error e = { 0 };
+
+	(void)state;
+	assert_int_equal(cni_args_parse("IgnoreUnknown=1;K8S_POD_NAME=web-0;;IP=10.0.0.9,fd00::9;K8S_POD_NAMESPACE=shop;A=b=c", &env, &e), 0);
+	assert_string_equal(env.pod, "shop/web-0");
+	assert_string_equal(env.ips, "10.0.0.9,fd00::9");
+	env = (struct cni_env){ 0 };
+	assert_int_equal(cni_args_parse("", &env, &e), 0);
+	assert_string_equal(env.pod, "");
+	assert_int_equal(cni_args_parse("K8S_POD_NAME", &env, &e), CNI_FAILED);
+	assert_int_equal(e.code, CNI_BAD_ENVIRONMENT);
+}
+
+static void test_requests(void **state)
+{
+	struct cni_error e;
+	struct cni_conf c;
+
+	(void)state;
+	assert_int_equal(parse(&c, "{\"cniVersion\":\"1.0.0\",\"name\":\"n\",\"args\":{\"cni\":{\"ips\":[\"10.0.0.7/24\"]}},"
+				   "\"runtimeConfig\":{\"ips\":[\"fd00::7\"]},\"ipam\":{}}", &e), 0);
+	assert_int_equal(c.requests, 2);
+	assert_true(c.requested[0].addr == 0x0a000007 && c.requested[1].family == CIDR_V6);
+	cni_conf_free(&c);
+	refuses("{\"cniVersion\":\"1.0.0\",\"name\":\"n\",\"runtimeConfig\":{\"ips\":[7]},\"ipam\":{}}", CNI_BAD_CONFIG);
+	refuses("{\"cniVersion\":\"1.0.0\",\"name\":\"n\",\"runtimeConfig\":{\"ips\":[\"x\"]},\"ipam\":{}}", CNI_BAD_CONFIG);
+}
+
+/* Whatever comes in: an answer, and nothing read past the end (the sanitizers watch). */
+static void test_noise(void **state)
+{
+	static const char seed[] = "{\"cniVersion\":\"1.0.0\",\"name\":\"n\",\"ipam\":{\"ranges\":[[{\"subnet\":\"10.0.0.0/24\"}]]}}";
+
+	(void)state;
+	srand(1);
+	for (int i = 0; i < 20000; i++) {
+		char text[sizeof seed];
+		struct cni_error e;
+		struct cni_conf c;
+
+		memcpy(text, seed, sizeof seed);
+		for (int k = rand() % 4; k >= 0; k--)
+			text[(size_t)rand() % (sizeof seed - 1)] = (char)(rand() % 96 + 32);
+		if (parse(&c, text, &e) < 0)
+			assert_true(e.code != 0);
+		cni_conf_free(&c);
+	}
+}
+
+static void test_names(void **state)
+{
+	struct cni_env env = { .container = "abc", .ifname = "eth0" };
+	char name[NAME_MAX + 1], value[16];
+	struct cni_error e = { 0 };
+
+	(void)state;
+	assert_int_equal(cni_lease_name(&env, 0, name, &e), 0);
+	assert_string_equal(name, "abc.eth0");
+	assert_int_equal(cni_lease_name(&env, 2, name, &e), 0);
+	assert_string_equal(name, "abc.eth0+2");
+	assert_true(cni_value("a 1\n# max-blocks 3 (inherited)\nmax 2\n", "max-blocks", value, sizeof value));
+	assert_string_equal(value, "3");
+	assert_true(cni_value("a 1\nmax 2\n", "max", value, sizeof value));
+	assert_string_equal(value, "2");
+	assert_false(cni_value("a 1\n", "b", value, sizeof value));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_defaults), cmocka_unit_test(test_ranges), cmocka_unit_test(test_args),
+		cmocka_unit_test(test_requests), cmocka_unit_test(test_noise),	 cmocka_unit_test(test_names),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
