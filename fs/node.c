@@ -29,6 +29,8 @@ const char node_readme[] =
 	"  blocks leases leases.json stats       what there is\n"
 	"  by-ip/10.244.0.7                      who holds it: a link to the lease\n"
 	"  map.txt                               how full it is\n"
+	"  ephemeral/job                         a node's: a lease for as long as it is open\n"
+	"  host-local/                           a node's: the dataDir of that CNI plugin\n"
 	"\n"
 	"An answer means that it is stored. ENOSPC: no address (or block) is left; EADDRINUSE: that one is\n"
 	"held; EADDRNOTAVAIL: that one can't be leased; EEXIST with O_EXCL (set -C in a shell): the name is.\n";
