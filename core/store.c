@@ -108,7 +108,8 @@ int store_open(const char *path, const struct ipam_options *options, struct stor
 	if (rc == 0 && !options->read_only)
 		rc = schema_migrate(s->db);
 	if (rc < 0)
-		fail(error, rc, "%s: %s", path, sqlite3_errmsg(s->db));
+		fail(error, rc, "%s: %s", path,
+		     sqlite3_errcode(s->db) == SQLITE_OK ? "can't be brought up to date" : sqlite3_errmsg(s->db));
 out:
 	if (rc < 0) {
 		store_close(s);

@@ -33,9 +33,10 @@ ok "SIGTERM ends it, and unmounts" until_true 20 gone
 check_clean "after SIGTERM"
 same "what was acknowledged is stored" "a|10.244.0.2" "$(sqlite3 "$DB" 'SELECT name, ip4 FROM lease')"
 
+version=$(sqlite3 "$DB" 'PRAGMA user_version')
 sqlite3 "$DB" 'PRAGMA user_version = 99'
 refused "a newer version" "made by a newer ipamfs" run "$DB" "$M"
-sqlite3 "$DB" 'PRAGMA user_version = 1'
+sqlite3 "$DB" "PRAGMA user_version = $version"
 
 # ---- options
 mount_fs ro
