@@ -375,6 +375,7 @@ static int remove_reserve(struct ipam *ipam, struct change *c)
 	c->lease = h;
 	c->id = l->id;
 	c->parent = n->id;
+	c->soft = l->ephemeral; /* should it come back, the next mount releases it */
 	return 0;
 }
 
