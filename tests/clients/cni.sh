@@ -110,7 +110,7 @@ code "a start outside its subnet" 7 ADD x "$(conf 1.1.0 ',"subnet":"10.244.0.0/2
 code "an end before its start" 7 ADD x "$(conf 1.1.0 ',"subnet":"10.244.0.0/24","rangeStart":"10.244.0.9","rangeEnd":"10.244.0.8"')"
 code "ranges that overlap" 7 ADD x "$(conf 1.1.0 ',"ranges":[[{"subnet":"10.244.0.0/24"}],[{"subnet":"10.244.0.0/24"}]]')"
 code "a set of both families" 7 ADD x "$(conf 1.1.0 ',"ranges":[[{"subnet":"10.244.0.0/24"},{"subnet":"fd00:10:244::/64"}]]')"
-code "two of a family, which 0.2.0 can't say" 7 ADD x "$(conf 0.2.0 ',"ranges":[[{"subnet":"10.244.0.0/24","rangeEnd":"10.244.0.9"}],[{"subnet":"10.244.0.0/24","rangeStart":"10.244.0.240"}]]')"
+code "two of a family, which 0.2.0 can't say" 2 ADD x "$(conf 0.2.0 ',"ranges":[[{"subnet":"10.244.0.0/24","rangeEnd":"10.244.0.9"}],[{"subnet":"10.244.0.0/24","rangeStart":"10.244.0.240"}]]')"
 same "none of which left a lease" "r1.eth0 r2.eth0 r3.eth0 r6.eth0" "$(leases)"
 for id in r1 r2 r3 r6; do del $id; done
 

@@ -121,12 +121,13 @@ same "or of the next alternative" "10.244.0.210/24" "$(head -1 "$node/ranged3")"
 
 # ---- restarts
 exec 5<>"$node/.ipam/ephemeral/crash"
+exec 6>"$layout/net/10.244.0.70"
 ok "held when the daemon dies" test -e "$node/crash"
-before=$(ls "$node" | grep -v crash)
+before=$(ls "$node" | grep -v -e crash -e 10.244.0.70)
 kill_fs
-exec 5>&-
+exec 5>&- 6>&-
 mount_fs
-same "what lasts is there, and no ephemeral lease" "$before" "$(ls "$node")"
+same "what lasts is there; no ephemeral lease, and no file that was never written" "$before" "$(ls "$node")"
 same "the network too" "10.244.0.50" "$(cat "$layout/net/last_reserved_ip.0")"
 setfattr -n user.netns -v /run/netns/gone "$node/kept"
 umount_fs

@@ -78,7 +78,7 @@ static int weigh(struct bench *b, enum side side)
 
 	if (pid == 0) {
 		char *argv[] = { (char *)b->plugin[side], NULL };
-		char *env[] = { "CNI_COMMAND=ADD", container, "CNI_NETNS=/run/netns/bench", "CNI_IFNAME=eth0", NULL };
+		char *env[] = { "CNI_COMMAND=ADD", container, "CNI_NETNS=/run/netns/bench", "CNI_IFNAME=eth0", "CNI_PATH=/usr/lib/cni", NULL };
 		int conf = open(b->conf[side], O_RDONLY), null = open("/dev/null", O_WRONLY);
 
 		snprintf(container, sizeof container, "CNI_CONTAINERID=bench%u", id);
