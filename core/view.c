@@ -105,7 +105,8 @@ int ipam_lookup(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const c
 		const struct node *n = node_of(ipam, parent);
 		uint32_t h = n == NULL ? 0 : registry_lease_named(r, n, name);
 
-		if (h != 0)
+		/* One that has ended is open to nobody, though its release is still to be stored. */
+		if (h != 0 && !registry_lease(r, h)->dropped)
 			rc = get(ipam, kind, registry_lease(r, h)->id, out);
 	}
 	pthread_rwlock_unlock(&ipam->lock);

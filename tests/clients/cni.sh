@@ -59,6 +59,11 @@ ok "DEL of a cluster that isn't there" del nobody ',"cluster":"other"'
 same "which makes none" "n1 n2" "$(ls "$M/prod" | tr '\n' ' ' | sed 's/ $//')"
 ok "DEL of the last" del v1
 
+# ---- an answer that nobody takes
+conf 1.1.0 | env CNI_COMMAND=ADD CNI_CONTAINERID=lost CNI_NETNS=/x CNI_IFNAME=eth0 "$CNI" >/dev/full 2>"$WORK/err"
+same "an ADD whose answer can't be written fails" "1" "$?"
+same "and leaves nothing" "" "$(leases)"
+
 # ---- bad requests
 NETNS='' code "no namespace" 4 ADD x "$(conf 1.1.0)"
 IFNAME='' code "no interface" 4 ADD x "$(conf 1.1.0)"

@@ -1,5 +1,11 @@
 #include "cni.h"
 
+static void undo(struct cni_call *c)
+{
+	cni_leases_undo(&c->env, &c->node, &c->leases);
+	cni_node_undo(&c->conf, &c->node);
+}
+
 int cni_add(struct cni_call *c, struct cni_error *e)
 {
 	struct cni_ip ip[CNI_IPS_MAX];
@@ -12,15 +18,10 @@ int cni_add(struct cni_call *c, struct cni_error *e)
 		return rc;
 	}
 	c->out = cni_result(&c->conf, ip, cni_ips(&c->conf, &c->leases, ip), e);
-	if (c->out == NULL)
-		cni_add_undo(c);
-	return c->out == NULL ? CNI_FAILED : 0;
-}
-
-void cni_add_undo(struct cni_call *c)
-{
-	if (c->node.dir < 0)
-		return;
-	cni_leases_undo(&c->env, &c->node, &c->leases);
-	cni_node_undo(&c->conf, &c->node);
+	if (c->out == NULL) {
+		undo(c);
+		return CNI_FAILED;
+	}
+	c->undo = undo;
+	return 0;
 }

@@ -178,31 +178,42 @@ json_t *cni_result(const struct cni_conf *c, const struct cni_ip *ip, size_t n, 
 json_t *cni_error_object(enum cni_version version, const struct cni_error *e);
 json_t *cni_versions_object(const char *asked);
 
-/* ---- the commands: what to print, or NULL for nothing; CNI_FAILED with an error */
+/* ---- a call, from what was asked to what is answered */
+
+/* What the process that waits for the one that works can say by itself. */
+struct cni_shared {
+	enum cni_version version;
+	bool status;     /* STATUS was asked for */
+	char waits[512]; /* what it means that no answer comes */
+};
+
 struct cni_call {
 	struct cni_env env;
+	char *input;
 	struct cni_conf conf;
 	struct cni_node node;
 	struct cni_leases leases;
-	json_t *out;
+	struct cni_shared *shared;
 	void (*alive)(void *arg); /* to be called now and then by what takes long */
 	void *arg;
+	int status;               /* 0, or CNI_FAILED: out is an error's object then */
+	json_t *out;              /* what to print; NULL: nothing */
+	void (*undo)(struct cni_call *c); /* to be called if nobody hears of it; NULL: there is nothing to take back */
 };
+
+/* The commands: 0 with out and undo set, or CNI_FAILED with an error and nothing left behind. */
 int cni_add(struct cni_call *c, struct cni_error *e);
-void cni_add_undo(struct cni_call *c);
 int cni_del(struct cni_call *c, struct cni_error *e);
 int cni_check(struct cni_call *c, struct cni_error *e);
 int cni_gc(struct cni_call *c, struct cni_error *e);
 int cni_status(struct cni_call *c, struct cni_error *e);
 
 /* ---- guard (guard.c): a daemon that hangs makes no call of ours hang */
-/* Run `work` in a process of its own and pass on what it prints. If it doesn't answer for `seconds`, or nobody takes its
- * answer, it calls `undo` when it comes to itself. Returns the exit status; on a hang fills e and returns CNI_FAILED. */
-struct cni_work {
-	int (*work)(struct cni_call *c, struct cni_error *e);
-	void (*undo)(struct cni_call *c); /* may be NULL */
-	int seconds;
-};
-int cni_guard(struct cni_call *c, const struct cni_work *w, struct cni_error *e);
+/* Do the work in a process of its own and print what it answers: the exit status. Without a sign of life for so many
+ * seconds, an error is printed; the work then undoes itself when it comes to its end. */
+int cni_guard(void (*work)(struct cni_call *c), int seconds);
+/* For the work, before it touches the mount: let go of what the runtime waits for, which reads our output to its end and
+ * kills by groups. Nothing can be printed from then on. */
+void cni_guard_leave(void);
 
 #endif

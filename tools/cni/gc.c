@@ -85,7 +85,7 @@ static int sweep(struct cni_call *c, const struct valid *v, DIR *d, struct cni_e
 	int error = 0;
 
 	while ((entry = readdir(d)) != NULL) {
-		if (++seen % ALIVE_EVERY == 0 && c->alive != NULL)
+		if (++seen % ALIVE_EVERY == 0)
 			c->alive(c->arg);
 		if (entry->d_name[0] == '.' || !is_stale(c, v, entry->d_name))
 			continue;

@@ -1,47 +1,31 @@
-/* A call to a mount whose daemon hangs can be ended by a kill alone, and what was asked for may be done all the same later,
- * when nobody knows of it. So the work is another process's: this one waits, and goes when it has waited enough; that one
- * takes back what it did if its answer finds nobody.
+/* A call to a mount whose daemon hangs can be ended by a kill alone, and not even by that once the daemon has read the
+ * request; and what was asked for may be done all the same later, when nobody knows of it. So the work is another
+ * process's: this one waits, and goes when it has waited enough; that one takes back what it did if its answer finds nobody.
  *
- * Between them, over a socket: frames of a header and a text. The last one is acknowledged with a byte once it is printed, where there is
- * something to take back.
+ * The two part at the very beginning, so that they share few pages which both would copy. Between them is a socket: frames
+ * of a header and a text, the last one acknowledged with a byte once it is printed, where there is something to take
+ * back. What the waiting one needs to say if nothing comes is in a page that both see.
  */
 #include "cni.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 struct frame {
-	bool alive;              /* nothing but a sign of life */
+	bool alive;  /* nothing but a sign of life */
+	bool ack;    /* there is something to take back */
 	int status;
-	struct cni_error error;
-	size_t size;             /* of the text that follows */
+	size_t size; /* of the text that follows */
 };
-
-static bool put_all(int fd, const void *data, size_t size)
-{
-	const char *p = data;
-
-	while (size > 0) {
-		ssize_t n = send(fd, p, size, MSG_NOSIGNAL);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		p += n;
-		size -= (size_t)n;
-	}
-	return true;
-}
 
 /* ---- the one that works -------------------------------------------------------------------------------------------------- */
 
@@ -49,11 +33,10 @@ static void tell_alive(void *arg)
 {
 	struct frame f = { .alive = true };
 
-	put_all(*(int *)arg, &f, sizeof f);
+	(void)!send(*(int *)arg, &f, sizeof f, MSG_NOSIGNAL);
 }
 
-/* The runtime reads our output to its end, and kills by groups. */
-static void leave(void)
+void cni_guard_leave(void)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
@@ -64,36 +47,34 @@ static void leave(void)
 		close(null);
 }
 
-static bool send_answer(int fd, struct frame *f, const json_t *out)
+/* An answer is far smaller than a socket's buffer: it goes whole. */
+static bool send_answer(int fd, const struct cni_call *c)
 {
-	char *text = f->status == 0 && out != NULL ? json_dumps(out, JSON_INDENT(4)) : NULL;
-	struct iovec part[2] = { { f, sizeof *f }, { text, 0 } };
+	char *text = c->out == NULL ? NULL : json_dumps(c->out, JSON_INDENT(4));
+	struct frame f = { .ack = c->undo != NULL, .status = c->status, .size = text == NULL ? 0 : strlen(text) + 1 };
+	struct iovec part[2] = { { &f, sizeof f }, { text, f.size } };
 	struct msghdr message = { .msg_iov = part, .msg_iovlen = 2 };
 	bool sent;
 
-	if (f->status == 0 && out != NULL && text == NULL)
-		f->status = cni_fail(&f->error, CNI_IO, "out of memory");
-	f->size = part[1].iov_len = text == NULL ? 0 : strlen(text);
-	/* An answer is far smaller than a socket's buffer: it goes whole. */
-	sent = sendmsg(fd, &message, MSG_NOSIGNAL) == (ssize_t)(sizeof *f + f->size);
+	if (text != NULL)
+		text[f.size - 1] = '\n'; /* in place of its NUL */
+	sent = sendmsg(fd, &message, MSG_NOSIGNAL) == (ssize_t)(sizeof f + f.size);
 	free(text);
 	return sent;
 }
 
-static void work_for(int fd, struct cni_call *c, const struct cni_work *w)
+static void work_for(int fd, void (*work)(struct cni_call *c), struct cni_shared *shared)
 {
-	struct frame f = { 0 };
+	struct cni_call c = { .node = { .dir = -1, .mount = -1 }, .shared = shared, .alive = tell_alive, .arg = &fd };
 	char ack;
-	bool sent;
 
-	leave();
-	c->alive = tell_alive;
-	c->arg = &fd;
-	f.status = w->work(c, &f.error);
-	sent = send_answer(fd, &f, c->out);
-	/* What failed has taken back its own. */
-	if (f.status == 0 && w->undo != NULL && (!sent || recv(fd, &ack, 1, 0) != 1))
-		w->undo(c);
+	work(&c);
+	if ((!send_answer(fd, &c) || (c.undo != NULL && recv(fd, &ack, 1, 0) != 1)) && c.undo != NULL)
+		c.undo(&c);
+	cni_node_close(&c.node);
+	cni_conf_free(&c.conf);
+	json_decref(c.out);
+	free(c.input);
 }
 
 /* ---- the one that waits -------------------------------------------------------------------------------------------------- */
@@ -121,60 +102,81 @@ static bool get_all(int fd, void *data, size_t size, int seconds)
 	return true;
 }
 
-static int wait_for(int fd, const struct cni_call *c, const struct cni_work *w, struct cni_error *e, bool *answered)
+static bool print(const char *text, size_t size)
 {
-	struct frame f;
-	char *text;
-	int rc;
+	while (size > 0) {
+		ssize_t n = write(STDOUT_FILENO, text, size);
 
-	do
-		if (!get_all(fd, &f, sizeof f, w->seconds))
-			return cni_fail(e, CNI_TRY_AGAIN, "ipamfs on %s doesn't answer; is the daemon at work?", c->conf.mount);
-	while (f.alive);
-	text = malloc(f.size + 1);
-	if (text == NULL || !get_all(fd, text, f.size, w->seconds)) {
-		free(text);
-		return cni_fail(e, CNI_IO, "the answer was lost");
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		text += n;
+		size -= (size_t)n;
 	}
-	*answered = true;
-	rc = f.status;
-	if (rc == 0 && f.size > 0 && (fwrite(text, f.size, 1, stdout) != 1 || putchar('\n') == EOF || fflush(stdout) != 0))
-		rc = cni_fail(e, CNI_IO, "the answer can't be written");
-	else if (rc < 0)
-		*e = f.error;
-	if (rc == 0 && w->undo != NULL)
-		put_all(fd, "", 1);
-	free(text);
-	return rc;
+	return true;
 }
 
-int cni_guard(struct cni_call *c, const struct cni_work *w, struct cni_error *e)
+/* Nothing came: say so. */
+static int give_up(const struct cni_shared *shared)
 {
-	bool answered = false;
-	int pair[2], rc;
-	pid_t pid;
+	struct cni_error e = { 0 };
+	json_t *o;
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-		return cni_fail_errno(e, CNI_IO, errno, "no socket");
-	pid = fork();
+	cni_fail(&e, shared->status ? CNI_NOT_AVAILABLE : CNI_TRY_AGAIN, "%s", shared->waits);
+	o = cni_error_object(shared->version, &e);
+	json_dumpf(o, stdout, JSON_INDENT(4));
+	putchar('\n');
+	fflush(stdout);
+	json_decref(o);
+	return 1;
+}
+
+static int wait_for(int fd, pid_t pid, const struct cni_shared *shared, int seconds)
+{
+	char *text = NULL;
+	struct frame f;
+	bool printed;
+
+	do
+		if (!get_all(fd, &f, sizeof f, seconds))
+			return give_up(shared);
+	while (f.alive);
+	text = malloc(f.size + 1);
+	printed = text != NULL && get_all(fd, text, f.size, seconds) && print(text, f.size);
+	if (printed && f.ack)
+		(void)!send(fd, "", 1, MSG_NOSIGNAL);
+	else if (!printed)
+		shutdown(fd, SHUT_RDWR); /* what was done is taken back */
+	free(text);
+	waitpid(pid, NULL, 0); /* it has little more to do than to end */
+	return f.status != 0 || !printed;
+}
+
+int cni_guard(void (*work)(struct cni_call *c), int seconds)
+{
+	struct cni_shared *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int pair[2] = { -1, -1 }, status;
+	pid_t pid = -1;
+
+	if (shared == MAP_FAILED)
+		return 1;
+	shared->version = CNI_VERSIONS - 1;
+	strcpy(shared->waits, "no configuration came on standard input");
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0)
+		pid = fork();
 	if (pid < 0) {
-		close(pair[0]);
-		close(pair[1]);
-		return cni_fail_errno(e, CNI_TRY_AGAIN, errno, "no process");
+		strcpy(shared->waits, "no process can be made");
+		return give_up(shared);
 	}
 	if (pid == 0) {
 		close(pair[0]);
-		work_for(pair[1], c, w);
-		cni_node_close(&c->node);
+		work_for(pair[1], work, shared);
 		close(pair[1]);
-		json_decref(c->out);
-		cni_conf_free(&c->conf);
 		_exit(0);
 	}
 	close(pair[1]);
-	rc = wait_for(pair[0], c, w, e, &answered);
+	status = wait_for(pair[0], pid, shared, seconds);
 	close(pair[0]);
-	if (answered)
-		waitpid(pid, NULL, 0); /* it has nothing more to do than to end */
-	return rc;
+	return status;
 }

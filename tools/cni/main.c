@@ -8,14 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { INPUT_MAX = 64 << 20 };
+enum { INPUT_MAX = 64 << 20, PATIENCE = 8 /* seconds; runtimes give up after ten or more */ };
 
-static const struct cni_work works[CNI_COMMANDS] = {
-	[CNI_ADD] = { cni_add, cni_add_undo, 8 },
-	[CNI_DEL] = { cni_del, NULL, 8 },
-	[CNI_CHECK] = { cni_check, NULL, 8 },
-	[CNI_GC] = { cni_gc, NULL, 8 },
-	[CNI_STATUS] = { cni_status, NULL, 8 },
+static int (*const commands[CNI_COMMANDS])(struct cni_call *c, struct cni_error *e) = {
+	[CNI_ADD] = cni_add, [CNI_DEL] = cni_del, [CNI_CHECK] = cni_check, [CNI_GC] = cni_gc, [CNI_STATUS] = cni_status,
 };
 
 /* The version that a command came with. */
@@ -53,70 +49,62 @@ static char *read_input(size_t *size, struct cni_error *e)
 	return text;
 }
 
-static void print(json_t *o)
-{
-	if (o != NULL && json_dumpf(o, stdout, JSON_INDENT(4)) == 0)
-		putchar('\n');
-	json_decref(o);
-}
-
 /* VERSION: the request's own version comes back, if it is one. */
-static int versions(const char *text, size_t size)
+static int versions(struct cni_call *c, size_t size)
 {
-	json_t *json = json_loadb(text, size, 0, NULL);
+	json_t *json = json_loadb(c->input, size, 0, NULL);
 	const char *asked = json_string_value(json_object_get(json, "cniVersion"));
 	struct cni_error ignored = { 0 };
 	enum cni_version version = CNI_VERSIONS - 1;
 
 	if (asked != NULL)
 		cni_version_parse(asked, &version, &ignored);
-	print(cni_versions_object(cni_version_name[version]));
+	c->out = cni_versions_object(cni_version_name[version]);
 	json_decref(json);
 	return 0;
 }
 
-static int run(struct cni_call *c, const char *text, size_t size, struct cni_error *e)
+static int run(struct cni_call *c, size_t size, struct cni_error *e)
 {
-	int rc;
-
-	if (cni_conf_parse(&c->conf, text, size, &c->env, c->env.command == CNI_DEL, e) < 0)
+	if (cni_conf_parse(&c->conf, c->input, size, &c->env, c->env.command == CNI_DEL, e) < 0)
 		return CNI_FAILED;
 	if (c->conf.version < since[c->env.command])
 		return cni_fail(e, CNI_VERSION_UNKNOWN, "this command came with cniVersion %s; the configuration says %s",
 				cni_version_name[since[c->env.command]], cni_version_name[c->conf.version]);
 	if (c->conf.data_dir && c->env.command == CNI_ADD)
 		fputs("ipamfs: 'dataDir' is host-local's and means nothing here\n", stderr);
-	rc = cni_guard(c, &works[c->env.command], e);
-	if (c->env.command == CNI_STATUS && e->code == CNI_TRY_AGAIN)
-		e->code = CNI_NOT_AVAILABLE; /* that is how it says so */
-	return rc;
+	c->shared->version = c->conf.version;
+	c->shared->status = c->env.command == CNI_STATUS;
+	snprintf(c->shared->waits, sizeof c->shared->waits, "ipamfs on %s doesn't answer; is the daemon at work?", c->conf.mount);
+	cni_guard_leave();
+	return commands[c->env.command](c, e);
+}
+
+static void work(struct cni_call *c)
+{
+	struct cni_error e = { 0 };
+	size_t size = 0;
+
+	c->conf.version = CNI_VERSIONS - 1;
+	c->status = cni_env_read(&c->env, &e);
+	if (c->status == 0)
+		c->input = read_input(&size, &e);
+	if (c->input == NULL)
+		c->status = CNI_FAILED;
+	else
+		c->status = c->env.command == CNI_VERSION ? versions(c, size) : run(c, size, &e);
+	if (c->status < 0 && c->env.command == CNI_STATUS && e.code == CNI_TRY_AGAIN)
+		e.code = CNI_NOT_AVAILABLE; /* that is how STATUS says so */
+	if (c->status < 0)
+		c->out = cni_error_object(c->conf.version, &e);
 }
 
 int main(int argc, char **argv)
 {
-	struct cni_call c = { .conf = { .version = CNI_VERSIONS - 1 }, .node = { .dir = -1, .mount = -1 } };
-	struct cni_error e = { 0 };
-	char *text = NULL;
-	size_t size = 0;
-	int rc;
-
 	if (argc > 1 || (getenv("CNI_COMMAND") == NULL && isatty(STDIN_FILENO))) {
 		printf("ipamfs-cni %s, a CNI IPAM plugin: container runtimes run it with CNI_COMMAND set\n", IPAM_VERSION);
 		return argc > 1 && strcmp(argv[1], "--version") != 0 && strcmp(argv[1], "--help") != 0;
 	}
-	signal(SIGPIPE, SIG_IGN);
-	rc = cni_env_read(&c.env, &e);
-	if (rc == 0)
-		text = read_input(&size, &e);
-	if (text == NULL)
-		rc = CNI_FAILED;
-	else if (c.env.command == CNI_VERSION)
-		rc = versions(text, size);
-	else
-		rc = run(&c, text, size, &e);
-	if (rc < 0)
-		print(cni_error_object(c.conf.version, &e));
-	cni_conf_free(&c.conf);
-	free(text);
-	return fflush(stdout) != 0 || rc < 0;
+	signal(SIGPIPE, SIG_IGN); /* that nobody reads is an error like others, and undone */
+	return cni_guard(work, PATIENCE);
 }
