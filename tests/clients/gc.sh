@@ -27,22 +27,23 @@ lease alive-process c2 "/proc/$living/ns/net"
 lease gone c3 "$WORK/nowhere"
 lease gone-process c4 "/proc/$dead/ns/net"
 lease other-network c5 "$WORK/nowhere" other
+lease unseen c7 "$WORK/no/directory"
 lease by-hand "" ""
 lease no-netns c6 ""
-all="alive alive-process by-hand gone gone-process no-netns other-network"
+all="alive alive-process by-hand gone gone-process no-netns other-network unseen"
 
 same "all are too young" "$all" "$(gc --quiet; leases)"
 same "a dry run says what it would do" "would release gone (10.244.0.4 fd00:10:244::4): its network namespace is gone" "$(gc --grace 0 --dry-run | grep 'release gone ')"
 same "and does nothing" "$all" "$(leases)"
-same "of one network" "alive alive-process by-hand gone gone-process no-netns" "$(gc --grace 0 --network other >/dev/null; leases)"
-same "by namespace" "alive alive-process by-hand no-netns" "$(gc --grace 0 >/dev/null; leases)"
+same "of one network" "alive alive-process by-hand gone gone-process no-netns unseen" "$(gc --grace 0 --network other >/dev/null; leases)"
+same "by namespace" "alive alive-process by-hand no-netns unseen" "$(gc --grace 0 >/dev/null; leases)"
 printf '' >"$WORK/list"
 refused "an empty list" "lists no container" gc --grace 0 --valid-from "$WORK/list"
 refused "a list that isn't there" "No such file" gc --grace 0 --valid-from "$WORK/none"
-same "released nothing" "alive alive-process by-hand no-netns" "$(leases)"
+same "released nothing" "alive alive-process by-hand no-netns unseen" "$(leases)"
 printf '# of the runtime\n%s\n\nc2\n' "${long:0:13}" >"$WORK/list"
 touch -d '1 hour ago' "$WORK/list"
-same "a list older than the leases judges none" "alive alive-process by-hand no-netns" "$(gc --grace 0 --valid-from "$WORK/list" >/dev/null; leases)"
+same "a list older than the leases judges none" "alive alive-process by-hand no-netns unseen" "$(gc --grace 0 --valid-from "$WORK/list" >/dev/null; leases)"
 touch -d '1 hour' "$WORK/list"
 # What was made in the same second as the list isn't judged by it, so it may take a second one.
 leaves() { gc --grace 0 --valid-from - --allow-empty <"$WORK/list" >/dev/null && [ "$(leases)" == "$1" ]; }
@@ -67,9 +68,67 @@ setfattr -n user.netns -v "$WORK/ns" "$node/renewed"
 refused "compare and release" "Stale" put "$node/.ipam/release" "$old renewed"
 same "it stays" "by-hand renewed" "$(leases)"
 
+setfattr -n user.netns -v "$WORK/nowhere" "$node/renewed"
+old=$(getfattr --absolute-names --only-values -n user.ipam.generation "$node/renewed")
+touch "$node/renewed"
+refused "a touch counts as a change" "Stale" put "$node/.ipam/release" "$old renewed"
+for line in "" "$old" "x renewed" "0 renewed" "-1 renewed" "4294967297 renewed" "$old renewed
+$old renewed"; do
+	refused "the release file refuses '${line//$'\n'/\\n}'" "Invalid" put "$node/.ipam/release" "$line"
+done
+refused "and a name that isn't there" "No such file" put "$node/.ipam/release" "1 ../n1/renewed"
+same "nothing went" "by-hand renewed" "$(leases)"
+rm "$node/renewed"
+
+# ---- what can't be known to be gone is alive, what looks old but is new is young
+lease unseen c11 "/$(printf 'x%.0s' {1..300})/net"
+lease relative c12 "nowhere"
+same "a path that can't be looked at" "by-hand relative unseen" "$(gc --grace 0 >/dev/null; leases)"
+lease old c13 "$WORK/nowhere"
+touch -d '1 day ago' "$node/old"
+same "an old time given to a new lease" "by-hand old relative unseen" "$(gc --quiet; leases)"
+setfattr -n user.pod -v default/web "$node/old"
+old=$(head -1 "$node/old")
+same "verbose" "released old (${old%/*} $(sed -n '2s,/.*,,p' "$node/old"), default/web): its network namespace is gone" \
+	"$(gc --grace 0 --verbose | head -1)"
+rm "$node/unseen" "$node/relative"
+
+# ---- a list's lines
+printf '  %s\r\n%s # a comment\n' "$long" c2 >"$WORK/list"
+lease full "$long" ""
+lease commented c2 ""
+ok "ends of lines, blanks and comments" until_true 10 leaves "by-hand commented full"
+lease marker gone ""
+printf '%s\nc2\n' "${long:0:11}" >"$WORK/list"
+ok "11 characters aren't enough of an id" until_true 10 leaves "by-hand commented"
+rm "$node/commented"
+refused "a directory as a list" "Is a directory" gc --valid-from "$WORK"
+
+# ---- where
+lease there c14 "$WORK/nowhere"
+same "the mount of the environment" "by-hand" "$(IPAMFS_MOUNT=$M "$IPAMCTL" gc --node n1 --grace 0 >/dev/null; leases)"
+mkdir "$M/test"
+refused "several clusters are named" "'prod'" gc
+gc 2>/dev/null
+same "which is usage" 2 $?
+ok "one of them" gc --cluster prod
+rmdir "$M/test"
+lease other c15 "$WORK/nowhere"
+mv "$node/other" "$node/moved"
+ok "the other node's are its own" "$IPAMCTL" gc --mount "$M" --node n2 --grace 0
+same "so they stay" "by-hand moved" "$(leases)"
+rm "$node/moved"
+
 # ---- many
 touch_many() { for i in $(seq 200); do lease "m$i" "m$i" "$WORK/nowhere"; done; }
 touch_many
-same "200 at once" "by-hand renewed" "$(gc --grace 0 --quiet >/dev/null; leases)"
+same "200 at once" "by-hand" "$(gc --grace 0 --quiet >/dev/null; leases)"
 umount_fs
 check_clean "after it all"
+
+# ---- a daemon that is dead
+mount_fs
+lease last c16 "$WORK/nowhere"
+kill -9 "$daemon"
+wait "$daemon" 2>/dev/null
+refused "a dead daemon" "not connected" gc --grace 0

@@ -74,5 +74,58 @@ ok "ADD" hl "$new" ADD c11
 same "a free address" "10.244.0.51/24 fd00:10:244::5/64" "$(addresses)"
 ok "DEL" hl "$new" DEL c1
 same "releases" "" "$(grep -l '^c1.$' "$new"/net/*)"
+same "as host-local's own files" "755 600 600" "$(stat -c %a "$new/all" "$new/all/10.244.0.60" "$new/all/lock" | tr '\n' ' ' | sed 's/ $//')"
+refused "below a directory that isn't there" "No such file" ctl export --host-local "$WORK/none/all"
+ctl export 2>/dev/null
+same "export: usage" 2 $?
+ctl import 2>/dev/null
+same "import: usage" 2 $?
+
+# ---- more addresses of a family than one, old forms, and a lock that somebody holds
+odd=$WORK/odd
+mkdir "$odd"
+printf 'many\r\neth1' | tee "$odd/10.244.0.100" "$odd/10.244.0.101" "$odd/fd00:10:244::100" >/dev/null
+printf 'old-form\n' >"$odd/10.244.0.102"
+: >"$odd/lock"
+exec {lock}<"$odd/lock"
+flock "$lock"
+before=$(leases)
+ctl import --host-local "$odd" >"$WORK/said" 2>&1 &
+importing=$!
+pids+=("$importing")
+waits() { grep -q -- "-> FLOCK .* $importing " /proc/locks; }
+ok "it waits for who holds the lock" until_true 10 waits
+same "and does nothing meanwhile" "$before" "$(leases)"
+exec {lock}<&-
+wait "$importing"
+same "then it goes on" 0 $?
+same "further addresses make further leases" "10.244.0.100/24 fd00:10:244::100/64 10.244.0.101/24" \
+	"$(cat "$node/many.eth1" "$node/many.eth1+1" | tr '\n' ' ' | sed 's/ $//')"
+same "an id alone" "10.244.0.102/24" "$(cat "$node/old-form.eth0")"
+ok "all of that again" ctl import --host-local "$odd"
+flock -w 10 "$odd/lock" true
+same "the lock is free" 0 $?
+mkdir "$WORK/nothing"
+same "a directory that holds nothing" "0 0" "$(ctl import --host-local "$WORK/nothing" --json | jq -r '"\(.imported) \(.present)"')"
+for name in "many.eth1" "many.eth1+1" old-form.eth0; do rm "$node/$name"; done
+
+# ---- whole or not at all: the import file takes nothing before its fsync
+before=$(leases)
+lease='{"node": "n1", "name": "early", "addresses": ["10.244.0.120"]}'
+exec {import}<>"$M/prod/.ipam/import"
+printf '%s' "$lease" >&"$import"
+same "not when it is written" "$before" "$(leases)"
+exec {import}<&-
+same "nor when it is closed" "$before" "$(leases)"
+(exec {import}<>"$M/prod/.ipam/import"; printf '%s' "$lease" >&"$import"; exec sleep 1000) &
+writer=$!
+pids+=("$writer")
+writes() { [ "$(readlink "/proc/$writer/exe")" == "$(readlink -f "$(command -v sleep)")" ]; }
+ok "a writer with its half" until_true 10 writes
+kill -9 "$writer"
+wait "$writer" 2>/dev/null
+same "nor when the writer is killed" "$before" "$(leases)"
+ok "its address is free" claim "$node/10.244.0.120"
+rm "$node/10.244.0.120"
 umount_fs
 check_clean "after it all"

@@ -34,7 +34,8 @@ static const char usage[] =
 	"  --quiet              say nothing unless something was released or failed\n"
 	"  --verbose            a line for each lease released\n"
 	"\n"
-	"A lease that changes meanwhile stays. Exit status 1: some could not be released.\n";
+	"A lease that changes meanwhile stays. Run it where the runtime's namespaces are seen,\n"
+	"on the node itself. Exit status 1: some could not be released.\n";
 
 struct gc {
 	struct target target;
@@ -119,12 +120,18 @@ static bool is_valid(const struct gc *g, const char *container)
 
 /* ---- one lease ------------------------------------------------------------------------------------------------------ */
 
-/* Only where it surely isn't there; what can't be seen is alive. */
+/* Only where it surely isn't there; what can't be seen is alive. Without its directory we are likely to look from a place,
+ * a container's, that doesn't see the runtime's namespaces; those of processes have theirs in /proc. */
 static bool is_gone(const char *netns)
 {
+	bool process = strncmp(netns, "/proc/", 6) == 0;
+	char directory[PATH_MAX];
 	struct stat st;
 
-	return netns[0] == '/' && stat(netns, &st) < 0 && (errno == ENOENT || errno == ENOTDIR);
+	if (netns[0] != '/' || stat(netns, &st) == 0 || (errno != ENOENT && errno != ENOTDIR))
+		return false;
+	snprintf(directory, sizeof directory, "%.*s", (int)(strrchr(netns, '/') - netns), netns);
+	return stat(process ? "/proc/self/ns" : directory, &st) == 0;
 }
 
 enum verdict { ALIVE, YOUNG, NETNS_GONE, CONTAINER_GONE };
