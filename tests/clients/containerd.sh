@@ -33,7 +33,7 @@ nsenter --net="/run/netns/$host" unshare -m bash -c '
 ' bash "$WORK" >"$WORK/containerd.log" 2>&1 &
 containerd=$!
 pids+=("$containerd")
-inside() { nsenter -t "$containerd" -m -n -r "$@"; }
+inside() { nsenter -t "$containerd" -m -n -r -w "$@"; }
 ctl() { inside ctr -a "$WORK/sock" "$@"; }
 # run NAME [OPTIONS]
 run() {

@@ -41,7 +41,7 @@ pids+=("$place")
 until_true 10 test -e "$WORK/ready" || exit 1
 pod() {
 	CONTAINERS_CONF=$WORK/containers.conf CONTAINERS_STORAGE_CONF=$WORK/storage.conf XDG_CACHE_HOME=$WORK/cache \
-		nsenter -t "$place" -m -n -r podman --root "$WORK/root" --runroot "$WORK/run" --tmpdir "$WORK/tmp" "$@"
+		nsenter -t "$place" -m -n -r -w podman --root "$WORK/root" --runroot "$WORK/run" --tmpdir "$WORK/tmp" "$@"
 }
 # run NAME [OPTIONS]: a container that sleeps
 run() {
