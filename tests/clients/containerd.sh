@@ -42,11 +42,13 @@ run() {
 	ctl run -d --cni "$@" --rootfs "$WORK/rootfs" "$name" /bin/sleep 1000
 }
 end() {
+	local status=$?
 	for name in one leaked another; do
 		ctl task kill -s KILL "$name" >/dev/null 2>&1
 		ctl task rm -f "$name" >/dev/null 2>&1
 		ctl container rm "$name" >/dev/null 2>&1
 	done
+	(exit "$status")
 	cleanup
 }
 trap end EXIT

@@ -51,7 +51,9 @@ run() {
 }
 stop_all() { pod rm -f -t 0 -a; }
 end() {
+	local status=$?
 	stop_all >/dev/null 2>&1
+	(exit "$status")
 	cleanup
 }
 trap end EXIT
