@@ -8,6 +8,19 @@ node=$M/prod/n1
 leases() { ls "$node" | tr '\n' ' ' | sed 's/ $//'; }
 add() { plugin "$CNI" ADD "$1" "$(conf "${VERSION:-1.1.0}" "${2-}" "${3-}")"; }
 del() { plugin "$CNI" DEL "$1" "$(conf 1.1.0 "${2-}" "${3-}")"; }
+# Of a name that is this test's own: it counts its processes.
+ln -s "$CNI" "$WORK/cni$$"
+CNI=$WORK/cni$$
+at_work() { [ "$(pgrep -c -x "cni$$")" "$1" "$2" ]; }
+# behind DIR PLUGIN'S-ARGUMENTS...: in the background, with its output in $WORK/DIR; wait for ${running[DIR]}
+declare -A running
+behind() {
+	local dir=$1
+	shift
+	mkdir "$WORK/$dir"
+	(WORK=$WORK/$dir && plugin "$CNI" "$@") 2>/dev/null &
+	running[$dir]=$!
+}
 
 # ---- versions
 for VERSION in 0.1.0 0.2.0 0.3.0 0.3.1 0.4.0 1.0.0 1.1.0; do
@@ -47,6 +60,42 @@ same "resolvConf" '{"domain":"d.e","nameservers":["10.0.0.10","fd00::10"],"optio
 code "a resolvConf that can't be read" 5 ADD x "$(conf 1.1.0 ',"resolvConf":"/nonexistent"')"
 same "left nothing" "dns.eth0 pod1.eth0 v1.eth0" "$(leases)"
 
+ok "a lease made by hand is taken over" sh -c "touch '$node/hand.eth0'"
+add hand
+same "with its addresses" "$(tr '\n' ' ' <"$node/hand.eth0" | sed 's/ $//')" "$(addresses)"
+same "and gets an owner" "hand" "$(getfattr --absolute-names --only-values -n user.container-id "$node/hand.eth0")"
+del hand
+plain() { printf '{"cniVersion":"1.0.0","name":"net","ipam":{"type":"ipamfs","mount":"%s"}}' "$M"; }
+ok "without a node's name" plugin "$CNI" ADD plain "$(plain)"
+ok "the host's is taken" test -e "$M/prod/$(hostname)/plain.eth0"
+plugin "$CNI" DEL plain "$(plain)"
+rmdir "$M/prod/$(hostname)"
+put "$M/prod/n2/.ipam/settings" "gateway none"
+plugin "$CNI" ADD x "$(conf 1.1.0 ',"node":"n2"')"
+same "a node without gateways" "null null" "$(jq -r '"\(.ips[0].gateway) \(.ips[1].gateway)"' "$WORK/out")"
+put "$M/prod/n2/.ipam/settings" "gateway first"
+
+# ---- names that can be read in two ways
+IFNAME=b.c add a
+wanted=$(addresses)
+IFNAME=c code "another attachment's lease" 4 ADD a.b "$(conf 1.1.0)"
+IFNAME=c code "CHECK of it" 104 CHECK a.b "$(conf 1.1.0 "" ',"prevResult":{"ips":[]}')"
+IFNAME=c ok "DEL of it" del a.b
+same "leaves the lease to its owner" "$wanted" "$(tr '\n' ' ' <"$node/a.b.c" | sed 's/ $//')"
+IFNAME=b.c ok "who releases it" del a
+IFNAME=eth0+1 add p
+two=',"ranges":[[{"subnet":"10.244.0.0/24","rangeEnd":"10.244.0.9"}],[{"subnet":"10.244.0.0/24","rangeStart":"10.244.0.240"}]]'
+code "one that is named as a second lease" 4 ADD p "$(conf 1.1.0 "$two")"
+ok "DEL" del p
+same "leaves it alone" "dns.eth0 p.eth0+1 pod1.eth0 v1.eth0" "$(leases)"
+IFNAME=eth0+1 del p
+long=$(printf 'x%.0s' $(seq 250))
+ok "the longest name there is" add "$long"
+ok "is checked" plugin "$CNI" CHECK "$long" "$(conf 1.1.0 "" ",\"prevResult\":$(cat "$WORK/out")")"
+ok "is released" del "$long"
+code "no room for a second lease's name" 4 ADD "$long" "$(conf 1.1.0 "$two")"
+same "left nothing" "dns.eth0 pod1.eth0 v1.eth0" "$(leases)"
+
 # ---- DEL
 ok "DEL" del pod1
 same "releases" "dns.eth0 v1.eth0" "$(leases)"
@@ -82,11 +131,28 @@ code "no name" 7 ADD x '{"cniVersion":"1.1.0","ipam":{"type":"ipamfs","mount":"'
 code "a cluster that isn't there" 7 ADD x "$(conf 1.1.0 ',"cluster":"other"')"
 code "a node's name with a slash" 7 ADD x "$(conf 1.1.0 ',"node":"../x"')"
 code "routes that are none" 7 ADD x "$(conf 1.1.0 ',"routes":[{"dst":"x"}]')"
+code "a route to no network" 7 ADD x "$(conf 1.1.0 ',"routes":[{"dst":"10.0.0.0"}]')"
+code "a route by no address" 7 ADD x "$(conf 1.1.0 ',"routes":[{"dst":"10.0.0.0/8","gw":"x"}]')"
+code "a mount that is no absolute path" 7 ADD x '{"cniVersion":"1.1.0","name":"net","ipam":{"mount":"mnt"}}'
+code "a createNode that is none" 7 ADD x "$(conf 1.1.0 ',"createNode":"no"')"
+code "a version that is no string" 7 ADD x '{"cniVersion":1.1,"name":"net","ipam":{}}'
+NETNS='' code "CHECK without a namespace" 4 CHECK x "$(conf 1.1.0 "" ',"prevResult":{}')"
+conf 1.1.0 | env -u CNI_COMMAND CNI_CONTAINERID=x CNI_NETNS=/x CNI_IFNAME=eth0 "$CNI" >"$WORK/out" 2>"$WORK/err"
+same "no command: code 4" 4 "$(jq .code "$WORK/out")"
+NETNS=/$(printf 'x%.0s' $(seq 4090)) code "more attributes than a lease holds" 5 ADD x "$(conf 1.1.0)"
+same "none of which left a lease" "" "$(leases)"
 mkdir "$M/second"
 code "two clusters and no choice" 7 ADD x "$(conf 1.1.0)"
 ok "the choice" add x ',"cluster":"prod"'
 del x ',"cluster":"prod"'
 rmdir "$M/second"
+
+# ---- routes, as host-local has them
+add x ',"routes":[{"dst":"10.9.0.1/8","gw":""},{"dst":"fd00::1/64","gw":null}]'
+same "host bits, and gateways that are none" '[{"dst":"10.9.0.1/8"},{"dst":"fd00::1/64"}]' "$(jq -Sc .routes "$WORK/out")"
+VERSION=0.2.0 add x ',"routes":[{"dst":"10.9.0.1/8","gw":""},{"dst":"fd00::1/64","gw":null}]'
+same "by families" '[{"dst":"10.9.0.1/8"}] [{"dst":"fd00::1/64"}]' "$(jq -r '"\(.ip4.routes) \(.ip6.routes)"' "$WORK/out")"
+del x
 
 # ---- ranges, as host-local has them
 add r1 ',"subnet":"10.244.0.0/24","rangeStart":"10.244.0.100","rangeEnd":"10.244.0.101","gateway":"10.244.0.254","dataDir":"/x"'
@@ -104,12 +170,29 @@ same "just those" "r1.eth0 r2.eth0 r3.eth0" "$(leases)"
 add r5 ',"ranges":[[{"subnet":"10.244.0.0/24","rangeEnd":"10.244.0.9"}],[{"subnet":"10.244.0.0/24","rangeStart":"10.244.0.240"}]]'
 same "two addresses of a family" "2" "$(addresses | wc -w)"
 same "in two leases" "r5.eth0 r5.eth0+1" "$(ls "$node" | grep r5 | tr '\n' ' ' | sed 's/ $//')"
+before=$(addresses)
+add r5
+same "asked again when the ranges are gone: what it holds" "$(sed 's,/.*,,;q' "$node/r5.eth0")" "$(addresses | sed 's,/.*,,')"
+ok "CHECK of both" plugin "$CNI" CHECK r5 "$(conf 1.1.0 "$two" "$(printf ',"prevResult":{"ips":[{"address":"%s"},{"address":"%s"}]}' $before)")"
+rm "$node/r5.eth0+1"
+code "CHECK with one gone" 104 CHECK r5 "$(conf 1.1.0 "$two" "$(printf ',"prevResult":{"ips":[{"address":"%s"},{"address":"%s"}]}' $before)")"
+add r5 "$two"
+same "which the next ADD makes anew" "2" "$(addresses | wc -w)"
 del r5
 same "released together" "r1.eth0 r2.eth0 r3.eth0" "$(leases)"
 add r6 '' ',"runtimeConfig":{"ipRanges":[[{"subnet":"10.244.0.0/24","rangeStart":"10.244.0.150","rangeEnd":"10.244.0.150"}]]}'
 same "runtimeConfig.ipRanges" "10.244.0.150/24" "$(addresses)"
 code "a range outside the blocks" 7 ADD x "$(conf 1.1.0 ',"subnet":"10.99.0.0/24"')"
 ok "which is said" grep -q "outside the blocks.*n1" "$WORK/out"
+ok "with the blocks" grep -q "10.244.0.0/24, fd00:10:244::/64" "$WORK/out"
+add r7 ',"ranges":[[{"subnet":"fd00:10:244::/64","rangeStart":"fd00:10:244::abc"}]]'
+same "a family alone" "fd00:10:244::abc/64" "$(addresses)"
+del r7
+add r7 ',"subnet":"10.244.0.0/16","rangeStart":"10.244.0.60","rangeEnd":"10.244.0.60"'
+same "the network is the range's" "10.244.0.60/16" "$(addresses)"
+del r7
+code "no address but the gateway" 7 ADD x "$(conf 1.1.0 ',"subnet":"10.244.0.0/24","rangeStart":"10.244.0.1","rangeEnd":"10.244.0.1"')"
+code "two sets of a family, the second one full" 100 ADD x "$(conf 1.1.0 ',"ranges":[[{"subnet":"10.244.0.0/24","rangeStart":"10.244.0.200"}],[{"subnet":"10.244.0.0/24","rangeStart":"10.244.0.100","rangeEnd":"10.244.0.101"}]]')"
 code "a subnet with host bits" 7 ADD x "$(conf 1.1.0 ',"subnet":"10.244.0.1/24"')"
 code "a start outside its subnet" 7 ADD x "$(conf 1.1.0 ',"subnet":"10.244.0.0/24","rangeStart":"10.244.1.1"')"
 code "an end before its start" 7 ADD x "$(conf 1.1.0 ',"subnet":"10.244.0.0/24","rangeStart":"10.244.0.9","rangeEnd":"10.244.0.8"')"
@@ -131,6 +214,14 @@ ARGS='IP=10.99.0.77' code "one outside the blocks" 102 ADD q4 "$(conf 1.1.0)"
 ARGS='IP=10.244.0.1' code "a gateway" 102 ADD q4 "$(conf 1.1.0)"
 ARGS='IP=10.244.0.50' code "one outside the ranges" 102 ADD q4 "$(conf 1.1.0 ',"subnet":"10.244.0.0/24","rangeEnd":"10.244.0.40"')"
 ARGS='IP=x' code "what is no address" 7 ADD q4 "$(conf 1.1.0)"
+code "two addresses of one set" 7 ADD q4 "$(conf 1.1.0 ',"subnet":"10.244.0.0/24"' ',"runtimeConfig":{"ips":["10.244.0.80","10.244.0.81"]}')"
+code "two addresses of a family, and no sets" 7 ADD q4 "$(conf 1.1.0 "" ',"runtimeConfig":{"ips":["10.244.0.80","10.244.0.81"]}')"
+ARGS='IP=10.244.0.82/24' add q4 ',"subnet":"10.244.0.0/24"' ',"runtimeConfig":{"ips":["10.244.0.82"]}'
+same "one by two ways" "10.244.0.82/24" "$(addresses)"
+del q4
+add q4 "$two" ',"runtimeConfig":{"ips":["10.244.0.241","10.244.0.8"]}'
+same "one of each set" "10.244.0.8/24 10.244.0.241/24" "$(addresses)"
+del q4
 same "left nothing" "q1.eth0 q2.eth0 q3.eth0" "$(leases)"
 
 # ---- CHECK
@@ -163,6 +254,8 @@ put "$M/prod/.ipam/cidrs" "10.244.0.0/16 24
 fd00:10:244::/48 64
 10.250.0.0/29 30"
 ok "STATUS" plugin "$CNI" STATUS "" "$(conf 1.1.0)"
+code "STATUS of a node that isn't there nor to be made" 50 STATUS "" "$(conf 1.1.0 ',"node":"n7","createNode":false')"
+code "STATUS of a cluster that isn't there" 50 STATUS "" "$(conf 1.1.0 ',"cluster":"other"')"
 mkdir "$M/tiny"
 put "$M/tiny/.ipam/cidrs" "10.8.0.0/29 30"
 tiny() { conf 1.1.0 ',"cluster":"tiny","node":"'"$1"'"'; }
@@ -180,25 +273,65 @@ put "$M/tiny/.ipam/settings" "max-leases 2"
 plugin "$CNI" DEL t2 "$(tiny t1)"
 plugin "$CNI" ADD t2 "$(tiny t1)"
 code "past max-leases" 100 ADD t4 "$(tiny t1)"
+mkdir "$M/more"
+put "$M/more/.ipam/cidrs" "10.9.0.0/24 29"
+more() { conf 1.1.0 ',"cluster":"more"'"${1-}"; }
+plugin "$CNI" ADD t9 "$(more)"
+put "$M/more/n1/.ipam/settings" "max-leases 1"
+code "STATUS at max-leases" 50 STATUS "" "$(more)"
+put "$M/more/.ipam/cidrs" "10.9.0.0/24 29
+fd00:9::/48 64"
+put "$M/more/n1/.ipam/cidrs" "10.9.0.0/29
+fd00:9::/64"
+ok "asked again where the node has more families now" plugin "$CNI" ADD t9 "$(more)"
+same "what it holds" "10.9.0.2/29" "$(addresses)"
+code "no address to say" 104 ADD t9 "$(more ',"subnet":"fd00:9::/64"')"
 
 # ---- many at once
-for i in $(seq 16); do
-	(WORK=$WORK/many$i && mkdir "$WORK" && add "m$i" ',"cluster":"prod"' && echo "$(addresses)" >"$WORK/a") &
-	waits[i]=$!
-done
-for i in $(seq 16); do wait "${waits[i]}"; done
-same "16 at once, no address twice" 16 "$(cat "$WORK"/many*/a | cut -d' ' -f1 | sort -u | wc -l)"
+for i in $(seq 16); do behind "many$i" ADD "m$i" "$(conf 1.1.0 ',"cluster":"prod"')"; done
+for i in $(seq 16); do wait "${running[many$i]}"; done
+same "16 at once, no address twice" 16 "$(jq -r '.ips[0].address' "$WORK"/many*/out | sort -u | wc -l)"
+# Each is to get an address that another one may pass through.
+mkdir "$M/prod/n3"
+block=$(sed -n '1s,0/24,,p' "$M/prod/n3/.ipam/cidrs")
+for i in $(seq 16); do ARGS="IP=$block$((i + 1))" behind "own$i" ADD "o$i" "$(conf 1.1.0 ',"cluster":"prod","node":"n3"')"; done
+for i in $(seq 16); do wait "${running[own$i]}"; done
+same "16 at once, each with the address that it asks for" "$(seq -f "$block%g/24" 2 17)" "$(for i in $(seq 16); do jq -r '.ips[0].address // .msg' "$WORK/own$i/out"; done)"
 
-# ---- a daemon that hangs, and none
+# ---- a daemon that hangs: what was given up does nothing later
+here() { conf 1.1.0 ',"cluster":"prod"' "${1-}"; }
+plugin "$CNI" ADD kept "$(here)"
+plugin "$CNI" ADD other "$(here)"
 kill -STOP "$daemon"
 begin=$SECONDS
-code "a daemon that hangs" 11 ADD hang "$(conf 1.1.0 ',"cluster":"prod"')"
-code "STATUS of it" 50 STATUS "" "$(conf 1.1.0 ',"cluster":"prod"')"
-ok "each within 10 seconds" test $((SECONDS - begin)) -le 20
+behind hang ADD hang "$(here)"
+behind killed ADD killed "$(here)"
+for i in 1 2 3; do behind "again$i" ADD "again$i" "$(here)"; done
+behind status STATUS "" "$(here)"
+behind del DEL kept "$(here)"
+behind gc GC "" "$(here ',"cni.dev/valid-attachments":[]')"
+until_true 5 at_work -ge 16
+pkill -9 -P "${running[killed]}" -x "cni$$"
+for it in hang again1 again2 again3 status del gc; do wait "${running[$it]}"; done
+ok "all answer within 10 seconds" test $((SECONDS - begin)) -le 10
+same "ADD, DEL and GC with code 11, STATUS with 50" "11 11 11 50" "$(jq -s -r 'map(.code) | join(" ")' "$WORK"/{hang,del,gc,status}/out)"
+# The runtime asks again for the same container, and the daemon comes to itself.
+for i in 1 2 3; do behind "second$i" ADD "again$i" "$(here)"; done
+until_true 5 at_work -ge 14
 kill -CONT "$daemon"
-alone() { ! pgrep -x ipamfs-cni; }
-ok "the plugin's helpers end" until_true 20 alone
+for i in 1 2 3; do wait "${running[second$i]}"; done
+ok "the plugin's helpers end" until_true 20 at_work -eq 0
 ok "no lease is left behind" test ! -e "$node/hang.eth0"
+ok "nor of one that was killed" test ! -e "$node/killed.eth0"
+for i in 1 2 3; do
+	same "asked again, a success is one ($i)" "$(cat "$node/again$i.eth0")" "$(jq -r '.ips[].address' "$WORK/second$i/out")"
+done
+ok "a DEL that was given up releases nothing later" test -e "$node/kept.eth0"
+ok "nor does a GC" test -e "$node/other.eth0"
+ok "asked again, DEL does" plugin "$CNI" DEL kept "$(here)"
+ok "at once" test ! -e "$node/kept.eth0"
+
+# ---- and none
 umount_fs
 code "ADD without a mount" 11 ADD x "$(conf 1.1.0)"
 code "DEL without a mount" 11 DEL x "$(conf 1.1.0)"
@@ -208,4 +341,9 @@ code "ADD on the mount point's own directories" 11 ADD x "$(conf 1.1.0 ',"cluste
 code "DEL there" 11 DEL x "$(conf 1.1.0 ',"cluster":"prod"')"
 ok "VERSION needs none" plugin "$CNI" VERSION "" '{"cniVersion":"1.1.0"}'
 rmdir "$M/prod/n1" "$M/prod"
+mount_fs
+{ kill -9 "$daemon" && wait "$daemon"; } 2>/dev/null
+for it in ADD DEL CHECK GC; do code "$it on a dead daemon's mount" 11 "$it" x "$(here ',"prevResult":{"ips":[]},"cni.dev/valid-attachments":[]')"; done
+code "STATUS on it" 50 STATUS "" "$(here)"
+umount -l "$M"
 check_clean "after it all"

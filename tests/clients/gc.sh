@@ -42,6 +42,8 @@ refused "an empty list" "lists no container" gc --grace 0 --valid-from "$WORK/li
 refused "a list that isn't there" "No such file" gc --grace 0 --valid-from "$WORK/none"
 same "released nothing" "alive alive-process by-hand no-netns unseen" "$(leases)"
 printf '# of the runtime\n%s\n\nc2\n' "${long:0:13}" >"$WORK/list"
+echo another-runtime >"$WORK/other"
+refused "a list that names nobody here" "is it the right one" gc --grace 0 --valid-from "$WORK/other"
 touch -d '1 hour ago' "$WORK/list"
 same "a list older than the leases judges none" "alive alive-process by-hand no-netns unseen" "$(gc --grace 0 --valid-from "$WORK/list" >/dev/null; leases)"
 touch -d '1 hour' "$WORK/list"

@@ -90,7 +90,7 @@ printf 'old-form\n' >"$odd/10.244.0.102"
 exec {lock}<"$odd/lock"
 flock "$lock"
 before=$(leases)
-ctl import --host-local "$odd" >"$WORK/said" 2>&1 &
+"$IPAMCTL" import --host-local "$odd" --mount "$M" --node n1 >"$WORK/said" 2>&1 {lock}<&- &
 importing=$!
 pids+=("$importing")
 waits() { grep -q -- "-> FLOCK .* $importing " /proc/locks; }

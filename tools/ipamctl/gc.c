@@ -24,10 +24,12 @@ static const char usage[] =
 	"namespace is gone and, with a list of the containers that there are, those of\n"
 	"containers that it doesn't name. Leases that say neither are left alone.\n"
 	"\n"
-	"  --valid-from FILE|-  a container's id a line ('crictl pods -q', 'ctr c ls -q');\n"
+	"  --valid-from FILE|-  a container's id a line, as the runtime gives it to plugins\n"
+	"                       ('crictl pods -q'; \"ctr c ls -q | sed 's/^/default-/'\");\n"
 	"                       '#' begins a comment; at least 12 characters of an id will do\n"
-	"  --allow-empty        an empty list is meant: no container is left. Otherwise it is\n"
-	"                       refused, since a runtime that failed prints none either\n"
+	"  --allow-empty        a list that is empty, or names no container that holds a lease,\n"
+	"                       is meant: every pod is gone. Otherwise it is refused, since a\n"
+	"                       runtime that failed, or another one, prints such lists too\n"
 	"  --grace SECONDS      leave what was made or changed less than that ago (60)\n"
 	"  --network NAME       only leases of this network\n"
 	"  --dry-run            say what would be released\n"
@@ -224,6 +226,24 @@ static void summary(const struct gc *g)
 	}
 }
 
+/* A list that names no container of this node's at all is more likely another runtime's, or of other ids (ctr's networks
+ * know a container as NAMESPACE-ID), than the sign that every pod is gone. */
+static int check_list(const struct gc *g, const struct names *names)
+{
+	char example[sizeof(((struct lease_file *)0)->container)] = "";
+	struct lease_file l;
+
+	for (size_t i = 0; i < names->n; i++) {
+		if (lease_file_read(&g->target, names->name[i], &l) < 0 || l.container[0] == 0)
+			continue;
+		if (is_valid(g, l.container))
+			return CTL_DONE;
+		strcpy(example, l.container);
+	}
+	return example[0] != 0 ? ctl_fail(CTL_REFUSED, "the list names no container that holds a lease here, as '%s' does; is it the right one? "
+					   "If every pod is gone, say --allow-empty", example) : CTL_DONE;
+}
+
 static int collect(struct gc *g)
 {
 	struct progress progress;
@@ -232,6 +252,8 @@ static int collect(struct gc *g)
 	int status = target_leases(&g->target, &names);
 
 	snprintf(path, sizeof path, "%s/.ipam/release", g->target.path);
+	if (status == CTL_DONE && g->valid_from != NULL && !g->allow_empty)
+		status = check_list(g, &names);
 	if (status == CTL_DONE && !g->dry_run && (g->release = open(path, O_WRONLY | O_CLOEXEC)) < 0)
 		status = ctl_fail(CTL_REFUSED, "%s: %s", path, strerror(errno));
 	if (status == CTL_DONE) {
