@@ -48,7 +48,7 @@ static void test_defaults(void **state)
 	refuses(IPAM(",\"mount\":7"), CNI_BAD_CONFIG);
 	refuses(IPAM(",\"cluster\":\"..\""), CNI_BAD_CONFIG);
 	refuses(IPAM(",\"createNode\":\"no\""), CNI_BAD_CONFIG);
-	refuses(IPAM(",\"routes\":[{\"dst\":\"10.0.0.1/8\"}]"), CNI_BAD_CONFIG);
+	refuses(IPAM(",\"routes\":[{\"dst\":\"10.0.0.1\"}]"), CNI_BAD_CONFIG);
 }
 
 static void test_ranges(void **state)

@@ -9,6 +9,7 @@ static void undo(struct cni_call *c)
 int cni_add(struct cni_call *c, struct cni_error *e)
 {
 	struct cni_ip ip[CNI_IPS_MAX];
+	size_t n;
 	int rc = cni_node_open(&c->conf, true, &c->node, e);
 
 	if (rc == 0)
@@ -17,7 +18,12 @@ int cni_add(struct cni_call *c, struct cni_error *e)
 		cni_node_undo(&c->conf, &c->node);
 		return rc;
 	}
-	c->out = cni_result(&c->conf, ip, cni_ips(&c->conf, &c->leases, ip), e);
+	n = cni_ips(&c->conf, &c->leases, ip);
+	if (n == 0)
+		cni_fail(e, CNI_LEASE_DIFFERS, "container %s has a lease for %s, and no address of the configured ranges' families in "
+					       "it; DEL comes first", c->env.container, c->env.ifname);
+	else
+		c->out = cni_result(&c->conf, ip, n, e);
 	if (c->out == NULL) {
 		undo(c);
 		return CNI_FAILED;

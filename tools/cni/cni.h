@@ -43,6 +43,8 @@ struct cni_error {
 int cni_fail(struct cni_error *e, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* The same, with the system's word for an errno as details. */
 int cni_fail_errno(struct cni_error *e, int code, int error, const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* CNI_TRY_AGAIN where the mount or the file went away meanwhile, else CNI_IO. */
+int cni_code_of(int error);
 
 /* ---- versions (version.c) */
 enum cni_version {
@@ -115,6 +117,8 @@ struct cni_conf {
 int cni_conf_parse(struct cni_conf *c, const char *text, size_t size, const struct cni_env *env, bool lenient,
 		   struct cni_error *e);
 void cni_conf_free(struct cni_conf *c);
+/* Has the route a gateway? null and "" are none. */
+bool cni_route_gw(const json_t *route, const char **out);
 
 /* ---- the mount (mount.c) */
 struct cni_node {
@@ -149,6 +153,7 @@ enum { CNI_LEASES_MAX = 16 }; /* of one attachment */
 struct cni_leases {
 	struct cni_lease lease[CNI_LEASES_MAX];
 	bool made[CNI_LEASES_MAX]; /* by this call */
+	unsigned generation[CNI_LEASES_MAX]; /* of those: what it is if nobody else has touched it */
 	unsigned n;
 };
 /* "CONTAINER.IFNAME", for further ones "+1"...; error 4 if that is too long. */
@@ -159,9 +164,8 @@ int cni_leases_claim(const struct cni_conf *c, const struct cni_env *env, struct
 /* Read those that there are. */
 int cni_leases_read(const struct cni_conf *c, const struct cni_env *env, const struct cni_node *n, struct cni_leases *l,
 		    struct cni_error *e);
-/* Release what this call made (once), or all of the attachment. */
+/* Release what this call made (once) and nobody has touched since. */
 void cni_leases_undo(const struct cni_env *env, const struct cni_node *n, struct cni_leases *l);
-int cni_leases_release(const struct cni_conf *c, const struct cni_env *env, const struct cni_node *n, struct cni_error *e);
 
 /* ---- results (result.c) */
 struct cni_ip {
@@ -195,11 +199,15 @@ struct cni_call {
 	struct cni_leases leases;
 	struct cni_shared *shared;
 	void (*alive)(void *arg); /* to be called now and then by what takes long */
+	bool (*wanted)(void *arg); /* does anybody wait? To be asked before anything is released: what is late hits the wrong ones */
 	void *arg;
 	int status;               /* 0, or CNI_FAILED: out is an error's object then */
 	json_t *out;              /* what to print; NULL: nothing */
 	void (*undo)(struct cni_call *c); /* to be called if nobody hears of it; NULL: there is nothing to take back */
 };
+
+/* Release all leases of the attachment. */
+int cni_leases_release(struct cni_call *c, struct cni_error *e);
 
 /* The commands: 0 with out and undo set, or CNI_FAILED with an error and nothing left behind. */
 int cni_add(struct cni_call *c, struct cni_error *e);

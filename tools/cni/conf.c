@@ -115,11 +115,18 @@ static int get_sets(struct cni_conf *c, const json_t *ipam, struct cni_error *e)
 
 /* ---- the whole ---------------------------------------------------------------------------------------------------- */
 
+bool cni_route_gw(const json_t *route, const char **out)
+{
+	const json_t *gw = json_object_get(route, "gw");
+
+	*out = json_string_value(gw);
+	return gw != NULL && !json_is_null(gw) && (*out == NULL || **out != 0);
+}
+
 static int check_routes(const json_t *routes, struct cni_error *e)
 {
 	const json_t *route;
-	struct cidr dst;
-	uint8_t family;
+	uint8_t family, len;
 	const char *s;
 	u128 gw;
 	size_t i;
@@ -128,10 +135,10 @@ static int check_routes(const json_t *routes, struct cni_error *e)
 		return cni_fail(e, CNI_BAD_CONFIG, "'routes' is no list");
 	json_array_foreach(routes, i, route) {
 		s = json_string_value(json_object_get(route, "dst"));
-		if (s == NULL || cidr_parse(s, strlen(s), &dst) < 0)
+		/* With any host bits, as host-local takes it. */
+		if (s == NULL || strchr(s, '/') == NULL || cidr_parse_host(s, strlen(s), &family, &gw, &len) < 0)
 			return cni_fail(e, CNI_BAD_CONFIG, "route %zu: 'dst' is no network (ADDRESS/LENGTH)", i);
-		s = json_string_value(json_object_get(route, "gw"));
-		if (json_object_get(route, "gw") != NULL && (s == NULL || cidr_parse_addr(s, strlen(s), &family, &gw) < 0))
+		if (cni_route_gw(route, &s) && (s == NULL || cidr_parse_addr(s, strlen(s), &family, &gw) < 0))
 			return cni_fail(e, CNI_BAD_CONFIG, "route %zu: 'gw' is no address", i);
 	}
 	return 0;

@@ -1,5 +1,6 @@
 #include "cni.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,4 +30,18 @@ int cni_fail_errno(struct cni_error *e, int code, int error, const char *format,
 	va_end(ap);
 	snprintf(e->details, sizeof e->details, "%s", strerror(error));
 	return CNI_FAILED;
+}
+
+int cni_code_of(int error)
+{
+	switch (error) {
+	case ENOENT:
+	case ESTALE:
+	case ENOTCONN:
+	case ESHUTDOWN:
+	case ECONNABORTED:
+		return CNI_TRY_AGAIN;
+	default:
+		return CNI_IO;
+	}
 }

@@ -89,6 +89,9 @@ static int sweep(struct cni_call *c, const struct valid *v, DIR *d, struct cni_e
 			c->alive(c->arg);
 		if (entry->d_name[0] == '.' || !is_stale(c, v, entry->d_name))
 			continue;
+		/* The runtime makes leases again, once it has given up on us, that its list doesn't name. */
+		if (!c->wanted(c->arg))
+			return cni_fail(e, CNI_TRY_AGAIN, "nobody waits any more");
 		if (unlinkat(c->node.dir, entry->d_name, 0) < 0 && errno != ENOENT) {
 			error = errno;
 			failed++;

@@ -36,6 +36,15 @@ static void tell_alive(void *arg)
 	(void)!send(*(int *)arg, &f, sizeof f, MSG_NOSIGNAL);
 }
 
+/* Nothing comes from there until we have answered, but its end. */
+static bool is_wanted(void *arg)
+{
+	char byte;
+	ssize_t n = recv(*(int *)arg, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
+}
+
 void cni_guard_leave(void)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -65,7 +74,9 @@ static bool send_answer(int fd, const struct cni_call *c)
 
 static void work_for(int fd, void (*work)(struct cni_call *c), struct cni_shared *shared)
 {
-	struct cni_call c = { .node = { .dir = -1, .mount = -1 }, .shared = shared, .alive = tell_alive, .arg = &fd };
+	struct cni_call c = {
+		.node = { .dir = -1, .mount = -1 }, .shared = shared, .alive = tell_alive, .wanted = is_wanted, .arg = &fd
+	};
 	char ack;
 
 	work(&c);

@@ -62,7 +62,7 @@ static int read_lease(int fd, struct cni_lease *l, struct cni_error *e)
 
 	*l = (struct cni_lease){ 0 };
 	if (n <= 0)
-		return cni_fail_errno(e, CNI_TRY_AGAIN, n < 0 ? errno : EIO, "the lease can't be read");
+		return cni_fail_errno(e, CNI_TRY_AGAIN, n < 0 ? errno : ESTALE, "the lease can't be read");
 	text[n] = 0;
 	parse_lease(text, l);
 	n = fgetxattr(fd, "user.ipam.gateway", text, sizeof text - 1);
@@ -73,26 +73,68 @@ static int read_lease(int fd, struct cni_lease *l, struct cni_error *e)
 	return 0;
 }
 
+/* ---- whose it is ---------------------------------------------------------------------------------------------------- */
+
+/* Not said is not another. */
+static bool attribute_is(int fd, const char *name, const char *wanted)
+{
+	char value[512];
+	ssize_t n = fgetxattr(fd, name, value, sizeof value);
+
+	if (n < 0)
+		return errno != ERANGE;
+	return (size_t)n == strlen(wanted) && memcmp(value, wanted, (size_t)n) == 0;
+}
+
+static bool is_ours(int fd, const struct cni_env *env)
+{
+	return attribute_is(fd, "user.container-id", env->container) && attribute_is(fd, "user.ifname", env->ifname);
+}
+
+/* "a.b.c" is b.c of a, or c of a.b; "a.b+1" is b+1 of a, or the second one of b. Other names can be read in one way alone. */
+static bool is_ambiguous(const struct cni_env *env, unsigned i)
+{
+	return i > 0 || strchr(env->container, '.') != NULL || strpbrk(env->ifname, ".+") != NULL;
+}
+
+/* Is there a lease of this name, and of this attachment? */
+static bool has_lease(const struct cni_env *env, const struct cni_node *n, unsigned i, const char *name)
+{
+	bool ours;
+	int fd;
+
+	if (!is_ambiguous(env, i))
+		return faccessat(n->dir, name, F_OK, 0) == 0;
+	fd = openat(n->dir, name, O_RDONLY | O_CLOEXEC);
+	ours = fd >= 0 && is_ours(fd, env);
+	if (fd >= 0)
+		close(fd);
+	return ours;
+}
+
 int cni_leases_read(const struct cni_conf *c, const struct cni_env *env, const struct cni_node *n, struct cni_leases *l,
 		    struct cni_error *e)
 {
+	struct cni_error too_long = { 0 };
 	char name[NAME_MAX + 1];
+	bool more = true;
 	int rc = 0;
 
 	*l = (struct cni_leases){ 0 };
-	while (rc == 0 && l->n < CNI_LEASES_MAX) {
+	while (rc == 0 && more && l->n < CNI_LEASES_MAX) {
 		int fd;
 
-		if (cni_lease_name(env, l->n, name, e) < 0)
-			return CNI_FAILED;
+		if (cni_lease_name(env, l->n, name, &too_long) < 0)
+			break; /* then there is none */
 		fd = openat(n->dir, name, O_RDONLY | O_CLOEXEC);
 		if (fd < 0 && errno == ENOENT)
 			return l->n == 0 ? cni_node_check(c, n, e) : 0;
 		if (fd < 0)
 			return cni_fail_errno(e, CNI_TRY_AGAIN, errno, "lease %s can't be opened", name);
-		rc = read_lease(fd, &l->lease[l->n], e);
+		more = is_ours(fd, env);
+		if (more)
+			rc = read_lease(fd, &l->lease[l->n++], e);
 		close(fd);
-		l->n++;
 	}
 	return rc;
 }
@@ -189,11 +231,19 @@ static int refused(int error, const struct want want[CIDR_FAMILIES], struct cni_
 							"or is a network's, a gateway's or reserved");
 	if (error == ENOSPC)
 		return cni_fail(e, CNI_NO_ADDRESS, "no address of the configured ranges is left");
-	return cni_fail_errno(e, CNI_IO, error, "the lease's addresses can't be set");
+	return cni_fail_errno(e, cni_code_of(error), error, "the lease's addresses can't be set");
 }
 
-static int set_wants(int fd, const struct want want[CIDR_FAMILIES], struct cni_lease *l, struct cni_error *e)
+/* An address that is held, or a range that is full, may be so for a moment alone: while another call, whose address it isn't to
+ * be, still has it. */
+static bool may_pass(int error)
 {
+	return error == EADDRINUSE || error == ENOSPC || error == ENOENT || error == ESTALE;
+}
+
+static int set_wants(int fd, const struct want want[CIDR_FAMILIES], struct cni_leases *all, bool *again, struct cni_error *e)
+{
+	struct cni_lease *l = &all->lease[all->n];
 	char *text;
 	ssize_t n;
 	int rc;
@@ -204,6 +254,8 @@ static int set_wants(int fd, const struct want want[CIDR_FAMILIES], struct cni_l
 	if (text == NULL)
 		return cni_fail(e, CNI_IO, "out of memory");
 	n = pwrite(fd, text, strlen(text), 0);
+	*again = n < 0 && may_pass(errno);
+	all->generation[all->n] += n >= 0;
 	rc = n < 0 ? refused(errno, want, e) : read_lease(fd, l, e);
 	if (rc == 0 && !fits(want, l))
 		rc = cni_fail(e, CNI_IO, "the lease has other addresses than were asked for");
@@ -212,7 +264,7 @@ static int set_wants(int fd, const struct want want[CIDR_FAMILIES], struct cni_l
 }
 
 /* All at once, and durable before we answer, as the lease is from then on: a lease whose owner nobody knows couldn't be collected after a crash. */
-static int set_attributes(int fd, const struct cni_conf *c, const struct cni_env *env, struct cni_error *e)
+static int set_attributes(int fd, const struct cni_conf *c, const struct cni_env *env, bool *again, struct cni_error *e)
 {
 	const struct {
 		const char *name, *value;
@@ -230,13 +282,16 @@ static int set_attributes(int fd, const struct cni_conf *c, const struct cni_env
 			fprintf(out, "%s=%s%c", list[i].name, list[i].value, 0);
 	if (out == NULL || fclose(out) != 0)
 		rc = cni_fail(e, CNI_IO, "out of memory");
-	else if (fsetxattr(fd, "user.ipam.attributes", text, size, 0) < 0)
-		rc = cni_fail_errno(e, CNI_IO, errno, "the lease's attributes can't be stored");
+	else if (fsetxattr(fd, "user.ipam.attributes", text, size, 0) < 0) {
+		*again = errno == ENOENT || errno == ESTALE;
+		rc = cni_fail_errno(e, cni_code_of(errno), errno, "the lease's attributes can't be stored");
+	}
 	free(text);
 	return rc;
 }
 
-static int create(const struct cni_conf *c, const struct cni_node *n, const char *name, bool *made, struct cni_error *e)
+static int create(const struct cni_conf *c, const struct cni_node *n, const char *name, bool *made, bool *again,
+		  struct cni_error *e)
 {
 	char path[32 + NAME_MAX];
 	int fd;
@@ -245,8 +300,10 @@ static int create(const struct cni_conf *c, const struct cni_node *n, const char
 	snprintf(path, sizeof path, ".ipam/ephemeral/%s", name);
 	fd = openat(n->dir, path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	*made = fd >= 0;
-	if (fd < 0 && errno == EEXIST) /* asked again: the same answer */
+	if (fd < 0 && errno == EEXIST) { /* asked again: the same answer */
 		fd = openat(n->dir, name, O_RDWR | O_CLOEXEC);
+		*again = fd < 0 && (errno == ENOENT || errno == ESTALE);
+	}
 	if (fd >= 0)
 		return fd;
 	if (errno == ENOSPC)
@@ -256,31 +313,55 @@ static int create(const struct cni_conf *c, const struct cni_node *n, const char
 	fd = errno;
 	if (fd == ENOENT && cni_node_check(c, n, e) < 0)
 		return CNI_FAILED;
-	return cni_fail_errno(e, fd == ENOENT || fd == ESTALE ? CNI_TRY_AGAIN : CNI_IO, fd, "lease %s can't be made", name);
+	return cni_fail_errno(e, cni_code_of(fd), fd, "lease %s can't be made", name);
+}
+
+/* again: it failed for what was going on just then. */
+static int try_claim(const struct cni_conf *c, const struct cni_env *env, const struct cni_node *n, const char *name,
+		     struct cni_leases *l, bool *again, struct cni_error *e)
+{
+	struct want want[CIDR_FAMILIES] = { { 0 } };
+	unsigned i = l->n;
+	bool complete;
+	int fd, rc;
+
+	find_wants(c, i, want);
+	fd = create(c, n, name, &l->made[i], again, e);
+	if (fd < 0)
+		return CNI_FAILED;
+	l->generation[i] = 1; /* as each lease begins; each change makes it one more */
+	rc = !l->made[i] && !is_ours(fd, env) ?
+		     cni_fail(e, CNI_BAD_ENVIRONMENT, "the lease's name %s, which CNI_CONTAINERID and CNI_IFNAME give, is that of another "
+						      "container's interface", name) :
+		     read_lease(fd, &l->lease[i], e);
+	if (rc < 0)
+		*again = !l->made[i] && e->code == CNI_TRY_AGAIN;
+	/* One that was left half made, by a call that was killed, is finished now. */
+	complete = !l->made[i] && fgetxattr(fd, "user.container-id", NULL, 0) > 0;
+	if (rc == 0 && !complete)
+		rc = set_wants(fd, want, l, again, e);
+	if (rc == 0)
+		rc = set_attributes(fd, c, env, again, e);
+	l->generation[i] += rc == 0;
+	close(fd);
+	return rc;
 }
 
 static int claim_one(const struct cni_conf *c, const struct cni_env *env, struct cni_node *n, struct cni_leases *l,
 		     struct cni_error *e)
 {
-	struct want want[CIDR_FAMILIES] = { { 0 } };
+	enum { GOES = 12, PAUSE = 8000 /* microseconds, and up to twice that */ };
 	char name[NAME_MAX + 1];
-	bool complete;
-	int fd, rc = cni_lease_name(env, l->n, name, e);
+	int rc = cni_lease_name(env, l->n, name, e);
+	bool again = rc == 0;
 
-	if (rc < 0)
-		return rc;
-	find_wants(c, l->n, want);
-	fd = create(c, n, name, &l->made[l->n], e);
-	if (fd < 0)
-		return CNI_FAILED;
-	rc = read_lease(fd, &l->lease[l->n], e);
-	/* One that was left half made, by a call that was killed, is finished now. */
-	complete = !l->made[l->n] && fgetxattr(fd, "user.container-id", NULL, 0) > 0;
-	if (rc == 0 && !complete)
-		rc = set_wants(fd, want, &l->lease[l->n], e);
-	if (rc == 0)
-		rc = set_attributes(fd, c, env, e);
-	close(fd);
+	for (int go = 0; again && go < GOES; go++) {
+		if (go > 0)
+			usleep(PAUSE + (unsigned)(getpid() + go) % 16 * (PAUSE / 16));
+		*e = (struct cni_error){ 0 };
+		again = false;
+		rc = try_claim(c, env, n, name, l, &again, e);
+	}
 	l->n++;
 	return rc;
 }
@@ -319,21 +400,28 @@ static int check_ranges(const struct cni_conf *c, const struct cni_node *n, stru
 	return 0;
 }
 
+/* The one set that it can be of; NULL: none. */
+static const struct cni_set *set_of(const struct cni_conf *c, const struct cni_address *r)
+{
+	for (size_t i = 0; i < c->sets.sets; i++)
+		if (cni_set_has(&c->sets.set[i], r->family, r->addr))
+			return &c->sets.set[i];
+	return NULL;
+}
+
 /* Each requested address must have a place. */
 static int check_requests(const struct cni_conf *c, struct cni_error *e)
 {
 	for (size_t i = 0; i < c->requests; i++) {
 		const struct cni_address *r = &c->requested[i];
 		char text[CIDR_ADDR_TEXT];
-		bool placed = c->sets.sets == 0;
 
-		for (size_t k = 0; !placed && k < c->sets.sets; k++)
-			placed = cni_set_has(&c->sets.set[k], r->family, r->addr);
 		cidr_print_addr(r->family, r->addr, text);
-		if (!placed)
+		if (c->sets.sets > 0 && set_of(c, r) == NULL)
 			return cni_fail(e, CNI_ADDRESS_REFUSED, "the requested address %s is in none of the configured ranges", text);
 		for (size_t k = 0; k < i; k++)
-			if (c->sets.sets == 0 && c->requested[k].family == r->family && c->requested[k].addr != r->addr)
+			if (c->requested[k].addr != r->addr && set_of(c, &c->requested[k]) == set_of(c, r) &&
+			    c->requested[k].family == r->family)
 				return cni_fail(e, CNI_BAD_CONFIG, "two addresses of one family are requested; configure a set of ranges for each");
 	}
 	return 0;
@@ -361,6 +449,19 @@ int cni_leases_claim(const struct cni_conf *c, const struct cni_env *env, struct
 
 /* ---- releasing ------------------------------------------------------------------------------------------------------ */
 
+/* Unless it has changed: where the runtime gave up on us and asked again, the lease is the next call's by now. */
+static void release_unchanged(const struct cni_node *n, const char *name, unsigned generation)
+{
+	char line[NAME_MAX + 32];
+	int size = snprintf(line, sizeof line, "%u %s\n", generation, name);
+	int fd = openat(n->dir, ".ipam/release", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	(void)!write(fd, line, (size_t)size);
+	close(fd);
+}
+
 void cni_leases_undo(const struct cni_env *env, const struct cni_node *n, struct cni_leases *l)
 {
 	struct cni_error ignored = { 0 };
@@ -368,33 +469,42 @@ void cni_leases_undo(const struct cni_env *env, const struct cni_node *n, struct
 
 	for (unsigned i = 0; i < l->n; i++) {
 		if (l->made[i] && cni_lease_name(env, i, name, &ignored) == 0)
-			unlinkat(n->dir, name, 0);
+			release_unchanged(n, name, l->generation[i]);
 		l->made[i] = false;
 	}
 }
 
-int cni_leases_release(const struct cni_conf *c, const struct cni_env *env, const struct cni_node *n, struct cni_error *e)
+static int release_one(struct cni_call *c, unsigned i, struct cni_error *e)
 {
+	const struct cni_node *n = &c->node;
 	char name[NAME_MAX + 1];
 
-	/* The first one last: while it is there, whoever comes again finds the others. */
-	unsigned count = 1;
-
-	for (; count < CNI_LEASES_MAX; count++)
-		if (cni_lease_name(env, count, name, e) < 0 || faccessat(n->dir, name, F_OK, 0) < 0)
-			break;
-	if (e->code != 0)
+	if (cni_lease_name(&c->env, i, name, e) < 0)
 		return CNI_FAILED;
-	while (count-- > 0) {
-		if (cni_lease_name(env, count, name, e) < 0)
-			return CNI_FAILED;
-		if (unlinkat(n->dir, name, 0) == 0)
-			continue;
-		if (errno == ENOENT && cni_node_check(c, n, e) < 0)
-			return CNI_FAILED;
-		if (errno != ENOENT && e->code == 0)
-			return cni_fail_errno(e, errno == ENOTCONN || errno == ESHUTDOWN ? CNI_TRY_AGAIN : CNI_IO, errno,
-					      "lease %s can't be released", name);
-	}
-	return 0;
+	if (is_ambiguous(&c->env, i) && !has_lease(&c->env, n, i, name))
+		return cni_node_check(&c->conf, n, e);
+	/* Late, it would hit the lease of whoever came with the same name since. */
+	if (!c->wanted(c->arg))
+		return cni_fail(e, CNI_TRY_AGAIN, "nobody waits any more");
+	if (unlinkat(n->dir, name, 0) == 0)
+		return 0;
+	if (errno == ENOENT)
+		return cni_node_check(&c->conf, n, e);
+	return cni_fail_errno(e, cni_code_of(errno), errno, "lease %s can't be released", name);
+}
+
+/* The first one last: while it is there, whoever comes again finds the others. */
+int cni_leases_release(struct cni_call *c, struct cni_error *e)
+{
+	struct cni_error too_long = { 0 };
+	char name[NAME_MAX + 1];
+	unsigned count = 1;
+	int rc = 0;
+
+	while (count < CNI_LEASES_MAX && cni_lease_name(&c->env, count, name, &too_long) == 0 &&
+	       has_lease(&c->env, &c->node, count, name))
+		count++;
+	while (rc == 0 && count-- > 0)
+		rc = release_one(c, count, e);
+	return rc;
 }

@@ -137,7 +137,7 @@ static int make_node(const struct cni_conf *c, int cluster, struct cni_node *n, 
 	else if (errno == ENOSPC)
 		return cni_fail(e, CNI_NO_ADDRESS, "cluster '%s' has no block left for node '%s'", n->cluster, c->node);
 	else if (errno != EEXIST)
-		return cni_fail_errno(e, CNI_IO, errno, "node '%s' can't be made in cluster '%s'", c->node, n->cluster);
+		return cni_fail_errno(e, cni_code_of(errno), errno, "node '%s' can't be made in cluster '%s'", c->node, n->cluster);
 	n->dir = open_directory(cluster, c->node);
 	return 0;
 }

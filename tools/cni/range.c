@@ -71,7 +71,7 @@ static int parse_range(const json_t *o, struct cni_range *r, struct cni_error *e
 	if (!has_gateway)
 		r->gateway = first;
 	if (r->first > r->last)
-		return cni_fail(e, CNI_BAD_CONFIG, "rangeStart lies after rangeEnd in subnet %s", s);
+		return cni_fail(e, CNI_BAD_CONFIG, "subnet %s: no address that can be leased lies between rangeStart and rangeEnd", s);
 	return 0;
 }
 
@@ -82,7 +82,7 @@ static bool overlap(const struct cni_range *a, const struct cni_range *b)
 
 static int parse_set(const json_t *json, struct cni_set *set, struct cni_error *e)
 {
-	bool array = json_is_array(json);
+	bool array = json_is_array(json), some = false;
 	size_t n = array ? json_array_size(json) : 1;
 
 	if (n == 0)
@@ -100,9 +100,10 @@ static int parse_set(const json_t *json, struct cni_set *set, struct cni_error *
 		for (size_t k = 0; k < i; k++)
 			if (overlap(&set->range[k], &set->range[i]))
 				return cni_fail(e, CNI_BAD_CONFIG, "two ranges of a set overlap");
+		some |= set->range[i].first < set->range[i].last || set->range[i].first != set->range[i].gateway;
 		set->ranges++;
 	}
-	return 0;
+	return some ? 0 : cni_fail(e, CNI_BAD_CONFIG, "a set of ranges has no address but gateways");
 }
 
 int cni_sets_add(struct cni_sets *s, const json_t *json, struct cni_error *e)

@@ -110,15 +110,18 @@ static json_t *routes_of(const struct cni_conf *c, unsigned family)
 
 	json_array_foreach(c->routes, i, route) {
 		const char *dst = json_string_value(json_object_get(route, "dst"));
+		uint8_t of, len;
 		json_t *copy;
-		struct cidr cidr;
+		u128 addr;
 
-		if (family < CIDR_FAMILIES && (cidr_parse(dst, strlen(dst), &cidr) < 0 || cidr.family != family))
+		if (family < CIDR_FAMILIES && (cidr_parse_host(dst, strlen(dst), &of, &addr, &len) < 0 || of != family))
 			continue;
 		copy = json_object();
 		for (size_t k = 0; k < fields; k++)
 			if (json_object_get(route, known[k]) != NULL)
 				json_object_set(copy, known[k], json_object_get(route, known[k]));
+		if (!cni_route_gw(route, &dst))
+			json_object_del(copy, "gw");
 		json_array_append_new(out, copy);
 	}
 	return out;

@@ -27,6 +27,16 @@ static bool may_grow(const struct cni_node *n)
 	       cni_value(stats, "blocks_used", used, sizeof used) && strcmp(value, used) != 0;
 }
 
+static bool may_hold_more(const struct cni_node *n, const char *stats)
+{
+	char settings[4096], most[64], have[64];
+
+	if (cni_read_at(n->dir, ".ipam/settings", settings, sizeof settings) < 0 ||
+	    !cni_value(settings, "max-leases", most, sizeof most) || !cni_value(stats, "leases", have, sizeof have))
+		return true;
+	return strtoull(most, NULL, 10) == 0 || strtoull(have, NULL, 10) < strtoull(most, NULL, 10);
+}
+
 static int check_node(struct cni_call *c, struct cni_error *e)
 {
 	char stats[8192], free[64];
@@ -35,6 +45,8 @@ static int check_node(struct cni_call *c, struct cni_error *e)
 		return cni_fail(e, CNI_NOT_AVAILABLE, "node '%s' can't be read", c->conf.node);
 	if (cni_value(stats, "leases_free", free, sizeof free) && strcmp(free, "0") == 0 && !may_grow(&c->node))
 		return cni_fail(e, CNI_NOT_AVAILABLE, "no address is left in the blocks of node '%s'", c->conf.node);
+	if (!may_hold_more(&c->node, stats))
+		return cni_fail(e, CNI_NOT_AVAILABLE, "node '%s' holds as many leases as its max-leases allows", c->conf.node);
 	return 0;
 }
 
