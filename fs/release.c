@@ -59,27 +59,47 @@ void fs_release_lease(struct fs *fs, fuse_req_t req, uint64_t lease, uint32_t ge
 	release(fs, lease, generation, replied, req);
 }
 
-/* "GENERATION NAME", one line: release that lease unless it has changed since. */
+static bool parse_number(const char **s, uint64_t max, uint64_t *out)
+{
+	char *end;
+
+	errno = 0;
+	*out = strtoull(*s, &end, 10);
+	if (**s < '0' || **s > '9' || errno != 0 || *out == 0 || *out > max)
+		return false;
+	*s = end;
+	return true;
+}
+
+/* "INODE GENERATION", one line: release that lease unless it has changed since. By the inode, which no lease after it ever
+ * has: under the same name a new one may have come to the same generation. */
 void release_store(struct fs *fs, struct node_ref ref, const char *text, size_t size, bool append, ipam_done *done, void *arg)
 {
-	char line[IPAM_NAME_MAX + 16], *name;
 	struct ipam_object object;
-	unsigned long generation;
+	struct node_ref lease = { 0 };
+	const char *s;
+	uint64_t ino = 0, generation = 0;
+	char line[48] = "";
 	int rc = -EINVAL;
 
 	(void)append;
-	if (size > 0 && text[size - 1] == '\n')
-		size--;
-	if (size > 0 && size < sizeof line && memchr(text, '\n', size) == NULL && memchr(text, 0, size) == NULL) {
+	if (size < sizeof line && memchr(text, 0, size) == NULL) {
 		memcpy(line, text, size);
 		line[size] = 0;
-		errno = 0;
-		generation = strtoul(line, &name, 10);
-		if (line[0] >= '0' && line[0] <= '9' && *name == ' ' && errno == 0 && generation > 0 && generation <= UINT32_MAX)
-			rc = ipam_lookup(fs->ipam, IPAM_LEASE, ref.id, name + 1, &object);
+		line[strcspn(line, "\n")] = 0;
+		s = line;
+		if (parse_number(&s, UINT64_MAX, &ino) && *s++ == ' ' && parse_number(&s, UINT32_MAX, &generation) && *s == 0 &&
+		    strlen(line) + 1 >= size)
+			rc = 0;
 	}
+	if (rc == 0) {
+		lease = node_ref(ino);
+		rc = lease.type != NODE_LEASE ? -ENOENT : ipam_get(fs->ipam, IPAM_LEASE, lease.id, &object);
+	}
+	if (rc == 0 && object.parent != ref.id)
+		rc = -ENOENT;
 	if (rc < 0)
 		done(arg, rc, NULL);
 	else
-		release(fs, object.id, (uint32_t)generation, done, arg);
+		release(fs, lease.id, (uint32_t)generation, done, arg);
 }

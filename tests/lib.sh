@@ -121,3 +121,6 @@ fd00:10:244::/48 64"
 }
 
 check_clean() { ok "$1: ipamctl check finds nothing" "$IPAMCTL" check --quiet "${2:-$DB}"; }
+
+# lease_mark FILE: what .ipam/release takes
+lease_mark() { echo "$(stat -c %i "$1") $(getfattr --absolute-names --only-values -n user.ipam.generation "$1")"; }

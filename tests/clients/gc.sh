@@ -65,20 +65,15 @@ same "usage, too" 2 $?
 
 # ---- a lease that changes between the judgement and the release stays: the mount compares
 lease renewed c10 "$WORK/nowhere"
-old=$(getfattr --absolute-names --only-values -n user.ipam.generation "$node/renewed")
+old=$(lease_mark "$node/renewed")
 setfattr -n user.netns -v "$WORK/ns" "$node/renewed"
-refused "compare and release" "Stale" put "$node/.ipam/release" "$old renewed"
+refused "compare and release" "Stale" put "$node/.ipam/release" "$old"
 same "it stays" "by-hand renewed" "$(leases)"
 
 setfattr -n user.netns -v "$WORK/nowhere" "$node/renewed"
-old=$(getfattr --absolute-names --only-values -n user.ipam.generation "$node/renewed")
+old=$(lease_mark "$node/renewed")
 touch "$node/renewed"
-refused "a touch counts as a change" "Stale" put "$node/.ipam/release" "$old renewed"
-for line in "" "$old" "x renewed" "0 renewed" "-1 renewed" "4294967297 renewed" "$old renewed
-$old renewed"; do
-	refused "the release file refuses '${line//$'\n'/\\n}'" "Invalid" put "$node/.ipam/release" "$line"
-done
-refused "and a name that isn't there" "No such file" put "$node/.ipam/release" "1 ../n1/renewed"
+refused "a touch counts as a change" "Stale" put "$node/.ipam/release" "$old"
 same "nothing went" "by-hand renewed" "$(leases)"
 rm "$node/renewed"
 

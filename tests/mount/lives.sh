@@ -8,7 +8,6 @@ node=$M/prod/n1
 layout=$node/.ipam/host-local
 count() { find "$1" -mindepth 1 -maxdepth 1 | wc -l; }
 gone() { [ ! -e "$1" ]; }
-generation() { getfattr --absolute-names --only-values -n user.ipam.generation "$1" 2>/dev/null; }
 # take_in CLUSTER JSON: write it and fsync; the refusals on stdout
 take_in() { "$HELPERS/mount/sys" import "$M/$1/.ipam/import" "$2"; }
 
@@ -99,13 +98,21 @@ same "what leases.json shows can be written" "" "$(rm "$M/prod/n2/a" "$M/prod/n2
 
 # ---- release
 touch "$node/web"
-old=$(generation "$node/web")
+old=$(lease_mark "$node/web")
 touch "$node/web"
-refused "of a lease that was renewed since" "Stale" put "$node/.ipam/release" "$old web"
+refused "of a lease that was renewed since" "Stale" put "$node/.ipam/release" "$old"
 ok "it stays" test -e "$node/web"
-refused "of one that is gone" "No such" put "$node/.ipam/release" "1 nothing"
-refused "without a generation" "Invalid" put "$node/.ipam/release" "web"
-ok "of one that is as it was" put "$node/.ipam/release" "$(generation "$node/web") web"
+mark=$(lease_mark "$node/web")
+rm "$node/web"
+touch "$node/web"
+touch "$node/web"
+refused "of one whose name is another's now" "No such" put "$node/.ipam/release" "$mark"
+ok "that stays" test -e "$node/web"
+refused "of another node's" "No such" put "$M/prod/n2/.ipam/release" "$(lease_mark "$node/web")"
+refused "of what is no lease" "No such" put "$node/.ipam/release" "1 1"
+for bad in "web" "1" "0 1" "1 0" "1 1 1" "-1 1" "99999999999999999999999 1" "1 4294967296" "1 1
+1 1"; do refused "of '$bad'" "Invalid" put "$node/.ipam/release" "$bad"; done
+ok "of one that is as it was" put "$node/.ipam/release" "$(lease_mark "$node/web")"
 ok "it is gone" gone "$node/web"
 
 # ---- ranges

@@ -2,7 +2,7 @@
 
 static void undo(struct cni_call *c)
 {
-	cni_leases_undo(&c->env, &c->node, &c->leases);
+	cni_leases_undo(&c->node, &c->leases);
 	cni_node_undo(&c->conf, &c->node);
 }
 

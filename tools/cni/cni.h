@@ -154,6 +154,7 @@ struct cni_leases {
 	struct cni_lease lease[CNI_LEASES_MAX];
 	bool made[CNI_LEASES_MAX]; /* by this call */
 	unsigned generation[CNI_LEASES_MAX]; /* of those: what it is if nobody else has touched it */
+	uint64_t inode[CNI_LEASES_MAX];
 	unsigned n;
 };
 /* "CONTAINER.IFNAME", for further ones "+1"...; error 4 if that is too long. */
@@ -165,7 +166,7 @@ int cni_leases_claim(const struct cni_conf *c, const struct cni_env *env, struct
 int cni_leases_read(const struct cni_conf *c, const struct cni_env *env, const struct cni_node *n, struct cni_leases *l,
 		    struct cni_error *e);
 /* Release what this call made (once) and nobody has touched since. */
-void cni_leases_undo(const struct cni_env *env, const struct cni_node *n, struct cni_leases *l);
+void cni_leases_undo(const struct cni_node *n, struct cni_leases *l);
 
 /* ---- results (result.c) */
 struct cni_ip {

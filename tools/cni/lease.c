@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -322,6 +323,7 @@ static int try_claim(const struct cni_conf *c, const struct cni_env *env, const 
 {
 	struct want want[CIDR_FAMILIES] = { { 0 } };
 	unsigned i = l->n;
+	struct stat st;
 	bool complete;
 	int fd, rc;
 
@@ -330,6 +332,7 @@ static int try_claim(const struct cni_conf *c, const struct cni_env *env, const 
 	if (fd < 0)
 		return CNI_FAILED;
 	l->generation[i] = 1; /* as each lease begins; each change makes it one more */
+	l->inode[i] = fstat(fd, &st) == 0 ? st.st_ino : 0;
 	rc = !l->made[i] && !is_ours(fd, env) ?
 		     cni_fail(e, CNI_BAD_ENVIRONMENT, "the lease's name %s, which CNI_CONTAINERID and CNI_IFNAME give, is that of another "
 						      "container's interface", name) :
@@ -443,17 +446,17 @@ int cni_leases_claim(const struct cni_conf *c, const struct cni_env *env, struct
 	while (rc == 0 && l->n < wanted)
 		rc = claim_one(c, env, n, l, e);
 	if (rc < 0)
-		cni_leases_undo(env, n, l);
+		cni_leases_undo(n, l);
 	return rc;
 }
 
 /* ---- releasing ------------------------------------------------------------------------------------------------------ */
 
 /* Unless it has changed: where the runtime gave up on us and asked again, the lease is the next call's by now. */
-static void release_unchanged(const struct cni_node *n, const char *name, unsigned generation)
+static void release_unchanged(const struct cni_node *n, uint64_t inode, unsigned generation)
 {
-	char line[NAME_MAX + 32];
-	int size = snprintf(line, sizeof line, "%u %s\n", generation, name);
+	char line[48];
+	int size = snprintf(line, sizeof line, "%" PRIu64 " %u\n", inode, generation);
 	int fd = openat(n->dir, ".ipam/release", O_WRONLY | O_CLOEXEC);
 
 	if (fd < 0)
@@ -462,14 +465,11 @@ static void release_unchanged(const struct cni_node *n, const char *name, unsign
 	close(fd);
 }
 
-void cni_leases_undo(const struct cni_env *env, const struct cni_node *n, struct cni_leases *l)
+void cni_leases_undo(const struct cni_node *n, struct cni_leases *l)
 {
-	struct cni_error ignored = { 0 };
-	char name[NAME_MAX + 1];
-
 	for (unsigned i = 0; i < l->n; i++) {
-		if (l->made[i] && cni_lease_name(env, i, name, &ignored) == 0)
-			release_unchanged(n, name, l->generation[i]);
+		if (l->made[i])
+			release_unchanged(n, l->inode[i], l->generation[i]);
 		l->made[i] = false;
 	}
 }

@@ -21,6 +21,8 @@ extern const struct command command_init, command_check, command_import, command
 
 /* "ipamctl: ..." on stderr; returns the status given. */
 int ctl_fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Can it be a word of host-local's files, a container's id or an interface's name? */
+bool ctl_is_word(const char *s);
 /* The word nearest to a mistyped one, or NULL where none is near. words ends with NULL. */
 const char *ctl_suggest(const char *word, const char *const *words);
 /* The database of a mount, for a directory that is one: true, and its path. */
@@ -53,11 +55,13 @@ int target_leases(const struct target *t, struct names *out);
 void names_free(struct names *n);
 
 /* What a lease's file tells (lease_file.c). Attributes that aren't there are empty. */
+enum { LEASE_FILE_VALUE = 4097 }; /* an attribute and its NUL: a lease holds no more */
 struct lease_file {
 	uint32_t generation; /* read first */
-	uint64_t id;
+	uint64_t id;         /* the inode number, which no other lease ever has */
 	int64_t changed;     /* seconds since the epoch: when it was made, renewed or described last */
-	char container[512], ifname[64], netns[1024], network[256], pod[512];
+	char container[LEASE_FILE_VALUE], ifname[LEASE_FILE_VALUE], netns[LEASE_FILE_VALUE], network[LEASE_FILE_VALUE],
+		pod[LEASE_FILE_VALUE];
 	bool has[CIDR_FAMILIES];
 	u128 addr[CIDR_FAMILIES];
 };

@@ -6,6 +6,7 @@
 #include <getopt.h>
 #include <libgen.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,9 +31,19 @@ struct export {
 	char *temporary;
 	int dir;
 	size_t leases, addresses;
+	uint64_t *id; /* of the leases met */
+	size_t ids;
 	uint64_t newest[CIDR_FAMILIES];
 	u128 last[CIDR_FAMILIES];
 };
+
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int signal)
+{
+	(void)signal;
+	interrupted = 1;
+}
 
 static int put_file(const struct export *x, const char *name, const char *text)
 {
@@ -52,11 +63,16 @@ static int put_file(const struct export *x, const char *name, const char *text)
 
 static int put_lease(struct export *x, const char *name, const struct lease_file *l)
 {
-	char text[1024], addr[CIDR_ADDR_TEXT];
+	char text[2 * LEASE_FILE_VALUE + 2], addr[CIDR_ADDR_TEXT];
 	const char *id = l->container[0] != 0 ? l->container : name;
 	const char *ifname = l->ifname[0] != 0 ? l->ifname : "eth0";
 	int rc = 0;
 
+	if (!ctl_is_word(id) || !ctl_is_word(ifname)) {
+		ctl_fail(CTL_REFUSED, "lease '%s': '%s' and '%s' are no container's id and interface that host-local knows", name, id,
+			 ifname);
+		return -EINVAL;
+	}
 	snprintf(text, sizeof text, "%s\r\n%s", id, ifname);
 	for (unsigned f = 0; rc == 0 && f < CIDR_FAMILIES; f++) {
 		if (!l->has[f])
@@ -74,25 +90,59 @@ static int put_lease(struct export *x, const char *name, const struct lease_file
 	return rc;
 }
 
+static int compare_ids(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+/* Those that are not exported yet: a lease that is renamed while its directory is walked may be met under neither name. */
+static int put_new(struct export *x, const struct names *names, struct progress *progress)
+{
+	size_t known = x->ids;
+	uint64_t *bigger = reallocarray(x->id, x->ids + names->n + 1, sizeof *bigger);
+	int rc = bigger == NULL ? -ENOMEM : 0;
+
+	if (rc == 0) {
+		x->id = bigger;
+		qsort(x->id, known, sizeof *x->id, compare_ids);
+	}
+	for (size_t i = 0; rc == 0 && i < names->n; i++) {
+		struct lease_file l;
+
+		progress_step(progress);
+		rc = interrupted ? -EINTR : lease_file_read(&x->target, names->name[i], &l);
+		if (rc == -ENOENT || rc == -ESTALE) {
+			rc = 0; /* released meanwhile */
+			continue;
+		}
+		if (rc < 0 || bsearch(&l.id, x->id, known, sizeof *x->id, compare_ids) != NULL)
+			continue;
+		x->id[x->ids++] = l.id;
+		if (x->network == NULL || strcmp(x->network, l.network) == 0)
+			rc = put_lease(x, names->name[i], &l);
+	}
+	return rc;
+}
+
 static int put_all(struct export *x)
 {
 	char addr[CIDR_ADDR_TEXT], name[32];
 	struct progress progress;
 	struct names names;
-	int status = target_leases(&x->target, &names), rc = 0;
+	int status = CTL_DONE, rc = 0;
 
-	progress_begin(&progress, "export", names.n, !x->quiet);
-	for (size_t i = 0; status == CTL_DONE && rc == 0 && i < names.n; i++) {
-		struct lease_file l;
-
-		rc = lease_file_read(&x->target, names.name[i], &l);
-		if (rc == -ENOENT || rc == -ESTALE)
-			rc = 0; /* released meanwhile */
-		else if (rc == 0 && (x->network == NULL || strcmp(x->network, l.network) == 0))
-			rc = put_lease(x, names.name[i], &l);
-		progress_step(&progress);
+	for (int pass = 0; status == CTL_DONE && rc == 0 && pass < 2; pass++) {
+		status = target_leases(&x->target, &names);
+		progress_begin(&progress, "export", names.n, !x->quiet);
+		if (status == CTL_DONE)
+			rc = put_new(x, &names, &progress);
+		progress_end(&progress);
+		names_free(&names);
 	}
-	progress_end(&progress);
+	if (status == CTL_DONE && rc == 0 && x->network != NULL && x->leases == 0)
+		return ctl_fail(CTL_REFUSED, "no lease is of network '%s'", x->network);
 	for (unsigned f = 0; rc == 0 && f < CIDR_FAMILIES; f++)
 		if (x->newest[f] != 0) {
 			cidr_print_addr(f, x->last[f], addr);
@@ -101,7 +151,6 @@ static int put_all(struct export *x)
 		}
 	if (rc == 0)
 		rc = put_file(x, "lock", "");
-	names_free(&names);
 	return status != CTL_DONE ? status : rc < 0 ? ctl_fail(CTL_REFUSED, "%s: %s", x->temporary, strerror(-rc)) : CTL_DONE;
 }
 
@@ -163,6 +212,21 @@ static int parse(struct export *x, int argc, char **argv)
 	return CTL_DONE;
 }
 
+/* Looked at first, since it takes a while until the rename would tell. */
+static bool is_free(const char *path)
+{
+	struct target t = { .path = (char *)(uintptr_t)path };
+	struct names names;
+	struct stat st;
+	bool free;
+
+	if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
+		return true; /* what else is wrong with it shows later */
+	free = target_leases(&t, &names) == CTL_DONE && names.n == 0;
+	names_free(&names);
+	return free;
+}
+
 static int export(struct export *x)
 {
 	size_t n = strlen(x->to);
@@ -170,6 +234,10 @@ static int export(struct export *x)
 
 	while (n > 1 && x->to[n - 1] == '/')
 		n--;
+	if (!is_free(x->to))
+		return ctl_fail(CTL_REFUSED, "%s is not empty; name a directory that isn't there yet, or is empty", x->to);
+	sigaction(SIGINT, &(struct sigaction){ .sa_handler = interrupt }, NULL);
+	sigaction(SIGTERM, &(struct sigaction){ .sa_handler = interrupt }, NULL);
 	if (asprintf(&x->temporary, "%.*s.XXXXXX", (int)n, x->to) < 0)
 		return ctl_fail(CTL_REFUSED, "out of memory");
 	if (mkdtemp(x->temporary) == NULL)
@@ -197,6 +265,7 @@ static int run(int argc, char **argv)
 	if (x.dir >= 0)
 		close(x.dir);
 	free(x.temporary);
+	free(x.id);
 	target_free(&x.target);
 	return status < 0 ? CTL_DONE : status;
 }

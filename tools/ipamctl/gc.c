@@ -4,14 +4,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#define FIRST_PIDS "pid:[4026531836]" /* PROC_PID_INIT_INO, linux/proc_ns.h */
 
 enum { SHORT_ID = 12 }; /* runtimes print so much of a container's id, or all of it */
 
@@ -88,7 +92,9 @@ static int read_valid(struct gc *g)
 		char *word = line + strspn(line, " \t\r\n");
 
 		word[strcspn(word, " \t\r\n#")] = 0;
-		if (*word != 0)
+		if (*word != 0 && !ctl_is_word(word))
+			status = ctl_fail(CTL_REFUSED, "'%s' is no container's id", word);
+		else if (*word != 0)
 			status = add_valid(g, word);
 	}
 	if (status == CTL_DONE && ferror(f))
@@ -108,7 +114,7 @@ static int read_valid(struct gc *g)
  * all lengths are tried. */
 static bool is_valid(const struct gc *g, const char *container)
 {
-	char part[512], *p = part;
+	char part[LEASE_FILE_VALUE], *p = part;
 
 	for (size_t n = g->valids > 0 ? strlen(container) : 0; n > 0; n--) {
 		if (n < SHORT_ID && n < strlen(container))
@@ -122,18 +128,31 @@ static bool is_valid(const struct gc *g, const char *container)
 
 /* ---- one lease ------------------------------------------------------------------------------------------------------ */
 
+/* Process numbers are those of the first namespace of them, and /proc may hide what lives. */
+static bool process_is_gone(const char *path)
+{
+	char link[64];
+	ssize_t n = readlink("/proc/self/ns/pid", link, sizeof link - 1);
+	char *end;
+	long pid = strtol(path, &end, 10);
+
+	link[n > 0 ? n : 0] = 0;
+	return *end == '/' && pid > 0 && strcmp(link, FIRST_PIDS) == 0 && kill((pid_t)pid, 0) < 0 && errno == ESRCH;
+}
+
 /* Only where it surely isn't there; what can't be seen is alive. Without its directory we are likely to look from a place,
  * a container's, that doesn't see the runtime's namespaces; those of processes have theirs in /proc. */
 static bool is_gone(const char *netns)
 {
-	bool process = strncmp(netns, "/proc/", 6) == 0;
 	char directory[PATH_MAX];
 	struct stat st;
 
 	if (netns[0] != '/' || stat(netns, &st) == 0 || (errno != ENOENT && errno != ENOTDIR))
 		return false;
+	if (strncmp(netns, "/proc/", 6) == 0)
+		return process_is_gone(netns + 6);
 	snprintf(directory, sizeof directory, "%.*s", (int)(strrchr(netns, '/') - netns), netns);
-	return stat(process ? "/proc/self/ns" : directory, &st) == 0;
+	return stat(directory, &st) == 0;
 }
 
 enum verdict { ALIVE, YOUNG, NETNS_GONE, CONTAINER_GONE };
@@ -153,12 +172,27 @@ static enum verdict judge(const struct gc *g, const struct lease_file *l)
 	return netns ? NETNS_GONE : CONTAINER_GONE;
 }
 
-static int release(const struct gc *g, const char *name, uint32_t generation)
+static int release(const struct gc *g, const struct lease_file *l)
 {
-	char line[NAME_MAX + 32];
-	int n = snprintf(line, sizeof line, "%u %s\n", generation, name);
+	char line[48];
+	int n = snprintf(line, sizeof line, "%" PRIu64 " %u\n", l->id, l->generation);
 
 	return pwrite(g->release, line, (size_t)n, 0) < 0 ? -errno : 0;
+}
+
+/* JSON is UTF-8; a byte that is none becomes a question mark. */
+static json_t *text(const char *s)
+{
+	json_t *out = json_string(s);
+	char *copy = out == NULL ? strdup(s) : NULL;
+
+	for (char *p = copy; p != NULL && *p != 0; p++)
+		if ((unsigned char)*p >= 0x80)
+			*p = '?';
+	if (out == NULL)
+		out = json_string(copy != NULL ? copy : "?");
+	free(copy);
+	return out;
 }
 
 static void tell(struct gc *g, const char *name, const struct lease_file *l, const char *why)
@@ -167,8 +201,8 @@ static void tell(struct gc *g, const char *name, const struct lease_file *l, con
 
 	lease_file_addresses(l, addresses, sizeof addresses);
 	if (g->json)
-		json_array_append_new(g->list, json_pack("{s:s,s:s,s:s,s:s}", "name", name, "addresses", addresses, "pod", l->pod, "why",
-							 why));
+		json_array_append_new(g->list, json_pack("{s:o,s:s,s:o,s:s}", "name", text(name), "addresses", addresses, "pod",
+							 text(l->pod), "why", why));
 	else if (g->verbose || g->dry_run)
 		printf("%s%s (%s%s%s): %s\n", g->dry_run ? "would release " : "released ", name, addresses, l->pod[0] != 0 ? ", " : "",
 		       l->pod, why);
@@ -193,7 +227,7 @@ static void collect_one(struct gc *g, const char *name)
 		*(verdict == ALIVE ? &g->alive : &g->young) += 1;
 		return;
 	}
-	rc = g->dry_run ? 0 : release(g, name, l.generation);
+	rc = g->dry_run ? 0 : release(g, &l);
 	if (rc == -ESTALE || rc == -ENOENT) {
 		g->changed++;
 	} else if (rc < 0) {

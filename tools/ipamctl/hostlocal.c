@@ -56,15 +56,15 @@ static int take_content(struct hl_directory *d, const char *file, char *text, ui
 	char *rest = trim(text), *id = strsep(&rest, "\n"), *ifname = rest == NULL ? NULL : trim(rest);
 
 	id = trim(id);
-	if (*id == 0)
+	if (*id == 0 && (ifname == NULL || *ifname == 0))
 		return skip(d, file, "empty: a crash left it, and nobody's");
-	for (const char *p = id; *p != 0; p++)
-		if ((unsigned char)*p <= 0x20 || *p == 0x7f || *p == '/')
-			return skip(d, file, "holds no container's id");
-	for (const char *p = ifname; p != NULL && *p != 0; p++)
-		if ((unsigned char)*p <= 0x20 || *p == 0x7f || *p == '/')
-			return skip(d, file, "holds no interface's name");
-	return add(d, family, addr, id, ifname != NULL && *ifname != 0 ? ifname : NULL);
+	if (ifname != NULL && *ifname == 0)
+		ifname = NULL;
+	/* host-local takes the address for held, whatever stands there: so it is not passed over. */
+	if (!ctl_is_word(id) || (ifname != NULL && !ctl_is_word(ifname)))
+		return ctl_fail(CTL_REFUSED, "%s holds neither a container's id nor an id and an interface's name; remove it if it is "
+					     "nobody's", file);
+	return add(d, family, addr, id, ifname);
 }
 
 static int take_file(struct hl_directory *d, int dir, const char *file)
@@ -73,7 +73,7 @@ static int take_file(struct hl_directory *d, int dir, const char *file)
 	struct stat st;
 	uint8_t family;
 	u128 addr;
-	ssize_t n;
+	ssize_t n, have = 0;
 	int fd;
 
 	if (strcmp(file, "lock") == 0 || strncmp(file, "last_reserved_ip.", 17) == 0)
@@ -83,13 +83,23 @@ static int take_file(struct hl_directory *d, int dir, const char *file)
 	if (cidr_parse_addr(file, strlen(file), &family, &addr) < 0)
 		return skip(d, file, "its name is no address");
 	fd = openat(dir, file, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, text, CONTENT_MAX);
+	do {
+		n = fd < 0 ? -1 : read(fd, text + have, (size_t)(CONTENT_MAX - have));
+		have += n > 0 ? n : 0;
+	} while (n > 0 && have < CONTENT_MAX);
 	if (fd >= 0)
 		close(fd);
 	if (n < 0) /* it may be somebody's: rather nothing than not all */
 		return ctl_fail(CTL_REFUSED, "%s: %s", file, strerror(errno));
-	text[n] = 0;
+	text[have] = 0;
+	if (strlen(text) != (size_t)have || have == CONTENT_MAX)
+		return ctl_fail(CTL_REFUSED, "%s holds what host-local never wrote", file);
 	return take_content(d, file, text, family, addr);
+}
+
+const char *hl_ifname(const struct hl_entry *e)
+{
+	return e->ifname != NULL ? e->ifname : "eth0";
 }
 
 static int by_owner(const void *a, const void *b)
@@ -98,10 +108,27 @@ static int by_owner(const void *a, const void *b)
 	int order = strcmp(x->id, y->id);
 
 	if (order == 0)
-		order = strcmp(x->ifname != NULL ? x->ifname : "", y->ifname != NULL ? y->ifname : "");
+		order = strcmp(hl_ifname(x), hl_ifname(y));
 	if (order == 0)
 		order = x->family != y->family ? x->family - y->family : x->addr < y->addr ? -1 : x->addr > y->addr;
 	return order;
+}
+
+/* Without a lock file host-local was never there; any other trouble with it is one. */
+static int take_lock(const char *path, int dir, struct hl_directory *d)
+{
+	struct stat st;
+
+	d->lock = openat(dir, "lock", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (d->lock < 0)
+		return errno == ENOENT && fstatat(dir, "lock", &st, AT_SYMLINK_NOFOLLOW) < 0 ? CTL_DONE :
+			       ctl_fail(CTL_REFUSED, "%s/lock: %s", path, strerror(errno));
+	if (fstat(d->lock, &st) < 0 || !S_ISREG(st.st_mode))
+		return ctl_fail(CTL_REFUSED, "%s/lock is no file", path);
+	if (flock(d->lock, LOCK_EX | LOCK_NB) == 0)
+		return CTL_DONE;
+	fprintf(stderr, "ipamctl: waiting for whoever holds %s/lock\n", path);
+	return flock(d->lock, LOCK_EX) == 0 ? CTL_DONE : ctl_fail(CTL_REFUSED, "%s/lock: %s", path, strerror(errno));
 }
 
 int hl_read(const char *path, struct hl_directory *out)
@@ -113,12 +140,12 @@ int hl_read(const char *path, struct hl_directory *out)
 	*out = (struct hl_directory){ .lock = -1 };
 	if (d == NULL)
 		return ctl_fail(CTL_REFUSED, "%s: %s", path, strerror(errno));
-	out->lock = openat(dirfd(d), "lock", O_RDONLY | O_CLOEXEC);
-	if (out->lock >= 0 && flock(out->lock, LOCK_EX) < 0)
-		status = ctl_fail(CTL_REFUSED, "%s/lock: %s", path, strerror(errno));
-	while (status == CTL_DONE && (entry = readdir(d)) != NULL)
+	status = take_lock(path, dirfd(d), out);
+	while (errno = 0, status == CTL_DONE && (entry = readdir(d)) != NULL)
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
 			status = take_file(out, dirfd(d), entry->d_name);
+	if (status == CTL_DONE && errno != 0)
+		status = ctl_fail(CTL_REFUSED, "%s: %s", path, strerror(errno));
 	closedir(d);
 	if (out->entries > 0)
 		qsort(out->entry, out->entries, sizeof *out->entry, by_owner);

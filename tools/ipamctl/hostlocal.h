@@ -26,6 +26,8 @@ struct hl_directory {
 
 /* Read it whole, sorted by id, interface and address: a status. To be freed in any case; the lock is held until then. */
 int hl_read(const char *path, struct hl_directory *out);
+/* Its interface; eth0 where none is told. */
+const char *hl_ifname(const struct hl_entry *e);
 void hl_free(struct hl_directory *d);
 
 #endif

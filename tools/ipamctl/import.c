@@ -49,7 +49,11 @@ struct import {
 
 static void conflict(struct import *m, const char *name, const char *address, const char *why)
 {
-	json_array_append_new(m->conflicts, json_pack("{s:s,s:s,s:s}", "name", name, "address", address, "why", why));
+	json_t *c = json_pack("{s:s,s:s,s:s}", "name", name, "address", address, "why", why);
+
+	if (c == NULL) /* a holder's name that is no UTF-8 */
+		c = json_pack("{s:s,s:s,s:s}", "name", "?", "address", address, "why", "stands in the way");
+	json_array_append_new(m->conflicts, c);
 }
 
 static int read_blocks(struct import *m)
@@ -73,7 +77,7 @@ static int read_blocks(struct import *m)
 static void check_address(struct import *m, const char *name, const struct hl_entry *e)
 {
 	char text[CIDR_ADDR_TEXT], path[PATH_MAX], holder[512], why[600];
-	bool inside = false;
+	bool inside = m->blocks == BLOCKS_MAX; /* there may be more: the mount knows */
 	ssize_t n;
 
 	cidr_print_addr(e->family, e->addr, text);
@@ -94,7 +98,7 @@ static void check_address(struct import *m, const char *name, const struct hl_en
 
 static bool same_owner(const struct hl_entry *a, const struct hl_entry *b)
 {
-	return strcmp(a->id, b->id) == 0 && strcmp(a->ifname != NULL ? a->ifname : "", b->ifname != NULL ? b->ifname : "") == 0;
+	return strcmp(a->id, b->id) == 0 && strcmp(hl_ifname(a), hl_ifname(b)) == 0;
 }
 
 /* It is there already, just so. */
@@ -111,20 +115,23 @@ static bool is_present(const struct import *m, const char *name, const struct hl
 	return true;
 }
 
-static void take_lease(struct import *m, const char *name, const struct hl_entry *const part[CIDR_FAMILIES])
+static int take_lease(struct import *m, const char *name, const struct hl_entry *const part[CIDR_FAMILIES])
 {
 	const struct hl_entry *owner = part[CIDR_V4] != NULL ? part[CIDR_V4] : part[CIDR_V6];
-	json_t *addresses, *attributes;
+	json_t *addresses, *attributes, *lease;
 	char text[CIDR_ADDR_TEXT];
 
 	if (is_present(m, name, part)) {
 		m->present++;
-		return;
+		return CTL_DONE;
 	}
 	addresses = json_array();
 	attributes = json_pack("{s:s,s:s}", "container-id", owner->id, "network", m->network);
-	if (owner->ifname != NULL)
-		json_object_set_new(attributes, "ifname", json_string(owner->ifname));
+	if (attributes == NULL || (owner->ifname != NULL && json_object_set_new(attributes, "ifname", json_string(owner->ifname)) < 0)) {
+		json_decref(addresses);
+		json_decref(attributes);
+		return ctl_fail(CTL_REFUSED, "%s: the container's id, the interface or the network is no UTF-8", name);
+	}
 	for (unsigned f = 0; f < CIDR_FAMILIES; f++)
 		if (part[f] != NULL) {
 			check_address(m, name, part[f]);
@@ -132,8 +139,10 @@ static void take_lease(struct import *m, const char *name, const struct hl_entry
 			json_array_append_new(addresses, json_string(text));
 			m->addresses++;
 		}
-	json_array_append_new(m->leases, json_pack("{s:s,s:s,s:o,s:o}", "node", m->target.node, "name", name, "addresses",
-						   addresses, "attributes", attributes));
+	lease = json_pack("{s:s,s:s,s:o,s:o}", "node", m->target.node, "name", name, "addresses", addresses, "attributes", attributes);
+	if (lease == NULL || json_array_append_new(m->leases, lease) < 0)
+		return ctl_fail(CTL_REFUSED, "%s: the name, or the node's, is no UTF-8", name);
+	return CTL_DONE;
 }
 
 /* The entries of one owner, by family: the nth of each make the nth lease. */
@@ -146,7 +155,7 @@ static int take_owner(struct import *m, const struct hl_entry *e, size_t n)
 	leases = fours > n - fours ? fours : n - fours;
 	for (size_t i = 0; i < leases; i++) {
 		const struct hl_entry *part[CIDR_FAMILIES] = { i < fours ? &e[i] : NULL, fours + i < n ? &e[fours + i] : NULL };
-		const char *ifname = e->ifname != NULL ? e->ifname : "eth0";
+		const char *ifname = hl_ifname(e);
 		char name[8192];
 
 		if (i == 0)
@@ -155,7 +164,8 @@ static int take_owner(struct import *m, const struct hl_entry *e, size_t n)
 			snprintf(name, sizeof name, "%s.%s+%zu", e->id, ifname, i);
 		if (strlen(name) > NAME_MAX)
 			return ctl_fail(CTL_REFUSED, "'%s' is too long for a lease's name", name);
-		take_lease(m, name, part);
+		if (take_lease(m, name, part) != CTL_DONE)
+			return CTL_REFUSED;
 	}
 	return CTL_DONE;
 }
@@ -230,6 +240,8 @@ static int store(struct import *m)
 		status = ctl_fail(CTL_REFUSED, "%s: %s", path, strerror(-rc));
 	} else if (fsync(fd) < 0) {
 		rc = -errno;
+		if (rc == -ENOTCONN || rc == -ECONNABORTED || rc == -EINTR)
+			return ctl_fail(CTL_REFUSED, "%s: %s; whether it was imported isn't known: run it again", path, strerror(-rc));
 		read_report(m, fd);
 		if (json_array_size(m->conflicts) == 0)
 			conflict(m, "-", "-", strerror(-rc));

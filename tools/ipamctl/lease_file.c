@@ -12,43 +12,25 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-static void get(const char *path, const char *name, char *out, size_t room)
+/* Empty: it isn't there, or holds what no name or path does. */
+static int get(int fd, const char *name, char out[LEASE_FILE_VALUE])
 {
-	ssize_t n = lgetxattr(path, name, out, room - 1);
+	ssize_t n = fgetxattr(fd, name, out, LEASE_FILE_VALUE - 1);
 
-	out[n > 0 ? n : 0] = 0;
+	if (n < 0 && errno != ENODATA)
+		return -errno;
+	out[n > 0 && memchr(out, 0, (size_t)n) == NULL ? n : 0] = 0;
+	return 0;
 }
 
-int lease_file_read(const struct target *t, const char *name, struct lease_file *out)
+static int read_text(int fd, struct lease_file *out)
 {
-	char path[PATH_MAX], number[32], text[256] = "", *rest = text, *line;
-	struct stat st;
-	ssize_t n;
-	int fd, rc;
+	char text[256], *rest = text, *line;
+	ssize_t n = read(fd, text, sizeof text - 1);
 
-	*out = (struct lease_file){ 0 };
-	snprintf(path, sizeof path, "%s/%s", t->path, name);
-	/* The generation first: whatever changes from here on makes it another. */
-	n = lgetxattr(path, "user.ipam.generation", number, sizeof number - 1);
 	if (n < 0)
 		return -errno;
-	number[n] = 0;
-	out->generation = (uint32_t)strtoul(number, NULL, 10);
-	get(path, "user.container-id", out->container, sizeof out->container);
-	get(path, "user.ifname", out->ifname, sizeof out->ifname);
-	get(path, "user.netns", out->netns, sizeof out->netns);
-	get(path, "user.network", out->network, sizeof out->network);
-	get(path, "user.pod", out->pod, sizeof out->pod);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-	rc = n < 0 || fstat(fd, &st) < 0 ? -errno : 0;
-	if (fd >= 0)
-		close(fd);
-	if (rc < 0)
-		return rc;
 	text[n] = 0;
-	out->id = st.st_ino;
-	out->changed = st.st_mtime > st.st_ctime ? st.st_mtime : st.st_ctime;
 	while ((line = strsep(&rest, "\n")) != NULL) {
 		uint8_t family, len;
 		u128 addr;
@@ -59,6 +41,51 @@ int lease_file_read(const struct target *t, const char *name, struct lease_file 
 		}
 	}
 	return 0;
+}
+
+static int read_lease(int fd, struct lease_file *out)
+{
+	char number[LEASE_FILE_VALUE];
+	struct stat st;
+	int rc = get(fd, "user.ipam.generation", number);
+
+	/* First: whatever changes from here on makes it another. */
+	out->generation = (uint32_t)strtoul(number, NULL, 10);
+	if (rc == 0)
+		rc = get(fd, "user.container-id", out->container);
+	if (rc == 0)
+		rc = get(fd, "user.ifname", out->ifname);
+	if (rc == 0)
+		rc = get(fd, "user.netns", out->netns);
+	if (rc == 0)
+		rc = get(fd, "user.network", out->network);
+	if (rc == 0)
+		rc = get(fd, "user.pod", out->pod);
+	if (rc == 0)
+		rc = read_text(fd, out);
+	if (rc == 0 && fstat(fd, &st) < 0)
+		rc = -errno;
+	if (rc == 0) {
+		out->id = st.st_ino;
+		out->changed = st.st_mtime > st.st_ctime ? st.st_mtime : st.st_ctime;
+	}
+	return rc;
+}
+
+int lease_file_read(const struct target *t, const char *name, struct lease_file *out)
+{
+	char path[PATH_MAX];
+	int fd, rc;
+
+	memset(out, 0, sizeof *out);
+	snprintf(path, sizeof path, "%s/%s", t->path, name);
+	/* All of it by one descriptor: by its path it may be another lease at each look. */
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	rc = read_lease(fd, out);
+	close(fd);
+	return rc;
 }
 
 void lease_file_addresses(const struct lease_file *l, char *out, size_t room)

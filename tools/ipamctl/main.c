@@ -54,6 +54,7 @@ static int help(const char *name)
 int main(int argc, char **argv)
 {
 	const struct command *command;
+	int status;
 
 	if (argc < 2) {
 		usage(stderr);
@@ -68,5 +69,8 @@ int main(int argc, char **argv)
 	command = find(argv[1]);
 	if (command == NULL)
 		return unknown(argv[1]);
-	return command->run(argc - 1, argv + 1);
+	status = command->run(argc - 1, argv + 1);
+	if ((fflush(stdout) != 0 || ferror(stdout)) && status == CTL_DONE)
+		status = ctl_fail(CTL_REFUSED, "the output can't be written");
+	return status;
 }

@@ -38,16 +38,18 @@ static int choose_cluster(struct target *t)
 	if (d == NULL || list == NULL) {
 		status = ctl_fail(CTL_REFUSED, "%s: %s", t->mount, strerror(errno));
 	} else {
-		while ((entry = readdir(d)) != NULL)
+		while (errno = 0, (entry = readdir(d)) != NULL)
 			if (entry->d_type == DT_DIR && entry->d_name[0] != '.') {
 				if (found++ == 0)
 					strcpy(t->cluster_name, entry->d_name);
 				fprintf(list, " '%s'", entry->d_name);
 			}
+		if (errno != 0)
+			status = ctl_fail(CTL_REFUSED, "%s: %s", t->mount, strerror(errno));
 		fflush(list);
-		if (found == 0)
+		if (status == CTL_DONE && found == 0)
 			status = ctl_fail(CTL_REFUSED, "%s has no cluster yet", t->mount);
-		else if (found > 1)
+		else if (status == CTL_DONE && found > 1)
 			status = ctl_fail(CTL_USAGE, "%s has several clusters; say which with --cluster:%s", t->mount, names);
 		t->cluster = t->cluster_name;
 	}
@@ -83,6 +85,8 @@ int target_find(struct target *t)
 	if (asprintf(&t->cluster_path, "%s/%s", t->mount, t->cluster) < 0 ||
 	    asprintf(&t->path, "%s/%s/%s", t->mount, t->cluster, t->node) < 0)
 		return ctl_fail(CTL_REFUSED, "out of memory");
+	if (*t->cluster == 0 || *t->node == 0)
+		return ctl_fail(CTL_USAGE, "--cluster and --node want names");
 	if (strchr(t->cluster, '/') != NULL || stat(t->cluster_path, &st) < 0 || t->cluster[0] == '.')
 		return ctl_fail(CTL_REFUSED, "%s has no cluster '%s'", t->mount, t->cluster);
 	if (strchr(t->node, '/') != NULL || stat(t->path, &st) < 0 || t->node[0] == '.')
@@ -107,7 +111,7 @@ int target_leases(const struct target *t, struct names *out)
 	*out = (struct names){ 0 };
 	if (d == NULL)
 		return ctl_fail(CTL_REFUSED, "%s: %s", t->path, strerror(errno));
-	while (status == CTL_DONE && (entry = readdir(d)) != NULL) {
+	while (errno = 0, status == CTL_DONE && (entry = readdir(d)) != NULL) {
 		if (entry->d_name[0] == '.')
 			continue;
 		if (out->n == out->room) {
@@ -127,6 +131,8 @@ int target_leases(const struct target *t, struct names *out)
 		else
 			out->n++;
 	}
+	if (status == CTL_DONE && errno != 0) /* not the end, though it looks like one */
+		status = ctl_fail(CTL_REFUSED, "%s: %s", t->path, strerror(errno));
 	closedir(d);
 	return status;
 }

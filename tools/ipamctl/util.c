@@ -19,6 +19,15 @@ int ctl_fail(int status, const char *format, ...)
 	return status;
 }
 
+bool ctl_is_word(const char *s)
+{
+	const char *p = s;
+
+	while ((unsigned char)*p > 0x20 && *p != 0x7f && *p != '/')
+		p++;
+	return p > s && *p == 0;
+}
+
 /* Levenshtein's distance, for words up to 31 bytes. */
 static unsigned distance(const char *a, const char *b)
 {
