@@ -52,6 +52,7 @@ END {
 	row("our ADD at 10,000 leases over that at none", "<= 1.30",
 	    value["cni.flat.0"] > 0 ? sprintf("%.2f", value["cni.flat.10000"] / value["cni.flat.0"]) : "-", "")
 	row("memory of ipamfs-cni over host-local's", "<= 0.25", plain("cni.memory", "%.2f"), "")
-	row("16 ADDs at once: the slowest over one alone", "<= 4.00", plain("cni.together", "%.2f"), "")
+	row("16 ADDs at once: the slowest over one alone", "<= 4.00", plain("cni.together.ipamfs", "%.2f"), "")
+	row("the same of host-local", "", plain("cni.together.host-local", "%.2f"), "")
 	row("mounting them, over SELECT * by the sqlite3 shell", "<= 3.00", plain("scale.mount", "%.2f"), "")
 }
