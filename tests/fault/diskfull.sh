@@ -11,18 +11,22 @@ mkdir "$M/prod"
 put "$M/prod/.ipam/cidrs" "10.0.0.0/8 16"
 mkdir "$M/prod/n"
 
+exec 5<>"$M/prod/n/.ipam/ephemeral/held"
 i=0
 while [ "$i" -lt 65000 ] && claim "$M/prod/n/l$i" 2>"$WORK/error"; do i=$((i + 1)); done
 ok "a create was refused after $i" test "$i" -lt 65000
 same "for want of room" "excl: No space left on device" "$(cat "$WORK/error")"
 ok "health says so" grep -q "^failing: .*full" "$M/.ipam/health"
 refused "a release is refused as well" "No space left" rm "$M/prod/n/l0"
-ok "reads go on" grep -q 10.0.0.2/16 "$M/prod/n/l0"
-same "what was refused isn't there" "$i" "$(ls "$M/prod/n" | wc -l)"
+ok "reads go on" grep -q 10.0.0.3/16 "$M/prod/n/l0"
+same "what was refused isn't there" "$((i + 1))" "$(ls "$M/prod/n" | wc -l)"
+exec 5>&-
 rm "$WORK/disk/filler"
 ok "with room it works again" until_true 10 touch "$M/prod/n/again"
 same "health" ok "$(head -1 "$M/.ipam/health")"
 ok "releases too" rm "$M/prod/n/l0"
+not_held() { ! ls "$M/prod/n" | grep -qx held; }
+ok "an ephemeral lease whose holder ended meanwhile goes by itself" until_true 20 not_held
 files=$(cd "$M/prod/n" && for f in *; do echo "$f $(cat "$f")"; done)
 umount_fs
 check_clean "after it"
