@@ -43,7 +43,8 @@ for version in 0.1.0 0.2.0 0.3.0 0.3.1 0.4.0 1.0.0; do
 	ok "$version: DEL" bridge DEL "$a" "$a" "$version"
 	ok "$version: DEL of the other" bridge DEL "$b" "$b" "$version"
 	same "$version: nothing is left" "" "$(ls "$node")"
-	same "$version: no interface either" "" "$(in_ns "$a" ip -br link show eth0 2>/dev/null)"
+	same "$version: no interface either" "" "$(in_ns "$a" ip -br link show eth0 2>/dev/null)$(in_ns "$host" ip -br link show type veth)"
+	ok "$version: DEL again" bridge DEL "$a" "$a" "$version"
 done
 umount_fs
 check_clean "after it all"

@@ -224,6 +224,18 @@ same "one of each set" "10.244.0.8/24 10.244.0.241/24" "$(addresses)"
 del q4
 same "left nothing" "q1.eth0 q2.eth0 q3.eth0" "$(leases)"
 
+# Each go makes an address of each family rest: there is to be one where the address is held for good, two where it rests.
+rests() { sed -n 's/^addresses_resting //p' "$node/.ipam/stats"; }
+put "$node/.ipam/settings" "reuse-delay 3600"
+ARGS='IP=10.244.0.77' code "one that is held, where addresses rest" 101 ADD q4 "$(conf 1.1.0)"
+ok "which isn't asked for again and again" test "$(rests)" -le 2
+touch "$node/10.244.0.90"
+rm "$node/10.244.0.90"
+before=$(rests)
+ARGS='IP=10.244.0.90' code "one that rests" 101 ADD q4 "$(conf 1.1.0)"
+ok "nor is that" test $(($(rests) - before)) -le 4
+put "$node/.ipam/settings" "reuse-delay 0"
+
 # ---- CHECK
 prev() { printf ',"prevResult":{"cniVersion":"1.1.0","ips":[%s]}' "$1"; }
 six=$(sed -n 2p "$node/q1.eth0")
@@ -273,6 +285,10 @@ put "$M/tiny/.ipam/settings" "max-leases 2"
 plugin "$CNI" DEL t2 "$(tiny t1)"
 plugin "$CNI" ADD t2 "$(tiny t1)"
 code "past max-leases" 100 ADD t4 "$(tiny t1)"
+put "$M/tiny/.ipam/settings" "max-blocks 3"
+put "$M/tiny/.ipam/cidrs" "10.8.0.0/29 30
+fd00:8::/48 64"
+code "STATUS where one family has no block left" 50 STATUS "" "$(tiny t3)"
 mkdir "$M/more"
 put "$M/more/.ipam/cidrs" "10.9.0.0/24 29"
 more() { conf 1.1.0 ',"cluster":"more"'"${1-}"; }

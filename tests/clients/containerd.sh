@@ -7,7 +7,7 @@ namespaces+=("$host")
 mount_fs
 make_cluster prod
 node=$M/prod/n1
-mkdir -p "$WORK/opt/cni/bin" "$WORK/etc/cni/net.d" "$WORK/rootfs/bin" "$WORK/upper" "$WORK/work"
+mkdir -p "$WORK/opt/cni/bin" "$WORK/etc/cni/net.d" "$WORK/rootfs/bin" "$WORK/over"
 ln -s "$CNI" "$WORK/opt/cni/bin/ipamfs"
 ln -s /usr/lib/cni/bridge "$WORK/opt/cni/bin/bridge"
 cp /bin/busybox "$WORK/rootfs/bin/busybox"
@@ -21,14 +21,16 @@ version = 2
 disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs"]
 X
 
-# ctr reads /etc/cni/net.d and runs /opt/cni/bin, and makes network namespaces below /run/netns: all of that in a mount
-# namespace of the test's, with a network namespace of the test's, so that the host's stay as they are.
+# ctr reads /etc/cni/net.d and runs /opt/cni/bin, and what it starts writes below /var/lib and /run: all of that in a mount
+# namespace of the test's, with a network namespace of the test's, so that the host's stay as they are. What is written to
+# /var/lib goes to a tmpfs: no overlay has another one's files above it.
 ip netns add "$host" || exit 1
 nsenter --net="/run/netns/$host" unshare -m bash -c '
 	mount --bind "$1/opt" /opt &&
 	mount -t overlay -o "lowerdir=$1/etc:/etc" overlay /etc &&
-	mount -t overlay -o "lowerdir=/var/lib,upperdir=$1/upper,workdir=$1/work" overlay /var/lib &&
-	mount -t tmpfs tmpfs /run/netns &&
+	mount -t tmpfs tmpfs "$1/over" && mkdir "$1/over/upper" "$1/over/work" &&
+	mount -t overlay -o "lowerdir=/var/lib,upperdir=$1/over/upper,workdir=$1/over/work" overlay /var/lib &&
+	mount -t tmpfs -o mode=755 tmpfs /run &&
 	exec containerd --config "$1/config.toml" --root "$1/root" --state "$1/state" --address "$1/sock" --log-level error
 ' bash "$WORK" >"$WORK/containerd.log" 2>&1 &
 containerd=$!
@@ -39,15 +41,21 @@ ctl() { inside ctr -a "$WORK/sock" "$@"; }
 run() {
 	local name=$1
 	shift
-	ctl run -d --cni "$@" --rootfs "$WORK/rootfs" "$name" /bin/sleep 1000
+	ctl run -d --cni --cgroup "/$host/$name" "$@" --rootfs "$WORK/rootfs" "$name" /bin/sleep 1000
+}
+# no_cgroups: they end once the last process has left them
+no_cgroups() {
+	find /sys/fs/cgroup -depth -type d -path "*/$host*" -exec rmdir {} +
+	[ -z "$(find /sys/fs/cgroup -type d -name "$host")" ]
 }
 end() {
 	local status=$?
-	for name in one leaked another; do
+	for name in front one dead leaked another; do
 		ctl task kill -s KILL "$name" >/dev/null 2>&1
 		ctl task rm -f "$name" >/dev/null 2>&1
 		ctl container rm "$name" >/dev/null 2>&1
 	done
+	until_true 10 no_cgroups
 	(exit "$status")
 	cleanup
 }
@@ -56,6 +64,18 @@ until_true 30 ctl version || { fail "containerd starts" "$(tail -5 "$WORK/contai
 
 leases() { ls "$node" | wc -l; }
 none() { [ "$(leases)" -eq 0 ]; }
+# ---- in the foreground ctr stays, and releases what it leased
+ctl run --rm --cni --cgroup "/$host/front" --rootfs "$WORK/rootfs" front /bin/sleep 1000 >"$WORK/front" 2>&1 &
+front=$!
+pids+=("$front")
+running() { ctl task ls | grep -q "$1.*RUNNING"; }
+ok "a container in the foreground" until_true 20 running front
+same "has a lease" 1 "$(leases)"
+ok "it ends" ctl task kill -s KILL front
+wait "$front"
+same "and so does its lease" 0 "$(leases)"
+
+# ---- detached nobody does
 ok "a container" run one
 same "has a lease" 1 "$(leases)"
 lease=$(ls "$node")
@@ -73,6 +93,17 @@ list() { ctl container ls -q | sed "s/^/default-/"; }
 collected() { list | gc --grace 0 --valid-from - --allow-empty >/dev/null; none; }
 ok "and ipamctl gc collects by the list of containers" until_true 10 collected
 
+ok "another" run dead
+same "has a lease, too" 1 "$(leases)"
+same "which gc leaves alone while it lives" 1 "$(gc --grace 0 --quiet >/dev/null; leases)"
+ok "it ends" ctl task kill -s KILL dead
+until_true 20 stopped dead
+ctl task rm dead >/dev/null 2>&1
+ctl container rm dead
+same "its lease stays" 1 "$(leases)"
+ok "and ipamctl gc collects without a list: its network namespace is gone" gc --grace 0
+same "nothing is left" 0 "$(leases)"
+
 ok "another two" run leaked
 ok "of which one" run another
 same "two leases" 2 "$(leases)"
@@ -87,6 +118,7 @@ ctl task kill -s KILL another
 until_true 20 stopped another
 ctl task rm another >/dev/null 2>&1
 ctl container rm another
+ok "no cgroup is left" until_true 10 no_cgroups
 # Its mount namespace holds the mount as well.
 kill "$containerd"
 wait "$containerd" 2>/dev/null

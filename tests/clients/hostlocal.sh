@@ -30,6 +30,7 @@ hl "$data" ADD c3
 hl "$data" ADD c5
 same "what is leased otherwise is passed over" "10.244.0.5/24" "$(addresses)"
 refused "and what it holds is never given otherwise" "in use" put "$node/wanted" 10.244.0.5
+hl "$data" CHECK nobody && fail "CHECK of nobody succeeded" || pass "CHECK of who has none fails"
 ok "DEL" hl "$data" DEL c3
 same "releases" "10.244.0.2 10.244.0.4 10.244.0.5" "$(ls "$node" | tr '\n' ' ' | sed 's/ $//')"
 ok "DEL again" hl "$data" DEL c3
@@ -59,25 +60,36 @@ for i in $(seq 2 254); do printf 'f%s\r\neth0' "$i" >"$disk/net/10.244.0.$i"; do
 mine=$(jq -c . "$WORK/out")
 hl "$disk" ADD full
 same "just as on a disk" "$(jq -c . "$WORK/out")" "$mine"
+same "and takes nothing" "253" "$(count "$node")"
 ok "DEL of one" hl "$data" DEL f100
 ok "makes room for another" hl "$data" ADD again
+last=$(addresses)
+first_free=$(cat "$node/$(basename "$(grep -l $'^f1\r' "$data"/net/10.*)")")
 for i in 1 2 3; do
 	hl "$data" DEL "f$i"
 	hl "$disk" DEL "f$((i + 1))"
 done
+held=$(cat "$M/prod/.ipam/leases")
+same "the last one given" "${last%/*}" "$(cat "$data/net/last_reserved_ip.0")"
 umount_fs
 mount_fs
-same "after a restart they are there" 250 "$(count "$node")"
-same "and where to go on" "$(cat "$data/net/last_reserved_ip.0")" "10.244.0.$(sed 's/.*\.//' "$data/net/last_reserved_ip.0")"
+same "after a restart 250 are there" 250 "$(count "$node")"
+same "each as it was" "$held" "$(cat "$M/prod/.ipam/leases")"
+same "and the last one given" "${last%/*}" "$(cat "$data/net/last_reserved_ip.0")"
 ok "ADD goes on" hl "$data" ADD next
+same "after it, where there is one" "$first_free" "$(addresses)"
 
 # ---- many at once
 for i in $(seq 20 60); do rm "$data/net/10.244.0.$i" 2>/dev/null; done
 for i in $(seq 16); do
 	(WORK=$WORK/many$i && mkdir "$WORK" && hl "$data" ADD "m$i" && echo "$(addresses)" >"$WORK/a") &
-	waits[i]=$!
+	waits+=($!)
+	touch "$node/by-hand$i" &
+	waits+=($!)
 done
-for i in $(seq 16); do wait "${waits[i]}"; done
-same "16 at once, no address twice" 16 "$(cat "$WORK"/many*/a | sort -u | wc -l)"
+good=0
+for it in "${waits[@]}"; do wait "$it" && good=$((good + 1)); done
+same "16 at once, among 16 by hand" 32 "$good"
+same "no address twice" 32 "$(cat "$WORK"/many*/a <(head -qn 1 "$node"/by-hand*) | sort -u | wc -l)"
 umount_fs
 check_clean "after it all"

@@ -7,7 +7,7 @@ namespaces+=("$host")
 mount_fs
 make_cluster prod
 node=$M/prod/n1
-mkdir -p "$WORK/bin" "$WORK/net.d" "$WORK/rootfs/bin" "$WORK/cache"
+mkdir -p "$WORK/bin" "$WORK/net.d" "$WORK/rootfs/bin" "$WORK/cache" "$WORK/over"
 ln -s "$CNI" "$WORK/bin/ipamfs"
 cp /bin/busybox "$WORK/rootfs/bin/busybox"
 for it in sh sleep ip; do ln -s busybox "$WORK/rootfs/bin/$it"; done
@@ -29,12 +29,13 @@ network_config_dir = "$WORK/net.d"
 X
 printf '[storage]\ndriver = "vfs"\nrunroot = "%s"\ngraphroot = "%s"\n' "$WORK/run" "$WORK/root" >"$WORK/storage.conf"
 # podman runs, and its bridge stands, in a network namespace of the test's; in a mount namespace, too, for what it keeps below
-# /var/lib and /run/netns.
+# /var/lib, /run and /dev/shm. What is written to /var/lib goes to a tmpfs: no overlay has another one's files above it.
 ip netns add "$host" || exit 1
-mkdir "$WORK/upper" "$WORK/work"
 nsenter --net="/run/netns/$host" unshare -m bash -c '
-	mount -t overlay -o "lowerdir=/var/lib,upperdir=$1/upper,workdir=$1/work" overlay /var/lib &&
-	mount -t tmpfs tmpfs /run/netns && touch "$1/ready" && exec sleep 1000
+	mount -t tmpfs tmpfs "$1/over" && mkdir "$1/over/upper" "$1/over/work" &&
+	mount -t overlay -o "lowerdir=/var/lib,upperdir=$1/over/upper,workdir=$1/over/work" overlay /var/lib &&
+	mount -t tmpfs -o mode=1777 tmpfs /dev/shm &&
+	mount -t tmpfs -o mode=755 tmpfs /run && mkdir /run/netns && touch "$1/ready" && exec sleep 1000
 ' bash "$WORK" &
 place=$!
 pids+=("$place")
@@ -47,12 +48,18 @@ pod() {
 run() {
 	local name=$1
 	shift
-	pod run -d --name "$name" --network pods --ulimit nofile=1024:4096 --ulimit nproc=4096:4096 "$@" --rootfs "$WORK/rootfs" sleep 1000
+	pod run -d --name "$name" --network pods --cgroup-parent "/$host" --ulimit nofile=1024:4096 --ulimit nproc=4096:4096 "$@" --rootfs "$WORK/rootfs" sleep 1000
 }
 stop_all() { pod rm -f -t 0 -a; }
+# no_cgroups: they end once the last process has left them
+no_cgroups() {
+	find /sys/fs/cgroup -depth -type d -path "*/$host*" -exec rmdir {} +
+	[ -z "$(find /sys/fs/cgroup -type d -name "$host")" ]
+}
 end() {
 	local status=$?
 	stop_all >/dev/null 2>&1
+	until_true 10 no_cgroups
 	(exit "$status")
 	cleanup
 }
@@ -79,6 +86,7 @@ same "eight leases" 8 "$(ls "$node" | wc -l)"
 same "eight addresses" 8 "$(for i in $(seq 8); do pod inspect "many$i" | jq -r '.[0].NetworkSettings.Networks.pods.IPAddress'; done | sort -u | wc -l)"
 ok "gone" stop_all
 same "with their leases, too" "" "$(ls "$node")"
+ok "and their cgroups" until_true 10 no_cgroups
 # The mount namespace holds the mount as well.
 kill -9 "$place"
 wait "$place" 2>/dev/null
