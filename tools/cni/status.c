@@ -1,14 +1,28 @@
 #include "cni.h"
 
-#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+/* Of each family one: what statfs says of a cluster is the scarcest family's. */
+static bool has_block(const struct cni_node *n)
+{
+	int fd = openat(n->mount, n->cluster, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct statfs st;
+	bool none = fd >= 0 && fstatfs(fd, &st) == 0 && st.f_ffree == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return !none;
+}
 
 /* May a node that is full take another block? Then its next ADD would try. */
 static bool may_grow(const struct cni_node *n)
 {
-	char settings[4096], stats[8192], value[64], used[64], path[NAME_MAX + 32];
+	char settings[4096], value[64];
 	unsigned have[CIDR_FAMILIES] = { 0 }, most;
 	struct cni_error ignored = { 0 };
 	struct cidr block[1024];
@@ -20,11 +34,7 @@ static bool may_grow(const struct cni_node *n)
 	for (int i = 0; i < blocks; i++)
 		have[block[i].family]++;
 	most = have[CIDR_V4] > have[CIDR_V6] ? have[CIDR_V4] : have[CIDR_V6];
-	if (strtoul(value, NULL, 10) <= most)
-		return false;
-	snprintf(path, sizeof path, "%s/.ipam/stats", n->cluster);
-	return cni_read_at(n->mount, path, stats, sizeof stats) >= 0 && cni_value(stats, "blocks", value, sizeof value) &&
-	       cni_value(stats, "blocks_used", used, sizeof used) && strcmp(value, used) != 0;
+	return strtoul(value, NULL, 10) > most && has_block(n);
 }
 
 static bool may_hold_more(const struct cni_node *n, const char *stats)
@@ -52,7 +62,7 @@ static int check_node(struct cni_call *c, struct cni_error *e)
 
 static int check_cluster(struct cni_call *c, struct cni_error *e)
 {
-	char stats[8192], blocks[64], used[64], path[NAME_MAX + 32];
+	char stats[8192], path[NAME_MAX + 32];
 
 	if (c->node.cluster[0] == 0)
 		return cni_fail(e, CNI_NOT_AVAILABLE, "%s has no cluster yet", c->conf.mount);
@@ -62,8 +72,7 @@ static int check_cluster(struct cni_call *c, struct cni_error *e)
 	snprintf(path, sizeof path, "%s/.ipam/stats", c->node.cluster);
 	if (cni_read_at(c->node.mount, path, stats, sizeof stats) < 0)
 		return cni_fail(e, CNI_NOT_AVAILABLE, "there is no cluster '%s'", c->node.cluster);
-	if (cni_value(stats, "blocks", blocks, sizeof blocks) && cni_value(stats, "blocks_used", used, sizeof used) &&
-	    strcmp(blocks, used) == 0)
+	if (!has_block(&c->node))
 		return cni_fail(e, CNI_NOT_AVAILABLE, "cluster '%s' has no block left for node '%s'", c->node.cluster, c->conf.node);
 	return 0;
 }
