@@ -21,7 +21,7 @@ static int note_release(struct ipam *ipam, struct change *c, const struct lease 
 
 	if (b->given_lease == l->id && b->pool.given && b->pool.cursor == addr - b->pool.prefix.base)
 		c->given[c->givens++] = (struct change_given){ b->id, l->id, addr, (uint8_t)family };
-	if (delay == 0)
+	if (delay == 0 || c->what == IPAM_LEASE_FIRST)
 		return 0;
 	rc = rest_promise(ipam);
 	if (rc == 0)

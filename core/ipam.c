@@ -310,6 +310,7 @@ void ipam_write(struct ipam *ipam, enum ipam_text what, uint64_t id, const char 
 		[IPAM_NODE_CIDRS] = &change_node_cidrs,
 		[IPAM_NODE_SETTINGS] = &change_node_settings,
 		[IPAM_LEASE_ADDRESSES] = &change_lease_write,
+		[IPAM_LEASE_FIRST] = &change_lease_write,
 	};
 	struct change *c;
 

@@ -176,6 +176,7 @@ enum ipam_text {
 	IPAM_NODE_CIDRS,       /* id: a node. Lines CIDR: delegate exactly these */
 	IPAM_NODE_SETTINGS,    /* id: a node */
 	IPAM_LEASE_ADDRESSES,  /* id: a lease. Lines ADDRESS[/LEN], at most one a family, or FIRST-LAST, any number: one of it */
+	IPAM_LEASE_FIRST,      /* the same, by who has just made it: what it had is nobody's, and doesn't rest */
 };
 /* What a write to the file of that name means, all lines or none; append adds where false replaces (cidrs, reserved).
  * Errors as interface.md lists them: -EINVAL, -EEXIST, -EBUSY, -EADDRINUSE, -EADDRNOTAVAIL, -ENOSPC. */

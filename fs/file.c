@@ -67,6 +67,13 @@ static int hold(struct fs *fs, struct file *f, uint64_t lease)
 	return rc;
 }
 
+/* By the open that made the lease: nobody has heard of the addresses that it got by itself. */
+static void store_first(struct fs *fs, struct node_ref ref, const char *text, size_t size, bool append, ipam_done *done,
+			void *arg)
+{
+	ipam_write(fs->ipam, IPAM_LEASE_FIRST, ref.id, text, size, append, done, arg);
+}
+
 static void store_lease(struct fs *fs, struct node_ref ref, const char *text, size_t size, bool append, ipam_done *done,
 			void *arg)
 {
@@ -92,7 +99,7 @@ static int set_up_lease(struct fs *fs, fuse_ino_t ino, fuse_ino_t parent, const 
 	f->ino = ino;
 	f->parent = parent;
 	f->created = created;
-	f->store = store_lease;
+	f->store = created ? store_first : store_lease;
 	f->text_max = LEASE_TEXT_MAX;
 	if (created)
 		strcpy(f->name, name);
@@ -375,6 +382,8 @@ static void written(void *arg, int error, const struct ipam_object *object)
 			return;
 		}
 	}
+	if (error == 0 && f->ref.type == NODE_LEASE)
+		f->store = store_lease;
 	if (error == 0 && f->ref.type == NODE_RESERVATION)
 		notify_content(w->fs->notify, node_of_object(IPAM_LEASE, f->ref.id), NULL, NULL); /* its times */
 	if (error == 0 && f->ref.type == NODE_LEASE)

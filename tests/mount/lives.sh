@@ -126,6 +126,16 @@ put "$node/ranged3" "10.244.0.200-10.244.0.201
 10.244.0.210-10.244.0.220"
 same "or of the next alternative" "10.244.0.210/24" "$(head -1 "$node/ranged3")"
 
+# ---- rests: an address that was held for the moment between create and write alone was nobody's
+put "$M/prod/.ipam/settings" "reuse-delay 1000"
+resting() { sed -n 's/^addresses_resting //p' "$node/.ipam/stats"; }
+same "nothing rests" 0 "$(resting)"
+put "$node/first" "10.244.0.240"
+same "nor what the write replaced" 0 "$(resting)"
+put "$node/first" "10.244.0.241"
+same "but what a later one did" 1 "$(resting)"
+put "$M/prod/.ipam/settings" "reuse-delay 0"
+
 # ---- restarts
 exec 5<>"$node/.ipam/ephemeral/crash"
 exec 6>"$layout/net/10.244.0.70"
