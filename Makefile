@@ -19,7 +19,7 @@ SAN      := $(flags_$(FLAVOUR))
 CFLAGS   ?= -g
 WARN     := -std=gnu11 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 CPPFLAGS += -D_GNU_SOURCE -DIPAM_VERSION='"$(VERSION)"' -DFUSE_USE_VERSION=314 -Icore $(shell pkg-config --cflags fuse3 2>/dev/null)
-LDLIBS_core  := -lsqlite3 -lpthread
+LDLIBS_core  := -lsqlite3 -ljansson -lpthread
 LDLIBS_fuse  := $(shell pkg-config --libs fuse3 2>/dev/null || echo -lfuse3)
 ALL_CFLAGS = $(WARN) $(SAN) $(CFLAGS) -MMD -MP
 
@@ -82,11 +82,11 @@ $(lib): $(call obj,$(core_src))
 
 $(B)/bin/ipamfs: $(call obj,$(fs_src)) $(lib)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS_fuse) $(LDLIBS_core) -ljansson
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS_fuse) $(LDLIBS_core)
 
 $(B)/bin/ipamctl: $(call obj,$(ctl_src)) $(lib)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS_core) -ljansson
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS_core)
 
 # Static: it is copied into the CNI directories of hosts, started for every pod, and half of a short life is dynamic linking.
 $(B)/bin/ipamfs-cni: $(call obj,$(cni_src)) $(lib)
@@ -99,7 +99,7 @@ $(B)/bin/ipamfs-bench: $(call obj,$(bench_src)) $(lib)
 
 $(B)/tests/test_%: $(B)/tests/unit/test_%.o $(B)/tests/unit/fixture.o $(cni_parts) $(lib)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS_core) -ljansson
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS_core)
 
 $(helpers): $(B)/tests/%: $(B)/tests/%.o
 	@mkdir -p $(@D)

@@ -57,13 +57,27 @@ static size_t collect(const struct ipam *ipam, uint64_t *id, size_t room)
 	return n;
 }
 
+static void release(struct ipam *ipam, uint64_t id, struct dead *d)
+{
+	struct change *c = change_new(&change_lease_remove, released, d);
+
+	if (c == NULL) {
+		released(d, -ENOMEM, NULL);
+		return;
+	}
+	c->id = id;
+	c->by.uid = IPAM_BY_NOBODY;
+	c->reason = registry_lease(&ipam->registry, registry_find_lease(&ipam->registry, id))->ephemeral ? "closed" : "reboot";
+	change_submit(ipam, c);
+}
+
 /* All in one transaction. */
 static void release_all(struct ipam *ipam, const uint64_t *id, size_t n, struct dead *d)
 {
 	d->left = n;
 	commit_hold(ipam, true);
 	for (size_t i = 0; i < n; i++)
-		ipam_release(ipam, id[i], 0, released, d);
+		release(ipam, id[i], d);
 	commit_hold(ipam, false);
 	pthread_mutex_lock(&d->lock);
 	while (d->left > 0)

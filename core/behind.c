@@ -1,4 +1,4 @@
-#include "engine.h"
+#include "change.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -8,24 +8,32 @@ int behind_room(struct ipam *ipam)
 {
 	struct behind *b = &ipam->behind;
 	size_t size = b->size == 0 ? 64 : b->size * 2;
-	uint64_t *bigger;
+	struct behind_mark *bigger;
 
 	if (b->count < b->size)
 		return 0;
-	bigger = reallocarray(b->id, size, sizeof *bigger);
+	bigger = reallocarray(b->mark, size, sizeof *bigger);
 	if (bigger == NULL)
 		return -ENOMEM;
-	b->id = bigger;
+	b->mark = bigger;
 	b->size = size;
 	return 0;
 }
 
-void behind_mark(struct ipam *ipam, struct lease *l)
+void behind_mark(struct ipam *ipam, struct lease *l, const struct ipam_by *by)
 {
-	if (l->behind)
-		return;
+	struct behind *b = &ipam->behind;
+	size_t i = b->count;
+
+	/* Several in one go are rare, and then the newest marks are the ones that are met. */
+	while (l->behind && by != NULL && i > 0 && b->mark[i - 1].lease != l->id)
+		i--;
+	if (!l->behind)
+		b->mark[b->count++] = (struct behind_mark){ .lease = l->id, .by = { IPAM_BY_NOBODY, 0 } };
+	if (by != NULL)
+		b->mark[l->behind ? i - 1 : i].by = *by;
 	l->behind = true;
-	ipam->behind.id[ipam->behind.count++] = l->id;
+	l->described |= by != NULL;
 }
 
 static struct xattr *copy_xattrs(const struct xattr *from)
@@ -60,7 +68,7 @@ int behind_take(struct ipam *ipam, struct behind_row **rows, size_t *n)
 	if (row == NULL)
 		return -ENOMEM;
 	for (size_t i = 0; i < b->count; i++) {
-		uint32_t h = registry_find_lease(&ipam->registry, b->id[i]);
+		uint32_t h = registry_find_lease(&ipam->registry, b->mark[i].lease);
 		struct lease *l;
 
 		if (h == 0)
@@ -68,6 +76,9 @@ int behind_take(struct ipam *ipam, struct behind_row **rows, size_t *n)
 		l = registry_lease(&ipam->registry, h);
 		row[*n] = (struct behind_row){
 			.id = l->id,
+			.handle = h,
+			.described = l->described,
+			.by = b->mark[i].by,
 			.attr = { .atime = l->atime, .mtime = l->mtime, .ctime = l->ctime },
 			.generation = l->generation,
 			.xattr = copy_xattrs(l->xattr),
@@ -79,21 +90,35 @@ int behind_take(struct ipam *ipam, struct behind_row **rows, size_t *n)
 		}
 		(*n)++;
 	}
-	for (size_t i = 0; i < *n; i++)
-		registry_lease(&ipam->registry, registry_find_lease(&ipam->registry, row[i].id))->behind = false;
+	for (size_t i = 0; i < *n; i++) {
+		struct lease *l = registry_lease(&ipam->registry, row[i].handle);
+
+		l->behind = l->described = false;
+	}
 	b->count = 0;
 	*rows = row;
 	return 0;
 }
 
-static int store_one(struct store *s, const struct behind_row *row)
+/* The lease is there until a batch ends that removes it, and this is before. */
+static int record(struct ipam *ipam, const struct behind_row *row)
 {
+	struct change c = { .lease = row->handle, .now = row->attr.ctime, .by = row->by };
+
+	return history_add_lease(ipam, &c, &(struct history_event){ .event = "attributes" });
+}
+
+static int store_one(struct ipam *ipam, const struct behind_row *row)
+{
+	struct store *s = ipam->store;
 	int rc = store_put_times(s, row->id, &row->attr, row->generation);
 
 	if (rc == 0)
 		rc = store_delete_xattrs(s, row->id);
 	for (const struct xattr *x = row->xattr; rc == 0 && x != NULL; x = x->next)
 		rc = store_add_xattr(s, row->id, x->data, xattr_value(x), x->value_size);
+	if (rc == 0 && row->described)
+		rc = record(ipam, row);
 	return rc;
 }
 
@@ -102,7 +127,7 @@ int behind_store(struct ipam *ipam, const struct behind_row *rows, size_t n)
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < n; i++)
-		rc = store_one(ipam->store, &rows[i]);
+		rc = store_one(ipam, &rows[i]);
 	return rc;
 }
 
@@ -116,7 +141,7 @@ void behind_again(struct ipam *ipam, const struct behind_row *rows, size_t n)
 			continue;
 		l->failed = true;
 		if (behind_room(ipam) == 0)
-			behind_mark(ipam, l);
+			behind_mark(ipam, l, rows[i].described ? &rows[i].by : NULL);
 	}
 }
 

@@ -11,6 +11,7 @@
 #define IPAM_CHANGE_H
 
 #include "engine.h"
+#include "json_text.h"
 #include "text.h"
 
 enum { CHANGE_DONE = 1, CHANGE_DEFER = 2 };
@@ -53,6 +54,8 @@ struct change {
 	unsigned which;
 	uint32_t generation;
 	struct ipam_owner owner;
+	struct ipam_by by;
+	const char *reason;       /* why, where the daemon itself asks */
 	struct ipam_attr attr;
 	struct store_rest rest;
 
@@ -100,7 +103,7 @@ extern const struct change_type change_node_make, change_node_remove, change_nod
 extern const struct change_type change_lease_make, change_lease_remove, change_lease_rename, change_lease_write;
 extern const struct change_type change_lease_describe, change_import;
 extern const struct change_type change_network_make, change_network_remove, change_network_last;
-extern const struct change_type change_attr, change_sync, change_rest_end;
+extern const struct change_type change_attr, change_sync, change_rest_end, change_history_trim;
 
 /* ---- shared by the types */
 void object_of_cluster(const struct cluster *c, struct ipam_object *out);

@@ -3,6 +3,7 @@
 #include "commit.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 static void set(struct ipam_attr *a, unsigned which, const struct ipam_attr *from)
 {
@@ -52,7 +53,7 @@ static int reserve_lease(struct ipam *ipam, struct change *c)
 		if (rc < 0)
 			return rc;
 		set_lease(l, c->which, &c->attr);
-		behind_mark(ipam, l);
+		behind_mark(ipam, l, NULL);
 		commit_behind(ipam);
 		object_of_lease(&ipam->registry, l, &c->object);
 		c->has_object = true;
@@ -93,9 +94,34 @@ static int attr_reserve(struct ipam *ipam, struct change *c)
 	}
 }
 
+/* Owner and mode, as they will be; times alone are not worth an event. */
+static int record(struct ipam *ipam, struct change *c)
+{
+	struct history_event e = { .event = "permissions", .key = "permissions" };
+	char mode[8];
+
+	snprintf(mode, sizeof mode, "%04o", c->attr.mode & 07777);
+	e.detail = json_object();
+	if (c->which & IPAM_SET_UID)
+		json_object_set_new(e.detail, "uid", json_integer(c->attr.uid));
+	if (c->which & IPAM_SET_GID)
+		json_object_set_new(e.detail, "gid", json_integer(c->attr.gid));
+	if (c->which & IPAM_SET_MODE)
+		json_object_set_new(e.detail, "mode", json_string(mode));
+	if (c->kind == IPAM_LEASE)
+		return history_add_lease(ipam, c, &e);
+	e.node = c->kind == IPAM_NODE ? c->node : NULL;
+	e.cluster = c->cluster;
+	return history_add(ipam, c, &e);
+}
+
 static int attr_apply(struct ipam *ipam, struct change *c)
 {
-	return store_put_attr(ipam->store, c->kind, c->id, c->which, &c->attr);
+	int rc = store_put_attr(ipam->store, c->kind, c->id, c->which, &c->attr);
+
+	if (rc == 0 && c->which & (IPAM_SET_UID | IPAM_SET_GID | IPAM_SET_MODE))
+		rc = record(ipam, c);
+	return rc;
 }
 
 static void attr_settle(struct ipam *ipam, struct change *c)
@@ -125,7 +151,7 @@ static void attr_settle(struct ipam *ipam, struct change *c)
 }
 
 const struct change_type change_attr = {
-	.reserve = attr_reserve, .apply = attr_apply, .settle = attr_settle
+	.reserve = attr_reserve, .apply = attr_apply, .settle = attr_settle, .several = true
 };
 
 /* ---- sync: what was written behind is durable --------------------------------------------------------------- */

@@ -32,7 +32,9 @@ static int make_reserve(struct ipam *ipam, struct change *c)
 
 static int make_apply(struct ipam *ipam, struct change *c)
 {
-	return store_add_cluster(ipam->store, c->id, c->name, &c->attr);
+	int rc = store_add_cluster(ipam->store, c->id, c->name, &c->attr);
+
+	return rc < 0 ? rc : history_add_cluster(ipam, c, "cluster-add");
 }
 
 static void make_settle(struct ipam *ipam, struct change *c)
@@ -48,7 +50,7 @@ static void make_settle(struct ipam *ipam, struct change *c)
 }
 
 const struct change_type change_cluster_make = {
-	.reserve = make_reserve, .apply = make_apply, .settle = make_settle, .delegation = true
+	.reserve = make_reserve, .apply = make_apply, .settle = make_settle, .several = true, .delegation = true
 };
 
 /* The cluster of c->name, for an exclusive change of it. */
@@ -88,7 +90,9 @@ static int remove_apply(struct ipam *ipam, struct change *c)
 {
 	int rc = store_delete_settings(ipam->store, c->id);
 
-	return rc < 0 ? rc : store_delete_cluster(ipam->store, c->id);
+	if (rc == 0)
+		rc = store_delete_cluster(ipam->store, c->id);
+	return rc < 0 ? rc : history_add_cluster(ipam, c, "cluster-remove");
 }
 
 static void remove_settle(struct ipam *ipam, struct change *c)
@@ -132,7 +136,10 @@ static int rename_reserve(struct ipam *ipam, struct change *c)
 
 static int rename_apply(struct ipam *ipam, struct change *c)
 {
-	return store_rename_cluster(ipam->store, c->id, c->new_name);
+	int rc = store_rename_cluster(ipam->store, c->id, c->new_name);
+
+	return rc < 0 ? rc : history_add(ipam, c, &(struct history_event){ .event = "cluster-rename", .cluster = c->cluster,
+									   .renamed = c->new_name, .from = c->name });
 }
 
 static void rename_settle(struct ipam *ipam, struct change *c)
@@ -143,7 +150,7 @@ static void rename_settle(struct ipam *ipam, struct change *c)
 }
 
 const struct change_type change_cluster_rename = {
-	.reserve = rename_reserve, .apply = rename_apply, .settle = rename_settle, .delegation = true
+	.reserve = rename_reserve, .apply = rename_apply, .settle = rename_settle, .several = true, .delegation = true
 };
 
 /* ---- cidrs ------------------------------------------------------------------------------------------------ */
@@ -249,10 +256,16 @@ static int cidrs_reserve(struct ipam *ipam, struct change *c)
 static int cidrs_apply(struct ipam *ipam, struct change *c)
 {
 	int rc = store_delete_cidrs(ipam->store, c->id);
+	json_t *list = json_array();
 
-	for (size_t i = 0; rc == 0 && i < c->cidrs; i++)
+	for (size_t i = 0; rc == 0 && i < c->cidrs; i++) {
+		char text[CIDR_TEXT];
+
+		cidr_print(&c->cidr[i]->cidr, text);
+		json_array_append_new(list, json_sprintf("%s %u", text, c->cidr[i]->node_mask));
 		rc = store_add_cidr(ipam->store, c->id, i, &c->cidr[i]->cidr, c->cidr[i]->node_mask);
-	return rc;
+	}
+	return history_add_list(ipam, c, "cidrs", rc, list);
 }
 
 static void cidrs_settle(struct ipam *ipam, struct change *c)
@@ -342,10 +355,16 @@ out:
 static int reserved_apply(struct ipam *ipam, struct change *c)
 {
 	int rc = store_delete_reserved(ipam->store, c->id);
+	json_t *list = json_array();
 
-	for (size_t i = 0; rc == 0 && i < c->ranges; i++)
+	for (size_t i = 0; rc == 0 && i < c->ranges; i++) {
+		char text[CIDR_RANGE_TEXT];
+
+		cidr_print_range(&c->range[i], text);
+		json_array_append_new(list, json_string(text));
 		rc = store_add_reserved(ipam->store, c->id, i, &c->range[i]);
-	return rc;
+	}
+	return history_add_list(ipam, c, "reserved", rc, list);
 }
 
 static void reserved_settle(struct ipam *ipam, struct change *c)

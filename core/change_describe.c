@@ -44,6 +44,8 @@ static int describe_apply(struct ipam *ipam, struct change *c)
 
 	for (const struct xattr *x = c->xattr; rc == 0 && x != NULL; x = x->next)
 		rc = store_put_xattr(ipam->store, c->id, x->data, xattr_value(x), x->value_size);
+	if (rc == 0)
+		rc = history_add_lease(ipam, c, &(struct history_event){ .event = "attributes", .more = c->xattr });
 	return rc;
 }
 

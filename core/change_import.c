@@ -125,6 +125,9 @@ static int import_apply(struct ipam *ipam, struct change *c)
 		for (size_t k = 0; rc == 0 && k < in->attributes; k++)
 			rc = store_put_xattr(ipam->store, row.id, in->attribute[k].name, in->attribute[k].value,
 					     in->attribute[k].size);
+		c->lease = c->made[i];
+		if (rc == 0)
+			rc = history_add_lease(ipam, c, &(struct history_event){ .event = "allocate", .reason = "import" });
 	}
 	return rc;
 }

@@ -290,7 +290,14 @@ static int make_apply(struct ipam *ipam, struct change *c)
 		if (c->grown[f] != NULL)
 			rc = store_add_block(ipam->store, c->grown[f]->id, c->row.cluster, c->row.node,
 					     &c->grown[f]->pool.prefix);
-	return rc < 0 ? rc : store_add_lease(ipam->store, &c->row);
+	for (unsigned f = 0; rc == 0 && f < CIDR_FAMILIES; f++)
+		if (c->grown[f] != NULL)
+			rc = history_add_block(ipam, c, "delegate", "growth", c->grown[f]);
+	if (rc == 0)
+		rc = store_add_lease(ipam->store, &c->row);
+	if (rc == 0)
+		rc = history_add_lease(ipam, c, &(struct history_event){ .event = "allocate" });
+	return rc;
 }
 
 static void make_settle(struct ipam *ipam, struct change *c)
@@ -376,6 +383,9 @@ static int remove_reserve(struct ipam *ipam, struct change *c)
 	c->id = l->id;
 	c->parent = n->id;
 	c->soft = l->ephemeral; /* should it come back, the next mount releases it */
+	c->row.attr.btime = l->btime;
+	if (c->expiry)
+		c->reason = l->dropped && l->ephemeral ? "closed" : "expired";
 	return 0;
 }
 
@@ -383,7 +393,12 @@ static int remove_apply(struct ipam *ipam, struct change *c)
 {
 	int rc = store_notes(ipam, c);
 
-	return rc < 0 ? rc : store_delete_lease(ipam->store, c->id);
+	if (rc == 0)
+		rc = store_delete_lease(ipam->store, c->id);
+	if (rc == 0)
+		rc = history_add_lease(ipam, c, &(struct history_event){ .event = "release", .reason = c->reason,
+									 .since = c->row.attr.btime });
+	return rc;
 }
 
 static void remove_settle(struct ipam *ipam, struct change *c)
@@ -456,7 +471,10 @@ static int rename_reserve(struct ipam *ipam, struct change *c)
 
 static int rename_apply(struct ipam *ipam, struct change *c)
 {
-	return store_rename_lease(ipam->store, c->id, c->new_name, c->now);
+	int rc = store_rename_lease(ipam->store, c->id, c->new_name, c->now);
+
+	return rc < 0 ? rc : history_add_lease(ipam, c, &(struct history_event){ .event = "rename", .name = c->new_name,
+										 .from = c->name });
 }
 
 static void rename_settle(struct ipam *ipam, struct change *c)
@@ -476,7 +494,7 @@ static void rename_settle(struct ipam *ipam, struct change *c)
 }
 
 const struct change_type change_lease_rename = {
-	.reserve = rename_reserve, .apply = rename_apply, .settle = rename_settle
+	.reserve = rename_reserve, .apply = rename_apply, .settle = rename_settle, .several = true
 };
 
 /* ---- write: other addresses --------------------------------------------------------------------------------- */
@@ -601,11 +619,37 @@ out:
 	return rc;
 }
 
+/* In the history an address is held from its allocation to its release, so a write that replaces is both. */
+static int write_record(struct ipam *ipam, struct change *c)
+{
+	struct history_event old = { .event = "release", .reason = "write", .since = c->row.attr.btime };
+	struct history_event new = { .event = "allocate", .reason = "write" };
+	const struct lease *l;
+	int rc = 0;
+
+	pthread_rwlock_rdlock(&ipam->lock);
+	l = registry_lease(&ipam->registry, c->lease);
+	for (unsigned f = 0; f < CIDR_FAMILIES; f++) {
+		old.addr[f] = lease_addr(l, f);
+		new.addr[f] = c->row.addr[f];
+		new.has[f] = c->row.has[f] && (!lease_has(l, f) || old.addr[f] != new.addr[f]);
+		old.has[f] = new.has[f] && lease_has(l, f);
+	}
+	pthread_rwlock_unlock(&ipam->lock);
+	if (old.has[CIDR_V4] || old.has[CIDR_V6])
+		rc = history_add_lease(ipam, c, &old);
+	if (rc == 0 && (new.has[CIDR_V4] || new.has[CIDR_V6]))
+		rc = history_add_lease(ipam, c, &new);
+	return rc;
+}
+
 static int write_apply(struct ipam *ipam, struct change *c)
 {
 	int rc = store_notes(ipam, c);
 
-	return rc < 0 ? rc : store_put_lease(ipam->store, &c->row);
+	if (rc == 0)
+		rc = store_put_lease(ipam->store, &c->row);
+	return rc < 0 ? rc : write_record(ipam, c);
 }
 
 static void write_settle(struct ipam *ipam, struct change *c)

@@ -4,6 +4,12 @@
 #include <errno.h>
 #include <string.h>
 
+static int record(struct ipam *ipam, struct change *c, const char *event)
+{
+	return history_add(ipam, c, &(struct history_event){ .event = event, .cluster = c->cluster, .node = c->node,
+							     .name = c->name });
+}
+
 /* ---- make ------------------------------------------------------------------------------------------------- */
 
 static int make_reserve(struct ipam *ipam, struct change *c)
@@ -32,7 +38,9 @@ static int make_reserve(struct ipam *ipam, struct change *c)
 
 static int make_apply(struct ipam *ipam, struct change *c)
 {
-	return store_add_network(ipam->store, c->id, c->node->id, c->name);
+	int rc = store_add_network(ipam->store, c->id, c->node->id, c->name);
+
+	return rc < 0 ? rc : record(ipam, c, "network-add");
 }
 
 static void make_settle(struct ipam *ipam, struct change *c)
@@ -43,7 +51,9 @@ static void make_settle(struct ipam *ipam, struct change *c)
 		registry_remove_network(&ipam->registry, c->network);
 }
 
-const struct change_type change_network_make = { .reserve = make_reserve, .apply = make_apply, .settle = make_settle };
+const struct change_type change_network_make = {
+	.reserve = make_reserve, .apply = make_apply, .settle = make_settle, .several = true
+};
 
 /* ---- remove ----------------------------------------------------------------------------------------------- */
 
@@ -79,7 +89,9 @@ static int remove_reserve(struct ipam *ipam, struct change *c)
 
 static int remove_apply(struct ipam *ipam, struct change *c)
 {
-	return store_delete_network(ipam->store, c->id);
+	int rc = store_delete_network(ipam->store, c->id);
+
+	return rc < 0 ? rc : record(ipam, c, "network-remove");
 }
 
 static void remove_settle(struct ipam *ipam, struct change *c)
@@ -90,7 +102,9 @@ static void remove_settle(struct ipam *ipam, struct change *c)
 		registry_remove_network(&ipam->registry, c->network);
 }
 
-const struct change_type change_network_remove = { .reserve = remove_reserve, .apply = remove_apply, .settle = remove_settle };
+const struct change_type change_network_remove = {
+	.reserve = remove_reserve, .apply = remove_apply, .settle = remove_settle, .several = true
+};
 
 /* ---- the address given last: in memory at once, stored when there is time -------------------------------------- */
 

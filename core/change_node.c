@@ -74,6 +74,11 @@ static int make_apply(struct ipam *ipam, struct change *c)
 	for (unsigned f = 0; rc == 0 && f < CIDR_FAMILIES; f++)
 		if (c->grown[f] != NULL)
 			rc = store_add_block(ipam->store, c->grown[f]->id, c->cluster->id, c->id, &c->grown[f]->pool.prefix);
+	if (rc == 0)
+		rc = history_add_node(ipam, c, "node-add");
+	for (unsigned f = 0; rc == 0 && f < CIDR_FAMILIES; f++)
+		if (c->grown[f] != NULL)
+			rc = history_add_block(ipam, c, "delegate", NULL, c->grown[f]);
 	return rc;
 }
 
@@ -125,9 +130,14 @@ static int remove_apply(struct ipam *ipam, struct change *c)
 {
 	int rc = store_delete_settings(ipam->store, c->id);
 
-	for (uint32_t i = 0; rc == 0 && i < c->node->blocks; i++)
+	for (uint32_t i = 0; rc == 0 && i < c->node->blocks; i++) {
 		rc = store_delete_block(ipam->store, c->node->block[i]->id);
-	return rc < 0 ? rc : store_delete_node(ipam->store, c->id);
+		if (rc == 0)
+			rc = history_add_block(ipam, c, "withdraw", NULL, c->node->block[i]);
+	}
+	if (rc == 0)
+		rc = store_delete_node(ipam->store, c->id);
+	return rc < 0 ? rc : history_add_node(ipam, c, "node-remove");
 }
 
 static void remove_settle(struct ipam *ipam, struct change *c)
@@ -181,7 +191,11 @@ static int rename_reserve(struct ipam *ipam, struct change *c)
 
 static int rename_apply(struct ipam *ipam, struct change *c)
 {
-	return store_rename_node(ipam->store, c->id, c->new_name);
+	int rc = store_rename_node(ipam->store, c->id, c->new_name);
+
+	return rc < 0 ? rc : history_add(ipam, c, &(struct history_event){ .event = "node-rename", .cluster = c->cluster,
+									   .node = c->node, .renamed = c->new_name,
+									   .from = c->name });
 }
 
 static void rename_settle(struct ipam *ipam, struct change *c)
@@ -194,7 +208,7 @@ static void rename_settle(struct ipam *ipam, struct change *c)
 }
 
 const struct change_type change_node_rename = {
-	.reserve = rename_reserve, .apply = rename_apply, .settle = rename_settle, .delegation = true
+	.reserve = rename_reserve, .apply = rename_apply, .settle = rename_settle, .several = true, .delegation = true
 };
 
 /* ---- cidrs: delegate exactly these ------------------------------------------------------------------------- */
@@ -292,10 +306,16 @@ static int cidrs_apply(struct ipam *ipam, struct change *c)
 {
 	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && i < c->gones; i++)
+	for (size_t i = 0; rc == 0 && i < c->gones; i++) {
 		rc = store_delete_block(ipam->store, c->gone[i]->id);
-	for (size_t i = 0; rc == 0 && i < c->freshes; i++)
+		if (rc == 0)
+			rc = history_add_block(ipam, c, "withdraw", "write", c->gone[i]);
+	}
+	for (size_t i = 0; rc == 0 && i < c->freshes; i++) {
 		rc = store_add_block(ipam->store, c->fresh[i]->id, c->cluster->id, c->id, &c->fresh[i]->pool.prefix);
+		if (rc == 0)
+			rc = history_add_block(ipam, c, "delegate", "write", c->fresh[i]);
+	}
 	return rc;
 }
 

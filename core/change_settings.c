@@ -49,12 +49,19 @@ static int settings_reserve(struct ipam *ipam, struct change *c)
 
 static int settings_apply(struct ipam *ipam, struct change *c)
 {
+	json_t *list = json_object();
 	int rc = 0;
 
-	for (unsigned i = 0; rc == 0 && i < IPAM_SETTINGS; i++)
-		if (c->settings.set & 1u << i)
-			rc = store_put_setting(ipam->store, c->id, i, c->settings.value[i]);
-	return rc;
+	for (unsigned i = 0; rc == 0 && i < IPAM_SETTINGS; i++) {
+		char text[32];
+
+		if (!(c->settings.set & 1u << i))
+			continue;
+		settings_print(i, c->settings.value[i], text);
+		json_object_set_new(list, ipam_setting_name(i), json_string(text));
+		rc = store_put_setting(ipam->store, c->id, i, c->settings.value[i]);
+	}
+	return history_add_list(ipam, c, "settings", rc, list);
 }
 
 static void settings_settle(struct ipam *ipam, struct change *c)

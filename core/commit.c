@@ -101,6 +101,7 @@ static bool next_batch(struct commit *co, struct change **batch)
 /* A refused row concerns its own change; any other error ends the batch. */
 static int apply(struct ipam *ipam, struct change *c)
 {
+	struct history_line **mark = history_mark(ipam);
 	struct store *s = ipam->store;
 	int rc = 0, end;
 
@@ -113,6 +114,8 @@ static int apply(struct ipam *ipam, struct change *c)
 		engine_log(ipam, LOG_CRIT, "the database refuses what memory allowed: %s", store_message(s));
 	if (c->type->several && (rc == 0 || rc == -EUCLEAN)) {
 		end = store_unsave(s, rc < 0);
+		if (rc < 0)
+			history_undo(ipam, mark);
 		rc = end < 0 ? end : rc;
 	}
 	if (rc == -EUCLEAN) {
@@ -170,8 +173,10 @@ static int transact(struct ipam *ipam, struct change *batch, const struct behind
 	if (rc == -EUCLEAN)
 		rc = -EIO;
 	engine_problem(ipam, rc < 0 ? store_message(ipam->store) : NULL);
-	if (rc < 0)
+	if (rc < 0) {
 		store_rollback(ipam->store);
+		history_forget(ipam);
+	}
 	return rc;
 }
 
@@ -208,6 +213,7 @@ static void run_batch(struct ipam *ipam, struct change *batch)
 	pthread_mutex_unlock(&ipam->commit->lock);
 
 	atomic_fetch_add(&ipam->commits, rc == 0);
+	history_tell(ipam);
 	for (c = batch; c != NULL; c = next) {
 		next = c->next;
 		atomic_fetch_sub(&ipam->queued, 1);

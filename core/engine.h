@@ -9,7 +9,7 @@
 #ifndef IPAM_ENGINE_H
 #define IPAM_ENGINE_H
 
-#include "registry.h"
+#include "history.h"
 #include "store.h"
 
 #include <pthread.h>
@@ -27,7 +27,10 @@ struct rests {
 };
 
 struct behind {
-	uint64_t *id;            /* leases with attributes to be written */
+	struct behind_mark {
+		uint64_t lease;
+		struct ipam_by by;   /* who changed attributes last */
+	} *mark;                     /* leases with attributes or times to be written */
 	size_t count, size;
 };
 
@@ -39,6 +42,7 @@ struct ipam {
 	struct gate root_gate;
 	struct rests rests;
 	struct behind behind;
+	struct history history;
 	struct change *deferred, **deferred_tail; /* wait for what is in flight */
 	uint64_t round;           /* how often the deferred ones were tried again, from 1 */
 	_Atomic uint64_t next_id;
@@ -92,13 +96,17 @@ bool rest_has(const struct ipam *ipam, uint64_t cluster, unsigned family, u128 a
 /* ---- behind: attributes that are written after the answer (behind.c) */
 struct behind_row {
 	uint64_t id;
+	uint32_t handle;
 	struct ipam_attr attr;
 	uint32_t generation;
+	bool described;      /* not times alone */
+	struct ipam_by by;
 	struct xattr *xattr; /* copies */
 };
 /* Room for one more mark, so that behind_mark can't fail. -ENOMEM. */
 int behind_room(struct ipam *ipam);
-void behind_mark(struct ipam *ipam, struct lease *l);
+/* by: who changed attributes; NULL: only times are new. */
+void behind_mark(struct ipam *ipam, struct lease *l, const struct ipam_by *by);
 /* Take what is marked, as copies. *rows is the caller's: behind_free. -ENOMEM: all stays marked. */
 int behind_take(struct ipam *ipam, struct behind_row **rows, size_t *n);
 int behind_store(struct ipam *ipam, const struct behind_row *rows, size_t n);

@@ -66,6 +66,7 @@ static int load(struct ipam *ipam, struct ipam_error *error)
 		return rc;
 	atomic_store(&ipam->next_id, loaded.next_id);
 	ipam->stored_next_id = loaded.next_id;
+	ipam->history.next_id = loaded.next_history;
 	rc = rest_load(ipam, loaded.rest, loaded.rests);
 	free(loaded.rest);
 	for (struct cluster *c = ipam->registry.first; c != NULL; c = c->next)
@@ -87,6 +88,7 @@ int ipam_open(const char *path, const struct ipam_options *options, struct ipam 
 	ipam->delegate = &delegate_local;
 	ipam->deferred_tail = &ipam->deferred;
 	ipam->round = 1;
+	ipam->history.tail = &ipam->history.first;
 	ipam->path = strdup(path);
 	if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) < 0)
 		seed = (uint64_t)engine_now();
@@ -122,7 +124,8 @@ void ipam_close(struct ipam *ipam)
 	store_close(ipam->store);
 	registry_close(&ipam->registry);
 	free(ipam->rests.heap);
-	free(ipam->behind.id);
+	free(ipam->behind.mark);
+	history_forget(ipam);
 	pthread_rwlock_destroy(&ipam->lock);
 	pthread_mutex_destroy(&ipam->problem_lock);
 	free(ipam->path);
@@ -140,7 +143,7 @@ static void submit(struct ipam *ipam, struct change *c, ipam_done *done, void *a
 }
 
 void ipam_make(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const char *name, unsigned flags,
-	       const struct ipam_owner *owner, ipam_done *done, void *arg)
+	       const struct ipam_owner *owner, struct ipam_by by, ipam_done *done, void *arg)
 {
 	static const struct change_type *const type[] = {
 		[IPAM_CLUSTER] = &change_cluster_make,
@@ -155,11 +158,13 @@ void ipam_make(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const ch
 		c->ephemeral = flags & IPAM_EPHEMERAL;
 		c->alone = flags & IPAM_ALONE;
 		c->owner = *owner;
+		c->by = by;
 	}
 	submit(ipam, c, done, arg);
 }
 
-void ipam_remove(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const char *name, ipam_done *done, void *arg)
+void ipam_remove(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const char *name, struct ipam_by by,
+		 ipam_done *done, void *arg)
 {
 	static const struct change_type *const type[] = {
 		[IPAM_CLUSTER] = &change_cluster_remove,
@@ -168,18 +173,21 @@ void ipam_remove(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const 
 	};
 	struct change *c = change_name(change_new(type[kind], done, arg), name);
 
-	if (c != NULL)
+	if (c != NULL) {
 		c->parent = parent;
+		c->by = by;
+	}
 	submit(ipam, c, done, arg);
 }
 
-void ipam_release(struct ipam *ipam, uint64_t lease, uint32_t generation, ipam_done *done, void *arg)
+void ipam_release(struct ipam *ipam, uint64_t lease, uint32_t generation, struct ipam_by by, ipam_done *done, void *arg)
 {
 	struct change *c = change_new(&change_lease_remove, done, arg);
 
 	if (c != NULL) {
 		c->id = lease;
 		c->generation = generation;
+		c->by = by;
 	}
 	submit(ipam, c, done, arg);
 }
@@ -200,8 +208,8 @@ void ipam_drop(struct ipam *ipam, uint64_t lease)
 	pthread_rwlock_unlock(&ipam->lock);
 }
 
-void ipam_describe(struct ipam *ipam, uint64_t lease, const struct ipam_attribute *list, size_t n, bool keep, ipam_done *done,
-		   void *arg)
+void ipam_describe(struct ipam *ipam, uint64_t lease, const struct ipam_attribute *list, size_t n, bool keep,
+		   struct ipam_by by, ipam_done *done, void *arg)
 {
 	struct change *c = change_new(&change_lease_describe, done, arg);
 	int rc = c == NULL ? -ENOMEM : 0;
@@ -229,11 +237,12 @@ void ipam_describe(struct ipam *ipam, uint64_t lease, const struct ipam_attribut
 	}
 	c->id = lease;
 	c->keep = keep;
+	c->by = by;
 	change_submit(ipam, c);
 }
 
 void ipam_import(struct ipam *ipam, uint64_t cluster, struct ipam_import *list, size_t n, const struct ipam_owner *owner,
-		 ipam_done *done, void *arg)
+		 struct ipam_by by, ipam_done *done, void *arg)
 {
 	struct change *c = change_new(&change_import, done, arg);
 
@@ -242,30 +251,33 @@ void ipam_import(struct ipam *ipam, uint64_t cluster, struct ipam_import *list, 
 		c->import = list;
 		c->size = n;
 		c->owner = *owner;
+		c->by = by;
 	}
 	submit(ipam, c, done, arg);
 }
 
 /* ---- networks --------------------------------------------------------------------------------------------- */
 
-static void submit_network(struct ipam *ipam, const struct change_type *type, uint64_t node, const char *name, ipam_done *done,
-			   void *arg)
+static void submit_network(struct ipam *ipam, const struct change_type *type, uint64_t node, const char *name,
+			   struct ipam_by by, ipam_done *done, void *arg)
 {
 	struct change *c = change_name(change_new(type, done, arg), name);
 
-	if (c != NULL)
+	if (c != NULL) {
 		c->parent = node;
+		c->by = by;
+	}
 	submit(ipam, c, done, arg);
 }
 
-void ipam_network_make(struct ipam *ipam, uint64_t node, const char *name, ipam_done *done, void *arg)
+void ipam_network_make(struct ipam *ipam, uint64_t node, const char *name, struct ipam_by by, ipam_done *done, void *arg)
 {
-	submit_network(ipam, &change_network_make, node, name, done, arg);
+	submit_network(ipam, &change_network_make, node, name, by, done, arg);
 }
 
-void ipam_network_remove(struct ipam *ipam, uint64_t node, const char *name, ipam_done *done, void *arg)
+void ipam_network_remove(struct ipam *ipam, uint64_t node, const char *name, struct ipam_by by, ipam_done *done, void *arg)
 {
-	submit_network(ipam, &change_network_remove, node, name, done, arg);
+	submit_network(ipam, &change_network_remove, node, name, by, done, arg);
 }
 
 void ipam_network_set_last(struct ipam *ipam, uint64_t id, unsigned range, uint8_t family, const u128 *addr, ipam_done *done,
@@ -284,7 +296,7 @@ void ipam_network_set_last(struct ipam *ipam, uint64_t id, unsigned range, uint8
 }
 
 void ipam_rename(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const char *name, uint64_t new_parent,
-		 const char *new_name, ipam_done *done, void *arg)
+		 const char *new_name, struct ipam_by by, ipam_done *done, void *arg)
 {
 	static const struct change_type *const type[] = {
 		[IPAM_CLUSTER] = &change_cluster_rename,
@@ -296,12 +308,13 @@ void ipam_rename(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const 
 	if (c != NULL) {
 		c->parent = parent;
 		c->new_parent = new_parent;
+		c->by = by;
 	}
 	submit(ipam, c, done, arg);
 }
 
 void ipam_write(struct ipam *ipam, enum ipam_text what, uint64_t id, const char *text, size_t size, bool append,
-		ipam_done *done, void *arg)
+		struct ipam_by by, ipam_done *done, void *arg)
 {
 	static const struct change_type *const type[] = {
 		[IPAM_CLUSTER_CIDRS] = &change_cidrs,
@@ -323,12 +336,13 @@ void ipam_write(struct ipam *ipam, enum ipam_text what, uint64_t id, const char 
 		c->what = what;
 		c->id = id;
 		c->append = append;
+		c->by = by;
 	}
 	submit(ipam, c, done, arg);
 }
 
 void ipam_set_attr(struct ipam *ipam, enum ipam_kind kind, uint64_t id, unsigned which, const struct ipam_attr *attr,
-		   ipam_done *done, void *arg)
+		   struct ipam_by by, ipam_done *done, void *arg)
 {
 	struct change *c = change_new(&change_attr, done, arg);
 
@@ -337,6 +351,7 @@ void ipam_set_attr(struct ipam *ipam, enum ipam_kind kind, uint64_t id, unsigned
 		c->id = id;
 		c->which = which;
 		c->attr = *attr;
+		c->by = by;
 	}
 	submit(ipam, c, done, arg);
 }
@@ -361,7 +376,8 @@ static struct lease *visible(const struct ipam *ipam, uint64_t id)
 	return h == 0 || registry_lease(&ipam->registry, h)->pending ? NULL : registry_lease(&ipam->registry, h);
 }
 
-static int set_xattr(struct ipam *ipam, uint64_t lease, const char *name, const void *value, size_t size, int flags)
+static int set_xattr(struct ipam *ipam, uint64_t lease, const char *name, const void *value, size_t size, int flags,
+		     struct ipam_by by)
 {
 	enum { CREATE = 1, REPLACE = 2 }; /* XATTR_*, which sys/xattr.h defines */
 	struct lease *l = visible(ipam, lease);
@@ -387,12 +403,13 @@ static int set_xattr(struct ipam *ipam, uint64_t lease, const char *name, const 
 	if (rc == 0) {
 		l->generation++;
 		l->ctime = engine_now();
-		behind_mark(ipam, l);
+		behind_mark(ipam, l, &by);
 	}
 	return rc;
 }
 
-int ipam_xattr_set(struct ipam *ipam, uint64_t lease, const char *name, const void *value, size_t size, int flags)
+int ipam_xattr_set(struct ipam *ipam, uint64_t lease, const char *name, const void *value, size_t size, int flags,
+		   struct ipam_by by)
 {
 	int rc;
 
@@ -401,14 +418,14 @@ int ipam_xattr_set(struct ipam *ipam, uint64_t lease, const char *name, const vo
 	if (name[0] == 0 || size > IPAM_XATTR_BUDGET)
 		return name[0] == 0 ? -EINVAL : -ENOSPC;
 	pthread_rwlock_wrlock(&ipam->lock);
-	rc = set_xattr(ipam, lease, name, value, size, flags);
+	rc = set_xattr(ipam, lease, name, value, size, flags, by);
 	pthread_rwlock_unlock(&ipam->lock);
 	if (rc == 0)
 		commit_behind(ipam);
 	return rc;
 }
 
-int ipam_xattr_remove(struct ipam *ipam, uint64_t lease, const char *name)
+int ipam_xattr_remove(struct ipam *ipam, uint64_t lease, const char *name, struct ipam_by by)
 {
 	struct lease *l;
 	int rc;
@@ -423,7 +440,7 @@ int ipam_xattr_remove(struct ipam *ipam, uint64_t lease, const char *name)
 	if (rc == 0) {
 		l->generation++;
 		l->ctime = engine_now();
-		behind_mark(ipam, l);
+		behind_mark(ipam, l, &by);
 	}
 	pthread_rwlock_unlock(&ipam->lock);
 	if (rc == 0)
@@ -473,6 +490,11 @@ int ipam_xattr_list(struct ipam *ipam, uint64_t lease, char *list, size_t size)
 	if (rc == 0)
 		rc = size > 0 && n > size ? -ERANGE : (int)n;
 	return rc;
+}
+
+struct ipam_by ipam_by_self(void)
+{
+	return (struct ipam_by){ getuid(), (uint32_t)getpid() };
 }
 
 /* ---- waiting ---------------------------------------------------------------------------------------------- */

@@ -14,6 +14,7 @@
 #include "cidr.h"
 
 struct ipam;
+struct ipam_event;
 
 enum {
 	IPAM_ROOT_ID = 1,
@@ -37,10 +38,14 @@ struct ipam_options {
 	bool create;    /* make the database if there is none */
 	bool keep_after_boot; /* don't release what an earlier boot's network namespaces held */
 	bool keep_ephemeral;  /* nor ephemeral leases: their holders are open still */
+	uint32_t history_days; /* how long the past is kept, 0: for ever */
 	/* Called (by several threads at a time) with a syslog priority; may be NULL. */
 	void (*log)(void *arg, int priority, const char *message);
 	/* Called when the daemon itself released a lease (expired), after it became durable; may be NULL. */
 	void (*released)(void *arg, uint64_t node, uint64_t lease, const char *name);
+	/* Called with each event once it is durable, in their order, by one thread at a time, while ipam_listen is on. It must
+	 * not block: changes wait. May be NULL. */
+	void (*event)(void *arg, const struct ipam_event *event);
 	void *arg;
 };
 
@@ -105,11 +110,21 @@ int ipam_lease_text(struct ipam *ipam, uint64_t id, char out[IPAM_LEASE_TEXT]);
 /* The lease that holds an address in a cluster, or in a node (kind, id say which). -ENOENT. */
 int ipam_holder(struct ipam *ipam, enum ipam_kind kind, uint64_t id, unsigned family, u128 addr, uint64_t *lease);
 
+/* Who asks for a change, for the history. */
+#define IPAM_BY_NOBODY UINT32_MAX /* a uid: the daemon itself */
+struct ipam_by {
+	uint32_t uid;
+	uint32_t pid; /* 0: not known */
+};
+/* This process. */
+struct ipam_by ipam_by_self(void);
+
 /* Extended attributes of a lease: names without "user.". Written behind: visible at once, durable later; ipam_sync waits.
  * set: flags as setxattr(2)'s: -EEXIST, -ENODATA; -ENOSPC past IPAM_XATTR_BUDGET. get and list return the size, and
  * fill when size > 0 (-ERANGE too small); list gives NUL-terminated names. -ENOENT no such lease. */
-int ipam_xattr_set(struct ipam *ipam, uint64_t lease, const char *name, const void *value, size_t size, int flags);
-int ipam_xattr_remove(struct ipam *ipam, uint64_t lease, const char *name);
+int ipam_xattr_set(struct ipam *ipam, uint64_t lease, const char *name, const void *value, size_t size, int flags,
+		   struct ipam_by by);
+int ipam_xattr_remove(struct ipam *ipam, uint64_t lease, const char *name, struct ipam_by by);
 int ipam_xattr_get(struct ipam *ipam, uint64_t lease, const char *name, void *value, size_t size);
 int ipam_xattr_list(struct ipam *ipam, uint64_t lease, char *list, size_t size);
 
@@ -132,11 +147,13 @@ enum {
 	IPAM_ALONE = 4,     /* a lease of the address that its name is, and no other; -EINVAL for other names */
 };
 void ipam_make(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const char *name, unsigned flags,
-	       const struct ipam_owner *owner, ipam_done *done, void *arg);
+	       const struct ipam_owner *owner, struct ipam_by by, ipam_done *done, void *arg);
 /* Remove by name: -ENOENT, -ENOTEMPTY. */
-void ipam_remove(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const char *name, ipam_done *done, void *arg);
+void ipam_remove(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const char *name, struct ipam_by by,
+		 ipam_done *done, void *arg);
 /* Release a lease by id, if its generation is this one still (0: any): -ENOENT, -ESTALE. */
-void ipam_release(struct ipam *ipam, uint64_t lease, uint32_t generation, ipam_done *done, void *arg);
+void ipam_release(struct ipam *ipam, uint64_t lease, uint32_t generation, struct ipam_by by, ipam_done *done,
+		  void *arg);
 /* The last holder of an ephemeral lease is gone: it is released in the background, as soon as the disk lets it be, and
  * `dropped` from now on. Others than ephemeral ones stay. Cheap: takes the lock, waits for nothing. */
 void ipam_drop(struct ipam *ipam, uint64_t lease);
@@ -148,8 +165,8 @@ struct ipam_attribute {
 };
 /* Set attributes of a lease in one durable step; with `keep` it lasts from then on, though it was ephemeral. -ENOENT, -ENOSPC
  * past IPAM_XATTR_BUDGET, -EINVAL a bad name. */
-void ipam_describe(struct ipam *ipam, uint64_t lease, const struct ipam_attribute *list, size_t n, bool keep, ipam_done *done,
-		   void *arg);
+void ipam_describe(struct ipam *ipam, uint64_t lease, const struct ipam_attribute *list, size_t n, bool keep,
+		   struct ipam_by by, ipam_done *done, void *arg);
 
 /* Leases that were made elsewhere, with their addresses: all of them or none. */
 struct ipam_import {
@@ -164,10 +181,10 @@ struct ipam_import {
 /* The list is the caller's and must live until `done`, which gets the first refusal's error: -ENOENT no such node, -EEXIST
  * the name is held, -EADDRINUSE, -EADDRNOTAVAIL, -EINVAL (no address; bad name), -EDQUOT, -ENOSPC. */
 void ipam_import(struct ipam *ipam, uint64_t cluster, struct ipam_import *list, size_t n, const struct ipam_owner *owner,
-		 ipam_done *done, void *arg);
+		 struct ipam_by by, ipam_done *done, void *arg);
 /* Rename: -ENOENT, -EEXIST the new name is held (by another), -EXDEV another parent. */
 void ipam_rename(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const char *name, uint64_t new_parent,
-		 const char *new_name, ipam_done *done, void *arg);
+		 const char *new_name, struct ipam_by by, ipam_done *done, void *arg);
 
 enum ipam_text {
 	IPAM_CLUSTER_CIDRS,    /* id: a cluster. Lines "CIDR [NODE-MASK]" */
@@ -181,12 +198,12 @@ enum ipam_text {
 /* What a write to the file of that name means, all lines or none; append adds where false replaces (cidrs, reserved).
  * Errors as interface.md lists them: -EINVAL, -EEXIST, -EBUSY, -EADDRINUSE, -EADDRNOTAVAIL, -ENOSPC. */
 void ipam_write(struct ipam *ipam, enum ipam_text what, uint64_t id, const char *text, size_t size, bool append,
-		ipam_done *done, void *arg);
+		struct ipam_by by, ipam_done *done, void *arg);
 
 enum { IPAM_SET_UID = 1, IPAM_SET_GID = 2, IPAM_SET_MODE = 4, IPAM_SET_ATIME = 8, IPAM_SET_MTIME = 16 };
 /* Change owner, mode, times; which is a set of IPAM_SET_*. Of clusters, nodes and leases. */
 void ipam_set_attr(struct ipam *ipam, enum ipam_kind kind, uint64_t id, unsigned which, const struct ipam_attr *attr,
-		   ipam_done *done, void *arg);
+		   struct ipam_by by, ipam_done *done, void *arg);
 /* `done` when all that was written behind of this object so far is durable; a failure since the last is told here. */
 void ipam_sync_object(struct ipam *ipam, enum ipam_kind kind, uint64_t id, ipam_done *done, void *arg);
 
@@ -195,9 +212,9 @@ void ipam_sync_object(struct ipam *ipam, enum ipam_kind kind, uint64_t id, ipam_
 enum { IPAM_NETWORK_RANGE_MAX = 255 };
 
 /* -EEXIST, -ENOENT no such node, -EINVAL, -ENAMETOOLONG. */
-void ipam_network_make(struct ipam *ipam, uint64_t node, const char *name, ipam_done *done, void *arg);
+void ipam_network_make(struct ipam *ipam, uint64_t node, const char *name, struct ipam_by by, ipam_done *done, void *arg);
 /* -ENOENT; -ENOTEMPTY while a lease of the node has it as its attribute "network". */
-void ipam_network_remove(struct ipam *ipam, uint64_t node, const char *name, ipam_done *done, void *arg);
+void ipam_network_remove(struct ipam *ipam, uint64_t node, const char *name, struct ipam_by by, ipam_done *done, void *arg);
 int ipam_network_find(struct ipam *ipam, uint64_t node, const char *name, uint64_t *id); /* -ENOENT */
 int ipam_network_node(struct ipam *ipam, uint64_t id, uint64_t *node, char name[IPAM_NAME_MAX + 1]); /* -ENOENT */
 /* Between ipam_read_begin and ipam_read_end; as ipam_each_node. */
@@ -324,6 +341,48 @@ const char *ipam_setting_name(enum ipam_setting setting);
  * ipam_read_begin and ipam_read_end. */
 int ipam_setting(struct ipam *ipam, enum ipam_kind kind, uint64_t id, enum ipam_setting setting, char out[32],
 		 bool *inherited);
+
+/* ---- the past ---------------------------------------------------------------------------------------------------- */
+
+/* Every change but that of times leaves an event, in its own transaction: a line of JSON. docs/interface.md lists them. */
+struct ipam_event {
+	uint64_t cluster, node; /* ids, 0: none */
+	const char *line;       /* with its newline, no NUL */
+	size_t size;
+};
+/* Whether options.event is called. Events of changes under way may be missed. */
+void ipam_listen(struct ipam *ipam, bool on);
+
+/* A connection of its own to a database, to read its history; the database may be mounted. For one thread at a time. */
+struct ipam_history;
+/* -ENOENT, -EINVAL no ipamfs database, -ENOTSUP one without history yet or of a newer version; error->text is set. */
+int ipam_history_open(const char *path, struct ipam_history **out, struct ipam_error *error);
+void ipam_history_close(struct ipam_history *h); /* NULL is fine */
+struct ipam_history_query {
+	uint64_t cluster, node;     /* of these alone; 0: of any */
+	const char *address;        /* of this address or block ("10.244.0.0/24") alone, as cidr_print writes it; or NULL */
+	uint64_t after, last;       /* events with numbers past `after`, up to `last` (0: all) */
+	int64_t before;             /* ... that happened before this time (0: all) */
+};
+struct ipam_history_event {
+	uint64_t number;            /* grows with each */
+	int64_t time;
+	const char *line;           /* without a newline; valid until the callback returns */
+	size_t size;
+};
+/* The newest event's number, 0: none. -EIO. */
+int ipam_history_last(struct ipam_history *h, uint64_t *number);
+/* In the order they happened, until fn gives other than 0, which is returned. -EIO. */
+int ipam_history_read(struct ipam_history *h, const struct ipam_history_query *q,
+		      int (*fn)(void *arg, const struct ipam_history_event *event), void *arg);
+
+/* Who holds an address now, in each cluster. As above; the strings are valid until the callback returns. */
+struct ipam_history_holder {
+	const char *cluster, *node, *name;
+	int64_t since;
+};
+int ipam_history_present(struct ipam_history *h, const char *address,
+			 int (*fn)(void *arg, const struct ipam_history_holder *holder), void *arg);
 
 /* ---- the engine's own numbers ------------------------------------------------------------------------------------ */
 

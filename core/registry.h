@@ -96,6 +96,7 @@ struct lease {
 	bool pending : 1;           /* being made: not visible yet */
 	bool busy : 1;              /* a change of it is in flight */
 	bool behind : 1;            /* attributes to be written: in the list of the engine */
+	bool described : 1;         /* and these are not times alone */
 	bool failed : 1;            /* writing them failed since the last sync told so */
 	bool ephemeral : 1;         /* lasts while someone holds it */
 	bool dropped : 1;           /* nobody does any more */

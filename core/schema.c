@@ -138,6 +138,20 @@ static const char *const steps[] = {
 	"  address TEXT NOT NULL,"
 	"  PRIMARY KEY (network, range)"
 	") STRICT, WITHOUT ROWID;",
+
+	/* 2 -> 3 */
+	/* What happened, in order: lines of JSON. ip4, ip6: the address (or, of a delegation, the block) that it was about;
+	 * cluster and node are ids of what may be gone. */
+	"CREATE TABLE history ("
+	"  id INTEGER PRIMARY KEY,"
+	"  time INTEGER NOT NULL,"
+	"  cluster INTEGER, node INTEGER,"
+	"  ip4 TEXT, ip6 TEXT,"
+	"  line TEXT NOT NULL"
+	") STRICT;"
+	"CREATE INDEX history_node ON history (node) WHERE node IS NOT NULL;"
+	"CREATE INDEX history_ip4 ON history (ip4) WHERE ip4 IS NOT NULL;"
+	"CREATE INDEX history_ip6 ON history (ip6) WHERE ip6 IS NOT NULL;",
 };
 
 _Static_assert(sizeof steps / sizeof *steps == SCHEMA_VERSION, "a step for each version");

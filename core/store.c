@@ -428,3 +428,19 @@ int store_delete_last(struct store *s, uint64_t network, unsigned range)
 {
 	return store_run(s, "DELETE FROM network_last WHERE network = ? AND range = ?", "ii", (int64_t)network, (int64_t)range);
 }
+
+int store_add_history(struct store *s, uint64_t number, int64_t time, const struct ipam_event *event,
+		      const char *const address[CIDR_FAMILIES])
+{
+	return store_run(s, "INSERT INTO history VALUES (?, ?, nullif(?, 0), nullif(?, 0), ?, ?, ?)", "iiiittT", (int64_t)number,
+			 time, (int64_t)event->cluster, (int64_t)event->node, address[CIDR_V4], address[CIDR_V6], event->line,
+			 event->size - 1);
+}
+
+int store_trim_history(struct store *s, unsigned rows, int64_t before)
+{
+	int rc = store_run(s, "DELETE FROM history WHERE id IN (SELECT id FROM history ORDER BY id LIMIT ?) AND time < ?", "ii",
+			   (int64_t)rows, before);
+
+	return rc < 0 ? rc : sqlite3_changes(s->db);
+}

@@ -29,6 +29,7 @@ struct store_loaded {
 	uint64_t next_id;
 	struct store_rest *rest; /* the caller's to free */
 	size_t rests;
+	uint64_t next_history;
 };
 /* Fill an empty registry: -EUCLEAN where the rows contradict each other, -ENOMEM, -EIO. */
 int store_load(struct store *s, struct registry *r, struct store_loaded *loaded, struct ipam_error *error);
@@ -99,5 +100,11 @@ int store_add_network(struct store *s, uint64_t id, uint64_t node, const char *n
 int store_delete_network(struct store *s, uint64_t id);
 int store_put_last(struct store *s, uint64_t network, unsigned range, unsigned family, u128 addr);
 int store_delete_last(struct store *s, uint64_t network, unsigned range);
+
+/* The texts that it is to be found by, one a family, or NULL. */
+int store_add_history(struct store *s, uint64_t number, int64_t time, const struct ipam_event *event,
+		      const char *const address[CIDR_FAMILIES]);
+/* Of the oldest so many rows, remove those from before the time: how many. */
+int store_trim_history(struct store *s, unsigned rows, int64_t before);
 
 #endif

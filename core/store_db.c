@@ -62,6 +62,10 @@ int store_run(struct store *s, const char *sql, const char *format, ...)
 			code = sqlite3_bind_int64(stmt, i, va_arg(ap, int64_t));
 		} else if (*format == 't') {
 			code = sqlite3_bind_text(stmt, i, va_arg(ap, const char *), -1, SQLITE_STATIC);
+		} else if (*format == 'T') {
+			const char *text = va_arg(ap, const char *);
+
+			code = sqlite3_bind_text64(stmt, i, text, va_arg(ap, size_t), SQLITE_STATIC, SQLITE_UTF8);
 		} else {
 			const void *blob = va_arg(ap, const void *);
 

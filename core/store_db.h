@@ -23,7 +23,8 @@ struct store {
 int store_error(int sqlite_code);
 /* The prepared statement for this literal. */
 int store_prepare(struct store *s, const char *sql, sqlite3_stmt **out);
-/* Run a statement without rows. format: a letter a parameter: i int64_t, t const char * (or NULL), b void * and size_t. */
+/* Run a statement without rows. format: a letter a parameter: i int64_t, t const char * (or NULL), T
+ * const char * and size_t, b void * and size_t. */
 int store_run(struct store *s, const char *sql, const char *format, ...);
 
 #endif

@@ -76,6 +76,12 @@ static int load_sequence(struct load *l, sqlite3_stmt *row)
 	return 0;
 }
 
+static int load_history(struct load *l, sqlite3_stmt *row)
+{
+	l->out->next_history = id(row, 0) + 1;
+	return 0;
+}
+
 static int load_boot(struct load *l, sqlite3_stmt *row)
 {
 	uint16_t index;
@@ -351,6 +357,7 @@ int store_load(struct store *s, struct registry *r, struct store_loaded *loaded,
 		{ "SELECT cluster, address, until FROM resting", load_rest },
 		{ "SELECT id, node, name FROM network ORDER BY id", load_network },
 		{ "SELECT network, range, address FROM network_last", load_last },
+		{ "SELECT ifnull(max(id), 0) FROM history", load_history },
 	};
 	struct load l = { s, r, loaded, error };
 	int rc = 0;

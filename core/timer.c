@@ -125,6 +125,7 @@ static void expire(struct ipam *ipam, uint64_t id)
 	}
 	*e = (struct expiry){ ipam, info.node, id, info.object.ephemeral, e->name };
 	c->id = id;
+	c->by.uid = IPAM_BY_NOBODY;
 	c->expiry = true;
 	change_submit(ipam, c);
 }
@@ -154,7 +155,7 @@ static int64_t round_of(struct ipam *ipam)
 	uint64_t ids[ROUND];
 	struct store_rest rests[ROUND];
 	size_t leases = 0, rested = 0;
-	int64_t now = engine_now(), next = INT64_MAX;
+	int64_t now = engine_now(), next = INT64_MAX, trim;
 
 	pthread_rwlock_wrlock(&ipam->lock);
 	for (struct cluster *c = ipam->registry.first; c != NULL; c = c->next)
@@ -173,6 +174,9 @@ static int64_t round_of(struct ipam *ipam)
 		next = rest_first(ipam)->until;
 	pthread_rwlock_unlock(&ipam->lock);
 
+	trim = history_trim(ipam, now);
+	if (trim < next)
+		next = trim;
 	for (size_t i = 0; i < leases; i++)
 		expire(ipam, ids[i]);
 	for (size_t i = 0; i < rested; i++)

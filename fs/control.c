@@ -31,6 +31,13 @@ const struct control control_table[] = {
 	{ IPAM_NODE, "release", .writable = true, .store = release_store },
 	{ IPAM_NODE, "ephemeral", .directory = CONTROL_EPHEMERAL },
 	{ IPAM_NODE, "host-local", .directory = CONTROL_HOST_LOCAL },
+
+	{ IPAM_ROOT, "events", .open = events_open },
+	{ IPAM_CLUSTER, "events", .open = events_open },
+	{ IPAM_NODE, "events", .open = events_open },
+	{ IPAM_ROOT, "history", .open = history_open },
+	{ IPAM_CLUSTER, "history", .open = history_open },
+	{ IPAM_NODE, "history", .open = history_open },
 };
 
 const unsigned control_rows = sizeof control_table / sizeof *control_table;

@@ -31,7 +31,9 @@ enum control_directory control_directory(struct node_ref ref);
 /* The row, or -1. */
 int control_find(enum ipam_kind level, const char *name);
 
-void release_store(struct fs *fs, struct node_ref ref, const char *text, size_t size, bool append, ipam_done *done, void *arg);
+file_store release_store;
+int events_open(struct fs *fs, struct node_ref ref, struct fuse_file_info *fi);
+int history_open(struct fs *fs, struct node_ref ref, struct fuse_file_info *fi);
 int import_open(struct fs *fs, struct node_ref ref, struct fuse_file_info *fi);
 
 int show_version(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out);

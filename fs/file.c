@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
@@ -68,16 +69,16 @@ static int hold(struct fs *fs, struct file *f, uint64_t lease)
 }
 
 /* By the open that made the lease: nobody has heard of the addresses that it got by itself. */
-static void store_first(struct fs *fs, struct node_ref ref, const char *text, size_t size, bool append, ipam_done *done,
-			void *arg)
+static void store_first(struct fs *fs, struct node_ref ref, const char *text, size_t size, bool append, struct ipam_by by,
+			ipam_done *done, void *arg)
 {
-	ipam_write(fs->ipam, IPAM_LEASE_FIRST, ref.id, text, size, append, done, arg);
+	ipam_write(fs->ipam, IPAM_LEASE_FIRST, ref.id, text, size, append, by, done, arg);
 }
 
-static void store_lease(struct fs *fs, struct node_ref ref, const char *text, size_t size, bool append, ipam_done *done,
-			void *arg)
+static void store_lease(struct fs *fs, struct node_ref ref, const char *text, size_t size, bool append, struct ipam_by by,
+			ipam_done *done, void *arg)
 {
-	ipam_write(fs->ipam, IPAM_LEASE_ADDRESSES, ref.id, text, size, append, done, arg);
+	ipam_write(fs->ipam, IPAM_LEASE_ADDRESSES, ref.id, text, size, append, by, done, arg);
 }
 
 /* Of a lease. A reader goes by the page cache, which stays good, since every change is told to the kernel. But the kernel
@@ -155,10 +156,10 @@ int file_hold(struct fs *fs, struct fuse_file_info *fi, uint64_t lease)
 	return rc;
 }
 
-static void store_control(struct fs *fs, struct node_ref ref, const char *text, size_t size, bool append, ipam_done *done,
-			  void *arg)
+static void store_control(struct fs *fs, struct node_ref ref, const char *text, size_t size, bool append, struct ipam_by by,
+			  ipam_done *done, void *arg)
 {
-	ipam_write(fs->ipam, control_table[ref.which].text, ref.id, text, size, append, done, arg);
+	ipam_write(fs->ipam, control_table[ref.which].text, ref.id, text, size, append, by, done, arg);
 }
 
 static int open_control(struct fs *fs, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -275,7 +276,7 @@ void fs_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	*c = (struct create){ fs, req, ref.type != NODE_NODE, *fi };
 	memcpy(c->name, name, size);
 	ipam_make(fs->ipam, IPAM_LEASE, ref.id, name,
-		  (fi->flags & O_EXCL ? IPAM_EXCLUSIVE : 0) | (c->ephemeral ? IPAM_EPHEMERAL : 0), &owner, created, c);
+		  (fi->flags & O_EXCL ? IPAM_EXCLUSIVE : 0) | (c->ephemeral ? IPAM_EPHEMERAL : 0), &owner, fs_by(req), created, c);
 }
 
 /* ---- read ------------------------------------------------------------------------------------------------- */
@@ -298,12 +299,13 @@ static int read_lease(struct fs *fs, const struct file *f, char text[IPAM_LEASE_
 	return rc;
 }
 
-static void read_file(struct fs *fs, fuse_req_t req, struct handle *h, size_t size, off_t off)
+static void read_file(struct fs *fs, fuse_req_t req, struct handle *h, size_t size, off_t off, int flags)
 {
 	struct file *f = (struct file *)h;
 	char text[IPAM_LEASE_TEXT];
 	int rc;
 
+	(void)flags;
 	if (f->ref.type == NODE_LEASE && (f->cached || f->content == NULL)) {
 		rc = read_lease(fs, f, text);
 		if (rc < 0)
@@ -327,7 +329,7 @@ void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse
 	if (h == NULL)
 		fs_reply_part(req, node_readme, strlen(node_readme), size, off);
 	else
-		h->ops->read(fs, req, h, size, off);
+		h->ops->read(fs, req, h, size, off, fi->flags);
 }
 
 /* ---- write ------------------------------------------------------------------------------------------------ */
@@ -378,7 +380,7 @@ static void written(void *arg, int error, const struct ipam_object *object)
 		f->text_size = f->held = 0; /* what was refused is no part of what comes next */
 		f->next = 0;
 		if (f->created) {
-			ipam_release(w->fs->ipam, f->ref.id, 0, dropped, w);
+			ipam_release(w->fs->ipam, f->ref.id, 0, fs_by(w->req), dropped, w);
 			return;
 		}
 	}
@@ -439,7 +441,7 @@ static void write_file(struct fs *fs, fuse_req_t req, struct handle *h, const ch
 	*w = (struct write){ fs, req, f, size, 0 };
 	if (f->ref.type == NODE_LEASE)
 		atomic_fetch_add(&fs->writing, 1);
-	f->store(fs, f->ref, f->text, f->text_size - f->held, f->append, written, w);
+	f->store(fs, f->ref, f->text, f->text_size - f->held, f->append, fs_by(req), written, w);
 }
 
 void fs_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off, struct fuse_file_info *fi)
@@ -452,6 +454,24 @@ void fs_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_
 		fuse_reply_err(req, EBADF);
 	else
 		h->ops->write(fs, req, h, buf, size, off);
+}
+
+/* ---- poll ------------------------------------------------------------------------------------------------- */
+
+/* Programs in Go ask it of every file that they open. */
+void fs_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct fuse_pollhandle *ph)
+{
+	struct fs *fs = fs_of(req, FS_poll);
+	struct handle *h = handle_of(fi);
+
+	(void)ino;
+	if (h != NULL && h->ops->poll != NULL) {
+		h->ops->poll(fs, req, h, ph);
+		return;
+	}
+	if (ph != NULL)
+		fuse_pollhandle_destroy(ph);
+	fuse_reply_poll(req, POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM);
 }
 
 /* ---- release, fsync --------------------------------------------------------------------------------------- */
@@ -481,7 +501,7 @@ static void release_file(struct fs *fs, fuse_req_t req, struct handle *h)
 	} else {
 		if (f->append)
 			keep_held(f);
-		f->store(fs, f->ref, f->text, f->text_size, f->append, stored_late, req);
+		f->store(fs, f->ref, f->text, f->text_size, f->append, fs_by(req), stored_late, req);
 	}
 	close_file(fs, f);
 }

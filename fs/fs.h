@@ -19,7 +19,7 @@ struct notify;
 #define FS_OPERATIONS(X)                                                                                            \
 	X(lookup) X(getattr) X(setattr) X(readlink) X(mknod) X(mkdir) X(unlink) X(rmdir) X(symlink) X(rename) X(link)     \
 	X(open) X(read) X(write) X(release) X(fsync) X(opendir) X(readdir) X(readdirplus) X(releasedir) X(fsyncdir)       \
-	X(statfs) X(setxattr) X(getxattr) X(listxattr) X(removexattr) X(create)
+	X(statfs) X(setxattr) X(getxattr) X(listxattr) X(removexattr) X(create) X(poll)
 
 enum fs_operation {
 #define X(name) FS_##name,
@@ -34,6 +34,8 @@ struct fs {
 	struct fuse_session *session;
 	struct notify *notify;
 	struct holders *holders;
+	struct stream *stream;
+	struct past *past;
 	atomic_uint writing; /* leases that are being written */
 	_Atomic uint64_t requests[FS_OPERATION_COUNT];
 };
@@ -44,6 +46,14 @@ extern const struct fuse_lowlevel_ops fs_operations;
 static inline int fs_of_inode(int error)
 {
 	return error == -ENOENT ? -ESTALE : error;
+}
+
+/* Who asks. */
+static inline struct ipam_by fs_by(fuse_req_t req)
+{
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+
+	return (struct ipam_by){ ctx->uid, (uint32_t)ctx->pid };
 }
 
 /* ---- node ids: stateless. The top byte says what it is, the next one which of those, the rest is the id in the database.
@@ -110,9 +120,11 @@ struct handle {
 	const struct handle_ops *ops;
 };
 struct handle_ops {
-	void (*read)(struct fs *fs, fuse_req_t req, struct handle *h, size_t size, off_t off);
+	void (*read)(struct fs *fs, fuse_req_t req, struct handle *h, size_t size, off_t off, int flags); /* O_NONBLOCK */
 	void (*write)(struct fs *fs, fuse_req_t req, struct handle *h, const char *buf, size_t size, off_t off);
 	void (*fsync)(struct fs *fs, fuse_req_t req, struct handle *h); /* NULL: what the node id's object needs */
+	/* Answers, and takes over the poll handle; NULL: always ready. */
+	void (*poll)(struct fs *fs, fuse_req_t req, struct handle *h, struct fuse_pollhandle *ph);
 	void (*release)(struct fs *fs, fuse_req_t req, struct handle *h);
 	void (*discard)(struct fs *fs, struct handle *h); /* release, but nobody asked: the open was interrupted */
 };
@@ -122,8 +134,8 @@ static inline struct handle *handle_of(const struct fuse_file_info *fi)
 }
 void fs_reply_part(fuse_req_t req, const char *data, size_t have, size_t size, off_t off);
 /* What writing a whole text to a file means: as ipam_write. */
-typedef void file_store(struct fs *fs, struct node_ref ref, const char *text, size_t size, bool append, ipam_done *done,
-			void *arg);
+typedef void file_store(struct fs *fs, struct node_ref ref, const char *text, size_t size, bool append, struct ipam_by by,
+			ipam_done *done, void *arg);
 /* A file with this content, which is taken over, and what writing to it means. */
 int file_open_text(struct fuse_file_info *fi, fuse_ino_t ino, struct buffer *content, file_store *store);
 /* A file in host-local's layout was made: hold its lease while it is open. */
@@ -143,6 +155,10 @@ int holders_take(struct fs *fs, uint64_t lease, bool *held);
 /* One less. With the last one the lease ends, if it is ephemeral still. */
 void holders_leave(struct fs *fs, uint64_t lease);
 
+/* ---- the connection that reads the past (history.c) */
+int past_new(struct past **out);
+void past_free(struct past *p);
+
 /* ---- host-local's layout (host_local.c) */
 int host_local_lookup(struct fs *fs, struct node_ref parent, const char *name, fuse_ino_t *out);
 int host_local_stat(struct fs *fs, struct node_ref ref, struct ipam_attr *attr, mode_t *type, off_t *size);
@@ -159,6 +175,7 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void fs_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi);
 void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
 void fs_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off, struct fuse_file_info *fi);
+void fs_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct fuse_pollhandle *ph);
 void fs_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void fs_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi);
 

@@ -226,8 +226,8 @@ static bool next_word(const char **s, const char *end, const char **word, size_t
 }
 
 /* "ID" or "ID CRLF IFNAME" (or LF, as older versions wrote): the lease gets it, and lasts. */
-static void store_reservation(struct fs *fs, struct node_ref ref, const char *text, size_t size, bool append, ipam_done *done,
-			      void *arg)
+static void store_reservation(struct fs *fs, struct node_ref ref, const char *text, size_t size, bool append,
+			      struct ipam_by by, ipam_done *done, void *arg)
 {
 	struct ipam_attribute a[2] = { { .name = "container-id" }, { .name = "ifname" } };
 	const char *s = text, *end = text + size, *word;
@@ -242,17 +242,19 @@ static void store_reservation(struct fs *fs, struct node_ref ref, const char *te
 		a[n++].value = word;
 	}
 	if (good)
-		ipam_describe(fs->ipam, ref.id, a, n, true, done, arg);
+		ipam_describe(fs->ipam, ref.id, a, n, true, by, done, arg);
 	else
 		done(arg, -EINVAL, NULL);
 }
 
-static void store_last(struct fs *fs, struct node_ref ref, const char *text, size_t size, bool append, ipam_done *done, void *arg)
+static void store_last(struct fs *fs, struct node_ref ref, const char *text, size_t size, bool append, struct ipam_by by,
+		       ipam_done *done, void *arg)
 {
 	uint8_t family;
 	u128 addr;
 
 	(void)append;
+	(void)by;
 	while (size > 0 && (text[size - 1] == '\n' || text[size - 1] == '\r' || text[size - 1] == ' '))
 		size--;
 	if (cidr_parse_addr(text, size, &family, &addr) < 0)
@@ -329,7 +331,8 @@ static void created(void *arg, int error, const struct ipam_object *object)
 	struct create *c = arg;
 
 	if (error == 0)
-		error = ipam_xattr_set(c->fs->ipam, object->id, "network", c->network, strlen(c->network), 0);
+		error = ipam_xattr_set(c->fs->ipam, object->id, "network", c->network, strlen(c->network), 0,
+				       fs_by(c->req));
 	if (error == 0)
 		reply_create(c->fs, c->req, node_ino(NODE_RESERVATION, c->family, object->id), &c->fi);
 	else
@@ -366,7 +369,7 @@ void host_local_create(struct fs *fs, fuse_req_t req, struct node_ref parent, co
 		free(c);
 		return;
 	}
-	ipam_make(fs->ipam, IPAM_LEASE, c->node, name, IPAM_EXCLUSIVE | IPAM_EPHEMERAL | IPAM_ALONE, &owner, created, c);
+	ipam_make(fs->ipam, IPAM_LEASE, c->node, name, IPAM_EXCLUSIVE | IPAM_EPHEMERAL | IPAM_ALONE, &owner, fs_by(req), created, c);
 }
 
 /* ---- removing, directories ------------------------------------------------------------------------------------ */
@@ -436,10 +439,10 @@ void host_local_mkdir(struct fs *fs, fuse_req_t req, struct node_ref parent, con
 	}
 	*m = (struct make){ .fs = fs, .req = req, .node = parent.id };
 	strcpy(m->name, name);
-	ipam_network_make(fs->ipam, parent.id, name, made, m);
+	ipam_network_make(fs->ipam, parent.id, name, fs_by(req), made, m);
 }
 
 void host_local_rmdir(struct fs *fs, fuse_req_t req, struct node_ref parent, const char *name)
 {
-	ipam_network_remove(fs->ipam, parent.id, name, replied, req);
+	ipam_network_remove(fs->ipam, parent.id, name, fs_by(req), replied, req);
 }

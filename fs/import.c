@@ -206,16 +206,17 @@ static void import_fsync(struct fs *fs, fuse_req_t req, struct handle *h)
 	if (rc < 0 || r->n == 0)
 		finish(r, rc);
 	else
-		ipam_import(fs->ipam, m->ref.id, r->list, r->n, &m->owner, imported, r);
+		ipam_import(fs->ipam, m->ref.id, r->list, r->n, &m->owner, fs_by(req), imported, r);
 }
 
 /* ---- the rest of an open file ------------------------------------------------------------------------------------- */
 
-static void import_read(struct fs *fs, fuse_req_t req, struct handle *h, size_t size, off_t off)
+static void import_read(struct fs *fs, fuse_req_t req, struct handle *h, size_t size, off_t off, int flags)
 {
 	struct import *m = (struct import *)h;
 
 	(void)fs;
+	(void)flags;
 	pthread_mutex_lock(&m->lock);
 	fs_reply_part(req, m->report.data, m->report.size, size, off);
 	pthread_mutex_unlock(&m->lock);

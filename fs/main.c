@@ -1,6 +1,7 @@
 #include "fs.h"
 #include "log.h"
 #include "notify.h"
+#include "stream.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -81,6 +82,13 @@ static void released(void *arg, uint64_t node, uint64_t lease, const char *name)
 	fs_forget_lease(arg, node, lease, name);
 }
 
+static void happened(void *arg, const struct ipam_event *event)
+{
+	struct fs *fs = arg;
+
+	stream_event(fs->stream, event);
+}
+
 static int check_mountpoint(const struct options *o, struct ipam_error *error)
 {
 	struct stat st;
@@ -104,6 +112,8 @@ static int start(struct fs *fs, struct ipam_error *error)
 		.keep_after_boot = fs->options.keep_after_boot,
 		.log = log_write,
 		.released = released,
+		.event = happened,
+		.history_days = fs->options.history_days,
 		.arg = fs,
 	};
 	int rc = check_mountpoint(&fs->options, error);
@@ -115,6 +125,10 @@ static int start(struct fs *fs, struct ipam_error *error)
 		refuse(error, rc, "starting a thread");
 	if (rc == 0 && (rc = holders_new(&fs->holders)) < 0)
 		refuse(error, rc, "starting");
+	if (rc == 0 && (rc = past_new(&fs->past)) < 0)
+		refuse(error, rc, "starting");
+	if (rc == 0 && (rc = stream_start(&fs->stream)) < 0)
+		refuse(error, rc, "starting a thread");
 	if (rc == 0)
 		rc = ipam_open(fs->options.source, &options, &fs->ipam, error);
 	if (rc == 0)
@@ -169,6 +183,7 @@ static void refuse_requests(struct fs *fs)
  * to another file at once. */
 static void stop(struct fs *fs)
 {
+	stream_stop(fs->stream);
 	ipam_close(fs->ipam);
 	if (fs->notify != NULL)
 		refuse_requests(fs);
@@ -179,6 +194,8 @@ static void stop(struct fs *fs)
 		fuse_session_destroy(fs->session);
 	}
 	holders_free(fs->holders);
+	stream_free(fs->stream);
+	past_free(fs->past);
 }
 
 /* ---- the process ------------------------------------------------------------------------------------------ */

@@ -142,7 +142,7 @@ static int stat_control(struct fs *fs, fuse_ino_t ino, struct node_ref ref, stru
 		object.attr.mode = 0555;
 	} else if (control_directory(ref) != CONTROL_FILE) {
 		type = S_IFDIR; /* leases are made there, by whom the directory allows it */
-	} else if (control_table[ref.which].show == NULL) {
+	} else if (control_table[ref.which].writable && control_table[ref.which].show == NULL) {
 		object.attr.mode = 0600;
 	} else {
 		object.attr.mode = control_table[ref.which].writable ? 0644 : 0444;

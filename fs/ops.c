@@ -243,7 +243,7 @@ static void make(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *n
 	}
 	p = pending_new(fs, req);
 	if (p != NULL)
-		ipam_make(fs->ipam, kind, ref.id, name, IPAM_EXCLUSIVE, &owner, entry_done, p);
+		ipam_make(fs->ipam, kind, ref.id, name, IPAM_EXCLUSIVE, &owner, fs_by(req), entry_done, p);
 }
 
 static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
@@ -310,7 +310,7 @@ static void take_away(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const ch
 	else if (!node_child_kind(ref, &kind) || directory != (kind != IPAM_LEASE) || is_control(name))
 		fuse_reply_err(req, EPERM);
 	else
-		ipam_remove(fs->ipam, kind, ref.id, name, plain_done, req);
+		ipam_remove(fs->ipam, kind, ref.id, name, fs_by(req), plain_done, req);
 }
 
 static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -340,7 +340,7 @@ static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_
 	else if (kind == IPAM_CLUSTER && strcmp(new_name, "README") == 0)
 		fuse_reply_err(req, EEXIST);
 	else
-		ipam_rename(fs->ipam, kind, from.id, name, to.id, new_name, plain_done, req);
+		ipam_rename(fs->ipam, kind, from.id, name, to.id, new_name, fs_by(req), plain_done, req);
 }
 
 static int64_t nanoseconds(struct timespec t)
@@ -394,7 +394,7 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_s
 	}
 	p = pending_new(fs, req);
 	if (p != NULL)
-		ipam_set_attr(fs->ipam, kind, ref.id, which, &attr, attr_done, p);
+		ipam_set_attr(fs->ipam, kind, ref.id, which, &attr, fs_by(req), attr_done, p);
 }
 
 const struct fuse_lowlevel_ops fs_operations = {
@@ -413,6 +413,7 @@ const struct fuse_lowlevel_ops fs_operations = {
 	.open = fs_open,
 	.read = fs_read,
 	.write = fs_write,
+	.poll = fs_poll,
 	.release = fs_release,
 	.fsync = fs_fsync,
 	.opendir = op_opendir,

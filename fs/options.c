@@ -24,6 +24,7 @@ const char options_usage[] =
 	"  sync=full       an answer means: survives loss of power (the default)\n"
 	"  sync=normal     an answer means: survives any crash of the daemon\n"
 	"  show_control    list the .ipam directories\n"
+	"  history=DAYS    how long the past is kept (30; 0: for ever)\n"
 	"  keep_after_boot  keep leases whose network namespaces ended with an earlier boot\n"
 	"  allow_other     users other than the one who mounts may use it\n"
 	"  ro              read only\n"
@@ -100,6 +101,8 @@ static int parse_option(struct options *o, const char *word, struct ipam_error *
 		o->sync = IPAM_SYNC_FULL;
 	else if (strcmp(word, "sync=normal") == 0)
 		o->sync = IPAM_SYNC_NORMAL;
+	else if (strncmp(word, "history=", 8) == 0 && parse_number(value + 1, 10, HISTORY_DAYS_MAX, &o->history_days) == 0)
+		;
 	else if (strncmp(word, "uid=", 4) == 0 && parse_number(value + 1, 10, UINT32_MAX - 1, &o->uid) == 0)
 		o->has_uid = true;
 	else if (strncmp(word, "gid=", 4) == 0 && parse_number(value + 1, 10, UINT32_MAX - 1, &o->gid) == 0)
@@ -150,7 +153,7 @@ int options_parse(struct options *o, int argc, char **argv, struct ipam_error *e
 	};
 	int c, rc = 0;
 
-	*o = (struct options){ .sync = IPAM_SYNC_FULL };
+	*o = (struct options){ .sync = IPAM_SYNC_FULL, .history_days = HISTORY_DAYS };
 	opterr = 0;
 	while (rc == 0 && (c = getopt_long(argc, argv, "o:fdhV", longs, NULL)) != -1) {
 		switch (c) {

@@ -4,11 +4,14 @@
 
 #include "ipam.h"
 
+enum { HISTORY_DAYS = 30, HISTORY_DAYS_MAX = 36500 };
+
 struct options {
 	char *source;     /* absolute */
 	char *mountpoint; /* absolute */
 	bool foreground, debug, help, version;
 	bool keep_after_boot;
+	uint32_t history_days; /* 0: for ever */
 	bool show_control, allow_other, read_only;
 	enum ipam_sync sync;
 	bool has_uid, has_gid, has_umask; /* what getattr shows instead */

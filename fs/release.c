@@ -30,7 +30,7 @@ static void released(void *arg, int error, const struct ipam_object *object)
 	free(r);
 }
 
-static void release(struct fs *fs, uint64_t lease, uint32_t generation, ipam_done *done, void *arg)
+static void release(struct fs *fs, uint64_t lease, uint32_t generation, struct ipam_by by, ipam_done *done, void *arg)
 {
 	struct release *r = calloc(1, sizeof *r);
 	struct ipam_object object;
@@ -45,7 +45,7 @@ static void release(struct fs *fs, uint64_t lease, uint32_t generation, ipam_don
 		free(r);
 		return;
 	}
-	ipam_release(fs->ipam, lease, generation, released, r);
+	ipam_release(fs->ipam, lease, generation, by, released, r);
 }
 
 static void replied(void *arg, int error, const struct ipam_object *object)
@@ -56,7 +56,7 @@ static void replied(void *arg, int error, const struct ipam_object *object)
 
 void fs_release_lease(struct fs *fs, fuse_req_t req, uint64_t lease, uint32_t generation)
 {
-	release(fs, lease, generation, replied, req);
+	release(fs, lease, generation, fs_by(req), replied, req);
 }
 
 static bool parse_number(const char **s, uint64_t max, uint64_t *out)
@@ -73,7 +73,8 @@ static bool parse_number(const char **s, uint64_t max, uint64_t *out)
 
 /* "INODE GENERATION", one line: release that lease unless it has changed since. By the inode, which no lease after it ever
  * has: under the same name a new one may have come to the same generation. */
-void release_store(struct fs *fs, struct node_ref ref, const char *text, size_t size, bool append, ipam_done *done, void *arg)
+void release_store(struct fs *fs, struct node_ref ref, const char *text, size_t size, bool append, struct ipam_by by,
+		   ipam_done *done, void *arg)
 {
 	struct ipam_object object;
 	struct node_ref lease = { 0 };
@@ -101,5 +102,5 @@ void release_store(struct fs *fs, struct node_ref ref, const char *text, size_t 
 	if (rc < 0)
 		done(arg, rc, NULL);
 	else
-		release(fs, lease.id, (uint32_t)generation, done, arg);
+		release(fs, lease.id, (uint32_t)generation, by, done, arg);
 }

@@ -1,29 +1,11 @@
 /* Every lease of a cluster or node, as JSON for programs. */
 #include "control.h"
+#include "json_text.h"
 #include "show_copy.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* JSON is UTF-8; a byte that is none becomes U+FFFD. */
-static json_t *string(const char *s, size_t n)
-{
-	json_t *out = json_stringn(s, n);
-	struct buffer b = { 0 };
-
-	if (out != NULL)
-		return out;
-	for (size_t i = 0; i < n; i++)
-		if ((unsigned char)s[i] < 0x80)
-			buffer_add(&b, &s[i], 1);
-		else
-			buffer_add(&b, "\xef\xbf\xbd", 3);
-	out = json_stringn(b.data, b.size);
-	free(b.data);
-	return out;
-}
 
 static json_t *time_of(int64_t t)
 {
@@ -55,10 +37,10 @@ static int lease_object(struct json_list *list, const struct lease_copy *l)
 	for (unsigned i = 0; i < COPY_ATTRIBUTES; i++)
 		if (l->attribute[i].value != NULL)
 			json_object_set_new(attributes, copy_attribute_name[i],
-					    string(l->attribute[i].value, l->attribute[i].size));
+					    json_text(l->attribute[i].value, l->attribute[i].size));
 	o = json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:s,s:o}", "cluster",
-		      string(v->cluster_name, strlen(v->cluster_name)), "node", string(v->node_name, strlen(v->node_name)),
-		      "name", string(v->name, strlen(v->name)), "addresses", addresses, "created", time_of(v->attr.btime),
+		      json_text(v->cluster_name, strlen(v->cluster_name)), "node", json_text(v->node_name, strlen(v->node_name)),
+		      "name", json_text(v->name, strlen(v->name)), "addresses", addresses, "created", time_of(v->attr.btime),
 		      "modified", time_of(v->attr.mtime), "uid", (json_int_t)v->attr.uid, "gid", (json_int_t)v->attr.gid,
 		      "generation", (json_int_t)v->generation, "bootId", v->boot_id, "attributes", attributes);
 	dump = o == NULL ? NULL : json_dumps(o, JSON_COMPACT);

@@ -99,7 +99,7 @@ static void set_several(struct fs *fs, fuse_req_t req, uint64_t lease, const cha
 	if (rc < 0)
 		fuse_reply_err(req, -rc);
 	else
-		ipam_describe(fs->ipam, lease, list, n, true, described, req);
+		ipam_describe(fs->ipam, lease, list, n, true, fs_by(req), described, req);
 	free(copy);
 }
 
@@ -128,7 +128,7 @@ void fs_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *v
 	}
 	rc = settable(ref, name, &name);
 	if (rc == 0)
-		rc = ipam_xattr_set(fs->ipam, ref.id, name, value, size, flags);
+		rc = ipam_xattr_set(fs->ipam, ref.id, name, value, size, flags, fs_by(req));
 	fuse_reply_err(req, -fs_of_inode(rc));
 }
 
@@ -139,7 +139,7 @@ void fs_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 	int rc = settable(ref, name, &name);
 
 	if (rc == 0)
-		rc = ipam_xattr_remove(fs->ipam, ref.id, name);
+		rc = ipam_xattr_remove(fs->ipam, ref.id, name, fs_by(req));
 	fuse_reply_err(req, -fs_of_inode(rc));
 }
 

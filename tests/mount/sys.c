@@ -1,6 +1,7 @@
 /* System calls that the shell has no word for: sys CALL ARGUMENT... An error goes to stderr as strerror says it. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,57 @@ static int hold_file(const char *path)
 		pause();
 }
 
+/* Wait until the file can be read, by poll(2); then print what is there. */
+static int poll_file(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_NONBLOCK);
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	char buffer[65536];
+	ssize_t n;
+
+	if (fd < 0)
+		return -1;
+	puts("polling");
+	fflush(stdout);
+	if (poll(&p, 1, 20000) < 1 || !(p.revents & POLLIN))
+		return -1;
+	n = read(fd, buffer, sizeof buffer);
+	if (n < 0)
+		return -1;
+	fwrite(buffer, (size_t)n, 1, stdout);
+	return close(fd);
+}
+
+/* What it gives, as it comes, until killed; a line first, once it is open. */
+static int stream_file(const char *path)
+{
+	int fd = open(path, O_RDONLY);
+	char buffer[65536];
+	ssize_t n;
+
+	if (fd < 0)
+		return -1;
+	puts("listening");
+	fflush(stdout);
+	while ((n = read(fd, buffer, sizeof buffer)) > 0) {
+		fwrite(buffer, (size_t)n, 1, stdout);
+		fflush(stdout);
+	}
+	return n < 0 ? -1 : close(fd);
+}
+
+/* Open it so many times, say so, and never read, until killed. */
+static int never_read(const char *path, int times)
+{
+	for (int i = 0; i < times; i++)
+		if (open(path, O_RDONLY) < 0)
+			return -1;
+	puts("open");
+	fflush(stdout);
+	for (;;)
+		pause();
+}
+
 /* Write the text, fsync; what the file says of a refusal goes to stdout. */
 static int import_text(const char *path, const char *text)
 {
@@ -54,7 +106,13 @@ int main(int argc, char **argv)
 	const char *call = argc > 2 ? argv[1] : "", *a = argc > 2 ? argv[2] : "", *b = argc > 3 ? argv[3] : "";
 	int rc;
 
-	if (strcmp(call, "rename") == 0)
+	if (strcmp(call, "poll") == 0)
+		rc = poll_file(a);
+	else if (strcmp(call, "stream") == 0)
+		rc = stream_file(a);
+	else if (strcmp(call, "unread") == 0)
+		rc = never_read(a, atoi(b));
+	else if (strcmp(call, "rename") == 0)
 		rc = rename(a, b);
 	else if (strcmp(call, "link") == 0)
 		rc = link(a, b);

@@ -62,7 +62,7 @@ int make(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const char *na
 	struct ipam_object object = { 0 };
 	int rc;
 
-	ipam_make(ipam, kind, parent, name, IPAM_EXCLUSIVE, &root, ipam_wait_done, w);
+	ipam_make(ipam, kind, parent, name, IPAM_EXCLUSIVE, &root, ipam_by_self(), ipam_wait_done, w);
 	rc = ipam_wait(w, &object);
 	if (rc == 0 && id != NULL)
 		*id = object.id;
@@ -73,7 +73,7 @@ int take_away(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const cha
 {
 	struct ipam_wait *w = ipam_wait_new();
 
-	ipam_remove(ipam, kind, parent, name, ipam_wait_done, w);
+	ipam_remove(ipam, kind, parent, name, ipam_by_self(), ipam_wait_done, w);
 	return ipam_wait(w, NULL);
 }
 
@@ -81,7 +81,7 @@ int put(struct ipam *ipam, enum ipam_text what, uint64_t id, const char *text, b
 {
 	struct ipam_wait *w = ipam_wait_new();
 
-	ipam_write(ipam, what, id, text, strlen(text), append, ipam_wait_done, w);
+	ipam_write(ipam, what, id, text, strlen(text), append, ipam_by_self(), ipam_wait_done, w);
 	return ipam_wait(w, NULL);
 }
 
@@ -89,7 +89,7 @@ int rename_to(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const cha
 {
 	struct ipam_wait *w = ipam_wait_new();
 
-	ipam_rename(ipam, kind, parent, from, parent, to, ipam_wait_done, w);
+	ipam_rename(ipam, kind, parent, from, parent, to, ipam_by_self(), ipam_wait_done, w);
 	return ipam_wait(w, NULL);
 }
 

@@ -92,12 +92,12 @@ static void test_attributes(void **state)
 
 	assert_int_equal(make(f->ipam, IPAM_NODE, cluster, "n", &node), 0);
 	assert_int_equal(make(f->ipam, IPAM_LEASE, node, "a", &lease), 0);
-	assert_int_equal(ipam_xattr_set(f->ipam, lease, "pod", "web", 3, 0), 0);
-	assert_int_equal(ipam_xattr_set(f->ipam, lease, "pod", "web", 3, 1), -EEXIST);
-	assert_int_equal(ipam_xattr_set(f->ipam, lease, "big", value, IPAM_XATTR_BUDGET - 6 - 3, 0), 0);
-	assert_int_equal(ipam_xattr_set(f->ipam, lease, "x", "", 0, 0), -ENOSPC);
-	assert_int_equal(ipam_xattr_remove(f->ipam, lease, "big"), 0);
-	assert_int_equal(ipam_xattr_remove(f->ipam, lease, "big"), -ENODATA);
+	assert_int_equal(ipam_xattr_set(f->ipam, lease, "pod", "web", 3, 0, ipam_by_self()), 0);
+	assert_int_equal(ipam_xattr_set(f->ipam, lease, "pod", "web", 3, 1, ipam_by_self()), -EEXIST);
+	assert_int_equal(ipam_xattr_set(f->ipam, lease, "big", value, IPAM_XATTR_BUDGET - 6 - 3, 0, ipam_by_self()), 0);
+	assert_int_equal(ipam_xattr_set(f->ipam, lease, "x", "", 0, 0, ipam_by_self()), -ENOSPC);
+	assert_int_equal(ipam_xattr_remove(f->ipam, lease, "big", ipam_by_self()), 0);
+	assert_int_equal(ipam_xattr_remove(f->ipam, lease, "big", ipam_by_self()), -ENODATA);
 	w = ipam_wait_new();
 	ipam_sync_object(f->ipam, IPAM_LEASE, lease, ipam_wait_done, w);
 	assert_int_equal(ipam_wait(w, NULL), 0);

@@ -13,7 +13,7 @@ static int make_flags(struct ipam *ipam, uint64_t node, const char *name, unsign
 	struct ipam_object object = { 0 };
 	int rc;
 
-	ipam_make(ipam, IPAM_LEASE, node, name, flags, &root, ipam_wait_done, w);
+	ipam_make(ipam, IPAM_LEASE, node, name, flags, &root, ipam_by_self(), ipam_wait_done, w);
 	rc = ipam_wait(w, &object);
 	*id = object.id;
 	return rc;
@@ -24,7 +24,7 @@ static int keep(struct ipam *ipam, uint64_t lease, const char *name, const char 
 	struct ipam_attribute a = { name, value, strlen(value) };
 	struct ipam_wait *w = ipam_wait_new();
 
-	ipam_describe(ipam, lease, &a, 1, true, ipam_wait_done, w);
+	ipam_describe(ipam, lease, &a, 1, true, ipam_by_self(), ipam_wait_done, w);
 	return ipam_wait(w, NULL);
 }
 
@@ -117,7 +117,7 @@ static void test_boot(void **state)
 	assert_int_equal(make(f->ipam, IPAM_NODE, cluster, "n", &node), 0);
 	assert_int_equal(make(f->ipam, IPAM_LEASE, node, "with", &with), 0);
 	assert_int_equal(make(f->ipam, IPAM_LEASE, node, "without", &without), 0);
-	assert_int_equal(ipam_xattr_set(f->ipam, with, "netns", "/run/netns/x", 12, 0), 0);
+	assert_int_equal(ipam_xattr_set(f->ipam, with, "netns", "/run/netns/x", 12, 0, ipam_by_self()), 0);
 	reopen(f); /* the same boot: they stay */
 	assert_int_equal(leases(f->ipam, node), 2);
 	ipam_close(f->ipam);
@@ -141,7 +141,7 @@ static int import(struct ipam *ipam, uint64_t cluster, struct ipam_import *list,
 {
 	struct ipam_wait *w = ipam_wait_new();
 
-	ipam_import(ipam, cluster, list, n, &root, ipam_wait_done, w);
+	ipam_import(ipam, cluster, list, n, &root, ipam_by_self(), ipam_wait_done, w);
 	return ipam_wait(w, NULL);
 }
 
@@ -187,9 +187,9 @@ static int network(struct ipam *ipam, uint64_t node, const char *name, bool remo
 	struct ipam_wait *w = ipam_wait_new();
 
 	if (remove)
-		ipam_network_remove(ipam, node, name, ipam_wait_done, w);
+		ipam_network_remove(ipam, node, name, ipam_by_self(), ipam_wait_done, w);
 	else
-		ipam_network_make(ipam, node, name, ipam_wait_done, w);
+		ipam_network_make(ipam, node, name, ipam_by_self(), ipam_wait_done, w);
 	return ipam_wait(w, NULL);
 }
 
@@ -220,7 +220,7 @@ static void test_networks(void **state)
 	assert_true(family == CIDR_V4 && last == addr);
 	/* In use while a lease is of it. */
 	assert_int_equal(make(f->ipam, IPAM_LEASE, node, "l", &lease), 0);
-	assert_int_equal(ipam_xattr_set(f->ipam, lease, "network", "net", 3, 0), 0);
+	assert_int_equal(ipam_xattr_set(f->ipam, lease, "network", "net", 3, 0, ipam_by_self()), 0);
 	assert_int_equal(network(f->ipam, node, "net", true), -ENOTEMPTY);
 	assert_int_equal(take_away(f->ipam, IPAM_LEASE, node, "l"), 0);
 	assert_int_equal(network(f->ipam, node, "net", true), 0);

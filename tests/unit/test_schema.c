@@ -92,7 +92,8 @@ static void test_owners(void **state)
 static void test_migration(void **state)
 {
 	(void)state;
-	takes("DROP TABLE network_last; DROP TABLE network; ALTER TABLE lease DROP COLUMN ephemeral; PRAGMA user_version = 1");
+	takes("DROP TABLE history; DROP TABLE network_last; DROP TABLE network;"
+	      "ALTER TABLE lease DROP COLUMN ephemeral; PRAGMA user_version = 1");
 	assert_int_equal(schema_check(db), 1);
 	assert_int_equal(schema_migrate(db), 0);
 	assert_int_equal(schema_check(db), 0);

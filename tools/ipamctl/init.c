@@ -138,7 +138,7 @@ static int put(struct ipam *ipam, enum ipam_text what, uint64_t id, const char *
 
 	if (w == NULL)
 		return -ENOMEM;
-	ipam_write(ipam, what, id, text, strlen(text), false, ipam_wait_done, w);
+	ipam_write(ipam, what, id, text, strlen(text), false, ipam_by_self(), ipam_wait_done, w);
 	return ipam_wait(w, NULL);
 }
 
@@ -151,7 +151,7 @@ static int make_cluster(struct ipam *ipam, const char *name, uint64_t *id)
 
 	if (w == NULL)
 		return -ENOMEM;
-	ipam_make(ipam, IPAM_CLUSTER, IPAM_ROOT_ID, name, IPAM_EXCLUSIVE, &owner, ipam_wait_done, w);
+	ipam_make(ipam, IPAM_CLUSTER, IPAM_ROOT_ID, name, IPAM_EXCLUSIVE, &owner, ipam_by_self(), ipam_wait_done, w);
 	rc = ipam_wait(w, &object);
 	*id = object.id;
 	return rc;
@@ -163,7 +163,7 @@ static void remove_cluster(struct ipam *ipam, const char *name)
 
 	if (w == NULL)
 		return;
-	ipam_remove(ipam, IPAM_CLUSTER, IPAM_ROOT_ID, name, ipam_wait_done, w);
+	ipam_remove(ipam, IPAM_CLUSTER, IPAM_ROOT_ID, name, ipam_by_self(), ipam_wait_done, w);
 	ipam_wait(w, NULL);
 }
 

@@ -1,0 +1,158 @@
+/* The files 'history': lines of the past, read from the database a portion at a time, so that any length of it costs one
+ * portion's memory. What came after the open is not in it. */
+#include "control.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PORTION = 128 << 10 };
+
+/* One connection for all readers. */
+struct past {
+	pthread_mutex_t lock; /* the connection */
+	struct ipam_history *history; /* NULL: nobody has asked yet */
+};
+
+struct reader {
+	struct handle handle;
+	pthread_mutex_t lock; /* the rest; before the connection's */
+	struct ipam_history_query query;
+	struct buffer portion;
+	size_t given;         /* of it */
+};
+
+int past_new(struct past **out)
+{
+	struct past *p = calloc(1, sizeof *p);
+
+	if (p == NULL)
+		return -ENOMEM;
+	pthread_mutex_init(&p->lock, NULL);
+	*out = p;
+	return 0;
+}
+
+void past_free(struct past *p)
+{
+	if (p == NULL)
+		return;
+	ipam_history_close(p->history);
+	pthread_mutex_destroy(&p->lock);
+	free(p);
+}
+
+/* ---- reading ---------------------------------------------------------------------------------------------- */
+
+static int add_line(void *arg, const struct ipam_history_event *event)
+{
+	struct reader *r = arg;
+
+	buffer_add(&r->portion, event->line, event->size);
+	buffer_add(&r->portion, "\n", 1);
+	r->query.after = event->number;
+	if (r->portion.failed)
+		return -ENOMEM;
+	return r->portion.size >= PORTION;
+}
+
+static int next_portion(struct fs *fs, struct reader *r)
+{
+	int rc;
+
+	r->portion.size = r->given = 0;
+	pthread_mutex_lock(&fs->past->lock);
+	rc = ipam_history_read(fs->past->history, &r->query, add_line, r);
+	pthread_mutex_unlock(&fs->past->lock);
+	return rc < 0 ? rc : 0;
+}
+
+static void history_read(struct fs *fs, fuse_req_t req, struct handle *h, size_t size, off_t off, int flags)
+{
+	struct reader *r = (struct reader *)h;
+	struct buffer part = { 0 }; /* a copy: once the answer is out, the release may come, and the reader is gone */
+	size_t n;
+	int rc = 0;
+
+	(void)off; /* it is read from its beginning to its end: not seekable */
+	(void)flags;
+	pthread_mutex_lock(&r->lock);
+	if (r->given == r->portion.size && r->query.after < r->query.last)
+		rc = next_portion(fs, r);
+	n = r->portion.size - r->given;
+	if (n > size)
+		n = size;
+	if (rc == 0 && n > 0)
+		buffer_add(&part, r->portion.data + r->given, n);
+	if (part.failed)
+		rc = -ENOMEM;
+	if (rc == 0)
+		r->given += n;
+	pthread_mutex_unlock(&r->lock);
+	if (rc < 0)
+		fuse_reply_err(req, -rc);
+	else
+		fuse_reply_buf(req, part.data, n);
+	free(part.data);
+}
+
+static void discard(struct fs *fs, struct handle *h)
+{
+	struct reader *r = (struct reader *)h;
+
+	(void)fs;
+	pthread_mutex_destroy(&r->lock);
+	free(r->portion.data);
+	free(r);
+}
+
+static void history_release(struct fs *fs, fuse_req_t req, struct handle *h)
+{
+	discard(fs, h);
+	fuse_reply_err(req, 0);
+}
+
+/* ---- opening ---------------------------------------------------------------------------------------------- */
+
+static int newest(struct fs *fs, uint64_t *number)
+{
+	struct past *p = fs->past;
+	struct ipam_error error;
+	int rc = 0;
+
+	pthread_mutex_lock(&p->lock);
+	if (p->history == NULL)
+		rc = ipam_history_open(fs->options.source, &p->history, &error) < 0 ? -EIO : 0;
+	if (rc == 0)
+		rc = ipam_history_last(p->history, number);
+	pthread_mutex_unlock(&p->lock);
+	return rc;
+}
+
+int history_open(struct fs *fs, struct node_ref ref, struct fuse_file_info *fi)
+{
+	static const struct handle_ops ops = { .read = history_read, .release = history_release, .discard = discard };
+	struct reader *r = calloc(1, sizeof *r);
+	enum ipam_kind level = control_table[ref.which].level;
+	struct ipam_object object;
+	int rc = r == NULL ? -ENOMEM : 0;
+
+	if (rc == 0 && level != IPAM_ROOT)
+		rc = ipam_get(fs->ipam, level, ref.id, &object);
+	if (rc == 0)
+		rc = newest(fs, &r->query.last);
+	if (rc < 0) {
+		free(r);
+		return rc;
+	}
+	r->handle.ops = &ops;
+	r->query.cluster = level == IPAM_CLUSTER ? ref.id : 0;
+	r->query.node = level == IPAM_NODE ? ref.id : 0;
+	pthread_mutex_init(&r->lock, NULL);
+	fi->direct_io = 1;
+	fi->nonseekable = 1;
+	fi->noflush = 1;
+	fi->fh = (uintptr_t)r;
+	return 0;
+}

@@ -1,0 +1,26 @@
+/* stream — who reads events: one ring of lines for all, a place in it for each.
+ *
+ * However many readers there are and however slow, an event costs the committer one line's copy, and memory stays within
+ * the ring. Whoever falls out of it is told how many lines of his he missed. A thread of its own answers reads that wait.
+ */
+#ifndef IPAMFS_STREAM_H
+#define IPAMFS_STREAM_H
+
+#include "ipam.h"
+
+struct stream;
+struct fs;
+
+int stream_start(struct stream **out); /* -ENOMEM, -EAGAIN */
+/* For ipam_options.event: arg is the stream's owner, see main.c. */
+void stream_event(struct stream *s, const struct ipam_event *event);
+/* Answers all that wait with an end of file, and ends the thread. Before the session goes. NULL is fine. */
+void stream_stop(struct stream *s);
+void stream_free(struct stream *s); /* once no reader is open */
+
+struct stream_numbers {
+	uint64_t readers, events, dropped; /* open now; told, missed by readers since the mount */
+};
+void stream_numbers(struct stream *s, struct stream_numbers *out);
+
+#endif
