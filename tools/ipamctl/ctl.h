@@ -17,7 +17,7 @@ struct command {
 	const char *usage;                 /* whole, from "usage:" on */
 };
 
-extern const struct command command_init, command_check, command_import, command_export, command_gc;
+extern const struct command command_init, command_check, command_import, command_export, command_gc, command_history;
 
 /* "ipamctl: ..." on stderr; returns the status given. */
 int ctl_fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -25,6 +25,11 @@ int ctl_fail(int status, const char *format, ...) __attribute__((format(printf, 
 bool ctl_is_word(const char *s);
 /* The word nearest to a mistyped one, or NULL where none is near. words ends with NULL. */
 const char *ctl_suggest(const char *word, const char *const *words);
+/* A text that may hold anything, on stdout: control bytes as ?. */
+void ctl_print(const char *s);
+struct option;
+/* As getopt_long, for long options alone: says what is wrong with one (and gives '?'), with what may have been meant. */
+int ctl_option(int argc, char **argv, const struct option *longs);
 /* The database of a mount, for a directory that is one: true, and its path. */
 bool ctl_mount_source(const char *directory, char out[4096]);
 
@@ -40,6 +45,8 @@ struct target {
 	char *path, *cluster_path; /* of the node's directory, of the cluster's */
 	char cluster_name[256], node_name[256];
 };
+/* --mount's value, or where a mount is by default. */
+const char *target_mount(const char *said);
 /* Takes an option if it is one of these. */
 bool target_option(struct target *t, int option, const char *value);
 /* Fill in what wasn't said and see that it is there: a status, with the message given. */

@@ -4,7 +4,8 @@
 #include <string.h>
 
 static const struct command *const commands[] = {
-	&command_init, &command_check, &command_gc, &command_import, &command_export,
+	&command_init,   &command_check,  &command_history,
+	&command_gc,     &command_import, &command_export,
 };
 
 enum { COMMANDS = sizeof commands / sizeof *commands };

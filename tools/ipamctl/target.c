@@ -61,16 +61,20 @@ static int choose_cluster(struct target *t)
 	return status;
 }
 
+const char *target_mount(const char *said)
+{
+	const char *mount = said != NULL ? said : getenv("IPAMFS_MOUNT");
+
+	return mount == NULL || *mount == 0 ? "/run/ipamfs" : mount;
+}
+
 int target_find(struct target *t)
 {
 	char source[4096];
 	struct stat st;
 	int status = CTL_DONE;
 
-	if (t->mount == NULL)
-		t->mount = getenv("IPAMFS_MOUNT");
-	if (t->mount == NULL || *t->mount == 0)
-		t->mount = "/run/ipamfs";
+	t->mount = target_mount(t->mount);
 	if (!ctl_mount_source(t->mount, source))
 		return ctl_fail(CTL_REFUSED, "%s: not where an ipamfs is mounted; say where with --mount or IPAMFS_MOUNT", t->mount);
 	if (t->cluster == NULL)

@@ -1,5 +1,6 @@
 #include "ctl.h"
 
+#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,34 @@ int ctl_fail(int status, const char *format, ...)
 	va_end(ap);
 	fputc('\n', stderr);
 	return status;
+}
+
+void ctl_print(const char *s)
+{
+	for (; *s != 0; s++)
+		putchar((unsigned char)*s < 0x20 || *s == 0x7f ? '?' : *s);
+}
+
+int ctl_option(int argc, char **argv, const struct option *longs)
+{
+	const char *words[32] = { NULL }, *near, *given;
+	int c;
+
+	opterr = 0;
+	c = getopt_long(argc, argv, ":", longs, NULL);
+	if (c != '?' && c != ':')
+		return c;
+	given = argv[optind - 1];
+	for (int i = 0; longs[i].name != NULL && i < 31; i++)
+		words[i] = longs[i].name;
+	near = strncmp(given, "--", 2) == 0 ? ctl_suggest(given + 2, words) : NULL;
+	if (c == ':')
+		ctl_fail(CTL_USAGE, "'%s' wants a value; 'ipamctl help %s' tells more", given, argv[0]);
+	else if (near != NULL && strcmp(near, given + 2) != 0)
+		ctl_fail(CTL_USAGE, "no option '%s' here; did you mean '--%s'?", given, near);
+	else
+		ctl_fail(CTL_USAGE, "no option '%s' here; 'ipamctl help %s' lists them", given, argv[0]);
+	return '?';
 }
 
 bool ctl_is_word(const char *s)
