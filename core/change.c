@@ -28,6 +28,7 @@ static void change_free(struct change *c)
 	free(c->gone);
 	free(c->range);
 	free(c->made);
+	free(c->made_node);
 	xattr_free_all(c->xattr);
 	free(c->name);
 	free(c->new_name);

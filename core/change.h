@@ -64,7 +64,8 @@ struct change {
 	struct node *node;
 	uint32_t lease;
 	struct network *network;
-	uint32_t *made;                       /* leases of an import */
+	uint32_t *made;                       /* leases of an import; */
+	struct node **made_node;              /* and its nodes */
 	int64_t now;
 	struct store_lease row;
 	struct block *grown[CIDR_FAMILIES];   /* blocks delegated by this change */
@@ -126,6 +127,10 @@ void lease_row(const struct ipam *ipam, const struct change *c, const struct lea
 struct ipam_attr attr_of(const struct ipam_owner *owner, int64_t now);
 /* mtime and ctime of a directory whose content changed. */
 void touch_attr(struct ipam_attr *a, int64_t now);
+/* Give all its blocks back. */
+void node_give_back(struct ipam *ipam, struct node *n);
+/* The node's block of exactly this prefix, or NULL. */
+struct block *node_block(const struct node *n, const struct cidr *cidr);
 /* Recompute the exclusions of a node's blocks. */
 int node_exclude(struct node *n, const struct cidr_range *range, size_t ranges, bool gateway);
 

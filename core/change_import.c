@@ -1,5 +1,7 @@
-/* Importing: leases that were made elsewhere become ours with the addresses they have, all of them or none. */
+/* Importing: nodes and leases that were made elsewhere become ours with the blocks and addresses they have, all or none. */
 #include "change.h"
+
+#include "delegate.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -45,7 +47,7 @@ static int set_attributes(struct lease *l, const struct ipam_import *in)
 }
 
 /* One lease; nothing of it is left where it is refused. */
-static int make(struct ipam *ipam, struct change *c, struct ipam_import *in, uint32_t *out)
+static int make_lease(struct ipam *ipam, struct change *c, struct ipam_import *in, uint32_t *out)
 {
 	uint64_t max_leases;
 	int rc = ipam_check_name(IPAM_LEASE, in->name);
@@ -71,11 +73,62 @@ static int make(struct ipam *ipam, struct change *c, struct ipam_import *in, uin
 	return rc;
 }
 
-static void unmake(struct ipam *ipam, struct change *c, size_t n)
+static bool has_exactly(const struct node *n, const struct ipam_import *in)
 {
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < in->cidrs; i++)
+		if (node_block(n, &in->cidr[i]) == NULL)
+			return false;
+	return n->blocks == in->cidrs;
+}
+
+static void unmake_node(struct ipam *ipam, struct node *n)
+{
+	node_give_back(ipam, n);
+	registry_remove_node(&ipam->registry, n);
+}
+
+/* One node; the same. *out stays NULL where it is there as it should be. */
+static int make_node(struct ipam *ipam, struct change *c, struct ipam_import *in, struct node **out)
+{
+	struct node *n = registry_node_named(&ipam->registry, c->cluster, in->node);
+	int rc = ipam_check_name(IPAM_NODE, in->node);
+
+	if (rc < 0)
+		return rc;
+	if (in->cidrs == 0)
+		return -EINVAL;
+	if (n != NULL)
+		return has_exactly(n, in) ? 0 : -EEXIST;
+	rc = registry_add_node(&ipam->registry, c->cluster, engine_id(ipam), in->node, &n);
+	if (rc < 0)
+		return rc;
+	n->pending = true;
+	n->attr = attr_of(&c->owner, c->now);
+	n->attr.mode = 0755;
+	for (size_t i = 0; rc == 0 && i < in->cidrs; i++) {
+		struct block *b;
+
+		in->refused = i;
+		rc = ipam->delegate->this(ipam, n, &in->cidr[i], &b);
+		if (rc == 0 && (rc = node_add_block(n, b)) < 0)
+			ipam->delegate->back(ipam, b);
+	}
+	if (rc < 0)
+		unmake_node(ipam, n);
+	else
+		*out = n;
+	return rc;
+}
+
+/* The leases first, which lie in the nodes. */
+static void unmake(struct ipam *ipam, struct change *c)
+{
+	for (size_t i = 0; i < c->size; i++)
 		if (c->made[i] != 0)
 			lease_unbegin(ipam, c->made[i]);
+	for (size_t i = 0; i < c->size; i++)
+		if (c->made_node[i] != NULL)
+			unmake_node(ipam, c->made_node[i]);
 }
 
 static int import_reserve(struct ipam *ipam, struct change *c)
@@ -85,70 +138,107 @@ static int import_reserve(struct ipam *ipam, struct change *c)
 	if (rc != 0)
 		return rc;
 	free(c->made);
+	free(c->made_node);
 	c->made = calloc(c->size + 1, sizeof *c->made);
-	if (c->made == NULL)
-		rc = -ENOMEM;
+	c->made_node = calloc(c->size + 1, sizeof(struct node *));
+	if (c->made == NULL || c->made_node == NULL) {
+		gate_leave_exclusive(&c->cluster->gate);
+		return -ENOMEM;
+	}
 	/* All are tried, so that all refusals are told. */
-	for (size_t i = 0; c->made != NULL && i < c->size; i++) {
+	for (size_t i = 0; i < c->size; i++) {
 		struct ipam_import *in = &c->import[i];
 
-		in->error = make(ipam, c, in, &c->made[i]);
+		in->error = in->name == NULL ? make_node(ipam, c, in, &c->made_node[i]) : make_lease(ipam, c, in, &c->made[i]);
 		if (in->error < 0)
 			c->made[i] = 0;
 		if (in->error < 0 && rc == 0)
 			rc = in->error;
 	}
 	if (rc < 0) {
-		if (c->made != NULL)
-			unmake(ipam, c, c->size);
+		unmake(ipam, c);
 		gate_leave_exclusive(&c->cluster->gate);
 	}
 	return rc;
 }
 
+static int store_node(struct ipam *ipam, struct change *c, struct node *n)
+{
+	int rc = store_add_node(ipam->store, n->id, c->cluster->id, n->name, &n->attr);
+
+	c->node = n;
+	for (uint32_t i = 0; rc == 0 && i < n->blocks; i++)
+		rc = store_add_block(ipam->store, n->block[i]->id, c->cluster->id, n->id, &n->block[i]->pool.prefix);
+	if (rc == 0)
+		rc = history_add_node(ipam, c, "node-add");
+	for (uint32_t i = 0; rc == 0 && i < n->blocks; i++)
+		rc = history_add_block(ipam, c, "delegate", "import", n->block[i]);
+	return rc;
+}
+
+static int store_lease(struct ipam *ipam, struct change *c, const struct ipam_import *in, uint32_t handle)
+{
+	struct store_lease row;
+	const struct lease *l;
+	int rc;
+
+	pthread_rwlock_rdlock(&ipam->lock);
+	l = registry_lease(&ipam->registry, handle);
+	c->node = lease_node(&ipam->registry, l);
+	c->lease = handle;
+	lease_row(ipam, c, l, in->name, &row);
+	pthread_rwlock_unlock(&ipam->lock);
+	rc = store_add_lease(ipam->store, &row);
+	for (size_t k = 0; rc == 0 && k < in->attributes; k++)
+		rc = store_put_xattr(ipam->store, row.id, in->attribute[k].name, in->attribute[k].value, in->attribute[k].size);
+	return rc < 0 ? rc : history_add_lease(ipam, c, &(struct history_event){ .event = "allocate", .reason = "import" });
+}
+
+/* Nobody else changes what is read here without the lock: it is pending. Its places in memory don't move. */
 static int import_apply(struct ipam *ipam, struct change *c)
 {
 	int rc = 0;
 
-	/* Nobody else changes what is read here without the lock: the leases are pending. Their handles don't move. */
-	for (size_t i = 0; rc == 0 && i < c->size; i++) {
-		struct ipam_import *in = &c->import[i];
-		struct store_lease row;
-		const struct lease *l;
-
-		pthread_rwlock_rdlock(&ipam->lock);
-		l = registry_lease(&ipam->registry, c->made[i]);
-		c->node = lease_node(&ipam->registry, l);
-		lease_row(ipam, c, l, in->name, &row);
-		pthread_rwlock_unlock(&ipam->lock);
-		rc = store_add_lease(ipam->store, &row);
-		for (size_t k = 0; rc == 0 && k < in->attributes; k++)
-			rc = store_put_xattr(ipam->store, row.id, in->attribute[k].name, in->attribute[k].value,
-					     in->attribute[k].size);
-		c->lease = c->made[i];
-		if (rc == 0)
-			rc = history_add_lease(ipam, c, &(struct history_event){ .event = "allocate", .reason = "import" });
-	}
+	for (size_t i = 0; rc == 0 && i < c->size; i++)
+		if (c->made_node[i] != NULL)
+			rc = store_node(ipam, c, c->made_node[i]);
+		else if (c->made[i] != 0)
+			rc = store_lease(ipam, c, &c->import[i], c->made[i]);
 	return rc;
+}
+
+static void settle_node(struct node *n)
+{
+	n->pending = false;
+	for (uint32_t i = 0; i < n->blocks; i++)
+		n->block[i]->pending = false;
+}
+
+static void settle_lease(struct ipam *ipam, struct change *c, struct lease *l)
+{
+	struct node *n = lease_node(&ipam->registry, l);
+
+	l->pending = l->busy = false;
+	touch_attr(&n->attr, c->now);
+	timer_lease(ipam, n, l);
 }
 
 static void import_settle(struct ipam *ipam, struct change *c)
 {
 	gate_leave_exclusive(&c->cluster->gate);
 	if (c->error < 0) {
-		unmake(ipam, c, c->size);
+		unmake(ipam, c);
 		return;
 	}
-	for (size_t i = 0; i < c->size; i++) {
-		struct lease *l = registry_lease(&ipam->registry, c->made[i]);
-		struct node *n = lease_node(&ipam->registry, l);
-
-		l->pending = l->busy = false;
-		touch_attr(&n->attr, c->now);
-		timer_lease(ipam, n, l);
-	}
+	for (size_t i = 0; i < c->size; i++)
+		if (c->made_node[i] != NULL) {
+			settle_node(c->made_node[i]);
+			touch_attr(&c->cluster->attr, c->now);
+		} else if (c->made[i] != 0) {
+			settle_lease(ipam, c, registry_lease(&ipam->registry, c->made[i]));
+		}
 }
 
 const struct change_type change_import = {
-	.reserve = import_reserve, .apply = import_apply, .settle = import_settle, .several = true
+	.reserve = import_reserve, .apply = import_apply, .settle = import_settle, .several = true, .delegation = true
 };

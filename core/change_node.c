@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static void give_back_all(struct ipam *ipam, struct node *n)
+void node_give_back(struct ipam *ipam, struct node *n)
 {
 	while (n->blocks > 0) {
 		struct block *b = n->block[n->blocks - 1];
@@ -58,7 +58,7 @@ static int make_reserve(struct ipam *ipam, struct change *c)
 		c->id = c->node->id;
 		rc = delegate_first(ipam, c);
 		if (rc < 0) {
-			give_back_all(ipam, c->node);
+			node_give_back(ipam, c->node);
 			registry_remove_node(&ipam->registry, c->node);
 		}
 	}
@@ -86,7 +86,7 @@ static void make_settle(struct ipam *ipam, struct change *c)
 {
 	gate_leave_shared(&c->cluster->gate);
 	if (c->error < 0) {
-		give_back_all(ipam, c->node);
+		node_give_back(ipam, c->node);
 		registry_remove_node(&ipam->registry, c->node);
 		return;
 	}
@@ -145,7 +145,7 @@ static void remove_settle(struct ipam *ipam, struct change *c)
 	leave_node_exclusive(c);
 	if (c->error < 0)
 		return;
-	give_back_all(ipam, c->node);
+	node_give_back(ipam, c->node);
 	registry_remove_node(&ipam->registry, c->node);
 	touch_attr(&c->cluster->attr, c->now);
 }
@@ -213,7 +213,7 @@ const struct change_type change_node_rename = {
 
 /* ---- cidrs: delegate exactly these ------------------------------------------------------------------------- */
 
-static struct block *held(const struct node *n, const struct cidr *cidr)
+struct block *node_block(const struct node *n, const struct cidr *cidr)
 {
 	for (uint32_t i = 0; i < n->blocks; i++)
 		if (cidr_compare(&n->block[i]->pool.prefix, cidr) == 0)
@@ -256,7 +256,7 @@ static int list_blocks(struct ipam *ipam, struct change *c, const struct cidr *c
 	if (rc == 0 && (c->block == NULL || c->fresh == NULL || c->gone == NULL))
 		rc = -ENOMEM;
 	for (size_t i = 0; rc == 0 && i < n; i++) {
-		struct block *b = held(c->node, &cidr[i]);
+		struct block *b = node_block(c->node, &cidr[i]);
 
 		if (b == NULL) {
 			rc = ipam->delegate->this(ipam, c->node, &cidr[i], &b);

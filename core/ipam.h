@@ -168,18 +168,23 @@ struct ipam_attribute {
 void ipam_describe(struct ipam *ipam, uint64_t lease, const struct ipam_attribute *list, size_t n, bool keep,
 		   struct ipam_by by, ipam_done *done, void *arg);
 
-/* Leases that were made elsewhere, with their addresses: all of them or none. */
+/* Leases that were made elsewhere, with their addresses, and nodes with their blocks (before the leases in them): all of
+ * them or none. */
 struct ipam_import {
-	const char *node, *name;
+	const char *node, *name; /* name NULL: the node itself, with exactly these blocks; it may have them already */
+	const struct cidr *cidr;
+	size_t cidrs;
 	bool has[CIDR_FAMILIES];
 	u128 addr[CIDR_FAMILIES];
 	const struct ipam_attribute *attribute;
 	size_t attributes;
 	int error;       /* out: why this one is refused; 0 where it would do */
 	uint8_t family;  /* out: with an address's error, which */
+	size_t refused;  /* out: with a block's error, which */
 };
 /* The list is the caller's and must live until `done`, which gets the first refusal's error: -ENOENT no such node, -EEXIST
- * the name is held, -EADDRINUSE, -EADDRNOTAVAIL, -EINVAL (no address; bad name), -EDQUOT, -ENOSPC. */
+ * the name is held (a node's: with other blocks), -EADDRINUSE, -EADDRNOTAVAIL (no block of the cluster's), -EINVAL (no
+ * address or block; bad name), -EDQUOT, -ENOSPC. */
 void ipam_import(struct ipam *ipam, uint64_t cluster, struct ipam_import *list, size_t n, const struct ipam_owner *owner,
 		 struct ipam_by by, ipam_done *done, void *arg);
 /* Rename: -ENOENT, -EEXIST the new name is held (by another), -EXDEV another parent. */

@@ -1,8 +1,9 @@
-/* The file 'import' of a cluster: leases that were made elsewhere, written as JSON, taken by fsync all at once or not at all.
+/* The file 'import' of a cluster: leases and nodes that were made elsewhere, written as JSON, taken by fsync all at once or not
+ * at all.
  *
  * An object a lease: {"node": "worker-1", "name": "web-0", "addresses": ["10.244.0.5", "fd00::5/64"],
- * "attributes": {"pod": "default/web-0"}}; other keys are passed over, so what leases.json shows can be written here. They
- * come in an array, or one after the other. Reading the same descriptor afterwards tells what was refused and why.
+ * "attributes": {"pod": "default/web-0"}}; one without a name a node: {"node": "worker-1", "cidrs": ["10.244.0.0/24"]}. Other
+ * keys are passed over, so what leases.json shows can be written here. They come in an array, or one after the other. Reading the same descriptor afterwards tells what was refused and why.
  */
 #include "control.h"
 #include "notify.h"
@@ -31,7 +32,8 @@ struct round {
 	json_t *json;             /* an array of arrays and objects; the strings are borrowed from it */
 	struct ipam_import *list;
 	struct ipam_attribute *attribute;
-	size_t n, attributes;
+	struct cidr *cidr;
+	size_t n, attributes, cidrs;
 };
 
 /* ---- from JSON ------------------------------------------------------------------------------------------------ */
@@ -48,18 +50,33 @@ static int parse_address(const char *s, struct ipam_import *in)
 	return 0;
 }
 
-static int parse_lease(struct round *r, json_t *object)
+/* An object without a name: its blocks. */
+static int parse_node(struct round *r, struct ipam_import *in, json_t *object)
 {
-	struct ipam_import *in = &r->list[r->n++];
+	json_t *cidrs = json_object_get(object, "cidrs"), *value;
+	size_t i;
+	int rc = in->node == NULL || !json_is_array(cidrs) ? -EINVAL : 0;
+
+	in->cidr = r->cidr + r->cidrs;
+	json_array_foreach(cidrs, i, value) {
+		const char *s = json_string_value(value);
+
+		if (rc == 0)
+			rc = s == NULL ? -EINVAL : cidr_parse(s, strlen(s), &r->cidr[r->cidrs++]);
+	}
+	in->cidrs = (size_t)(r->cidr + r->cidrs - in->cidr);
+	return rc;
+}
+
+static int parse_lease(struct round *r, struct ipam_import *in, json_t *object)
+{
 	json_t *addresses = json_object_get(object, "addresses"), *attributes = json_object_get(object, "attributes"), *value;
 	const char *key;
 	size_t i;
 	int rc = 0;
 
-	in->node = json_string_value(json_object_get(object, "node"));
-	in->name = json_string_value(json_object_get(object, "name"));
 	in->attribute = r->attribute + r->attributes;
-	if (in->node == NULL || in->name == NULL || !json_is_array(addresses) ||
+	if (in->node == NULL || !json_is_array(addresses) ||
 	    (attributes != NULL && !json_is_object(attributes)))
 		return -EINVAL;
 	json_array_foreach(addresses, i, value) {
@@ -75,6 +92,15 @@ static int parse_lease(struct round *r, json_t *object)
 	}
 	in->attributes = (size_t)(r->attribute + r->attributes - in->attribute);
 	return rc;
+}
+
+static int parse_object(struct round *r, json_t *object)
+{
+	struct ipam_import *in = &r->list[r->n++];
+
+	in->node = json_string_value(json_object_get(object, "node"));
+	in->name = json_string_value(json_object_get(object, "name"));
+	return in->name != NULL ? parse_lease(r, in, object) : parse_node(r, in, object);
 }
 
 /* All values of the text, in one array. */
@@ -129,6 +155,7 @@ static int count(struct round *r, json_t *object)
 {
 	r->n++;
 	r->attributes += json_object_size(json_object_get(object, "attributes"));
+	r->cidrs += json_array_size(json_object_get(object, "cidrs"));
 	return 0;
 }
 
@@ -142,12 +169,13 @@ static int parse(struct round *r, const char *text, size_t size)
 	if (rc == 0) {
 		r->list = calloc(r->n + 1, sizeof *r->list);
 		r->attribute = calloc(r->attributes + 1, sizeof *r->attribute);
-		r->n = r->attributes = 0;
-		rc = r->list == NULL || r->attribute == NULL ? -ENOMEM : each_object(r, parse_lease);
+		r->cidr = calloc(r->cidrs + 1, sizeof *r->cidr);
+		r->n = r->attributes = r->cidrs = 0;
+		rc = r->list == NULL || r->attribute == NULL || r->cidr == NULL ? -ENOMEM : each_object(r, parse_object);
 	}
 	if (loaded && rc == -EINVAL)
 		buffer_print(&r->import->report, "-\t-\tentry %zu: an object with node, name, addresses (of one each family) "
-						 "and attributes (strings) is wanted\n", r->n);
+						 "and attributes (strings), or with node and cidrs, is wanted\n", r->n);
 	return rc;
 }
 
@@ -155,8 +183,14 @@ static int parse(struct round *r, const char *text, size_t size)
 
 static void report(struct import *m, const struct ipam_import *in)
 {
-	char addr[CIDR_ADDR_TEXT] = "-";
+	char addr[CIDR_ADDR_TEXT] = "-", cidr[CIDR_TEXT] = "-";
 
+	if (in->name == NULL) {
+		if (in->refused < in->cidrs)
+			cidr_print(&in->cidr[in->refused], cidr);
+		buffer_print(&m->report, "%s\t%s\t%s\n", in->node, cidr, strerror(-in->error));
+		return;
+	}
 	if ((in->error == -EADDRINUSE || in->error == -EADDRNOTAVAIL) && in->has[in->family])
 		cidr_print_addr(in->family, in->addr[in->family], addr);
 	buffer_print(&m->report, "%s/%s\t%s\t%s\n", in->node, in->name, addr, strerror(-in->error));
@@ -168,6 +202,7 @@ static void finish(struct round *r, int error)
 	json_decref(r->json);
 	free(r->list);
 	free(r->attribute);
+	free(r->cidr);
 	free(r);
 }
 

@@ -92,6 +92,10 @@ n9/e - No such file or directory" "$(take_in prod '{"node":"n2","name":"a","addr
 	{"node":"n9","name":"e","addresses":["10.244.1.12"]}{"node":"n2","name":"f","addresses":["10.244.1.13"]}' | tr '\t' ' ')"
 same "and nothing was imported" "a b" "$(ls "$M/prod/n2" | tr '\n' ' ' | sed 's/ $//')"
 same "no JSON" "- - not" "$(take_in prod '{"node":' | tr '\t' ' ' | cut -c1-7)"
+ok "a node with its blocks, and a lease in it" take_in prod '{"node":"n9","cidrs":["10.244.9.0/24","fd00:10:244:9::/64"]}{"node":"n9","name":"a","addresses":["10.244.9.7"]}'
+same "are there" "10.244.9.0/24 fd00:10:244:9::/64 10.244.9.7/24" "$(cat "$M/prod/n9/.ipam/cidrs" "$M/prod/n9/a" | xargs)"
+same "another's block" "n10	10.244.9.0/24	Address already in use" "$(take_in prod '{"node":"n10","cidrs":["10.244.9.0/24"]}')"
+ok "no node of that" test ! -e "$M/prod/n10"
 printf '%s' '{"node":"n2","name":"g","addresses":["10.244.1.14"]}' >"$M/prod/.ipam/import"
 same "without fsync nothing happens" "a b" "$(ls "$M/prod/n2" | tr '\n' ' ' | sed 's/ $//')"
 same "what leases.json shows can be written" "" "$(rm "$M/prod/n2/a" "$M/prod/n2/b"; take_in prod "$(cat "$M/prod/.ipam/leases.json" | jq -c '[.[]|select(.node=="n2")]')")"

@@ -152,13 +152,13 @@ static void test_import(void **state)
 	struct ipam_attribute id = { "container-id", "abc", 3 };
 	const u128 four = 0x0a000000, six = (u128)0xfd00 << 112;
 	struct ipam_import list[] = {
-		{ "n", "a", { true, true }, { four + 9, six + 9 }, &id, 1, 0, 0 },
-		{ "n", "b", { true, false }, { four + 10, 0 }, &id, 1, 0, 0 },
-		{ "n", "c", { true, false }, { four + 2, 0 }, NULL, 0, 0, 0 },   /* held */
-		{ "n", "d", { true, true }, { four + 11, six }, NULL, 0, 0, 0 }, /* anycast */
-		{ "n", "a", { true, false }, { four + 12, 0 }, NULL, 0, 0, 0 },  /* the name is held by the first */
-		{ "m", "e", { true, false }, { four + 13, 0 }, NULL, 0, 0, 0 },  /* no such node */
-		{ "n", "f", { false, false }, { 0, 0 }, NULL, 0, 0, 0 },
+		{ .node = "n", .name = "a", .has = { true, true }, .addr = { four + 9, six + 9 }, .attribute = &id, .attributes = 1 },
+		{ .node = "n", .name = "b", .has = { true, false }, .addr = { four + 10, 0 }, .attribute = &id, .attributes = 1 },
+		{ .node = "n", .name = "c", .has = { true, false }, .addr = { four + 2, 0 } },   /* held */
+		{ .node = "n", .name = "d", .has = { true, true }, .addr = { four + 11, six } }, /* anycast */
+		{ .node = "n", .name = "a", .has = { true, false }, .addr = { four + 12, 0 } },  /* the name is held by the first */
+		{ .node = "m", .name = "e", .has = { true, false }, .addr = { four + 13, 0 } },  /* no such node */
+		{ .node = "n", .name = "f", .has = { false, false }, .addr = { 0, 0 } },
 	};
 	struct ipam_object object;
 
@@ -180,6 +180,45 @@ static void test_import(void **state)
 	assert_text(f->ipam, object.id, "10.0.0.9/24\nfd00::9/64\n");
 	assert_int_equal(ipam_xattr_get(f->ipam, object.id, "container-id", NULL, 0), 3);
 	assert_int_equal(make(f->ipam, IPAM_LEASE, node, "10.0.0.10", NULL), -EADDRINUSE);
+}
+
+/* Nodes with the blocks they have, and leases in them. */
+static void test_import_nodes(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t cluster = make_cluster(f->ipam, "10.0.0.0/16 24\nfd00::/48 64\n"), there;
+	const u128 four = 0x0a000000, six = (u128)0xfd00 << 112;
+	const struct cidr one[] = { { four + 0x500, CIDR_V4, 24 }, { six + ((u128)5 << 64), CIDR_V6, 64 } };
+	const struct cidr wrong[] = { { four + 0x700, CIDR_V4, 24 }, { four + 0x800, CIDR_V4, 25 } };
+	const struct cidr taken[] = { { four, CIDR_V4, 24 } };
+	struct ipam_import list[] = {
+		{ .node = "a", .cidr = one, .cidrs = 2 },
+		{ .node = "a", .name = "x", .has = { true, true }, .addr = { four + 0x509, six + ((u128)5 << 64) + 9 } },
+		{ .node = "a", .cidr = one, .cidrs = 2 }, /* as it is */
+		{ .node = "b", .cidr = wrong, .cidrs = 2 },
+		{ .node = "c", .cidr = taken, .cidrs = 1 },
+		{ .node = "there", .cidr = one, .cidrs = 2 },
+		{ .node = "d" },
+		{ .node = "b", .name = "y", .has = { true, false }, .addr = { four + 0x709, 0 } },
+	};
+	struct ipam_object object;
+
+	assert_int_equal(make(f->ipam, IPAM_NODE, cluster, "there", &there), 0);
+	assert_int_equal(import(f->ipam, cluster, list, 8), -EADDRNOTAVAIL);
+	assert_true(list[3].error == -EADDRNOTAVAIL && list[3].refused == 1);
+	assert_true(list[4].error == -EADDRINUSE && list[4].refused == 0);
+	assert_int_equal(list[5].error, -EEXIST);
+	assert_int_equal(list[6].error, -EINVAL);
+	assert_int_equal(list[7].error, -ENOENT);
+	assert_int_equal(ipam_lookup(f->ipam, IPAM_NODE, cluster, "a", &object), -ENOENT);
+	/* All that was taken for it is free again. */
+	assert_int_equal(import(f->ipam, cluster, list, 3), 0);
+	assert_int_equal(import(f->ipam, cluster, list, 1), 0);
+	reopen(f);
+	assert_int_equal(ipam_lookup(f->ipam, IPAM_NODE, cluster, "a", &object), 0);
+	assert_int_equal(object.attr.mode, 0755);
+	assert_int_equal(ipam_lookup(f->ipam, IPAM_LEASE, object.id, "x", &object), 0);
+	assert_text(f->ipam, object.id, "10.0.5.9/24\nfd00:0:0:5::9/64\n");
 }
 
 static int network(struct ipam *ipam, uint64_t node, const char *name, bool remove)
@@ -239,6 +278,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_ephemeral, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_boot, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_import, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_import_nodes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_networks, set_up, tear_down),
 	};
 
