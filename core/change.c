@@ -15,6 +15,7 @@ struct change *change_new(const struct change_type *type, ipam_done *done, void 
 	c->type = type;
 	c->done = done;
 	c->arg = arg;
+	c->begun = meter_now();
 	return c;
 }
 
@@ -68,6 +69,7 @@ struct change *change_text(struct change *c, const char *text, size_t size)
 void change_finish(struct ipam *ipam, struct change *c, int error)
 {
 	atomic_fetch_add(error == 0 ? &ipam->changes : &ipam->failed_changes, 1);
+	meter_change(ipam, c, error);
 	if (c->done != NULL)
 		c->done(c->arg, error, error == 0 && c->has_object ? &c->object : NULL);
 	change_free(c);
@@ -88,6 +90,7 @@ void change_submit(struct ipam *ipam, struct change *c)
 	c->now = engine_now();
 	rc = c->type->reserve(ipam, c);
 	if (rc == 0) {
+		c->queued = true;
 		if (lazy)
 			c->done = NULL; /* it may be gone once it is queued */
 		commit_queue(ipam, c);

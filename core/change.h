@@ -56,6 +56,8 @@ struct change {
 	struct ipam_owner owner;
 	struct ipam_by by;
 	const char *reason;       /* why, where the daemon itself asks */
+	int64_t begun;            /* monotonic */
+	bool queued;              /* it has been reserved: what fails now is the storing */
 	struct ipam_attr attr;
 	struct store_rest rest;
 

@@ -184,14 +184,20 @@ static void run_batch(struct ipam *ipam, struct change *batch)
 {
 	struct behind_row *rows;
 	struct change *c, *next, *deferred;
-	size_t n;
+	size_t n, changes = 0;
+	int64_t begun;
 	int rc;
 
 	pthread_rwlock_wrlock(&ipam->lock);
 	rc = behind_take(ipam, &rows, &n);
 	pthread_rwlock_unlock(&ipam->lock);
-	if (rc == 0 && (n > 0 || ipam->unsynced || !only_syncs(batch)))
+	for (c = batch; c != NULL; c = c->next)
+		changes += c->type->apply != NULL;
+	begun = meter_now();
+	if (rc == 0 && (n > 0 || ipam->unsynced || changes > 0)) {
 		rc = transact(ipam, batch, rows, n);
+		meter_commit(ipam, changes + n, begun, rc);
+	}
 
 	pthread_rwlock_wrlock(&ipam->lock);
 	if (rc < 0)

@@ -10,6 +10,7 @@
 #define IPAM_ENGINE_H
 
 #include "history.h"
+#include "meter.h"
 #include "store.h"
 
 #include <pthread.h>
@@ -43,6 +44,7 @@ struct ipam {
 	struct rests rests;
 	struct behind behind;
 	struct history history;
+	struct meters meters;
 	struct change *deferred, **deferred_tail; /* wait for what is in flight */
 	uint64_t round;           /* how often the deferred ones were tried again, from 1 */
 	_Atomic uint64_t next_id;

@@ -166,6 +166,7 @@ static int store(struct ipam *ipam, const struct change *c, const struct history
 	rc = store_add_history(ipam->store, ipam->history.next_id, c->now, &event, keys);
 	if (rc == 0) {
 		ipam->history.next_id++;
+		atomic_fetch_add(&ipam->history.rows, 1);
 		if (atomic_load(&ipam->history.listening))
 			rc = remember(ipam, &event);
 	}

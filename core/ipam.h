@@ -249,7 +249,7 @@ int ipam_wait(struct ipam_wait *wait, struct ipam_object *object);
 /* ---- reports: one consistent picture ------------------------------------------------------------------------ */
 
 /* Between begin and end nothing changes; the functions below may only be called there, by the thread that began, and
- * no others (ipam_stats takes the lock itself: not there). What the views point at is valid until the end. Keep it short: changes wait. */
+ * no others (ipam_stats takes the lock itself: ipam_view_stats is for there). What the views point at is valid until the end. Keep it short: changes wait. */
 void ipam_read_begin(struct ipam *ipam);
 void ipam_read_end(struct ipam *ipam);
 
@@ -327,12 +327,18 @@ struct ipam_stats {
 	u128 addresses;            /* that can be leased in the delegated blocks, both families */
 	u128 addresses_used, addresses_resting;
 	u128 leases_free;          /* further leases that fit, without growing: the scarcest family decides */
+	struct ipam_family {
+		u128 blocks, blocks_used;  /* as above, of one family */
+		u128 addresses, used, resting;
+	} family[CIDR_FAMILIES];
 	struct ipam_usage {
 		u128 total, used, free;
 	} usage;                   /* for statfs: of a node its addresses, of a cluster its blocks (the family with the
 				    * fewest free ones), of the root all leases */
 };
 int ipam_stats(struct ipam *ipam, enum ipam_kind kind, uint64_t id, struct ipam_stats *out);
+/* The same between ipam_read_begin and ipam_read_end. */
+int ipam_view_stats(struct ipam *ipam, enum ipam_kind kind, uint64_t id, struct ipam_stats *out);
 
 /* ---- settings: the table --------------------------------------------------------------------------------------- */
 
@@ -402,6 +408,30 @@ struct ipam_engine {
 	uint64_t queue;           /* changes that wait now */
 };
 void ipam_engine(struct ipam *ipam, struct ipam_engine *out);
+
+/* What it did since the database was opened. */
+enum { IPAM_BUCKETS = 12 };
+struct ipam_histogram {
+	const uint64_t *bounds;             /* of the buckets: up to and with; ascending */
+	uint64_t count[IPAM_BUCKETS + 1];   /* in each; the last: above all bounds */
+	uint64_t sum;
+};
+enum ipam_release { IPAM_RELEASE_REQUEST, IPAM_RELEASE_EXPIRED, IPAM_RELEASE_CLOSED, IPAM_RELEASE_REBOOT, IPAM_RELEASES };
+enum ipam_failure {
+	IPAM_FAILURE_NO_ADDRESS, IPAM_FAILURE_QUOTA, IPAM_FAILURE_IN_USE, IPAM_FAILURE_NOT_AVAILABLE, IPAM_FAILURE_EXISTS,
+	IPAM_FAILURE_INVALID, IPAM_FAILURE_DISK_FULL, IPAM_FAILURE_IO, IPAM_FAILURE_OTHER, IPAM_FAILURES
+};
+extern const char *const ipam_release_name[IPAM_RELEASES], *const ipam_failure_name[IPAM_FAILURES];
+struct ipam_meters {
+	uint64_t allocations, commit_failures;
+	uint64_t releases[IPAM_RELEASES];   /* of leases, by why */
+	uint64_t failures[IPAM_FAILURES];   /* of allocations, by why */
+	struct ipam_histogram allocation;   /* nanoseconds from the request to the answer */
+	struct ipam_histogram commit;       /* nanoseconds of a transaction */
+	struct ipam_histogram batch;        /* changes in one */
+	uint64_t history_rows, history_expired; /* events stored; removed by retention */
+};
+void ipam_meters(struct ipam *ipam, struct ipam_meters *out);
 
 /* Validate a name as ipam_make does: 0, -EINVAL, -ENAMETOOLONG. */
 int ipam_check_name(enum ipam_kind kind, const char *name);

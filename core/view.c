@@ -558,6 +558,13 @@ static u128 add(u128 a, u128 b)
 	return a > U128_MAX - b ? U128_MAX : a + b;
 }
 
+static void count_block(const struct block *b, struct ipam_family *out)
+{
+	out->addresses = add(out->addresses, pool_capacity(&b->pool));
+	out->used = add(out->used, b->pool.used - b->resting);
+	out->resting = add(out->resting, b->resting);
+}
+
 /* Of one node: its numbers are added to *out; *scarce is the family that decides. */
 static void count_node(const struct node *n, struct ipam_stats *out, struct ipam_usage *scarce)
 {
@@ -571,6 +578,7 @@ static void count_node(const struct node *n, struct ipam_stats *out, struct ipam
 		struct ipam_usage *u = &family[b->pool.prefix.family];
 
 		has[b->pool.prefix.family] = true;
+		count_block(b, &out->family[b->pool.prefix.family]);
 		out->blocks_used++;
 		out->addresses = add(out->addresses, pool_capacity(&b->pool));
 		out->addresses_used = add(out->addresses_used, b->pool.used - b->resting);
@@ -598,6 +606,8 @@ static void count_cluster(const struct cluster *c, struct ipam_stats *out)
 		struct ipam_usage *u = &family[p->prefix.family];
 
 		has[p->prefix.family] = true;
+		out->family[p->prefix.family].blocks = add(out->family[p->prefix.family].blocks, pool_capacity(p));
+		out->family[p->prefix.family].blocks_used = add(out->family[p->prefix.family].blocks_used, p->used);
 		out->blocks = add(out->blocks, pool_capacity(p));
 		u->total = add(u->total, pool_capacity(p));
 		u->used = add(u->used, p->used);
@@ -638,13 +648,18 @@ static int count(struct ipam *ipam, enum ipam_kind kind, uint64_t id, struct ipa
 	return 0;
 }
 
+int ipam_view_stats(struct ipam *ipam, enum ipam_kind kind, uint64_t id, struct ipam_stats *out)
+{
+	*out = (struct ipam_stats){ 0 };
+	return count(ipam, kind, id, out);
+}
+
 int ipam_stats(struct ipam *ipam, enum ipam_kind kind, uint64_t id, struct ipam_stats *out)
 {
 	int rc;
 
-	*out = (struct ipam_stats){ 0 };
 	pthread_rwlock_rdlock(&ipam->lock);
-	rc = count(ipam, kind, id, out);
+	rc = ipam_view_stats(ipam, kind, id, out);
 	pthread_rwlock_unlock(&ipam->lock);
 	return rc;
 }

@@ -38,14 +38,16 @@ const struct control control_table[] = {
 	{ IPAM_ROOT, "history", .open = history_open },
 	{ IPAM_CLUSTER, "history", .open = history_open },
 	{ IPAM_NODE, "history", .open = history_open },
+	{ IPAM_ROOT, "metrics", .directory = CONTROL_METRICS },
+	{ IPAM_ROOT, "ipamfs.prom", .in = CONTROL_METRICS, .show = show_metrics },
 };
 
 const unsigned control_rows = sizeof control_table / sizeof *control_table;
 
-int control_find(enum ipam_kind level, const char *name)
+int control_find(enum ipam_kind level, enum control_directory in, const char *name)
 {
 	for (unsigned i = 0; i < control_rows; i++)
-		if (control_table[i].level == level && strcmp(control_table[i].name, name) == 0)
+		if (control_table[i].level == level && control_table[i].in == in && strcmp(control_table[i].name, name) == 0)
 			return (int)i;
 	return -1;
 }

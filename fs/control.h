@@ -9,11 +9,13 @@ enum control_directory {
 	CONTROL_BY_IP,      /* links to the leases */
 	CONTROL_EPHEMERAL,  /* leases that last while they are open */
 	CONTROL_HOST_LOCAL, /* host-local's dataDir */
+	CONTROL_METRICS,    /* what Prometheus' node_exporter reads */
 };
 
 struct control {
 	enum ipam_kind level;  /* in whose .ipam it stands */
 	const char *name;
+	enum control_directory in; /* one that is a directory of that kind; CONTROL_FILE: in .ipam itself */
 	enum control_directory directory;
 	bool writable;
 	enum ipam_text text;   /* what writing it means */
@@ -29,7 +31,7 @@ extern const unsigned control_rows;
 /* What a node id of a control file or directory is: CONTROL_FILE for anything else. */
 enum control_directory control_directory(struct node_ref ref);
 /* The row, or -1. */
-int control_find(enum ipam_kind level, const char *name);
+int control_find(enum ipam_kind level, enum control_directory in, const char *name);
 
 file_store release_store;
 int events_open(struct fs *fs, struct node_ref ref, struct fuse_file_info *fi);
@@ -46,6 +48,7 @@ int show_gateway(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer 
 int show_blocks(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out);
 int show_leases(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out);
 int show_json(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out);
+int show_metrics(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out);
 int show_map(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out);
 
 #endif

@@ -65,13 +65,13 @@ static int add_links(void *arg, const struct ipam_lease_view *v)
 	return rc;
 }
 
-static int add_controls(struct listing *l, struct node_ref ref)
+static int add_controls(struct listing *l, enum ipam_kind level, uint64_t id, enum control_directory in)
 {
 	int rc = 0;
 
 	for (unsigned i = 0; rc == 0 && i < control_rows; i++)
-		if (control_table[i].level == (enum ipam_kind)ref.which)
-			rc = listing_add(l, control_table[i].name, node_ino(NODE_FILE, i, ref.id),
+		if (control_table[i].level == level && control_table[i].in == in)
+			rc = listing_add(l, control_table[i].name, node_ino(NODE_FILE, i, id),
 				 control_table[i].directory != CONTROL_FILE ? S_IFDIR : S_IFREG);
 	return rc;
 }
@@ -93,6 +93,8 @@ static int list_control_directory(struct fs *fs, struct node_ref ref, struct lis
 		return ipam_each_lease(fs->ipam, IPAM_NODE, ref.id, add_ephemeral, l);
 	case CONTROL_HOST_LOCAL:
 		return host_local_list(fs, ref, l);
+	case CONTROL_METRICS:
+		return add_controls(l, control_table[ref.which].level, ref.id, CONTROL_METRICS);
 	default:
 		return -ENOTDIR;
 	}
@@ -122,7 +124,7 @@ static int fill_listing(struct fs *fs, fuse_ino_t ino, struct listing *l)
 	case NODE_NODE:
 		return ipam_each_lease(fs->ipam, IPAM_NODE, ref.id, add_lease, l);
 	case NODE_CONTROL:
-		return add_controls(l, ref);
+		return add_controls(l, (enum ipam_kind)ref.which, ref.id, CONTROL_FILE);
 	case NODE_FILE:
 	case NODE_NETWORK:
 		return list_control_directory(fs, ref, l);

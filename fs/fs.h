@@ -36,6 +36,7 @@ struct fs {
 	struct holders *holders;
 	struct stream *stream;
 	struct past *past;
+	int64_t mounted;     /* when: nanoseconds since the epoch */
 	atomic_uint writing; /* leases that are being written */
 	_Atomic uint64_t requests[FS_OPERATION_COUNT];
 };

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <syslog.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { THREADS = 8 };
@@ -131,6 +132,7 @@ static int start(struct fs *fs, struct ipam_error *error)
 		refuse(error, rc, "starting a thread");
 	if (rc == 0)
 		rc = ipam_open(fs->options.source, &options, &fs->ipam, error);
+	fs->mounted = (int64_t)time(NULL) * 1000000000;
 	if (rc == 0)
 		rc = mount_session(fs, error);
 	return rc;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { TYPE_SHIFT = 56, WHICH_SHIFT = 48 };
@@ -127,6 +128,14 @@ void node_stat_object(const struct fs *fs, const struct ipam_object *object, str
 		st->st_nlink = object->kind == IPAM_NODE ? 2 : 2 + object->children;
 }
 
+static int64_t now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
 /* Files of .ipam belong to whom the directory belongs. */
 static int stat_control(struct fs *fs, fuse_ino_t ino, struct node_ref ref, struct stat *st)
 {
@@ -137,7 +146,7 @@ static int stat_control(struct fs *fs, fuse_ino_t ino, struct node_ref ref, stru
 
 	if (rc < 0)
 		return rc;
-	if (ref.type == NODE_CONTROL || control_directory(ref) == CONTROL_BY_IP) {
+	if (ref.type == NODE_CONTROL || control_directory(ref) == CONTROL_BY_IP || control_directory(ref) == CONTROL_METRICS) {
 		type = S_IFDIR;
 		object.attr.mode = 0555;
 	} else if (control_directory(ref) != CONTROL_FILE) {
@@ -146,6 +155,8 @@ static int stat_control(struct fs *fs, fuse_ino_t ino, struct node_ref ref, stru
 		object.attr.mode = 0600;
 	} else {
 		object.attr.mode = control_table[ref.which].writable ? 0644 : 0444;
+		if (!control_table[ref.which].writable)
+			object.attr.mtime = object.attr.ctime = now(); /* made when it is opened */
 	}
 	fill(fs, ino, type, &object.attr, st);
 	if (type == S_IFDIR)
@@ -278,8 +289,10 @@ static int lookup_control(struct fs *fs, struct node_ref parent, const char *nam
 	enum ipam_kind kind;
 	int row;
 
-	if (parent.type == NODE_CONTROL) {
-		row = control_find((enum ipam_kind)parent.which, name);
+	if (parent.type == NODE_CONTROL || control_directory(parent) == CONTROL_METRICS) {
+		row = parent.type == NODE_CONTROL ?
+			      control_find((enum ipam_kind)parent.which, CONTROL_FILE, name) :
+			      control_find(control_table[parent.which].level, control_table[parent.which].directory, name);
 		if (row < 0)
 			return -ENOENT;
 		*out = node_ino(NODE_FILE, (unsigned)row, parent.id);

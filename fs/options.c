@@ -25,6 +25,7 @@ const char options_usage[] =
 	"  sync=normal     an answer means: survives any crash of the daemon\n"
 	"  show_control    list the .ipam directories\n"
 	"  history=DAYS    how long the past is kept (30; 0: for ever)\n"
+	"  metrics=nodes   metrics of each node, not of clusters alone\n"
 	"  keep_after_boot  keep leases whose network namespaces ended with an earlier boot\n"
 	"  allow_other     users other than the one who mounts may use it\n"
 	"  ro              read only\n"
@@ -103,6 +104,10 @@ static int parse_option(struct options *o, const char *word, struct ipam_error *
 		o->sync = IPAM_SYNC_NORMAL;
 	else if (strncmp(word, "history=", 8) == 0 && parse_number(value + 1, 10, HISTORY_DAYS_MAX, &o->history_days) == 0)
 		;
+	else if (strcmp(word, "metrics=nodes") == 0)
+		o->metrics_nodes = true;
+	else if (strcmp(word, "metrics=clusters") == 0)
+		o->metrics_nodes = false;
 	else if (strncmp(word, "uid=", 4) == 0 && parse_number(value + 1, 10, UINT32_MAX - 1, &o->uid) == 0)
 		o->has_uid = true;
 	else if (strncmp(word, "gid=", 4) == 0 && parse_number(value + 1, 10, UINT32_MAX - 1, &o->gid) == 0)

@@ -12,6 +12,7 @@ struct options {
 	bool foreground, debug, help, version;
 	bool keep_after_boot;
 	uint32_t history_days; /* 0: for ever */
+	bool metrics_nodes;    /* metrics of each node too */
 	bool show_control, allow_other, read_only;
 	enum ipam_sync sync;
 	bool has_uid, has_gid, has_umask; /* what getattr shows instead */
