@@ -291,7 +291,7 @@ static void trim_settle(struct ipam *ipam, struct change *c)
 {
 	if (c->error == 0)
 		atomic_fetch_add(&ipam->history.expired, c->size);
-	if (c->error == 0 && c->size == TRIM_ROWS) {
+	if (c->error == 0 && c->size > 0) { /* there may be more */
 		atomic_store(&ipam->history.next_trim, c->now + TRIM_PAUSE);
 		timer_at(ipam, c->now + TRIM_PAUSE);
 	}
