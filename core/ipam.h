@@ -315,6 +315,8 @@ int ipam_each_lease(struct ipam *ipam, enum ipam_kind kind, uint64_t id,
 		    int (*fn)(void *arg, const struct ipam_lease_view *), void *arg);
 /* Value of an attribute (name without "user."), or NULL; *size is its length, no NUL at its end. */
 const char *ipam_view_xattr(const struct ipam_lease_view *lease, const char *name, size_t *size);
+/* All of them: `at` is NULL for the first, then what the call before gave; NULL: no more. The value has no NUL at its end. */
+const void *ipam_next_xattr(const struct ipam_lease_view *lease, const void *at, struct ipam_attribute *out);
 
 enum ipam_slot { IPAM_SLOT_FREE, IPAM_SLOT_LEASED, IPAM_SLOT_RESTING, IPAM_SLOT_GATEWAY, IPAM_SLOT_RESERVED };
 /* What an address of a block is; SLOT_RESERVED also for network, broadcast and anycast addresses. */

@@ -527,6 +527,15 @@ int ipam_each_lease(struct ipam *ipam, enum ipam_kind kind, uint64_t id,
 	return rc;
 }
 
+const void *ipam_next_xattr(const struct ipam_lease_view *lease, const void *at, struct ipam_attribute *out)
+{
+	const struct xattr *x = at == NULL ? ((const struct lease *)lease->lease)->xattr : ((const struct xattr *)at)->next;
+
+	if (x != NULL)
+		*out = (struct ipam_attribute){ x->data, xattr_value(x), x->value_size };
+	return x;
+}
+
 const char *ipam_view_xattr(const struct ipam_lease_view *lease, const char *name, size_t *size)
 {
 	const struct xattr *x = lease_xattr(lease->lease, name);

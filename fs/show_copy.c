@@ -13,8 +13,6 @@ struct chunk {
 	_Alignas(ALIGN) char data[CHUNK];
 };
 
-const char *const copy_attribute_name[COPY_ATTRIBUTES] = { "container-id", "ifname", "netns", "pod", "network" };
-
 static void *take(struct copies *c, size_t size)
 {
 	struct chunk *chunk = c->chunk;
@@ -49,6 +47,27 @@ static const char *take_common(struct copies *c, const char *s, const char *last
 	return last != NULL && strcmp(s, last) == 0 ? last : take_text(c, s, strlen(s));
 }
 
+static int copy_attributes(struct copies *c, const struct ipam_lease_view *v, struct lease_copy *l)
+{
+	struct ipam_attribute a;
+	const void *at = NULL;
+	size_t n = 0;
+
+	while ((at = ipam_next_xattr(v, at, &a)) != NULL)
+		n++;
+	l->attribute = n == 0 ? NULL : take(c, n * sizeof *l->attribute);
+	if (n > 0 && l->attribute == NULL)
+		return -ENOMEM;
+	while ((at = ipam_next_xattr(v, at, &a)) != NULL) {
+		struct ipam_attribute *to = &l->attribute[l->attributes++];
+
+		*to = (struct ipam_attribute){ take_text(c, a.name, strlen(a.name)), take_text(c, a.value, a.size), a.size };
+		if (to->name == NULL || to->value == NULL)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 static int copy(void *arg, const struct ipam_lease_view *v)
 {
 	struct copies *c = arg;
@@ -66,17 +85,8 @@ static int copy(void *arg, const struct ipam_lease_view *v)
 	l->view.boot_id = take_common(c, v->boot_id, last != NULL ? last->view.boot_id : NULL);
 	if (l->view.name == NULL || l->view.node_name == NULL || l->view.cluster_name == NULL || l->view.boot_id == NULL)
 		return -ENOMEM;
-	for (unsigned i = 0; i < COPY_ATTRIBUTES; i++) {
-		size_t size;
-		const char *value = ipam_view_xattr(v, copy_attribute_name[i], &size);
-
-		if (value == NULL)
-			continue;
-		l->attribute[i].size = size;
-		l->attribute[i].value = take_text(c, value, size);
-		if (l->attribute[i].value == NULL)
-			return -ENOMEM;
-	}
+	if (copy_attributes(c, v, l) < 0)
+		return -ENOMEM;
 	*c->tail = l;
 	c->tail = &l->next;
 	return 0;
@@ -101,4 +111,12 @@ void copies_free(struct copies *c)
 		free(c->chunk);
 		c->chunk = next;
 	}
+}
+
+const struct ipam_attribute *copy_attribute(const struct lease_copy *l, const char *name)
+{
+	for (size_t i = 0; i < l->attributes; i++)
+		if (strcmp(l->attribute[i].name, name) == 0)
+			return &l->attribute[i];
+	return NULL;
 }

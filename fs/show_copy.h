@@ -5,16 +5,11 @@
 
 #include "fs.h"
 
-enum copy_attribute { COPY_CONTAINER, COPY_IFNAME, COPY_NETNS, COPY_POD, COPY_NETWORK, COPY_ATTRIBUTES };
-extern const char *const copy_attribute_name[COPY_ATTRIBUTES];
-
 struct lease_copy {
 	struct lease_copy *next;
 	struct ipam_lease_view view; /* its names are copies, its lease is NULL */
-	struct {
-		const char *value; /* NULL: none */
-		size_t size;
-	} attribute[COPY_ATTRIBUTES];
+	struct ipam_attribute *attribute;
+	size_t attributes;
 };
 
 struct copies {
@@ -25,5 +20,7 @@ struct copies {
 /* -ENOENT, -ENOMEM. The copies are to be freed in any case. */
 int copies_make(struct fs *fs, enum ipam_kind kind, uint64_t id, struct copies *out);
 void copies_free(struct copies *c);
+/* The attribute of that name, or NULL. */
+const struct ipam_attribute *copy_attribute(const struct lease_copy *l, const char *name);
 
 #endif

@@ -34,10 +34,14 @@ static int lease_object(struct json_list *list, const struct lease_copy *l)
 			cidr_print(&(struct cidr){ v->addr[f], (uint8_t)f, v->len[f] }, text);
 			json_array_append_new(addresses, json_string(text));
 		}
-	for (unsigned i = 0; i < COPY_ATTRIBUTES; i++)
-		if (l->attribute[i].value != NULL)
-			json_object_set_new(attributes, copy_attribute_name[i],
-					    json_text(l->attribute[i].value, l->attribute[i].size));
+	for (size_t i = 0; i < l->attributes; i++) {
+		const struct ipam_attribute *a = &l->attribute[i];
+		json_t *key = json_text(a->name, strlen(a->name));
+
+		if (key != NULL)
+			json_object_set_new(attributes, json_string_value(key), json_text(a->value, a->size));
+		json_decref(key);
+	}
 	o = json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:s,s:o}", "cluster",
 		      json_text(v->cluster_name, strlen(v->cluster_name)), "node", json_text(v->node_name, strlen(v->node_name)),
 		      "name", json_text(v->name, strlen(v->name)), "addresses", addresses, "created", time_of(v->attr.btime),

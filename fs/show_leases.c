@@ -63,9 +63,11 @@ static const char *word(const char *s, size_t n, char *out, size_t room)
 }
 
 /* "-" where there is none. */
-static const char *attribute(const struct lease_copy *l, enum copy_attribute which, char *out, size_t room)
+static const char *attribute(const struct lease_copy *l, const char *name, char *out, size_t room)
 {
-	return l->attribute[which].size == 0 ? "-" : word(l->attribute[which].value, l->attribute[which].size, out, room);
+	const struct ipam_attribute *a = copy_attribute(l, name);
+
+	return a == NULL || a->size == 0 ? "-" : word(a->value, a->size, out, room);
 }
 
 static int lease_row(struct table *t, const struct lease_copy *l)
@@ -84,11 +86,11 @@ static int lease_row(struct table *t, const struct lease_copy *l)
 					     word(v->node_name, strlen(v->node_name), node, sizeof node),
 					     word(v->name, strlen(v->name), name, sizeof name),
 					     created.data != NULL ? created.data : "-",
-					     attribute(l, COPY_POD, pod, sizeof pod),
-					     attribute(l, COPY_CONTAINER, container, sizeof container),
-					     attribute(l, COPY_IFNAME, ifname, sizeof ifname),
-					     attribute(l, COPY_NETWORK, network, sizeof network),
-					     attribute(l, COPY_NETNS, netns, sizeof netns), v->boot_id });
+					     attribute(l, "pod", pod, sizeof pod),
+					     attribute(l, "container-id", container, sizeof container),
+					     attribute(l, "ifname", ifname, sizeof ifname),
+					     attribute(l, "network", network, sizeof network),
+					     attribute(l, "netns", netns, sizeof netns), v->boot_id });
 	free(created.data);
 	return t->out->failed ? -ENOMEM : 0;
 }
