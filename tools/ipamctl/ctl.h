@@ -17,7 +17,8 @@ struct command {
 	const char *usage;                 /* whole, from "usage:" on */
 };
 
-extern const struct command command_init, command_check, command_import, command_export, command_gc, command_history;
+extern const struct command command_init, command_check, command_import, command_export, command_gc, command_history,
+	command_du, command_find, command_backup;
 
 /* "ipamctl: ..." on stderr; returns the status given. */
 int ctl_fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -57,7 +58,9 @@ struct names {
 	char **name;
 	size_t n, room;
 };
-/* The names of the node's leases; to be freed in any case. */
+/* The names in t->path: of its directories, or of what else there is; to be freed in any case. */
+int target_names(const struct target *t, bool directories, struct names *out);
+/* Of the node's leases. */
 int target_leases(const struct target *t, struct names *out);
 void names_free(struct names *n);
 
@@ -85,6 +88,7 @@ struct progress {
 };
 void progress_begin(struct progress *p, const char *what, uint64_t total, bool wanted);
 void progress_step(struct progress *p);
+void progress_to(struct progress *p, uint64_t done);
 void progress_end(struct progress *p);
 
 #endif

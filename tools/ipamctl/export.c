@@ -1,5 +1,5 @@
-/* export — give a node's leases back in the form of another address manager. */
-#include "ctl.h"
+/* export — give a tree, or a node's leases, in a form that something else understands. */
+#include "export.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,10 +14,15 @@
 #include <unistd.h>
 
 static const char usage[] =
-	"usage: ipamctl export --host-local DIR [--mount DIR] [--cluster NAME] [--node NAME]\n"
+	"usage: ipamctl export --json|--shell [--mount DIR] [--cluster NAME] [--node NAME] [--quiet]\n"
+	"       ipamctl export --host-local DIR [--mount DIR] [--cluster NAME] [--node NAME]\n"
 	"           [--network NAME] [--quiet]\n"
 	"\n"
-	"Writes a node's leases (of the host's name unless said) as the CNI plugin host-local\n"
+	"  --json         all clusters, nodes and leases, or what --cluster and --node say, as one\n"
+	"                 document on stdout\n"
+	"  --shell        the same as a script that makes them again on an empty mount\n"
+	"\n"
+	"--host-local writes a node's leases (of the host's name unless said) as that CNI plugin\n"
 	"keeps them: a file an address, with the container's id and the interface's name.\n"
 	"DIR (/var/lib/cni/networks/NAME) must not be there, or be empty; it appears whole,\n"
 	"or not at all. A lease without a container's id gets its own name for one.\n"
@@ -27,7 +32,7 @@ static const char usage[] =
 struct export {
 	struct target target;
 	const char *to, *network;
-	bool quiet;
+	bool quiet, json, shell;
 	char *temporary;
 	int dir;
 	size_t leases, addresses;
@@ -182,11 +187,13 @@ static void drop_temporary(const struct export *x)
 
 static int parse(struct export *x, int argc, char **argv)
 {
-	enum { TO = 256, NETWORK };
+	enum { TO = 256, NETWORK, AS_JSON, AS_SHELL };
 	static const struct option longs[] = {
 		TARGET_OPTIONS,
 		{ "host-local", required_argument, NULL, TO },
 		{ "network", required_argument, NULL, NETWORK },
+		{ "json", no_argument, NULL, AS_JSON },
+		{ "shell", no_argument, NULL, AS_SHELL },
 		{ "quiet", no_argument, NULL, 'q' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -200,6 +207,10 @@ static int parse(struct export *x, int argc, char **argv)
 			x->to = optarg;
 		else if (c == NETWORK)
 			x->network = optarg;
+		else if (c == AS_JSON)
+			x->json = true;
+		else if (c == AS_SHELL)
+			x->shell = true;
 		else if (c == 'q')
 			x->quiet = true;
 		else {
@@ -207,8 +218,8 @@ static int parse(struct export *x, int argc, char **argv)
 			return c == 'h' ? -1 : CTL_USAGE;
 		}
 	}
-	if (optind != argc || x->to == NULL)
-		return ctl_fail(CTL_USAGE, "say where to: --host-local DIR");
+	if (optind != argc || (x->to != NULL) + x->json + x->shell != 1)
+		return ctl_fail(CTL_USAGE, "say how: --json, --shell, or --host-local DIR");
 	return CTL_DONE;
 }
 
@@ -253,15 +264,30 @@ static int export(struct export *x)
 	return status;
 }
 
+static int export_tree(const struct export *x)
+{
+	struct view v = { .mount = x->target.mount, .cluster = x->target.cluster };
+	int status = view_open(&v);
+
+	if (status == CTL_DONE)
+		status = (x->json ? export_json : export_shell)(&v, x->target.node, x->quiet);
+	view_close(&v);
+	return status;
+}
+
 static int run(int argc, char **argv)
 {
 	struct export x = { .dir = -1 };
 	int status = parse(&x, argc, argv);
 
-	if (status == CTL_DONE)
-		status = target_find(&x.target);
-	if (status == CTL_DONE)
-		status = export(&x);
+	if (status == CTL_DONE && x.to == NULL) {
+		status = export_tree(&x);
+	} else {
+		if (status == CTL_DONE)
+			status = target_find(&x.target);
+		if (status == CTL_DONE)
+			status = export(&x);
+	}
 	if (x.dir >= 0)
 		close(x.dir);
 	free(x.temporary);
@@ -270,4 +296,4 @@ static int run(int argc, char **argv)
 	return status < 0 ? CTL_DONE : status;
 }
 
-const struct command command_export = { "export", run, "give leases back as host-local keeps them", usage };
+const struct command command_export = { "export", run, "the tree as JSON or shell commands; leases as host-local's", usage };

@@ -106,7 +106,7 @@ void target_free(struct target *t)
 
 /* ---- leases by their files --------------------------------------------------------------------------------------- */
 
-int target_leases(const struct target *t, struct names *out)
+int target_names(const struct target *t, bool directories, struct names *out)
 {
 	DIR *d = opendir(t->path);
 	const struct dirent *entry;
@@ -116,7 +116,7 @@ int target_leases(const struct target *t, struct names *out)
 	if (d == NULL)
 		return ctl_fail(CTL_REFUSED, "%s: %s", t->path, strerror(errno));
 	while (errno = 0, status == CTL_DONE && (entry = readdir(d)) != NULL) {
-		if (entry->d_name[0] == '.')
+		if (entry->d_name[0] == '.' || (entry->d_type == DT_DIR) != directories)
 			continue;
 		if (out->n == out->room) {
 			size_t room = out->room == 0 ? 256 : out->room * 2;
@@ -139,6 +139,11 @@ int target_leases(const struct target *t, struct names *out)
 		status = ctl_fail(CTL_REFUSED, "%s: %s", t->path, strerror(errno));
 	closedir(d);
 	return status;
+}
+
+int target_leases(const struct target *t, struct names *out)
+{
+	return target_names(t, false, out);
 }
 
 void names_free(struct names *n)

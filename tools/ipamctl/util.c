@@ -185,6 +185,15 @@ void progress_step(struct progress *p)
 	show(p);
 }
 
+void progress_to(struct progress *p, uint64_t done)
+{
+	p->done = done;
+	if (!p->on || now() - p->shown < SHOW_EVERY)
+		return;
+	p->shown = now();
+	show(p);
+}
+
 void progress_end(struct progress *p)
 {
 	if (p->on && p->shown != 0)

@@ -1,0 +1,108 @@
+# ipamctl: find, du, backup, export, as people and scripts use them.
+. "$(dirname "$0")/../lib.sh"
+export IPAMFS_MOUNT=$M
+chmod 755 "$WORK"
+ctl() { "$IPAMCTL" "$@"; }
+
+mount_fs allow_other
+make_cluster prod w1 w2
+mkdir "$M/test" "$M/empty" && put "$M/test/.ipam/cidrs" "10.1.0.0/24 28" && mkdir "$M/test/n 1"
+put "$M/prod/.ipam/reserved" "10.244.0.100-10.244.0.110"
+touch "$M"/prod/w1/{a,b} "$M/prod/w2/a" "$M/test/n 1/"{1..9}
+setfattr -n user.pod -v default/web-0 "$M/prod/w1/a"
+setfattr -n user.container-id -v 0123456789abcdef "$M/prod/w1/a"
+
+# ---- find
+found() { ctl find "$@" --json | jq -r '.[] | [.kind, .cluster, .node, .name // .state // .block // "-"] | join(" ")'; }
+same "an address" "lease prod w1 a" "$(found 10.244.0.2)"
+same "of IPv6, written otherwise" "lease prod w1 a" "$(found fd00:10:244:0:0:0:0:2)"
+same "a gateway" "address prod w1 gateway" "$(found 10.244.0.1)"
+same "a network" "address prod w1 network" "$(found 10.244.0.0)"
+same "a broadcast" "address prod w1 broadcast" "$(found 10.244.0.255)"
+same "a reserved one" "address prod w1 reserved" "$(found 10.244.0.105)"
+same "a free one" "address prod w2 free" "$(found 10.244.1.77)"
+same "a block" "block prod w2 10.244.1.0/24" "$(found 10.244.1.0/24)"
+same "the blocks in a CIDR" 2 "$(found 10.244.0.0/16 | wc -l)"
+same "a lease's name, in two nodes" "lease prod w1 a
+lease prod w2 a" "$(found a)"
+same "a pod" "lease prod w1 a" "$(found default/web-0)"
+same "a pod without its namespace" "lease prod w1 a" "$(found web-0)"
+same "a container by the beginning of its id" "lease prod w1 a" "$(found 012345678)"
+same "a node" "node test n 1 -" "$(found 'n 1')"
+same "a pattern" 3 "$(found 'w*' | wc -l)"
+same "in one cluster" "" "$(found w1 --cluster test)"
+refused "nothing" "is not found" ctl find nothing
+ctl find nothing --json >/dev/null
+same "and 1 tells so" 1 $?
+ok "for people" grep -q 'prod/w1/a  10.244.0.2/24 fd00:10:244::2/64.*pod=default/web-0' <(ctl find a)
+refused "a slip in an option" "did you mean '--cluster'" ctl find a --clustr prod
+refused "a slip in a cluster" "did you mean 'prod'" ctl find a --cluster prd
+refused "a slip in a command" "did you mean 'find'" ctl fnd a
+ctl find >/dev/null 2>&1
+same "nothing to find is wrong usage" 2 $?
+
+# ---- du
+same "the fullest first" "test/n 1 9 13 69.23
+prod/w1 2 242 0.83
+prod/w2 1 253 0.4" "$(ctl du --json | jq -r '.[] | "\(.cluster)/\(.node) \(.used) \(.total) \(.percent * 100 | floor / 100)"')"
+same "blocks" 5 "$(ctl du --by block --json | jq length)"
+same "clusters, whose blocks count" "test 1 16" "$(ctl du --by cluster --json | jq -r '.[0] | "\(.cluster) \(.used) \(.total)"')"
+same "the first" "n 1" "$(ctl du --top 1 --json | jq -r '.[].node')"
+same "no colours in a pipe" 0 "$(ctl du | grep -c $'\033')"
+same "nor wider than 80 there" 0 "$(LC_ALL=C ctl du | awk 'length > 80' | wc -l)"
+same "bars of ASCII where the locale has no more" 0 "$(LC_ALL=C ctl du | grep -cP '[^\x00-\x7f]')"
+same "colours on a terminal" 1 "$(script -qec "$IPAMCTL du --top 1" /dev/null </dev/null | grep -c $'\033\\[')"
+same "but with NO_COLOR" 0 "$(NO_COLOR=1 script -qec "$IPAMCTL du --top 1" /dev/null </dev/null | grep -c $'\033\\[')"
+refused "by what?" "cluster, node or block" ctl du --by pod
+
+# ---- backup
+ok "backup" ctl backup "$WORK/copy.db"
+refused "not over what is there" "is there already" ctl backup "$WORK/copy.db"
+ok "unless forced" ctl backup --force "$WORK/copy.db"
+same "for its owner alone" 600 "$(stat -c %a "$WORK/copy.db")"
+same "nothing else is left" "copy.db" "$(cd "$WORK" && ls copy.db* | xargs)"
+check_clean "the copy" "$WORK/copy.db"
+same "with all that is there" 12 "$(sqlite3 "$WORK/copy.db" 'SELECT count(*) FROM lease')"
+refused "no room for it" "No such file" ctl backup "$WORK/nowhere/copy.db"
+# While it is written to, from the first page to the last.
+(cd "$M/prod/w1" && for i in {1..40}; do seq -f "x$i-%g" 5 | xargs touch && seq -f "x$i-%g" 5 | xargs rm; done) &
+writer=$!
+rounds=0
+while kill -0 "$writer" 2>/dev/null; do
+	ctl backup --force --quiet "$WORK/busy.db" || break
+	"$IPAMCTL" check --quiet "$WORK/busy.db" || break
+	rounds=$((rounds + 1))
+done
+wait "$writer"
+ok "again and again while it changes: each a moment without findings" test "$rounds" -gt 0
+
+# ---- export, and the tree again from it
+odd=$'it'"'"$'s "odd" \\ $(x) \xff'
+touch "$M/prod/w1/$odd" "$M/prod/w1/a b" "$M/prod/w1/10.244.0.50"
+setfattr -n user.blob -v 0sAP8KZW5kCg== "$M/prod/w1/a b"
+put "$M/prod/w1/b" "10.244.0.60"
+touch "$M/prod/w1/10.244.0.61" && mv "$M/prod/w1/10.244.0.61" "$M/prod/w1/moved" && put "$M/prod/w1/moved" 10.244.0.62
+touch "$M/prod/w1/10.244.0.62-not"
+put "$M/prod/.ipam/settings" "max-leases 50
+reuse-delay 9"
+put "$M/prod/w2/.ipam/settings" "gateway none"
+mkdir "$M/prod/w3" && put "$M/prod/w3/.ipam/cidrs" "10.244.77.0/24"
+chown 1001:1002 "$M/prod/w2" && chmod 0700 "$M/prod/w2"
+sync "$M/prod/w1/a b" "$M/prod/w1/a"
+plain() { jq -S 'del(.. | .created?) | .clusters |= sort_by(.name) | .clusters[].nodes |= sort_by(.name) | .clusters[].nodes[].leases |= sort_by(.name)'; }
+ctl export --json --quiet >"$WORK/tree.json"
+ctl export --shell --quiet >"$WORK/tree.sh"
+same "clusters, nodes, leases" "3 4 17" "$(jq -r '[(.clusters | length), ([.clusters[].nodes[]] | length), ([.clusters[].nodes[].leases[]] | length)] | map(tostring) | join(" ")' "$WORK/tree.json")"
+same "with their attributes" "0123456789abcdef default/web-0" "$(jq -r '.clusters[] | select(.name == "prod").nodes[].leases[] | select(.name == "a" and .attributes.pod).attributes | "\(."container-id") \(.pod)"' "$WORK/tree.json")"
+same "a node alone" w2 "$(ctl export --json --cluster prod --node w2 | jq -r '.clusters[].nodes[].name')"
+refused "no such node" "no node 'w9'" ctl export --json --cluster prod --node w9
+umount_fs
+mount_fs "" "$WORK/again.db"
+ok "the script runs" sh "$WORK/tree.sh" "$M"
+ctl export --json --quiet >"$WORK/again.json"
+same "and makes the same tree" "$(plain <"$WORK/tree.json")" "$(plain <"$WORK/again.json")"
+same "to the bytes of names" "$(printf '%s' "$odd" | od -c)" "$(cd "$M/prod/w1" && for f in it*; do printf '%s' "$f"; done | od -c)"
+same "and of values" 0sAP8KZW5kCg== "$(getfattr --only-values -e base64 -n user.blob "$M/prod/w1/a b" 2>/dev/null | base64 | sed 's/^/0s/')"
+refused "on a mount that isn't empty" "File exists" sh "$WORK/tree.sh" "$M"
+umount_fs
+check_clean "the new tree" "$WORK/again.db"

@@ -1,0 +1,221 @@
+/* backup — a consistent copy of the database, while it is in use. */
+#include "check.h"
+
+#include "schema.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <libgen.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char usage[] =
+	"usage: ipamctl backup FILE [--force] [--quiet] [--mount DIR | --database DB]\n"
+	"\n"
+	"Copies the database of a mount, as it is at one moment, to FILE, checks the copy as\n"
+	"'ipamctl check' does, and only then gives it its name. The mount goes on meanwhile; FILE\n"
+	"can be mounted. To restore it: unmount, copy it back (without the old -wal and -shm), mount.\n"
+	"\n"
+	"  --force         FILE may be there already: it is replaced\n"
+	"  --database DB   of this database, mounted or not\n"
+	"  --quiet         no progress, and nothing said where all is well\n"
+	"\n"
+	"Exit status: 0 done, 1 refused or the copy has findings, 2 usage.\n";
+
+enum { PORTION = 1024, BUSY_MS = 10000 }; /* pages at a time, for the progress */
+
+struct backup {
+	const char *mount, *database, *to;
+	bool force, quiet;
+	char source[4096];
+	char *temporary;
+	sqlite3 *from, *copy;
+};
+
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int signal)
+{
+	(void)signal;
+	interrupted = 1;
+}
+
+static int fail(sqlite3 *db, const char *what)
+{
+	return ctl_fail(CTL_REFUSED, "%s: %s", what, db != NULL ? sqlite3_errmsg(db) : "out of memory");
+}
+
+/* One read transaction for all of it: what changes meanwhile is not in the copy, and does not make it begin anew. */
+static int open_both(struct backup *b)
+{
+	int rc;
+
+	if (sqlite3_open_v2(b->source, &b->from, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK)
+		return fail(b->from, b->source);
+	sqlite3_busy_timeout(b->from, BUSY_MS);
+	rc = schema_check(b->from);
+	if (rc < 0)
+		return ctl_fail(CTL_REFUSED, "%s: not an ipamfs database of a version that this program knows", b->source);
+	if (sqlite3_exec(b->from, "BEGIN; SELECT count(*) FROM sequence", NULL, NULL, NULL) != SQLITE_OK)
+		return fail(b->from, b->source);
+	if (sqlite3_open_v2(b->temporary, &b->copy, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK ||
+	    sqlite3_exec(b->copy, "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF", NULL, NULL, NULL) != SQLITE_OK)
+		return fail(b->copy, b->temporary);
+	return CTL_DONE;
+}
+
+static int copy_pages(struct backup *b)
+{
+	sqlite3_backup *backup = sqlite3_backup_init(b->copy, "main", b->from, "main");
+	struct progress progress;
+	int code = SQLITE_OK;
+
+	if (backup == NULL)
+		return fail(b->copy, b->temporary);
+	progress_begin(&progress, "pages", 0, !b->quiet);
+	while (code == SQLITE_OK && !interrupted) {
+		code = sqlite3_backup_step(backup, PORTION);
+		progress.total = (uint64_t)sqlite3_backup_pagecount(backup);
+		progress_to(&progress, progress.total - (uint64_t)sqlite3_backup_remaining(backup));
+	}
+	progress_end(&progress);
+	sqlite3_backup_finish(backup);
+	if (interrupted)
+		return ctl_fail(CTL_REFUSED, "interrupted; nothing is left of it");
+	return code == SQLITE_DONE ? CTL_DONE : ctl_fail(CTL_REFUSED, "%s: %s", b->to, sqlite3_errstr(code));
+}
+
+/* The copy proves itself. It has no log beside it: what is in the file is all there is. */
+static int check_copy(struct backup *b)
+{
+	struct check c = { .db = b->copy, .quiet = b->quiet };
+
+	if (sqlite3_exec(b->copy, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL) != SQLITE_OK)
+		return fail(b->copy, b->to);
+	check_database(&c);
+	return c.findings == 0 ? CTL_DONE : ctl_fail(CTL_REFUSED, "the copy has findings: the database itself does, too; see 'ipamctl check'");
+}
+
+static int sync_file(const char *path, int flags)
+{
+	int fd = open(path, flags | O_CLOEXEC), rc = fd < 0 || fsync(fd) < 0 ? -errno : 0;
+
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+/* link(2) takes a name only where there is none. */
+static int give_name(struct backup *b)
+{
+	char *copy = strdup(b->to);
+	int rc = copy == NULL ? -ENOMEM : sync_file(b->temporary, O_RDONLY);
+
+	if (rc == 0 && b->force)
+		rc = rename(b->temporary, b->to) < 0 ? -errno : 0;
+	else if (rc == 0)
+		rc = link(b->temporary, b->to) < 0 ? -errno : 0;
+	if (rc == 0)
+		rc = sync_file(dirname(copy), O_RDONLY | O_DIRECTORY);
+	free(copy);
+	return rc == 0 ? CTL_DONE : ctl_fail(CTL_REFUSED, "%s: %s%s", b->to, strerror(-rc), rc == -EEXIST ? "; --force replaces it" : "");
+}
+
+static int make_temporary(struct backup *b)
+{
+	int fd;
+
+	if (asprintf(&b->temporary, "%s.XXXXXX", b->to) < 0) {
+		b->temporary = NULL;
+		return ctl_fail(CTL_REFUSED, "out of memory");
+	}
+	fd = mkostemp(b->temporary, O_CLOEXEC); /* for its owner alone, as the database is */
+	if (fd < 0) {
+		int status = ctl_fail(CTL_REFUSED, "%s: %s", b->to, strerror(errno));
+
+		free(b->temporary);
+		b->temporary = NULL;
+		return status;
+	}
+	close(fd);
+	return CTL_DONE;
+}
+
+static int make(struct backup *b)
+{
+	struct stat st;
+	int status;
+
+	if (!b->force && stat(b->to, &st) == 0)
+		return ctl_fail(CTL_REFUSED, "%s: is there already; --force replaces it", b->to);
+	sigaction(SIGINT, &(struct sigaction){ .sa_handler = interrupt }, NULL);
+	sigaction(SIGTERM, &(struct sigaction){ .sa_handler = interrupt }, NULL);
+	status = make_temporary(b);
+	if (status == CTL_DONE)
+		status = open_both(b);
+	if (status == CTL_DONE)
+		status = copy_pages(b);
+	if (status == CTL_DONE)
+		status = check_copy(b);
+	sqlite3_close(b->copy);
+	sqlite3_close(b->from);
+	if (status == CTL_DONE)
+		status = give_name(b);
+	if (b->temporary != NULL)
+		unlink(b->temporary);
+	if (status == CTL_DONE && !b->quiet && stat(b->to, &st) == 0)
+		printf("%s: %lld bytes, checked\n", b->to, (long long)st.st_size);
+	free(b->temporary);
+	return status;
+}
+
+static int parse(struct backup *b, int argc, char **argv)
+{
+	enum { FORCE = 1, QUIET, DATABASE };
+	static const struct option longs[] = {
+		{ "force", no_argument, NULL, FORCE },
+		{ "quiet", no_argument, NULL, QUIET },
+		{ "database", required_argument, NULL, DATABASE },
+		{ "mount", required_argument, NULL, TARGET_MOUNT },
+		{ NULL, 0, NULL, 0 },
+	};
+	int c;
+
+	while ((c = ctl_option(argc, argv, longs)) != -1)
+		if (c == FORCE)
+			b->force = true;
+		else if (c == QUIET)
+			b->quiet = true;
+		else if (c == DATABASE)
+			b->database = optarg;
+		else if (c == TARGET_MOUNT)
+			b->mount = optarg;
+		else
+			return CTL_USAGE;
+	if (argc - optind != 1)
+		return ctl_fail(CTL_USAGE, "say where to: ipamctl backup FILE");
+	b->to = argv[optind];
+	return CTL_DONE;
+}
+
+static int run(int argc, char **argv)
+{
+	struct backup b = { 0 };
+	int status = parse(&b, argc, argv);
+
+	if (status != CTL_DONE)
+		return status;
+	if (b.database != NULL)
+		snprintf(b.source, sizeof b.source, "%s", b.database);
+	else if (!ctl_mount_source(target_mount(b.mount), b.source))
+		return ctl_fail(CTL_REFUSED, "%s: not where an ipamfs is mounted; say where with --mount or IPAMFS_MOUNT",
+				target_mount(b.mount));
+	return make(&b);
+}
+
+const struct command command_backup = { "backup", run, "copy the database while it is in use", usage };
