@@ -1,0 +1,32 @@
+# Completion of ipamctl: what bash offers, and that zsh takes its file.
+. "$(dirname "$0")/../lib.sh"
+export IPAMFS_MOUNT=$M PATH=$BUILD/bin:$PATH
+mount_fs
+make_cluster prod worker-1 worker-2
+mkdir "$M/other" "$M/my cluster"
+. "$ROOT/tools/ipamctl/completion/ipamctl.bash"
+
+# offers WORD...: the last one is what is being completed
+offers() {
+	COMP_WORDS=(ipamctl "$@")
+	COMP_CWORD=$#
+	_ipamctl
+	printf '%s\n' "${COMPREPLY[@]}" | sort | xargs -d '\n'
+}
+same "commands" "$(ipamctl help | sed -n 's/^  \([a-z]*\) .*/\1/p' | sort | sed '$a help' | sort | xargs)" "$(offers '')"
+same "that begin so" "import init" "$(offers i)"
+same "help of them" "find" "$(offers help fi)"
+same "options of a command" "--cluster --json --mount" "$(offers find --)"
+same "of another" "--by" "$(offers du --b)"
+same "clusters" 'my\ cluster other prod' "$(offers du --cluster '')"
+same "that begin so" "prod" "$(offers du --cluster p)"
+same "nodes" "worker-1 worker-2" "$(offers export --cluster prod --node '')"
+same "of a cluster without any" "" "$(offers export --cluster other --node '')"
+same "of another mount" "" "$(offers du --mount "$WORK" --cluster p)"
+same "values" "block cluster node" "$(offers du --by '')"
+touch "$WORK/file"
+same "files" "$WORK/file" "$(offers backup "$WORK/fi")"
+if command -v zsh >/dev/null; then
+	ok "zsh takes its file" zsh -f -n "$ROOT/tools/ipamctl/completion/_ipamctl"
+fi
+umount_fs
