@@ -41,7 +41,8 @@ helpers  := $(patsubst tests/%.c,$(B)/tests/%,$(helper_src))
 # Without these the compiler can't start; `make deps` installs what is missing.
 PACKAGES := gcc make pkg-config libc6-dev libfuse3-dev fuse3 libsqlite3-dev libjansson-dev
 TEST_PACKAGES := clang libclang-rt-14-dev valgrind libcmocka-dev sqlite3 iproute2 iputils-ping attr jq util-linux procps \
-	containernetworking-plugins podman containerd runc busybox-static prometheus prometheus-node-exporter
+	containernetworking-plugins podman containerd runc busybox-static prometheus prometheus-node-exporter \
+	chromium libxml2-utils
 
 .PHONY: all run stop test check-unit bench install uninstall clean help deps deps-test format
 .DEFAULT_GOAL := all

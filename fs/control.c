@@ -40,6 +40,8 @@ const struct control control_table[] = {
 	{ IPAM_NODE, "history", .open = history_open },
 	{ IPAM_ROOT, "metrics", .directory = CONTROL_METRICS },
 	{ IPAM_ROOT, "ipamfs.prom", .in = CONTROL_METRICS, .show = show_metrics },
+	{ IPAM_CLUSTER, "map.svg", .show = show_map_svg },
+	{ IPAM_NODE, "map.svg", .show = show_map_svg },
 };
 
 const unsigned control_rows = sizeof control_table / sizeof *control_table;

@@ -50,5 +50,6 @@ int show_leases(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *
 int show_json(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out);
 int show_metrics(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out);
 int show_map(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out);
+int show_map_svg(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out);
 
 #endif

@@ -1,5 +1,5 @@
-/* show_map — the pictures of how full a cluster or node is: a copy of what they need, taken while nothing changes, and what
- * map.txt and map.svg make of it at leisure after.
+/* show_map — the pictures of how full a cluster or node is: a copy of what they need, taken while nothing changes, and
+ * what map.txt and map.svg make of it at leisure after.
  *
  * A *slot* is a block of a cluster's CIDR, or an address of a node's block. What is in use is kept, sorted; what isn't
  * listed is free. So memory goes with the blocks delegated or addresses leased, never with the size of a prefix.
@@ -20,20 +20,20 @@ struct map_run {
 	int64_t time;           /* since when the node or the lease exists */
 	size_t name, pod;       /* offsets in the map's text; 0: none */
 	uint16_t pod_size;
-	uint32_t uid;           /* of a lease */
+	uint32_t uid; /* of a lease */
 	uint8_t family;
-	uint8_t state;          /* enum map_state */
+	uint8_t state; /* enum map_state */
 };
 
 /* One prefix: a CIDR of the cluster, or a block of the node. */
 struct map_panel {
 	struct cidr cidr;
-	uint8_t mask;           /* length of a slot's prefix */
-	uint8_t shift;          /* bits of a slot */
+	uint8_t mask;  /* length of a slot's prefix */
+	uint8_t shift; /* bits of a slot */
 	bool has_gateway;
 	u128 gateway;
-	u128 blocks;            /* of a cluster: that can be delegated */
-	u128 capacity;          /* addresses that can be leased in what is delegated */
+	u128 blocks;   /* of a cluster: that can be delegated */
+	u128 capacity; /* addresses that can be leased in what is delegated */
 	uint64_t delegated, used, resting;
 	const struct map_run *run; /* what is in use, by address */
 	size_t runs;
@@ -61,9 +61,11 @@ struct map {
 /* A cluster or a node as it is now. -ENOENT, -ENOMEM. To be freed in any case. */
 int map_make(struct fs *fs, enum ipam_kind kind, uint64_t id, struct map *out);
 void map_free(struct map *m);
+/* Part of it: sort and count what was copied. */
+void map_order(struct map *m);
 
-/* A panel as cells of 2^shift addresses, at least a slot's: what isn't free, in order. A cell of several slots is what the
- * busiest is. *out is the caller's to free. -ENOMEM. */
+/* A panel as cells of 2^shift addresses, at least a slot's: what isn't free, in order. A cell of several slots is what
+ * the busiest is. *out is the caller's to free. -ENOMEM. */
 int map_cells(const struct map *m, const struct map_panel *p, unsigned shift, struct map_run **out, size_t *n);
 /* Which cell an address of the panel is in, and the other way. */
 u128 map_cell(const struct map_panel *p, unsigned shift, u128 addr);

@@ -1,4 +1,4 @@
-/* What is in use, copied while nothing changes, and brought into order after. */
+/* What is in use, copied while nothing changes. */
 #include "show_map.h"
 
 #include <errno.h>
@@ -40,7 +40,8 @@ static struct map_run *add_run(struct copying *c, unsigned family, u128 first, u
 		return NULL;
 	m->run = list;
 	list += m->runs++;
-	*list = (struct map_run){ .first = first, .last = last, .count = 1, .family = (uint8_t)family, .state = (uint8_t)state };
+	*list = (struct map_run){
+	    .first = first, .last = last, .count = 1, .family = (uint8_t)family, .state = (uint8_t)state};
 	return list;
 }
 
@@ -53,7 +54,8 @@ static struct map_panel *add_panel(struct copying *c, const struct cidr *cidr, u
 		return NULL;
 	m->panel = list;
 	list += m->panels++;
-	*list = (struct map_panel){ .cidr = *cidr, .mask = (uint8_t)mask, .shift = (uint8_t)(cidr_bits(cidr->family) - mask) };
+	*list = (struct map_panel){
+	    .cidr = *cidr, .mask = (uint8_t)mask, .shift = (uint8_t)(cidr_bits(cidr->family) - mask)};
 	return list;
 }
 
@@ -180,8 +182,8 @@ static int probe(struct copying *c, const struct ipam_block_view *v, u128 first,
 	}
 }
 
-/* Nobody lists the resting addresses. In a large block they are looked for beside the leases, since addresses are given in
- * order; what isn't found is counted all the same. */
+/* Nobody lists the resting addresses. In a large block they are looked for beside the leases, since addresses are given
+ * in order; what isn't found is counted all the same. */
 static int copy_resting(struct copying *c, const struct ipam_block_view *v)
 {
 	u128 base = v->cidr.base, last = cidr_last(&v->cidr), seen = U128_MAX;
@@ -212,8 +214,9 @@ static int copy_special(struct copying *c, const struct ipam_block_view *v, u128
 
 	if (state != IPAM_SLOT_GATEWAY && state != IPAM_SLOT_RESERVED)
 		return 0;
-	return add_run(c, v->cidr.family, addr, addr, state == IPAM_SLOT_GATEWAY ? MAP_GATEWAY : MAP_RESERVED) == NULL ? -ENOMEM
-														      : 0;
+	return add_run(c, v->cidr.family, addr, addr, state == IPAM_SLOT_GATEWAY ? MAP_GATEWAY : MAP_RESERVED) == NULL
+		   ? -ENOMEM
+		   : 0;
 }
 
 static int copy_block(void *arg, const struct ipam_block_view *v)
@@ -265,108 +268,15 @@ static int copy_node(struct copying *c, uint64_t id)
 	return rc;
 }
 
-/* ---- order ------------------------------------------------------------------------------------------------ */
-
-/* The busiest first, of those at one address. */
-static int by_address(const void *a, const void *b)
-{
-	const struct map_run *x = a, *y = b;
-
-	if (x->family != y->family)
-		return x->family < y->family ? -1 : 1;
-	if (x->first != y->first)
-		return x->first < y->first ? -1 : 1;
-	return (x->state < y->state) - (x->state > y->state);
-}
-
-/* Windows may have been probed twice, a first address may be the gateway too. */
-static void sort_runs(struct map *m)
-{
-	size_t n = 0;
-
-	if (m->runs > 1)
-		qsort(m->run, m->runs, sizeof *m->run, by_address);
-	for (size_t i = 0; i < m->runs; i++)
-		if (n == 0 || m->run[n - 1].family != m->run[i].family || m->run[n - 1].first != m->run[i].first)
-			m->run[n++] = m->run[i];
-	m->runs = n;
-}
-
-static int by_range(const void *a, const void *b)
-{
-	const struct cidr_range *x = a, *y = b;
-
-	if (x->family != y->family)
-		return x->family < y->family ? -1 : 1;
-	return x->first < y->first ? -1 : x->first > y->first;
-}
-
-static void merge_reserved(struct map *m)
-{
-	size_t n = 0;
-
-	if (m->reserveds > 1)
-		qsort(m->reserved, m->reserveds, sizeof *m->reserved, by_range);
-	for (size_t i = 0; i < m->reserveds; i++) {
-		struct cidr_range *r = &m->reserved[i], *last = n > 0 ? &m->reserved[n - 1] : NULL;
-
-		if (last != NULL && last->family == r->family && (last->last == U128_MAX || r->first <= last->last + 1)) {
-			if (r->last > last->last)
-				last->last = r->last;
-		} else {
-			m->reserved[n++] = *r;
-		}
-	}
-	m->reserveds = n;
-}
-
-/* The first run at or behind an address. */
-static size_t find_run(const struct map *m, unsigned family, u128 addr)
-{
-	struct map_run key = { .family = (uint8_t)family, .first = addr, .state = MAP_BLOCK };
-	size_t low = 0, high = m->runs;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (by_address(&m->run[middle], &key) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-static void fill_panel(struct map *m, struct map_panel *p)
-{
-	u128 last = cidr_last(&p->cidr);
-	unsigned f = p->cidr.family;
-	size_t i = find_run(m, f, p->cidr.base);
-
-	p->run = m->run + i;
-	for (; i < m->runs && m->run[i].family == f && m->run[i].first <= last; i++) {
-		p->runs++;
-		if (m->kind != IPAM_CLUSTER)
-			continue;
-		p->delegated++;
-		p->capacity = map_add(p->capacity, m->run[i].capacity);
-		p->used += m->run[i].used;
-		p->resting += m->run[i].resting;
-	}
-	m->numbers.blocks = map_add(m->numbers.blocks, m->kind == IPAM_CLUSTER ? p->blocks : 1);
-	m->numbers.blocks_used += p->delegated;
-	m->numbers.addresses[f] = map_add(m->numbers.addresses[f], p->capacity);
-	m->numbers.used[f] += p->used;
-	m->numbers.resting[f] += p->resting;
-}
+/* ---- both -------------------------------------------------------------------------------------------------- */
 
 int map_make(struct fs *fs, enum ipam_kind kind, uint64_t id, struct map *out)
 {
-	struct copying c = { .fs = fs, .map = out };
+	struct copying c = {.fs = fs, .map = out};
 	struct timespec now;
 	int rc;
 
-	*out = (struct map){ .kind = kind };
+	*out = (struct map){.kind = kind};
 	buffer_add(&out->text, "", 1); /* an offset of 0 means none */
 	ipam_read_begin(fs->ipam);
 	rc = kind == IPAM_CLUSTER ? copy_cluster(&c, id) : copy_node(&c, id);
@@ -379,10 +289,7 @@ int map_make(struct fs *fs, enum ipam_kind kind, uint64_t id, struct map *out)
 	out->now = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 	out->name = out->text.data + 1;
 	out->cluster = kind == IPAM_NODE ? out->name + strlen(out->name) + 1 : NULL;
-	sort_runs(out);
-	merge_reserved(out);
-	for (size_t i = 0; i < out->panels; i++)
-		fill_panel(out, &out->panel[i]);
+	map_order(out);
 	return 0;
 }
 
