@@ -18,7 +18,7 @@ struct command {
 };
 
 extern const struct command command_init, command_check, command_import, command_export, command_gc, command_history,
-	command_du, command_find, command_backup;
+	command_du, command_find, command_backup, command_top;
 
 /* "ipamctl: ..." on stderr; returns the status given. */
 int ctl_fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -31,6 +31,8 @@ void ctl_print(const char *s);
 struct option;
 /* As getopt_long, for long options alone: says what is wrong with one (and gives '?'), with what may have been meant. */
 int ctl_option(int argc, char **argv, const struct option *longs);
+/* With short ones too, which begin with a colon. */
+int ctl_options(int argc, char **argv, const char *shorts, const struct option *longs);
 /* The database of a mount, for a directory that is one: true, and its path. */
 bool ctl_mount_source(const char *directory, char out[4096]);
 

@@ -28,11 +28,16 @@ void ctl_print(const char *s)
 
 int ctl_option(int argc, char **argv, const struct option *longs)
 {
+	return ctl_options(argc, argv, ":", longs);
+}
+
+int ctl_options(int argc, char **argv, const char *shorts, const struct option *longs)
+{
 	const char *words[32] = { NULL }, *near, *given;
 	int c;
 
 	opterr = 0;
-	c = getopt_long(argc, argv, ":", longs, NULL);
+	c = getopt_long(argc, argv, shorts, longs, NULL);
 	if (c != '?' && c != ':')
 		return c;
 	given = argv[optind - 1];
@@ -168,6 +173,11 @@ static void show(struct progress *p)
 	double left = rate > 0 && p->total > p->done ? (double)(p->total - p->done) / rate : 0;
 	int full = p->total > 0 ? (int)(p->done * BAR / p->total) : 0;
 
+	if (p->total == 0) {
+		fprintf(stderr, "\r%-8s %llu, %.0f/s\033[K", p->what, (unsigned long long)p->done, rate);
+		fflush(stderr);
+		return;
+	}
 	fprintf(stderr, "\r%-8s [%.*s%*s] %llu of %llu, %.0f/s, %.0f s left\033[K", p->what, full,
 		"##############################", BAR - full, "", (unsigned long long)p->done, (unsigned long long)p->total,
 		rate, left);
