@@ -29,7 +29,7 @@ ctl_src  := $(wildcard tools/ipamctl/*.c)
 cni_src  := $(wildcard tools/cni/*.c)
 bench_src := $(wildcard tools/bench/*.c)
 unit_src := $(wildcard tests/unit/test_*.c)
-helper_src := $(wildcard tests/mount/*.c) $(wildcard tests/fault/*.c)
+helper_src := $(wildcard tests/mount/*.c) $(wildcard tests/fault/*.c) $(wildcard tests/clients/*.c)
 
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 cni_parts := $(call obj,$(filter-out %/main.c,$(cni_src)))

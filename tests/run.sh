@@ -67,7 +67,7 @@ if build "" build all units helpers; then
 		case $test in *.d | *.o) continue ;; esac
 		wanted "$test" "$@" && unit "$test"
 	done
-	for test in tests/mount/*.sh tests/fault/*.sh tests/clients/*.sh; do
+	for test in tests/mount/*.sh tests/fault/*.sh tests/clients/*.sh tests/docs/*.sh tests/package/*.sh; do
 		[ -e "$test" ] && wanted "$test" "$@" && script "$test"
 	done
 fi
@@ -77,13 +77,13 @@ if [ $# -eq 0 ]; then
 	CC=clang build "" build/clang all units helpers
 	if build asan build/asan all units helpers; then
 		for test in build/asan/tests/test_*; do unit "$test"; done
-		for test in mount/tree mount/lives clients/cni clients/gc clients/migrate clients/edges; do script tests/$test.sh build/asan; done
+		for test in mount/tree mount/lives clients/cni clients/gc clients/migrate clients/edges clients/kube_import mount/history mount/map clients/ctl; do script tests/$test.sh build/asan; done
 	fi
 	if build tsan build/tsan all units helpers; then
-		for test in ipam lives; do unit build/tsan/tests/test_$test setarch -R; done
-		for test in race lives; do script tests/mount/$test.sh build/tsan; done
+		for test in ipam lives history; do unit build/tsan/tests/test_$test setarch -R; done
+		for test in race lives history; do script tests/mount/$test.sh build/tsan; done
 	fi
-	for test in ipam lives cni; do unit build/tests/test_$test valgrind -q --error-exitcode=9 --leak-check=full; done
+	for test in ipam lives cni history; do unit build/tests/test_$test valgrind -q --error-exitcode=9 --leak-check=full; done
 fi
 
 echo "$passed passed, $failed failed"

@@ -1,5 +1,6 @@
 /* import — take over what another address manager holds, whole or not at all. */
 #include "hostlocal.h"
+#include "kube.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,7 +30,26 @@ static const char usage[] =
 	"\n"
 	"The addresses must lie in the node's blocks. To adopt others, write them first:\n"
 	"  echo 10.244.3.0/24 > /run/ipamfs/prod/worker-1/.ipam/cidrs\n"
-	"Exit status 1: something stood in the way.\n";
+	"Exit status 1: something stood in the way.\n"
+	"\n"
+	"usage: ipamctl import --kubernetes FILE|- [--mount DIR] [--cluster NAME] [--create]\n"
+	"           [--strict] [--dry-run] [--json] [--quiet] [--verbose]\n"
+	"\n"
+	"Adopts a Kubernetes cluster: FILE is what 'kubectl get nodes,pods -A -o json' prints.\n"
+	"Nodes become nodes with their podCIDRs for blocks, pods become leases NAMESPACE_POD\n"
+	"with their addresses, in one transaction. Passed over: pods in the host's network,\n"
+	"terminated ones, those without an address or a node. What conflicts is listed and\n"
+	"left out, and the rest imported; of two pods with one address that keeps it which\n"
+	"runs, or is younger. What is there already, just so, is passed over too, so the\n"
+	"command may be repeated.\n"
+	"\n"
+	"  --create         make the cluster if there is none, and give it the CIDRs that it\n"
+	"                   lacks for the nodes' blocks: the smallest that hold them\n"
+	"  --strict         import nothing if anything conflicts\n"
+	"  --dry-run        say what would be done\n"
+	"  --verbose        list all conflicts, not the first 20\n"
+	"\n"
+	"Exit status 1: something was left out, or nothing imported.\n";
 
 enum { BLOCKS_MAX = 1024, LISTED_MAX = 1000 };
 
@@ -342,15 +362,27 @@ static int parse(struct import *m, int argc, char **argv)
 		}
 	}
 	if (optind != argc || m->from == NULL)
-		return ctl_fail(CTL_USAGE, "say what to import: --host-local DIR");
+		return ctl_fail(CTL_USAGE, "say what to import: --host-local DIR or --kubernetes FILE");
 	return CTL_DONE;
+}
+
+static bool is_kubernetes(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++)
+		if (strncmp(argv[i], "--k", 3) == 0)
+			return true;
+	return false;
 }
 
 static int run(int argc, char **argv)
 {
 	struct import m = { .directory = { .lock = -1 } };
 	char *real = NULL;
-	int status = parse(&m, argc, argv);
+	int status;
+
+	if (is_kubernetes(argc, argv))
+		return kube_import(argc, argv);
+	status = parse(&m, argc, argv);
 
 	m.leases = json_array();
 	m.conflicts = json_array();
@@ -376,4 +408,4 @@ static int run(int argc, char **argv)
 	return status < 0 ? CTL_DONE : status;
 }
 
-const struct command command_import = { "import", run, "take over what host-local holds", usage };
+const struct command command_import = { "import", run, "take over what host-local or Kubernetes holds", usage };
