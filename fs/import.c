@@ -249,12 +249,19 @@ static void import_fsync(struct fs *fs, fuse_req_t req, struct handle *h)
 static void import_read(struct fs *fs, fuse_req_t req, struct handle *h, size_t size, off_t off, int flags)
 {
 	struct import *m = (struct import *)h;
+	struct buffer part = { 0 }; /* a copy: once the answer is out, the release may come, and what was opened is gone */
 
 	(void)fs;
 	(void)flags;
 	pthread_mutex_lock(&m->lock);
-	fs_reply_part(req, m->report.data, m->report.size, size, off);
+	if (off >= 0 && (size_t)off < m->report.size)
+		buffer_add(&part, m->report.data + off, m->report.size - (size_t)off < size ? m->report.size - (size_t)off : size);
 	pthread_mutex_unlock(&m->lock);
+	if (part.failed)
+		fuse_reply_err(req, ENOMEM);
+	else
+		fuse_reply_buf(req, part.data, part.size);
+	free(part.data);
 }
 
 static void import_write(struct fs *fs, fuse_req_t req, struct handle *h, const char *buf, size_t size, off_t off)
