@@ -20,7 +20,7 @@ struct reader {
 	pthread_mutex_t lock; /* the rest; before the connection's */
 	struct ipam_history_query query;
 	struct buffer portion;
-	size_t given;         /* of it */
+	off_t start;          /* of the portion, in the whole */
 };
 
 int past_new(struct past **out)
@@ -61,39 +61,53 @@ static int next_portion(struct fs *fs, struct reader *r)
 {
 	int rc;
 
-	r->portion.size = r->given = 0;
+	r->start += (off_t)r->portion.size;
+	r->portion.size = 0;
 	pthread_mutex_lock(&fs->past->lock);
 	rc = ipam_history_read(fs->past->history, &r->query, add_line, r);
 	pthread_mutex_unlock(&fs->past->lock);
 	return rc < 0 ? rc : 0;
 }
 
+/* It is read from its beginning to its end. Back within the portion is fine, since head(1) goes back to the end of what it
+ * shows, and so is back to the beginning. */
+static int seek_to(struct reader *r, off_t off)
+{
+	if (off >= r->start && off <= r->start + (off_t)r->portion.size)
+		return 0;
+	if (off != 0)
+		return -ESPIPE;
+	r->portion.size = 0;
+	r->start = 0;
+	r->query.after = 0;
+	return 0;
+}
+
 static void history_read(struct fs *fs, fuse_req_t req, struct handle *h, size_t size, off_t off, int flags)
 {
 	struct reader *r = (struct reader *)h;
 	struct buffer part = { 0 }; /* a copy: once the answer is out, the release may come, and the reader is gone */
-	size_t n;
-	int rc = 0;
+	size_t at, n;
+	int rc;
 
-	(void)off; /* it is read from its beginning to its end: not seekable */
 	(void)flags;
 	pthread_mutex_lock(&r->lock);
-	if (r->given == r->portion.size && r->query.after < r->query.last)
+	rc = seek_to(r, off);
+	if (rc == 0 && off == r->start + (off_t)r->portion.size && r->query.after < r->query.last)
 		rc = next_portion(fs, r);
-	n = r->portion.size - r->given;
+	at = (size_t)(off - r->start);
+	n = rc < 0 ? 0 : r->portion.size - at;
 	if (n > size)
 		n = size;
-	if (rc == 0 && n > 0)
-		buffer_add(&part, r->portion.data + r->given, n);
+	if (n > 0)
+		buffer_add(&part, r->portion.data + at, n);
+	pthread_mutex_unlock(&r->lock);
 	if (part.failed)
 		rc = -ENOMEM;
-	if (rc == 0)
-		r->given += n;
-	pthread_mutex_unlock(&r->lock);
 	if (rc < 0)
 		fuse_reply_err(req, -rc);
 	else
-		fuse_reply_buf(req, part.data, n);
+		fuse_reply_buf(req, part.data, part.size);
 	free(part.data);
 }
 
@@ -151,7 +165,6 @@ int history_open(struct fs *fs, struct node_ref ref, struct fuse_file_info *fi)
 	r->query.node = level == IPAM_NODE ? ref.id : 0;
 	pthread_mutex_init(&r->lock, NULL);
 	fi->direct_io = 1;
-	fi->nonseekable = 1;
 	fi->noflush = 1;
 	fi->fh = (uintptr_t)r;
 	return 0;

@@ -462,7 +462,7 @@ int events_open(struct fs *fs, struct node_ref ref, struct fuse_file_info *fi)
 		return rc;
 	}
 	fi->direct_io = 1;
-	fi->nonseekable = 1;
+	fi->nonseekable = 1; /* so that a shell's read takes a line and no more: it could not give the rest back */
 	fi->noflush = 1;
 	fi->fh = (uintptr_t)r;
 	return 0;

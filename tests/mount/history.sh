@@ -94,6 +94,7 @@ exec 7<prod/.ipam/history
 touch prod/n2/later
 same "one picture, however late it is read" 0 "$(grep -c later <&7)"
 exec 7<&-
+same "head, and then the rest" "$(cat .ipam/history)" "$( (head -n 2; cat) <.ipam/history)"
 same "the next has it" 1 "$(grep -c later prod/.ipam/history)"
 rmdir test/n1
 same "of what is gone, from its cluster" "node-remove" "$(last test/.ipam/history | jq -r .event)"
