@@ -134,20 +134,18 @@ static int run(int argc, char **argv)
 	static const struct option longs[] = {
 		{ "json", no_argument, NULL, 'j' },
 		{ "quiet", no_argument, NULL, 'q' },
-		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
 	struct check c = { 0 };
 	int o, status;
 
-	while ((o = getopt_long(argc, argv, "jqh", longs, NULL)) != -1) {
+	while ((o = ctl_options(argc, argv, ":jq", longs)) != -1) {
 		if (o == 'j') {
 			c.json = true;
 		} else if (o == 'q') {
 			c.quiet = true;
 		} else {
-			fputs(usage, o == 'h' ? stdout : stderr);
-			return o == 'h' ? CTL_DONE : CTL_USAGE;
+			return CTL_USAGE;
 		}
 	}
 	if (argc - optind != 1) {

@@ -195,12 +195,11 @@ static int parse(struct export *x, int argc, char **argv)
 		{ "json", no_argument, NULL, AS_JSON },
 		{ "shell", no_argument, NULL, AS_SHELL },
 		{ "quiet", no_argument, NULL, 'q' },
-		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "hq", longs, NULL)) != -1) {
+	while ((c = ctl_options(argc, argv, ":q", longs)) != -1) {
 		if (target_option(&x->target, c, optarg))
 			continue;
 		if (c == TO)
@@ -214,8 +213,7 @@ static int parse(struct export *x, int argc, char **argv)
 		else if (c == 'q')
 			x->quiet = true;
 		else {
-			fputs(usage, c == 'h' ? stdout : stderr);
-			return c == 'h' ? -1 : CTL_USAGE;
+			return CTL_USAGE;
 		}
 	}
 	if (optind != argc || (x->to != NULL) + x->json + x->shell != 1)
@@ -293,7 +291,7 @@ static int run(int argc, char **argv)
 	free(x.temporary);
 	free(x.id);
 	target_free(&x.target);
-	return status < 0 ? CTL_DONE : status;
+	return status;
 }
 
 const struct command command_export = { "export", run, "the tree as JSON or shell commands; leases as host-local's", usage };

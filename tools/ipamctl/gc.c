@@ -319,13 +319,12 @@ static int parse(struct gc *g, int argc, char **argv)
 		{ "json", no_argument, NULL, JSON },
 		{ "quiet", no_argument, NULL, 'q' },
 		{ "verbose", no_argument, NULL, 'v' },
-		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
 	char *end;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "hqv", longs, NULL)) != -1) {
+	while ((c = ctl_options(argc, argv, ":qv", longs)) != -1) {
 		if (target_option(&g->target, c, optarg))
 			continue;
 		switch (c) {
@@ -356,8 +355,7 @@ static int parse(struct gc *g, int argc, char **argv)
 			g->verbose = true;
 			break;
 		default:
-			fputs(usage, c == 'h' ? stdout : stderr);
-			return c == 'h' ? -1 : CTL_USAGE;
+			return CTL_USAGE;
 		}
 	}
 	if (optind != argc)
@@ -383,7 +381,7 @@ static int run(int argc, char **argv)
 	free(g.valid);
 	json_decref(g.list);
 	target_free(&g.target);
-	return status < 0 ? CTL_DONE : status;
+	return status;
 }
 
 const struct command command_gc = { "gc", run, "release leases that nobody uses any more", usage };

@@ -338,12 +338,11 @@ static int parse(struct import *m, int argc, char **argv)
 		{ "dry-run", no_argument, NULL, DRY },
 		{ "json", no_argument, NULL, JSON },
 		{ "quiet", no_argument, NULL, 'q' },
-		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "hq", longs, NULL)) != -1) {
+	while ((c = ctl_options(argc, argv, ":q", longs)) != -1) {
 		if (target_option(&m->target, c, optarg))
 			continue;
 		if (c == FROM)
@@ -357,8 +356,7 @@ static int parse(struct import *m, int argc, char **argv)
 		else if (c == 'q')
 			m->quiet = true;
 		else {
-			fputs(usage, c == 'h' ? stdout : stderr);
-			return c == 'h' ? -1 : CTL_USAGE;
+			return CTL_USAGE;
 		}
 	}
 	if (optind != argc || m->from == NULL)
@@ -405,7 +403,7 @@ static int run(int argc, char **argv)
 	hl_free(&m.directory);
 	target_free(&m.target);
 	free(real);
-	return status < 0 ? CTL_DONE : status;
+	return status;
 }
 
 const struct command command_import = { "import", run, "take over what host-local or Kubernetes holds", usage };

@@ -79,7 +79,7 @@ static int add_cidrs(struct init *in, const char *list, bool masks, char **out)
 
 static int parse(struct init *in, int argc, char **argv)
 {
-	enum { CLUSTER = 256, CIDR, MASK4, MASK6, MASK, SERVICE, HELP };
+	enum { CLUSTER = 256, CIDR, MASK4, MASK6, MASK, SERVICE };
 	static const struct option longs[] = {
 		{ "cluster", required_argument, NULL, CLUSTER },
 		{ "cluster-cidr", required_argument, NULL, CIDR },
@@ -87,14 +87,13 @@ static int parse(struct init *in, int argc, char **argv)
 		{ "node-cidr-mask-size-ipv6", required_argument, NULL, MASK6 },
 		{ "node-cidr-mask-size", required_argument, NULL, MASK },
 		{ "service-cluster-ip-range", required_argument, NULL, SERVICE },
-		{ "help", no_argument, NULL, HELP },
 		{ NULL, 0, NULL, 0 },
 	};
 	const char *cidrs = NULL, *service = NULL;
 	int c, status;
 
 	*in = (struct init){ .mask = { 24, 64 } };
-	while ((c = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
+	while ((c = ctl_option(argc, argv, longs)) != -1) {
 		int bad = 0;
 
 		if (c == CLUSTER)
@@ -110,8 +109,7 @@ static int parse(struct init *in, int argc, char **argv)
 		else if (c == SERVICE)
 			service = optarg;
 		else {
-			fputs(usage, c == HELP || c == 'h' ? stdout : stderr);
-			return c == HELP || c == 'h' ? -1 : CTL_USAGE;
+			return CTL_USAGE;
 		}
 		if (bad < 0)
 			return ctl_fail(CTL_USAGE, "'%s' is no mask size", optarg);
@@ -249,7 +247,7 @@ static int run(int argc, char **argv)
 	}
 	free(in.cidrs);
 	free(in.reserved);
-	return status < 0 ? CTL_DONE : status;
+	return status;
 }
 
 const struct command command_init = { "init", run, "make a cluster in a database", usage };

@@ -70,6 +70,9 @@ int main(int argc, char **argv)
 	command = find(argv[1]);
 	if (command == NULL)
 		return unknown(argv[1]);
+	for (int i = 2; i < argc; i++)
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+			return help(argv[1]);
 	status = command->run(argc - 1, argv + 1);
 	if ((fflush(stdout) != 0 || ferror(stdout)) && status == CTL_DONE)
 		status = ctl_fail(CTL_REFUSED, "the output can't be written");
