@@ -9,6 +9,11 @@ PREFIX   ?= /usr/local
 DESTDIR  ?=
 # Where container runtimes look for plugins; the plugin is called ipamfs there.
 CNI_DIRS ?= /opt/cni/bin /usr/lib/cni
+BINDIR   ?= $(PREFIX)/bin
+LIBDIR   ?= $(PREFIX)/lib
+UNITDIR  ?= $(PREFIX)/lib/systemd/system
+DOCDIR   ?= $(PREFIX)/share/doc/ipamfs
+ZSHDIR   ?= $(PREFIX)/share/zsh/site-functions
 CC       ?= cc
 
 flags_   := -O2
@@ -35,6 +40,9 @@ obj = $(patsubst %.c,$(B)/%.o,$(1))
 cni_parts := $(call obj,$(filter-out %/main.c,$(cni_src)))
 lib      := $(B)/libipam.a
 programs := $(B)/bin/ipamfs $(B)/bin/ipamctl $(if $(cni_src),$(B)/bin/ipamfs-cni) $(B)/bin/ipamfs-bench
+units_systemd := $(notdir $(wildcard tools/package/systemd/*))
+docs     := $(sort $(wildcard docs/*.md docs/*/*.md docs/images/* docs/monitoring/*))
+examples := $(sort $(wildcard docs/examples/*))
 units    := $(patsubst tests/unit/%.c,$(B)/tests/%,$(unit_src))
 helpers  := $(patsubst tests/%.c,$(B)/tests/%,$(helper_src))
 
@@ -42,9 +50,9 @@ helpers  := $(patsubst tests/%.c,$(B)/tests/%,$(helper_src))
 PACKAGES := gcc make pkg-config libc6-dev libfuse3-dev fuse3 libsqlite3-dev libjansson-dev
 TEST_PACKAGES := clang libclang-rt-14-dev valgrind libcmocka-dev sqlite3 iproute2 iputils-ping attr jq util-linux procps \
 	containernetworking-plugins podman containerd runc busybox-static prometheus prometheus-node-exporter \
-	chromium libxml2-utils
+	chromium libxml2-utils debhelper dpkg-dev build-essential lintian mandoc systemd
 
-.PHONY: all run stop test check-unit bench install uninstall clean help deps deps-test format
+.PHONY: all run stop test units helpers bench install uninstall deb clean help deps deps-test format FORCE
 .DEFAULT_GOAL := all
 
 all: $(lib) $(programs) ## build everything into build/ (the default)
@@ -106,17 +114,46 @@ $(helpers): $(B)/tests/%: $(B)/tests/%.o
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lpthread
 
-install: all ## install below $(DESTDIR)$(PREFIX)
-	install -D -m 755 $(B)/bin/ipamfs $(DESTDIR)$(PREFIX)/bin/ipamfs
-	install -D -m 755 $(B)/bin/ipamctl $(DESTDIR)$(PREFIX)/bin/ipamctl
-	for dir in $(CNI_DIRS); do install -D -m 755 $(B)/bin/ipamfs-cni $(DESTDIR)$$dir/ipamfs; done
-	install -D -m 644 core/ipam.h $(DESTDIR)$(PREFIX)/include/ipam/ipam.h
-	install -D -m 644 core/cidr.h $(DESTDIR)$(PREFIX)/include/ipam/cidr.h
-	install -D -m 644 $(lib) $(DESTDIR)$(PREFIX)/lib/libipam.a
-	install -D -m 644 docs/ipamfs.8 $(DESTDIR)$(PREFIX)/share/man/man8/ipamfs.8
-	install -D -m 644 docs/ipamfs-cni.8 $(DESTDIR)$(PREFIX)/share/man/man8/ipamfs-cni.8
-	install -D -m 644 docs/ipamctl.8 $(DESTDIR)$(PREFIX)/share/man/man8/ipamctl.8
-	install -D -m 755 docs/examples/pod-net.sh $(DESTDIR)$(PREFIX)/share/doc/ipamfs/examples/pod-net.sh
+# What is installed: mode, source, where to. make uninstall removes just these.
+define INSTALLED
+755 $(B)/bin/ipamfs $(BINDIR)/ipamfs
+755 $(B)/bin/ipamctl $(BINDIR)/ipamctl
+$(foreach dir,$(CNI_DIRS),755 $(B)/bin/ipamfs-cni $(dir)/ipamfs
+)644 core/ipam.h $(PREFIX)/include/ipam/ipam.h
+644 core/cidr.h $(PREFIX)/include/ipam/cidr.h
+644 $(lib) $(LIBDIR)/libipam.a
+644 $(B)/package/libipam.pc $(LIBDIR)/pkgconfig/libipam.pc
+$(foreach man,$(wildcard docs/*.5 docs/*.8),644 $(man) $(PREFIX)/share/man/man$(subst .,,$(suffix $(man)))/$(notdir $(man))
+)$(foreach unit,$(units_systemd),644 $(B)/package/$(unit) $(UNITDIR)/$(unit)
+)644 tools/package/tmpfiles.conf $(PREFIX)/lib/tmpfiles.d/ipamfs.conf
+$(if $(wildcard docs/README.md),,644 README.md $(DOCDIR)/README.md)
+$(foreach doc,$(docs),644 $(doc) $(DOCDIR)/$(patsubst docs/%,%,$(doc))
+)$(foreach it,$(examples),$(if $(filter %.sh,$(it)),755,644) $(it) $(DOCDIR)/examples/$(notdir $(it))
+)$(if $(wildcard tools/ipamctl/completion/ipamctl.bash),644 tools/ipamctl/completion/ipamctl.bash $(PREFIX)/share/bash-completion/completions/ipamctl)
+$(if $(wildcard tools/ipamctl/completion/_ipamctl),644 tools/ipamctl/completion/_ipamctl $(ZSHDIR)/_ipamctl)
+endef
+export INSTALLED
+
+$(B)/package/%: tools/package/%.in FORCE
+	@mkdir -p $(@D)
+	@sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' $< >$@
+
+$(B)/package/%: tools/package/systemd/% FORCE
+	@mkdir -p $(@D)
+	@sed 's|@BINDIR@|$(BINDIR)|' $< >$@
+
+install: all $(B)/package/libipam.pc $(units_systemd:%=$(B)/package/%) ## install below $(DESTDIR)$(PREFIX)
+	@echo "$$INSTALLED" | while read -r mode from to; do \
+		[ -z "$$to" ] || install -D -m "$$mode" "$$from" "$(DESTDIR)$$to" || exit 1; done
+
+uninstall: ## remove what make install put there
+	@echo "$$INSTALLED" | while read -r mode from to; do [ -z "$$to" ] || rm -f "$(DESTDIR)$$to"; done
+	@rmdir --ignore-fail-on-non-empty $(DESTDIR)$(PREFIX)/include/ipam 2>/dev/null || true
+	@find $(DESTDIR)$(DOCDIR) -depth -type d -empty -delete 2>/dev/null || true
+
+deb: ## build Debian packages into build/deb/
+	@sh tools/deps.sh build-essential debhelper dpkg-dev $(PACKAGES)
+	@sh tools/package/build.sh $(VERSION) $(abspath $(B))/deb
 
 format: ## lay the sources out by .clang-format
 	clang-format -i core/*.[ch] fs/*.[ch] tools/*/*.[ch] tests/*/*.[ch]
@@ -124,4 +161,4 @@ format: ## lay the sources out by .clang-format
 clean: ## remove build/
 	rm -rf $(B)
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -name deb -prune -o -name '*.d' -type f -print 2>/dev/null)
