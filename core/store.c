@@ -10,10 +10,12 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
 	CHECKPOINT_PAGES = 4096, /* 16 MiB of log: a fold-back a few thousand changes, not a few hundred */
+	LOCK_TRIES = 100, LOCK_PAUSE = 20000000, /* nanoseconds: two seconds in all */
 	BUSY_MS = 5000,          /* how long a foreign writer (a shell) may hold the database */
 };
 
@@ -25,6 +27,19 @@ static int fail(struct ipam_error *error, int rc, const char *format, ...)
 	vsnprintf(error->text, sizeof error->text, format, ap);
 	va_end(ap);
 	return rc;
+}
+
+/* A daemon that was unmounted a moment ago still folds its log back: one that is mounted at once waits for it a little. */
+static bool lock(int fd)
+{
+	const struct timespec pause = { .tv_nsec = LOCK_PAUSE };
+
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return true;
+		nanosleep(&pause, NULL);
+	}
+	return false;
 }
 
 /* A lock of our own kind (flock) on the database's file: SQLite's own locks come and go with each transaction. The
@@ -40,7 +55,7 @@ static int take_lock(struct store *s, const char *path, const struct ipam_option
 			    errno == ENOENT && !options->create ? "; make it with 'ipamctl init'" : "");
 	if (fstat(s->lock_fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return fail(error, -EINVAL, "%s: not a regular file; name the SQLite file to use", path);
-	if (flock(s->lock_fd, LOCK_EX | LOCK_NB) < 0)
+	if (!lock(s->lock_fd))
 		return fail(error, -EBUSY, "%s: in use by another ipamfs; unmount that first, or name another file", path);
 	return 0;
 }

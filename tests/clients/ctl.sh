@@ -37,6 +37,7 @@ same "and 1 tells so" 1 $?
 ok "for people" grep -q 'prod/w1/a  10.244.0.2/24 fd00:10:244::2/64.*pod=default/web-0' <(ctl find a)
 refused "a slip in an option" "did you mean '--cluster'" ctl find a --clustr prod
 refused "a slip in a cluster" "did you mean 'prod'" ctl find a --cluster prd
+refused "a slip in a node" "did you mean 'w1'" ctl gc --cluster prod --node w11
 refused "a slip in a command" "did you mean 'find'" ctl fnd a
 ctl find >/dev/null 2>&1
 same "nothing to find is wrong usage" 2 $?

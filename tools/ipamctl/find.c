@@ -32,6 +32,7 @@ struct find {
 	char node[256];
 	bool around, reserved;
 	json_t *found;         /* an array */
+	struct progress progress;
 };
 
 static bool matches(const struct find *f, const char *name)
@@ -83,6 +84,7 @@ static int take_lease(void *arg, json_t *lease)
 {
 	struct find *f = arg;
 
+	progress_step(&f->progress);
 	if (!is_wanted(f, lease))
 		return CTL_DONE;
 	json_object_set_new(lease, "kind", json_string("lease"));
@@ -312,8 +314,10 @@ static int run(int argc, char **argv)
 
 	if (status == CTL_DONE)
 		status = view_open(&f.view);
+	progress_begin(&f.progress, "leases", 0, true);
 	for (size_t i = 0; status == CTL_DONE && i < f.view.clusters.n; i++)
 		status = look_into(&f, f.view.clusters.name[i]);
+	progress_end(&f.progress);
 	if (status == CTL_DONE)
 		show(&f);
 	if (status == CTL_DONE && json_array_size(f.found) == 0)

@@ -68,6 +68,26 @@ const char *target_mount(const char *said)
 	return mount == NULL || *mount == 0 ? "/run/ipamfs" : mount;
 }
 
+static int no_node(const struct target *t)
+{
+	struct target cluster = { .path = t->cluster_path };
+	const char **words = NULL, *near = NULL;
+	struct names nodes = { 0 };
+
+	if (target_names(&cluster, true, &nodes) == CTL_DONE && (words = calloc(nodes.n + 1, sizeof *words)) != NULL) {
+		for (size_t i = 0; i < nodes.n; i++)
+			words[i] = nodes.name[i];
+		near = ctl_suggest(t->node, words);
+	}
+	if (near != NULL)
+		ctl_fail(CTL_REFUSED, "cluster '%s' has no node '%s'; did you mean '%s'?", t->cluster, t->node, near);
+	else
+		ctl_fail(CTL_REFUSED, "cluster '%s' has no node '%s'; say which with --node", t->cluster, t->node);
+	free(words);
+	names_free(&nodes);
+	return CTL_REFUSED;
+}
+
 int target_find(struct target *t)
 {
 	char source[4096];
@@ -94,7 +114,7 @@ int target_find(struct target *t)
 	if (strchr(t->cluster, '/') != NULL || stat(t->cluster_path, &st) < 0 || t->cluster[0] == '.')
 		return ctl_fail(CTL_REFUSED, "%s has no cluster '%s'", t->mount, t->cluster);
 	if (strchr(t->node, '/') != NULL || stat(t->path, &st) < 0 || t->node[0] == '.')
-		return ctl_fail(CTL_REFUSED, "cluster '%s' has no node '%s'; say which with --node", t->cluster, t->node);
+		return no_node(t);
 	return CTL_DONE;
 }
 
