@@ -249,7 +249,8 @@ int ipam_wait(struct ipam_wait *wait, struct ipam_object *object);
 /* ---- reports: one consistent picture ------------------------------------------------------------------------ */
 
 /* Between begin and end nothing changes; the functions below may only be called there, by the thread that began, and
- * no others (ipam_stats takes the lock itself: ipam_view_stats is for there). What the views point at is valid until the end. Keep it short: changes wait. */
+ * no others (ipam_stats takes the lock itself: ipam_view_stats is for there). What the views point at is valid until the
+ * end. Keep it short: changes wait. */
 void ipam_read_begin(struct ipam *ipam);
 void ipam_read_end(struct ipam *ipam);
 

@@ -1,9 +1,10 @@
-/* The file 'import' of a cluster: leases and nodes that were made elsewhere, written as JSON, taken by fsync all at once or not
- * at all.
+/* The file 'import' of a cluster: leases and nodes that were made elsewhere, written as JSON, taken by fsync all at once or
+ * not at all.
  *
  * An object a lease: {"node": "worker-1", "name": "web-0", "addresses": ["10.244.0.5", "fd00::5/64"],
- * "attributes": {"pod": "default/web-0"}}; one without a name a node: {"node": "worker-1", "cidrs": ["10.244.0.0/24"]}. Other
- * keys are passed over, so what leases.json shows can be written here. They come in an array, or one after the other. Reading the same descriptor afterwards tells what was refused and why.
+ * "attributes": {"pod": "default/web-0"}}; one without a name a node: {"node": "worker-1", "cidrs": ["10.244.0.0/24"]}.
+ * Other keys are passed over, so what leases.json shows can be written here. They come in an array, or one after the other.
+ * Reading the same descriptor afterwards tells what was refused and why.
  */
 #include "control.h"
 #include "notify.h"

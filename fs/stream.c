@@ -1,45 +1,18 @@
 #include "stream.h"
 
 #include "control.h"
+#include "ring.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
-
-enum {
-	RING_LINES = 8192,
-	RING_BYTES = 4 << 20,
-	SCOPES = 256,
-	LEVELS = 3, /* mount, cluster, node */
-};
-
-struct line {
-	uint64_t scope[LEVELS]; /* ids: the root's, the cluster's, the node's; 0 none */
-	uint64_t nth[LEVELS];   /* which one it is of each, while somebody reads that */
-	size_t size;
-	char text[];
-};
-
-/* What readers have in common who read the events of one thing. */
-struct scope {
-	struct scope *next; /* in the bucket */
-	uint64_t id, count; /* events since the first reader came */
-	unsigned readers;
-};
 
 struct reader {
 	struct handle handle;
 	struct stream *stream;
-	struct scope *scope;
-	enum ipam_kind level;
-	uint64_t at;        /* the line to look at next */
-	uint64_t seen;      /* of the scope's count */
-	char *rest;         /* of a line that was longer than the read */
-	size_t rest_size, rest_given;
+	struct ring_reader ring;
 	struct fuse_pollhandle *poll;
 	struct reader *next_poll;
 };
@@ -57,173 +30,20 @@ struct stream {
 	pthread_mutex_t lock; /* what follows, and the readers */
 	pthread_cond_t wake;
 	bool news, stop;
-	struct fs *fs;
-	struct line *ring[RING_LINES];
-	uint64_t oldest, next;  /* of the ring */
-	size_t bytes;
-	struct scope *scope[SCOPES];
+	struct ring ring;
+	uint64_t readers, events;
 	struct waiter *waiting;
 	struct reader *polling;
-	struct stream_numbers numbers;
 };
-
-/* ---- scopes ----------------------------------------------------------------------------------------------- */
-
-static struct scope **bucket(struct stream *s, uint64_t id)
-{
-	return &s->scope[id % SCOPES];
-}
-
-static struct scope *scope_find(struct stream *s, uint64_t id)
-{
-	struct scope *scope = *bucket(s, id);
-
-	while (scope != NULL && scope->id != id)
-		scope = scope->next;
-	return scope;
-}
-
-static struct scope *scope_enter(struct stream *s, uint64_t id)
-{
-	struct scope *scope = scope_find(s, id);
-
-	if (scope == NULL && (scope = calloc(1, sizeof *scope)) != NULL) {
-		scope->id = id;
-		scope->next = *bucket(s, id);
-		*bucket(s, id) = scope;
-	}
-	if (scope != NULL)
-		scope->readers++;
-	return scope;
-}
-
-static void scope_leave(struct stream *s, struct scope *scope)
-{
-	struct scope **at = bucket(s, scope->id);
-
-	if (--scope->readers > 0)
-		return;
-	while (*at != scope)
-		at = &(*at)->next;
-	*at = scope->next;
-	free(scope);
-}
-
-/* ---- the ring --------------------------------------------------------------------------------------------- */
-
-static void drop_oldest(struct stream *s)
-{
-	struct line *line = s->ring[s->oldest++ % RING_LINES];
-
-	s->bytes -= line->size;
-	free(line);
-}
 
 void stream_event(struct stream *s, const struct ipam_event *event)
 {
-	struct line *line = malloc(sizeof *line + event->size);
-	const uint64_t scope[LEVELS] = { IPAM_ROOT_ID, event->cluster, event->node };
-
 	pthread_mutex_lock(&s->lock);
-	s->numbers.events++;
-	for (int i = 0; i < LEVELS; i++) {
-		struct scope *of = scope[i] == 0 ? NULL : scope_find(s, scope[i]);
-
-		if (of != NULL)
-			of->count++;
-		if (line != NULL) {
-			line->scope[i] = scope[i];
-			line->nth[i] = of != NULL ? of->count : 0;
-		}
-	}
-	if (line != NULL) { /* else it counts as dropped */
-		while (s->next - s->oldest == RING_LINES || (s->bytes + event->size > RING_BYTES && s->next > s->oldest))
-			drop_oldest(s);
-		line->size = event->size;
-		memcpy(line->text, event->line, event->size);
-		s->ring[s->next++ % RING_LINES] = line;
-		s->bytes += line->size;
-	}
+	s->events++;
+	ring_add(&s->ring, event);
 	s->news = true;
 	pthread_cond_signal(&s->wake);
 	pthread_mutex_unlock(&s->lock);
-}
-
-/* ---- a reader's next lines -------------------------------------------------------------------------------- */
-
-static bool has_news(const struct reader *r)
-{
-	return r->rest != NULL || r->scope->count > r->seen;
-}
-
-static void tell_dropped(struct reader *r, uint64_t n, struct buffer *out)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	buffer_print(out, "{\"time\":\"");
-	buffer_time(out, (int64_t)now.tv_sec * 1000000000);
-	buffer_print(out, "\",\"event\":\"dropped\",\"count\":%llu}\n", (unsigned long long)n);
-	r->stream->numbers.dropped += n;
-}
-
-/* Whole lines, until there are `size` bytes or more. */
-static void gather(struct reader *r, size_t size, struct buffer *out)
-{
-	struct stream *s = r->stream;
-
-	if (r->at < s->oldest)
-		r->at = s->oldest;
-	while (r->at < s->next && out->size < size) {
-		const struct line *line = s->ring[r->at % RING_LINES];
-		uint64_t nth = line->nth[r->level];
-
-		/* A line from before the reader came has a lower number, or one of an earlier life of the scope. */
-		if (line->scope[r->level] == r->scope->id && nth > r->seen) {
-			if (nth > r->seen + 1)
-				tell_dropped(r, nth - r->seen - 1, out);
-			buffer_add(out, line->text, line->size);
-			r->seen = nth;
-		}
-		r->at++;
-	}
-	if (r->at == s->next && r->seen < r->scope->count) { /* all that there were have gone */
-		tell_dropped(r, r->scope->count - r->seen, out);
-		r->seen = r->scope->count;
-	}
-}
-
-/* With the lock. False: nothing there. The text is the caller's to free. */
-static bool take(struct reader *r, size_t size, struct buffer *out)
-{
-	size_t n;
-
-	if (!has_news(r))
-		return false;
-	if (r->rest == NULL) {
-		gather(r, size, out);
-		if (out->size <= size || out->failed)
-			return true;
-		/* What is over the reader's size waits for his next read. */
-		r->rest = malloc(out->size - size);
-		if (r->rest == NULL) {
-			out->failed = true;
-			return true;
-		}
-		r->rest_size = out->size - size;
-		r->rest_given = 0;
-		memcpy(r->rest, out->data + size, r->rest_size);
-		out->size = size;
-		return true;
-	}
-	n = r->rest_size - r->rest_given < size ? r->rest_size - r->rest_given : size;
-	buffer_add(out, r->rest + r->rest_given, n);
-	r->rest_given += n;
-	if (r->rest_given == r->rest_size) {
-		free(r->rest);
-		r->rest = NULL;
-	}
-	return true;
 }
 
 static void answer(fuse_req_t req, struct buffer *b)
@@ -249,7 +69,7 @@ static bool serve_waiting(struct stream *s)
 	while (*at != NULL && n < SOME) {
 		struct waiter *w = *at;
 
-		if (take(w->reader, w->size, &text[n])) {
+		if (ring_take(&w->reader->ring, w->size, &text[n])) {
 			*at = w->next;
 			ready[n++] = w;
 		} else {
@@ -278,7 +98,7 @@ static void serve_polling(struct stream *s)
 	while (*at != NULL) {
 		struct reader *r = *at;
 
-		if (has_news(r)) {
+		if (ring_has_news(&r->ring)) {
 			*at = r->next_poll;
 			notify(r->poll);
 			r->poll = NULL;
@@ -343,7 +163,7 @@ static void stream_read(struct fs *fs, fuse_req_t req, struct handle *h, size_t 
 	fuse_req_interrupt_func(req, interrupted, s); /* not under the lock, which it may take */
 	pthread_mutex_lock(&s->lock);
 	if (error == 0)
-		ready = take(r, size, &b);
+		ready = ring_take(&r->ring, size, &b);
 	if (error == 0 && !ready && s->stop) {
 		ready = true; /* an end of file */
 	} else if (error == 0 && !ready && flags & O_NONBLOCK) {
@@ -392,7 +212,7 @@ static void stream_poll(struct fs *fs, fuse_req_t req, struct handle *h, struct 
 
 	(void)fs;
 	pthread_mutex_lock(&s->lock);
-	ready = has_news(r) || s->stop;
+	ready = ring_has_news(&r->ring) || s->stop;
 	if (ph != NULL) {
 		forget_poll(r);
 		if (ready) {
@@ -414,14 +234,12 @@ static void discard(struct fs *fs, struct handle *h)
 
 	pthread_mutex_lock(&s->lock);
 	forget_poll(r);
-	scope_leave(s, r->scope);
-	if (--s->numbers.readers == 0) {
+	ring_leave(&r->ring);
+	if (--s->readers == 0) {
 		ipam_listen(fs->ipam, false);
-		while (s->oldest < s->next)
-			drop_oldest(s);
+		ring_clear(&s->ring);
 	}
 	pthread_mutex_unlock(&s->lock);
-	free(r->rest);
 	free(r);
 }
 
@@ -444,17 +262,11 @@ int events_open(struct fs *fs, struct node_ref ref, struct fuse_file_info *fi)
 	int rc = r == NULL ? -ENOMEM : ipam_get(fs->ipam, level, id, &object);
 
 	if (rc == 0) {
-		*r = (struct reader){ .handle.ops = &ops, .stream = s, .level = level };
+		*r = (struct reader){ .handle.ops = &ops, .stream = s };
 		pthread_mutex_lock(&s->lock);
-		r->scope = scope_enter(s, id);
-		if (r->scope == NULL) {
-			rc = -ENOMEM;
-		} else {
-			r->at = s->next;
-			r->seen = r->scope->count;
-			if (s->numbers.readers++ == 0)
-				ipam_listen(fs->ipam, true);
-		}
+		rc = ring_enter(&s->ring, level, id, &r->ring);
+		if (rc == 0 && s->readers++ == 0)
+			ipam_listen(fs->ipam, true);
 		pthread_mutex_unlock(&s->lock);
 	}
 	if (rc < 0) {
@@ -509,15 +321,7 @@ void stream_free(struct stream *s)
 {
 	if (s == NULL)
 		return;
-	while (s->oldest < s->next)
-		drop_oldest(s);
-	for (int i = 0; i < SCOPES; i++)
-		while (s->scope[i] != NULL) {
-			struct scope *scope = s->scope[i];
-
-			s->scope[i] = scope->next;
-			free(scope);
-		}
+	ring_free(&s->ring);
 	pthread_cond_destroy(&s->wake);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
@@ -526,6 +330,6 @@ void stream_free(struct stream *s)
 void stream_numbers(struct stream *s, struct stream_numbers *out)
 {
 	pthread_mutex_lock(&s->lock);
-	*out = s->numbers;
+	*out = (struct stream_numbers){ s->readers, s->events, s->ring.dropped };
 	pthread_mutex_unlock(&s->lock);
 }

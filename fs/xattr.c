@@ -72,7 +72,8 @@ static void described(void *arg, int error, const struct ipam_object *object)
 	fuse_reply_err(arg, -fs_of_inode(error));
 }
 
-/* Several attributes in one durable step, from which on an ephemeral lease lasts: "NAME=VALUE", each with a NUL behind it, names without "user.". */
+/* Several attributes in one durable step, from which on an ephemeral lease lasts: "NAME=VALUE", each with a NUL behind it,
+ * names without "user.". */
 static void set_several(struct fs *fs, fuse_req_t req, uint64_t lease, const char *value, size_t size)
 {
 	struct ipam_attribute list[SEVERAL_MAX];
