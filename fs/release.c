@@ -20,14 +20,27 @@ struct release {
 	char name[IPAM_NAME_MAX + 1];
 };
 
+static void forgotten(void *arg)
+{
+	struct release *r = arg;
+
+	r->done(r->arg, 0, NULL);
+	free(r);
+}
+
+/* Who asked hears of it once the kernel knows, so that the file he looks at next is gone. */
 static void released(void *arg, int error, const struct ipam_object *object)
 {
 	struct release *r = arg;
 
-	if (error == 0)
-		fs_forget_lease(r->fs, r->node, r->lease, r->name);
-	r->done(r->arg, error, object);
-	free(r);
+	(void)object;
+	if (error == 0) {
+		notify_name(r->fs->notify, node_of_object(IPAM_NODE, r->node), r->name);
+		notify_content(r->fs->notify, node_of_object(IPAM_LEASE, r->lease), forgotten, r);
+	} else {
+		r->done(r->arg, error, NULL);
+		free(r);
+	}
 }
 
 static void release(struct fs *fs, uint64_t lease, uint32_t generation, struct ipam_by by, ipam_done *done, void *arg)
