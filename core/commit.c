@@ -98,8 +98,9 @@ static bool next_batch(struct commit *co, struct change **batch)
 
 /* ---- one transaction -------------------------------------------------------------------------------------- */
 
-/* A refused row concerns its own change; any other error ends the batch. */
-static int apply(struct ipam *ipam, struct change *c)
+/* A refused row concerns its own change; any other error ends the batch. A change that is alone needs no savepoint: it is the
+ * transaction. */
+static int apply(struct ipam *ipam, struct change *c, bool alone)
 {
 	struct history_line **mark = history_mark(ipam);
 	struct store *s = ipam->store;
@@ -107,12 +108,12 @@ static int apply(struct ipam *ipam, struct change *c)
 
 	if (c->type->apply == NULL)
 		return 0;
-	if (c->type->several && (rc = store_save(s)) < 0)
+	if (c->type->several && !alone && (rc = store_save(s)) < 0)
 		return rc;
 	rc = c->type->apply(ipam, c);
 	if (rc == -EUCLEAN)
 		engine_log(ipam, LOG_CRIT, "the database refuses what memory allowed: %s", store_message(s));
-	if (c->type->several && (rc == 0 || rc == -EUCLEAN)) {
+	if (c->type->several && !alone && (rc == 0 || rc == -EUCLEAN)) {
 		end = store_unsave(s, rc < 0);
 		if (rc < 0)
 			history_undo(ipam, mark);
@@ -145,6 +146,7 @@ static bool only_syncs(const struct change *c)
 static int transact(struct ipam *ipam, struct change *batch, const struct behind_row *rows, size_t n)
 {
 	uint64_t next = atomic_load(&ipam->next_id);
+	bool alone = batch != NULL && batch->next == NULL && n == 0;
 	enum store_sync sync = n > 0 || batch == NULL ? STORE_AS_OPENED : STORE_NORMAL;
 	int rc;
 
@@ -163,7 +165,12 @@ static int transact(struct ipam *ipam, struct change *batch, const struct behind
 	if (rc == 0)
 		rc = behind_store(ipam, rows, n);
 	for (struct change *c = batch; rc == 0 && c != NULL; c = c->next)
-		rc = apply(ipam, c);
+		rc = apply(ipam, c, alone);
+	if (rc == 0 && alone && batch->error < 0) {
+		store_rollback(ipam->store);
+		history_forget(ipam);
+		return 0;
+	}
 	if (rc == 0)
 		rc = store_commit(ipam->store);
 	if (rc == 0)
@@ -196,6 +203,7 @@ static void run_batch(struct ipam *ipam, struct change *batch)
 	begun = meter_now();
 	if (rc == 0 && (n > 0 || ipam->unsynced || changes > 0)) {
 		rc = transact(ipam, batch, rows, n);
+		atomic_fetch_add(&ipam->commits, rc == 0);
 		meter_commit(ipam, changes + n, begun, rc);
 	}
 
@@ -218,7 +226,6 @@ static void run_batch(struct ipam *ipam, struct change *batch)
 	ipam->commit->behind |= rc < 0 && n > 0;
 	pthread_mutex_unlock(&ipam->commit->lock);
 
-	atomic_fetch_add(&ipam->commits, rc == 0);
 	history_tell(ipam);
 	for (c = batch; c != NULL; c = next) {
 		next = c->next;

@@ -10,8 +10,8 @@
 
 enum { BUSY_MS = 5000 };
 
-/* A statement for each way to narrow: the first that applies decides, so that its index is used. */
-enum narrow { BY_IP4, BY_IP6, BY_NODE, BY_TIME, NARROWS };
+/* A statement for each way to walk: by the index of an address, or all of it. */
+enum narrow { BY_IP4, BY_IP6, IN_ORDER, NARROWS };
 
 struct ipam_history {
 	sqlite3 *db;
@@ -24,8 +24,7 @@ struct ipam_history {
 static const char *const sql[NARROWS] = {
 	[BY_IP4] = COLUMNS "ip4 = ?6" REST,
 	[BY_IP6] = COLUMNS "ip6 = ?6" REST,
-	[BY_NODE] = COLUMNS "node = ?5" REST,
-	[BY_TIME] = COLUMNS "1" REST,
+	[IN_ORDER] = COLUMNS "1" REST,
 };
 
 /* From the clusters on, so that the index of a cluster's addresses is used. */
@@ -110,7 +109,7 @@ static sqlite3_stmt *choose(struct ipam_history *h, const struct ipam_history_qu
 {
 	if (q->address != NULL)
 		return h->read[strchr(q->address, ':') != NULL ? BY_IP6 : BY_IP4];
-	return h->read[q->node != 0 ? BY_NODE : BY_TIME];
+	return h->read[IN_ORDER];
 }
 
 int ipam_history_read(struct ipam_history *h, const struct ipam_history_query *q,

@@ -141,7 +141,8 @@ static const char *const steps[] = {
 
 	/* 2 -> 3 */
 	/* What happened, in order: lines of JSON. ip4, ip6: the address (or, of a delegation, the block) that it was about;
-	 * cluster and node are ids of what may be gone. */
+	 * cluster and node are ids of what may be gone. By a node there is no index: each is a page more to be written with every
+	 * change, and a machine's own mount has one node. */
 	"CREATE TABLE history ("
 	"  id INTEGER PRIMARY KEY,"
 	"  time INTEGER NOT NULL,"
@@ -149,7 +150,6 @@ static const char *const steps[] = {
 	"  ip4 TEXT, ip6 TEXT,"
 	"  line TEXT NOT NULL"
 	") STRICT;"
-	"CREATE INDEX history_node ON history (node) WHERE node IS NOT NULL;"
 	"CREATE INDEX history_ip4 ON history (ip4) WHERE ip4 IS NOT NULL;"
 	"CREATE INDEX history_ip6 ON history (ip6) WHERE ip6 IS NOT NULL;",
 };
