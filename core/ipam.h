@@ -329,7 +329,7 @@ struct ipam_stats {
 	u128 blocks, blocks_used;  /* both families; of a node: the delegated ones, twice */
 	u128 addresses;            /* that can be leased in the delegated blocks, both families */
 	u128 addresses_used, addresses_resting;
-	u128 leases_free;          /* further leases that fit, without growing: the scarcest family decides */
+	u128 leases_free;          /* further leases that fit, without growing: the scarcest family and max-leases decide */
 	struct ipam_family {
 		u128 blocks, blocks_used;  /* as above, of one family */
 		u128 addresses, used, resting;

@@ -574,6 +574,14 @@ static void count_block(const struct block *b, struct ipam_family *out)
 	out->resting = add(out->resting, b->resting);
 }
 
+/* Of so many leases that there are addresses for. */
+static u128 within_quota(const struct node *n, u128 free)
+{
+	uint64_t most = node_setting(n, IPAM_MAX_LEASES), left = most > n->leases ? most - n->leases : 0;
+
+	return most > 0 && left < free ? left : free;
+}
+
 /* Of one node: its numbers are added to *out; *scarce is the family that decides. */
 static void count_node(const struct node *n, struct ipam_stats *out, struct ipam_usage *scarce)
 {
@@ -602,7 +610,7 @@ static void count_node(const struct node *n, struct ipam_stats *out, struct ipam
 			*scarce = family[f];
 			any = true;
 		}
-	out->leases_free = add(out->leases_free, scarce->free);
+	out->leases_free = add(out->leases_free, within_quota(n, scarce->free));
 }
 
 static void count_cluster(const struct cluster *c, struct ipam_stats *out)
