@@ -16,7 +16,7 @@ offers() {
 same "commands" "$(ipamctl help | sed -n 's/^  \([a-z]*\) .*/\1/p' | sort | sed '$a help' | sort | xargs)" "$(offers '')"
 same "that begin so" "import init" "$(offers i)"
 same "help of them" "find" "$(offers help fi)"
-same "options of a command" "--cluster --json --mount" "$(offers find --)"
+same "options of a command" "--cluster --json --mount --node" "$(offers find --)"
 same "of another" "--by" "$(offers du --b)"
 same "clusters" 'my\ cluster other prod' "$(offers du --cluster '')"
 same "that begin so" "prod" "$(offers du --cluster p)"
@@ -27,6 +27,21 @@ same "values" "block cluster node" "$(offers du --by '')"
 touch "$WORK/file"
 same "files" "$WORK/file" "$(offers backup "$WORK/fi")"
 if command -v zsh >/dev/null; then
-	ok "zsh takes its file" zsh -f -n "$ROOT/tools/ipamctl/completion/_ipamctl"
+	# What it hands to zsh's own functions, of which these are the least.
+	zoffers() {
+		zsh -f -c 'compadd() { [[ $1 == -a ]] && print -rl -- ${(P)2} || print -rl -- "$@" }
+			_describe() { print -rl -- ${(P)2} }
+			_files() { print files }
+			file=$1; shift
+			words=(ipamctl "$@") CURRENT=$(($# + 1)) PREFIX=${@[-1]}
+			. $file' zsh "$ROOT/tools/ipamctl/completion/_ipamctl" "$@" 2>&1 | sort | xargs -d '\n'
+	}
+	same "zsh: commands" "$(ipamctl help | sed -n 's/^  \([a-z]*\) .*/\1/p' | sort | xargs)" "$(zoffers '' | grep -o '[a-z]*:' | tr -d : | xargs)"
+	same "zsh: options" "--cluster --json --mount --node" "$(zoffers find --)"
+	same "zsh: clusters" "my cluster other prod" "$(zoffers du --cluster '')"
+	same "zsh: nodes" "worker-1 worker-2" "$(zoffers export --cluster prod --node '')"
+	same "zsh: of a cluster without any" "" "$(zoffers export --cluster other --node '')"
+	same "zsh: values" "block cluster node" "$(zoffers du --by '')"
+	same "zsh: files" "files" "$(zoffers backup '')"
 fi
 umount_fs

@@ -12,6 +12,7 @@ same "its numbers" "2 clusters, 3 nodes, 20 leases" "$("$IPAMCTL" top | sed -n '
 same "no escapes" 0 "$("$IPAMCTL" top | grep -c $'\033')"
 same "the fullest first" "prod w1 20" "$("$IPAMCTL" top | awk '$1 == "prod" { print $1, $2, $3; exit }')"
 same "as many rounds as asked for" 3 "$("$IPAMCTL" top -n 3 -d 0.1 | grep -c '^ipamfs ')"
+same "a node alone" "w2" "$("$IPAMCTL" top --node w2 | awk '$1 == "prod" || $1 == "test" { print $2 }')"
 same "a cluster alone" 0 "$("$IPAMCTL" top --cluster test | grep -c '^prod')"
 "$IPAMCTL" top --json -n 1000 -d 0.1 >"$WORK/rounds" &
 rounds=$!
@@ -66,6 +67,21 @@ ok "SIGTERM ends it" until_true 20 drawn "status 0"
 exec 9>&-
 wait "$terminal"
 ok "and gives all back" grep -aqF $'\033[?1049l' "$WORK/screen"
+
+terminal "$IPAMCTL top -d 0.2"
+until_true 20 drawn "by use"
+top=$(pgrep -f "^$IPAMCTL top")
+kill -TSTP "$top"
+ok "Ctrl-Z gives all back as well" until_true 20 grep -aqF $'\033[?1049l' "$WORK/screen"
+state() { [ "$(cut -d ' ' -f 3 "/proc/$top/stat")" = "$1" ]; }
+ok "and stops it" until_true 20 state T
+before=$(grep -ac "by use" "$WORK/screen")
+kill -CONT "$top"
+ok "it goes on, on its own page" until_true 20 drawn "by use" $((before + 1))
+printf q >&9
+ok "and ends" until_true 20 drawn "status 0"
+exec 9>&-
+wait "$terminal"
 
 terminal "stty rows 12 cols 50; $IPAMCTL top -d 30"
 until_true 20 drawn "by use"

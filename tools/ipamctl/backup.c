@@ -1,6 +1,7 @@
 /* backup — a consistent copy of the database, while it is in use. */
 #include "check.h"
 
+#include "json_text.h"
 #include "schema.h"
 
 #include <errno.h>
@@ -11,18 +12,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 static const char usage[] =
-	"usage: ipamctl backup FILE [--force] [--quiet] [--mount DIR | --database DB]\n"
+	"usage: ipamctl backup FILE [--force] [--json] [--quiet] [--mount DIR | --database DB]\n"
 	"\n"
 	"Copies the database of a mount, as it is at one moment, to FILE, checks the copy as\n"
 	"'ipamctl check' does, and only then gives it its name. The mount goes on meanwhile; FILE\n"
 	"can be mounted. To restore it: unmount, copy it back (without the old -wal and -shm), mount.\n"
 	"\n"
-	"  --force         FILE may be there already: it is replaced\n"
+	"  --force         FILE may be there already: it is replaced, but never a database in use\n"
 	"  --database DB   of this database, mounted or not\n"
+	"  --json          what was copied, and the findings, as JSON\n"
 	"  --quiet         no progress, and nothing said where all is well\n"
 	"\n"
 	"Exit status: 0 done, 1 refused or the copy has findings, 2 usage.\n";
@@ -31,10 +34,11 @@ enum { PORTION = 1024, BUSY_MS = 10000 }; /* pages at a time, for the progress *
 
 struct backup {
 	const char *mount, *database, *to;
-	bool force, quiet;
+	bool force, quiet, json;
 	char source[4096];
 	char *temporary;
 	sqlite3 *from, *copy;
+	struct check check;
 };
 
 static volatile sig_atomic_t interrupted;
@@ -93,12 +97,17 @@ static int copy_pages(struct backup *b)
 /* The copy proves itself. It has no log beside it: what is in the file is all there is. */
 static int check_copy(struct backup *b)
 {
-	struct check c = { .db = b->copy, .quiet = b->quiet };
-
+	b->check = (struct check){ .db = b->copy, .quiet = b->quiet, .json = b->json };
 	if (sqlite3_exec(b->copy, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL) != SQLITE_OK)
 		return fail(b->copy, b->to);
-	check_database(&c);
-	return c.findings == 0 ? CTL_DONE : ctl_fail(CTL_REFUSED, "the copy has findings: the database itself does, too; see 'ipamctl check'");
+	if (b->json)
+		printf("{\"findings\": [");
+	check_database(&b->check);
+	if (b->json)
+		printf("]");
+	if (b->check.findings == 0)
+		return CTL_DONE;
+	return ctl_fail(CTL_REFUSED, "the copy has findings: the database itself does, too; see 'ipamctl check'");
 }
 
 static int sync_file(const char *path, int flags)
@@ -146,13 +155,79 @@ static int make_temporary(struct backup *b)
 	return CTL_DONE;
 }
 
+/* ---- may it have that name? --------------------------------------------------------------------------------------- */
+
+/* The daemon holds this lock as long as it has the database open. */
+static bool in_use(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	bool is = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+
+	if (fd >= 0)
+		close(fd);
+	return is;
+}
+
+static bool is_beside(const char *path, const char *suffix, struct stat *st)
+{
+	char *name = NULL;
+	bool is = asprintf(&name, "%s%s", path, suffix) >= 0 && stat(name, st) == 0;
+
+	free(name);
+	return is;
+}
+
+/* Neither the database itself nor a part of it, nor another one that is in use; and no log may lie beside the copy, since
+ * SQLite would take it for the copy's own. */
+static int may_be_named(const struct backup *b)
+{
+	static const char *const part[] = { "", "-wal", "-shm", "-journal" };
+	struct stat st, own;
+	bool there = stat(b->to, &st) == 0;
+
+	if (there && !b->force)
+		return ctl_fail(CTL_REFUSED, "%s: is there already; --force replaces it", b->to);
+	if (there && !S_ISREG(st.st_mode))
+		return ctl_fail(CTL_REFUSED, "%s: not a regular file", b->to);
+	for (size_t i = 0; there && i < sizeof part / sizeof *part; i++)
+		if (is_beside(b->source, part[i], &own) && own.st_dev == st.st_dev && own.st_ino == st.st_ino)
+			return ctl_fail(CTL_REFUSED, "%s: is the database that is to be copied", b->to);
+	if (there && in_use(b->to))
+		return ctl_fail(CTL_REFUSED, "%s: a database in use by an ipamfs", b->to);
+	for (size_t i = 1; i < sizeof part / sizeof *part; i++)
+		if (is_beside(b->to, part[i], &st))
+			return ctl_fail(CTL_REFUSED, "%s%s: belongs to an older database of that name; remove it, or choose another name",
+					b->to, part[i]);
+	return CTL_DONE;
+}
+
+static void summary(const struct backup *b)
+{
+	struct stat st = { 0 };
+	json_t *file;
+	char *name;
+
+	stat(b->to, &st);
+	if (!b->json) {
+		printf("%s: %lld bytes, %llu leases, checked\n", b->to, (long long)st.st_size, (unsigned long long)b->check.leases);
+		return;
+	}
+	file = json_text(b->to, strlen(b->to));
+	name = json_dumps(file, JSON_ENCODE_ANY);
+	printf(",\n \"file\": %s, \"bytes\": %lld, \"clusters\": %llu, \"nodes\": %llu, \"blocks\": %llu, \"leases\": %llu}\n",
+	       name != NULL ? name : "null", (long long)st.st_size, (unsigned long long)b->check.clusters,
+	       (unsigned long long)b->check.nodes, (unsigned long long)b->check.blocks, (unsigned long long)b->check.leases);
+	free(name);
+	json_decref(file);
+}
+
 static int make(struct backup *b)
 {
-	struct stat st;
-	int status;
+	int status = may_be_named(b);
 
-	if (!b->force && stat(b->to, &st) == 0)
-		return ctl_fail(CTL_REFUSED, "%s: is there already; --force replaces it", b->to);
+	if (status != CTL_DONE)
+		return status;
+	sigaction(SIGHUP, &(struct sigaction){ .sa_handler = interrupt }, NULL);
 	sigaction(SIGINT, &(struct sigaction){ .sa_handler = interrupt }, NULL);
 	sigaction(SIGTERM, &(struct sigaction){ .sa_handler = interrupt }, NULL);
 	status = make_temporary(b);
@@ -168,17 +243,20 @@ static int make(struct backup *b)
 		status = give_name(b);
 	if (b->temporary != NULL)
 		unlink(b->temporary);
-	if (status == CTL_DONE && !b->quiet && stat(b->to, &st) == 0)
-		printf("%s: %lld bytes, checked\n", b->to, (long long)st.st_size);
+	if (status == CTL_DONE && (b->json || !b->quiet))
+		summary(b);
+	else if (b->json && b->check.db != NULL)
+		puts("}");
 	free(b->temporary);
 	return status;
 }
 
 static int parse(struct backup *b, int argc, char **argv)
 {
-	enum { FORCE = 1, QUIET, DATABASE };
+	enum { FORCE = 1, QUIET, DATABASE, JSON };
 	static const struct option longs[] = {
 		{ "force", no_argument, NULL, FORCE },
+		{ "json", no_argument, NULL, JSON },
 		{ "quiet", no_argument, NULL, QUIET },
 		{ "database", required_argument, NULL, DATABASE },
 		{ "mount", required_argument, NULL, TARGET_MOUNT },
@@ -191,14 +269,18 @@ static int parse(struct backup *b, int argc, char **argv)
 			b->force = true;
 		else if (c == QUIET)
 			b->quiet = true;
+		else if (c == JSON)
+			b->json = true;
 		else if (c == DATABASE)
 			b->database = optarg;
 		else if (c == TARGET_MOUNT)
 			b->mount = optarg;
 		else
 			return CTL_USAGE;
-	if (argc - optind != 1)
+	if (argc - optind != 1 || argv[optind][0] == 0)
 		return ctl_fail(CTL_USAGE, "say where to: ipamctl backup FILE");
+	if (b->mount != NULL && b->database != NULL)
+		return ctl_fail(CTL_USAGE, "--mount or --database, not both");
 	b->to = argv[optind];
 	return CTL_DONE;
 }

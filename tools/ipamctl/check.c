@@ -22,7 +22,7 @@ static const char usage[] =
 	"  --json    the findings as JSON\n"
 	"  --quiet   no progress, and no summary where nothing is found\n"
 	"\n"
-	"Exit status: 0 nothing found, 1 findings (a line each), 2 usage.\n";
+	"Exit status: 0 nothing found, 1 findings (a line each) or refused, 2 usage.\n";
 
 void check_finding(struct check *c, const char *format, ...)
 {
@@ -148,10 +148,8 @@ static int run(int argc, char **argv)
 			return CTL_USAGE;
 		}
 	}
-	if (argc - optind != 1) {
-		fputs(usage, stderr);
-		return CTL_USAGE;
-	}
+	if (argc - optind != 1)
+		return ctl_fail(CTL_USAGE, "say what: a database, or where one is mounted");
 	status = check_all(&c, argv[optind]);
 	sqlite3_close(c.db);
 	return status;

@@ -64,7 +64,11 @@ struct names {
 int target_names(const struct target *t, bool directories, struct names *out);
 /* Of the node's leases. */
 int target_leases(const struct target *t, struct names *out);
+/* Those in any directory, added to what is there. */
+int names_read(const char *path, bool directories, struct names *out);
 void names_free(struct names *n);
+/* "MESSAGE; did you mean 'NAME'?" where a name is near to what was said, or else MESSAGE and otherwise. CTL_REFUSED. */
+int names_missing(const struct names *names, const char *name, const char *message, const char *otherwise);
 
 /* What a lease's file tells (lease_file.c). Attributes that aren't there are empty. */
 enum { LEASE_FILE_VALUE = 4097 }; /* an attribute and its NUL: a lease holds no more */

@@ -10,7 +10,8 @@
 #include <unistd.h>
 
 static const char usage[] =
-	"usage: ipamctl du [--by cluster|node|block] [--top N] [--json] [--cluster NAME] [--mount DIR]\n"
+	"usage: ipamctl du [--by cluster|node|block] [--top N] [--json] [--cluster NAME] [--node NAME]\n"
+	"           [--mount DIR]\n"
 	"\n"
 	"Shows how full each node is (or cluster, or block), the fullest first: the addresses in\n"
 	"use, of those that can be leased in its blocks. Of two families the one with the fewest\n"
@@ -90,12 +91,6 @@ static void show_table(const struct du *du)
 	}
 }
 
-/* A whole number, where JSON's readers take it as that. */
-static json_t *number(long double n)
-{
-	return n < 0x1p53L ? json_integer((json_int_t)n) : json_real((double)n);
-}
-
 static void show_json(const struct du *du)
 {
 	json_t *list = json_array();
@@ -110,8 +105,8 @@ static void show_json(const struct du *du)
 		cidr_print(&row->cidr, text);
 		if (du->usage.by == USAGE_BLOCK)
 			json_object_set_new(o, "block", json_string(text));
-		json_object_set_new(o, "used", number(row->used[row->family]));
-		json_object_set_new(o, "total", number(row->total[row->family]));
+		json_object_set_new(o, "used", view_number(row->used[row->family]));
+		json_object_set_new(o, "total", view_number(row->total[row->family]));
 		json_object_set_new(o, "percent", json_real((double)(long)(row->part * 10000 + 0.5L) / 100));
 		json_array_append_new(list, o);
 	}
@@ -129,8 +124,7 @@ static int parse(struct du *du, int argc, char **argv)
 		{ "by", required_argument, NULL, BY },
 		{ "top", required_argument, NULL, TOP },
 		{ "json", no_argument, NULL, JSON },
-		{ "mount", required_argument, NULL, TARGET_MOUNT },
-		{ "cluster", required_argument, NULL, TARGET_CLUSTER },
+		TARGET_OPTIONS,
 		{ NULL, 0, NULL, 0 },
 	};
 	char *end;
@@ -152,15 +146,12 @@ static int parse(struct du *du, int argc, char **argv)
 		case JSON:
 			du->json = true;
 			break;
-		case TARGET_MOUNT:
-			du->view.mount = optarg;
-			break;
-		case TARGET_CLUSTER:
-			du->view.cluster = optarg;
-			break;
 		default:
-			return CTL_USAGE;
+			if (!view_option(&du->view, c, optarg))
+				return CTL_USAGE;
 		}
+	if (du->usage.by == USAGE_CLUSTER && du->view.node != NULL)
+		return ctl_fail(CTL_USAGE, "--node narrows nodes and blocks, not clusters");
 	return optind == argc ? CTL_DONE : ctl_fail(CTL_USAGE, "'%s' is too much; 'ipamctl help du' tells more", argv[optind]);
 }
 

@@ -27,7 +27,9 @@ static const char usage[] =
 	"DIR (/var/lib/cni/networks/NAME) must not be there, or be empty; it appears whole,\n"
 	"or not at all. A lease without a container's id gets its own name for one.\n"
 	"\n"
-	"  --network NAME   only leases of this network\n";
+	"  --network NAME   only leases of this network\n"
+	"\n"
+	"Exit status: 0 done, 1 refused, 2 usage.\n";
 
 struct export {
 	struct target target;
@@ -218,6 +220,8 @@ static int parse(struct export *x, int argc, char **argv)
 	}
 	if (optind != argc || (x->to != NULL) + x->json + x->shell != 1)
 		return ctl_fail(CTL_USAGE, "say how: --json, --shell, or --host-local DIR");
+	if (x->to == NULL && x->network != NULL)
+		return ctl_fail(CTL_USAGE, "--network is for --host-local");
 	return CTL_DONE;
 }
 
@@ -264,11 +268,11 @@ static int export(struct export *x)
 
 static int export_tree(const struct export *x)
 {
-	struct view v = { .mount = x->target.mount, .cluster = x->target.cluster };
+	struct view v = { .mount = x->target.mount, .cluster = x->target.cluster, .node = x->target.node };
 	int status = view_open(&v);
 
 	if (status == CTL_DONE)
-		status = (x->json ? export_json : export_shell)(&v, x->target.node, x->quiet);
+		status = (x->json ? export_json : export_shell)(&v, x->quiet);
 	view_close(&v);
 	return status;
 }

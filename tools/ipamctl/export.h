@@ -4,10 +4,10 @@
 
 #include "walk.h"
 
-/* The tree, or a node of it (else NULL), on stdout: a status. */
-int export_json(const struct view *v, const char *node, bool quiet);
-int export_shell(const struct view *v, const char *node, bool quiet);
-/* Name, addresses and attributes, as the file 'import' takes them. */
-json_t *export_lease_json(const struct walk_lease *l);
+/* The tree, or what is meant of it, on stdout: a status. */
+int export_json(const struct view *v, bool quiet);
+int export_shell(const struct view *v, bool quiet);
+/* Name, addresses and attributes (those wanted; NULL: all), as the file 'import' takes them. */
+json_t *export_lease_json(const struct walk_lease *l, bool (*wanted)(const struct walk_attribute *a));
 
 #endif

@@ -98,13 +98,17 @@ static json_t *addresses_of(const struct walk_lease *l)
 	return list;
 }
 
-json_t *export_lease_json(const struct walk_lease *l)
+json_t *export_lease_json(const struct walk_lease *l, bool (*wanted)(const struct walk_attribute *a))
 {
 	json_t *attributes = json_object();
 	json_t *o = json_pack("{s:o,s:o,s:o}", "name", string(l->name), "addresses", addresses_of(l), "attributes", attributes);
 
 	for (size_t i = 0; i < l->attributes; i++) {
-		json_t *key = string(l->attribute[i].name);
+		json_t *key;
+
+		if (wanted != NULL && !wanted(&l->attribute[i]))
+			continue;
+		key = string(l->attribute[i].name);
 
 		json_object_set_new(attributes, json_string_value(key), json_text(l->attribute[i].value, l->attribute[i].size));
 		json_decref(key);
@@ -115,7 +119,7 @@ json_t *export_lease_json(const struct walk_lease *l)
 static int on_lease(void *arg, const char *cluster, const char *node, const struct walk_lease *l)
 {
 	struct document *d = arg;
-	json_t *o = export_lease_json(l);
+	json_t *o = export_lease_json(l, NULL);
 
 	(void)cluster;
 	(void)node;
@@ -124,10 +128,10 @@ static int on_lease(void *arg, const char *cluster, const char *node, const stru
 	return json_array_append_new(d->leases, o) == 0 ? CTL_DONE : ctl_fail(CTL_REFUSED, "out of memory");
 }
 
-int export_json(const struct view *v, const char *node, bool quiet)
+int export_json(const struct view *v, bool quiet)
 {
 	struct document d = { .view = v, .clusters = json_array() };
-	struct walk w = { on_cluster, on_node, on_lease, &d, node, quiet };
+	struct walk w = { on_cluster, on_node, on_lease, &d, quiet };
 	int status = walk_mount(v, &w);
 	json_t *all = json_pack("{s:o}", "clusters", d.clusters);
 

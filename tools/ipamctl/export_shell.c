@@ -1,61 +1,89 @@
 /* export --shell: commands that make the tree again on an empty mount.
  *
  * Directories and settings by mkdir and cat, as anyone would. Nodes' blocks and leases by the file 'import': it takes exactly
- * the addresses that are asked for, whatever else is free, and all of a cluster at once. What JSON can't say (names and
- * values that are no UTF-8) is made by hand after it. */
+ * the addresses that are asked for, whatever else is free, and all or none. What JSON can't say is done after it: names that
+ * are no UTF-8 by renaming, other such values by setfattr. Settings come last, since a limit may be younger than leases. */
 #include "export.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct script {
-	const struct view *view;
-	char *late;        /* commands for after the import of the cluster */
-	size_t late_size;
-	FILE *later;
-	bool importing;
+/* Commands for after something else. */
+struct later {
+	FILE *file;
+	char *text;
+	size_t size;
 };
 
+struct script {
+	const struct view *view;
+	struct later odd, last; /* what JSON can't say; settings, owners */
+	bool importing;
+	char node[64];          /* the name of the node in the import, if it isn't its own */
+	unsigned long renamed;
+};
+
+static int later_begin(struct later *l)
+{
+	l->file = open_memstream(&l->text, &l->size);
+	return l->file == NULL ? ctl_fail(CTL_REFUSED, "out of memory") : CTL_DONE;
+}
+
+static void later_end(struct later *l)
+{
+	if (l->file == NULL)
+		return;
+	fclose(l->file);
+	fwrite(l->text, 1, l->size, stdout);
+	free(l->text);
+	*l = (struct later){ 0 };
+}
+
+/* ---- words -------------------------------------------------------------------------------------------------------- */
+
 /* Any name but one with a NUL: in single quotes nothing is special but the quote. */
-static void quote(FILE *out, const char *s, size_t n)
+static void quote(FILE *out, const char *s)
 {
 	putc('\'', out);
-	for (size_t i = 0; i < n; i++)
-		if (s[i] == '\'')
+	for (; *s != 0; s++)
+		if (*s == '\'')
 			fputs("'\\''", out);
 		else
-			putc(s[i], out);
+			putc(*s, out);
 	putc('\'', out);
 }
 
+/* Parts from the second on may be NULL. What begins with a dash is no option. */
 static void quote_path(FILE *out, const char *a, const char *b, const char *c)
 {
-	char path[1024];
+	char path[2048];
 
-	snprintf(path, sizeof path, "%s%s%s%s%s", a, b != NULL ? "/" : "", b != NULL ? b : "", c != NULL ? "/" : "", c != NULL ? c : "");
-	quote(out, path, strlen(path));
+	snprintf(path, sizeof path, "%s%s%s%s%s%s", a[0] == '-' ? "./" : "", a, b != NULL ? "/" : "", b != NULL ? b : "",
+		 c != NULL ? "/" : "", c != NULL ? c : "");
+	quote(out, path);
 }
 
-static bool utf8(const char *s, size_t n)
+/* Can JSON say it, and the file 'import' read it? */
+static bool plain(const char *s, size_t n)
 {
 	json_t *text = json_stringn(s, n);
 
 	json_decref(text);
-	return text != NULL;
+	return text != NULL && memchr(s, 0, n) == NULL;
 }
 
-static void owner(FILE *out, const char *path, const struct stat *st, unsigned usual)
+static void owner(const struct script *s, const char *path, const struct stat *st, unsigned usual)
 {
 	if (st->st_uid != 0 || st->st_gid != 0) {
-		fprintf(out, "chown %u:%u ", st->st_uid, st->st_gid);
-		quote(out, path, strlen(path));
-		putc('\n', out);
+		fprintf(s->last.file, "chown %u:%u ", st->st_uid, st->st_gid);
+		quote_path(s->last.file, path, NULL, NULL);
+		putc('\n', s->last.file);
 	}
 	if ((st->st_mode & 07777) != usual) {
-		fprintf(out, "chmod %04o ", (unsigned)st->st_mode & 07777);
-		quote(out, path, strlen(path));
-		putc('\n', out);
+		fprintf(s->last.file, "chmod %04o ", (unsigned)st->st_mode & 07777);
+		quote_path(s->last.file, path, NULL, NULL);
+		putc('\n', s->last.file);
 	}
 }
 
@@ -64,26 +92,34 @@ static void owner(FILE *out, const char *path, const struct stat *st, unsigned u
 struct here {
 	FILE *out;
 	const char *path, *file;
+	const char *key; /* lines with it alone, or NULL */
 	bool begun;
 };
 
-static int here_line(void *arg, char *line)
+static void here_begin(struct here *h)
 {
-	struct here *h = arg;
-
 	if (!h->begun) {
 		fputs("cat >", h->out);
 		quote_path(h->out, h->path, ".ipam", h->file);
 		fputs(" <<'END'\n", h->out);
 	}
 	h->begun = true;
+}
+
+static int here_line(void *arg, char *line)
+{
+	struct here *h = arg;
+
+	if (h->key != NULL && strncmp(line, h->key, strlen(h->key)) != 0)
+		return CTL_DONE;
+	here_begin(h);
 	fprintf(h->out, "%s\n", line);
 	return CTL_DONE;
 }
 
 static int here(const struct script *s, FILE *out, const char *path, const char *file)
 {
-	struct here h = { out, path, file, false };
+	struct here h = { out, path, file, NULL, false };
 	int status = walk_lines(s->view, path, file, here_line, &h);
 
 	if (h.begun)
@@ -93,23 +129,11 @@ static int here(const struct script *s, FILE *out, const char *path, const char 
 
 /* ---- the import --------------------------------------------------------------------------------------------------- */
 
-static int begin_cluster(struct script *s)
-{
-	s->importing = false;
-	s->later = open_memstream(&s->late, &s->late_size);
-	return s->later == NULL ? ctl_fail(CTL_REFUSED, "out of memory") : CTL_DONE;
-}
-
-static void end_cluster(struct script *s)
+static void end_import(struct script *s)
 {
 	if (s->importing)
 		fputs("END\n", stdout);
-	if (s->later == NULL)
-		return;
-	fclose(s->later);
-	fwrite(s->late, 1, s->late_size, stdout);
-	free(s->late);
-	s->later = NULL;
+	s->importing = false;
 }
 
 static int put_import(struct script *s, const char *cluster, json_t *o)
@@ -131,6 +155,53 @@ static int put_import(struct script *s, const char *cluster, json_t *o)
 	return CTL_DONE;
 }
 
+/* Whose leases may be a gateway's address says so before they come. Into a node's settings, of the name that it has now. */
+static int put_gateway(struct script *s, const char *path, const char *cluster, const char *node)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+	struct here h = { out, cluster, "settings", "gateway ", false };
+	char now[600];
+	int status;
+
+	if (out == NULL)
+		return ctl_fail(CTL_REFUSED, "out of memory");
+	snprintf(now, sizeof now, "%s%s%s", cluster, node != NULL ? "/" : "", node != NULL ? node : "");
+	h.path = now;
+	status = walk_lines(s->view, path, "settings", here_line, &h);
+	fclose(out);
+	if (status == CTL_DONE && h.begun) {
+		end_import(s);
+		printf("%sEND\n", text);
+	}
+	free(text);
+	return status;
+}
+
+static void end_cluster(struct script *s)
+{
+	end_import(s);
+	later_end(&s->odd);
+	later_end(&s->last);
+}
+
+/* A name of its own for what has one that JSON can't say. */
+static const char *other_name(struct script *s, char out[64])
+{
+	snprintf(out, 64, "ipamctl-export-%lu", ++s->renamed);
+	return out;
+}
+
+static void rename_later(const struct script *s, const char *directory, const char *from, const char *to)
+{
+	fputs("mv ", s->odd.file);
+	quote_path(s->odd.file, directory, from, NULL);
+	putc(' ', s->odd.file);
+	quote_path(s->odd.file, directory, to, NULL);
+	putc('\n', s->odd.file);
+}
+
 /* ---- the tree ----------------------------------------------------------------------------------------------------- */
 
 static int on_cluster(void *arg, const char *name, const struct stat *st)
@@ -146,12 +217,15 @@ static int on_cluster(void *arg, const char *name, const struct stat *st)
 	if (status == CTL_DONE)
 		status = here(s, stdout, name, "reserved");
 	if (status == CTL_DONE)
-		status = begin_cluster(s);
-	/* Settings last: a limit or another gateway may be younger than leases. */
+		status = put_gateway(s, name, name, NULL);
 	if (status == CTL_DONE)
-		status = here(s, s->later, name, "settings");
+		status = later_begin(&s->odd);
 	if (status == CTL_DONE)
-		owner(s->later, name, st, 0755);
+		status = later_begin(&s->last);
+	if (status == CTL_DONE)
+		status = here(s, s->last.file, name, "settings");
+	if (status == CTL_DONE)
+		owner(s, name, st, 0755);
 	return status;
 }
 
@@ -160,44 +234,31 @@ static int add_line(void *arg, char *line)
 	return json_array_append_new(arg, json_string(line)) == 0 ? CTL_DONE : ctl_fail(CTL_REFUSED, "out of memory");
 }
 
-static int put_node(struct script *s, const char *cluster, const char *name, const char *path)
-{
-	json_t *cidrs = json_array();
-	int status = walk_lines(s->view, path, "cidrs", add_line, cidrs);
-
-	if (status == CTL_DONE && utf8(name, strlen(name)))
-		return put_import(s, cluster, json_pack("{s:s,s:o}", "node", name, "cidrs", cidrs));
-	json_decref(cidrs);
-	if (status != CTL_DONE)
-		return status;
-	fputs("mkdir ", s->later);
-	quote(s->later, path, strlen(path));
-	putc('\n', s->later);
-	return here(s, s->later, path, "cidrs");
-}
-
 static int on_node(void *arg, const char *cluster, const char *name, const struct stat *st)
 {
 	struct script *s = arg;
+	json_t *cidrs = json_array();
+	const char *now = name;
 	char path[1024];
 	int status;
 
 	snprintf(path, sizeof path, "%s/%s", cluster, name);
-	status = put_node(s, cluster, name, path);
+	s->node[0] = 0;
+	if (!plain(name, strlen(name))) {
+		now = other_name(s, s->node);
+		rename_later(s, cluster, now, name);
+	}
+	status = walk_lines(s->view, path, "cidrs", add_line, cidrs);
 	if (status == CTL_DONE)
-		status = here(s, s->later, path, "settings");
+		status = put_import(s, cluster, json_pack("{s:s,s:O}", "node", now, "cidrs", cidrs));
+	json_decref(cidrs);
 	if (status == CTL_DONE)
-		owner(s->later, path, st, 0755);
+		status = put_gateway(s, path, cluster, now);
+	if (status == CTL_DONE)
+		status = here(s, s->last.file, path, "settings");
+	if (status == CTL_DONE)
+		owner(s, path, st, 0755);
 	return status;
-}
-
-static bool says_json(const char *node, const struct walk_lease *l)
-{
-	bool good = utf8(node, strlen(node)) && utf8(l->name, strlen(l->name));
-
-	for (size_t i = 0; good && i < l->attributes; i++)
-		good = utf8(l->attribute[i].name, strlen(l->attribute[i].name)) && utf8(l->attribute[i].value, l->attribute[i].size);
-	return good;
 }
 
 /* As base64, which setfattr knows, since a value may hold anything. */
@@ -207,7 +268,7 @@ static void put_value(FILE *out, const char *s, size_t n)
 
 	fputs("0s", out);
 	for (size_t i = 0; i < n; i += 3) {
-		unsigned v = (unsigned char)s[i] << 16u;
+		unsigned v = (unsigned)(unsigned char)s[i] << 16;
 
 		if (i + 1 < n)
 			v |= (unsigned)(unsigned char)s[i + 1] << 8;
@@ -220,53 +281,69 @@ static void put_value(FILE *out, const char *s, size_t n)
 	}
 }
 
-static void put_by_hand(FILE *out, const char *path, const struct walk_lease *l)
+static void set_later(const struct script *s, const char *path, const struct walk_attribute *a)
 {
-	fputs("cat >", out);
-	quote(out, path, strlen(path));
-	fprintf(out, " <<'END'\n%sEND\n", l->text);
-	for (size_t i = 0; i < l->attributes; i++) {
-		char name[512];
+	char name[512];
 
-		snprintf(name, sizeof name, "user.%s", l->attribute[i].name);
-		fputs("setfattr -n ", out);
-		quote(out, name, strlen(name));
-		fputs(" -v ", out);
-		put_value(out, l->attribute[i].value, l->attribute[i].size);
-		putc(' ', out);
-		quote(out, path, strlen(path));
-		putc('\n', out);
-	}
+	snprintf(name, sizeof name, "user.%s", a->name);
+	fputs("setfattr -n ", s->odd.file);
+	quote(s->odd.file, name);
+	fputs(" -v ", s->odd.file);
+	put_value(s->odd.file, a->value, a->size);
+	putc(' ', s->odd.file);
+	quote_path(s->odd.file, path, NULL, NULL);
+	putc('\n', s->odd.file);
+}
+
+static bool attribute_plain(const struct walk_attribute *a)
+{
+	return plain(a->name, strlen(a->name)) && plain(a->value, a->size);
 }
 
 static int on_lease(void *arg, const char *cluster, const char *node, const struct walk_lease *l)
 {
 	struct script *s = arg;
-	char path[1024];
-	json_t *o;
+	char path[1024], directory[600], other[64];
+	bool odd = !plain(l->name, strlen(l->name));
+	json_t *o = export_lease_json(l, attribute_plain);
 
-	snprintf(path, sizeof path, "%s/%s/%s", cluster, node, l->name);
-	owner(s->later, path, &l->st, 0644);
-	if (!says_json(node, l)) {
-		put_by_hand(s->later, path, l);
-		return CTL_DONE;
+	snprintf(directory, sizeof directory, "%s/%s", cluster, node);
+	snprintf(path, sizeof path, "%s/%s", directory, l->name);
+	json_object_set_new(o, "node", json_string(s->node[0] != 0 ? s->node : node));
+	if (odd) {
+		json_object_set_new(o, "name", json_string(other_name(s, other)));
+		rename_later(s, directory, other, l->name);
 	}
-	o = export_lease_json(l);
-	json_object_set_new(o, "node", json_string(node));
+	for (size_t i = 0; i < l->attributes; i++)
+		if (!attribute_plain(&l->attribute[i]))
+			set_later(s, path, &l->attribute[i]);
+	owner(s, path, &l->st, 0644);
 	return put_import(s, cluster, o);
 }
 
-int export_shell(const struct view *v, const char *node, bool quiet)
+int export_shell(const struct view *v, bool quiet)
 {
 	struct script s = { .view = v };
-	struct walk w = { on_cluster, on_node, on_lease, &s, node, quiet };
+	struct walk w = { on_cluster, on_node, on_lease, &s, quiet };
 	int status;
 
 	puts("#!/bin/sh\n"
 	     "# Makes the clusters, nodes and leases of an ipamfs again: sh FILE MOUNTPOINT, on an empty mount.\n"
 	     "set -eu\n"
+	     "umask 022\n"
 	     "cd \"${1:?say where the mount is: sh $0 MOUNTPOINT}\"");
 	status = walk_mount(v, &w);
-	end_cluster(&s);
+	if (status == CTL_DONE) {
+		end_cluster(&s);
+	} else {
+		/* Half a tree must not look like one. */
+		end_import(&s);
+		puts("echo 'this script ends early: ipamctl export failed' >&2\nexit 1");
+		for (struct later *l = &s.odd; l <= &s.last; l++)
+			if (l->file != NULL)
+				fclose(l->file);
+		free(s.odd.text);
+		free(s.last.text);
+	}
 	return status;
 }

@@ -1,14 +1,17 @@
 /* find — whose is an address, where is a name. */
-#include "view.h"
+#include "find.h"
 
+#include <errno.h>
 #include <fnmatch.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char usage[] =
-	"usage: ipamctl find ADDRESS|BLOCK|NAME [--json] [--cluster NAME] [--mount DIR]\n"
+	"usage: ipamctl find ADDRESS|BLOCK|NAME [--json] [--cluster NAME] [--node NAME] [--mount DIR]\n"
 	"\n"
 	"Of an address: the lease that holds it, or whose block it lies in and why nobody has it.\n"
 	"Of a block (10.244.0.0/24): the node that owns it, or the blocks in it or around it.\n"
@@ -30,7 +33,8 @@ struct find {
 	const char *cluster;   /* that is looked at */
 	struct view_block in;  /* the block around the address */
 	char node[256];
-	bool around, reserved;
+	bool around, reserved, is_gateway;
+	bool in_cluster;       /* in a CIDR of it, delegated or not */
 	json_t *found;         /* an array */
 	struct progress progress;
 };
@@ -38,11 +42,6 @@ struct find {
 static bool matches(const struct find *f, const char *name)
 {
 	return name != NULL && (strpbrk(f->wanted, "*?[") != NULL ? fnmatch(f->wanted, name, 0) == 0 : strcmp(f->wanted, name) == 0);
-}
-
-static const char *text(json_t *object, const char *key)
-{
-	return json_string_value(json_object_get(object, key));
 }
 
 /* ---- leases ------------------------------------------------------------------------------------------------------ */
@@ -72,23 +71,53 @@ static bool is_container(const struct find *f, const char *id)
 static bool is_wanted(const struct find *f, json_t *lease)
 {
 	json_t *attributes = json_object_get(lease, "attributes");
-	const char *pod = text(attributes, "pod"), *slash = pod == NULL ? NULL : strchr(pod, '/');
+	const char *pod = find_text(attributes, "pod"), *slash = pod == NULL ? NULL : strchr(pod, '/');
 
 	if (f->is_address)
 		return has_address(f, lease);
-	return matches(f, text(lease, "name")) || matches(f, pod) || (slash != NULL && matches(f, slash + 1)) ||
-	       is_container(f, text(attributes, "container-id"));
+	return matches(f, find_text(lease, "name")) || matches(f, pod) || (slash != NULL && matches(f, slash + 1)) ||
+	       is_container(f, find_text(attributes, "container-id"));
 }
 
-static int take_lease(void *arg, json_t *lease)
+static int take_lease(void *arg, json_t *lease, bool lossy)
 {
 	struct find *f = arg;
 
-	progress_step(&f->progress);
+	(void)lossy;
 	if (!is_wanted(f, lease))
 		return CTL_DONE;
 	json_object_set_new(lease, "kind", json_string("lease"));
 	return json_array_append(f->found, lease) == 0 ? CTL_DONE : ctl_fail(CTL_REFUSED, "out of memory");
+}
+
+/* A part of the line that leases.json must have for it, where that is the same in JSON: most lines needn't be parsed. */
+static const char *hint_of(const struct find *f)
+{
+	for (const unsigned char *p = (const unsigned char *)f->wanted; *p != 0; p++)
+		if (*p >= 0x7f || *p < 0x20 || strchr("\"\\*?[", *p) != NULL)
+			return NULL;
+	return f->wanted;
+}
+
+/* The one lease that by-ip points to: "../../NODE/NAME", of whose node the leases are read. */
+static int find_address(struct find *f)
+{
+	char link[PATH_MAX], path[PATH_MAX], *name;
+	ssize_t n;
+
+	snprintf(path, sizeof path, "%s/%s/.ipam/by-ip/%s", f->view.mount, f->cluster, f->text);
+	n = readlink(path, link, sizeof link - 1);
+	if (n < 0)
+		return errno == ENOENT ? CTL_DONE : ctl_fail(CTL_REFUSED, "%s: %s", path, strerror(errno));
+	link[n] = 0;
+	name = strrchr(link, '/');
+	if (strncmp(link, "../../", 6) != 0 || name < link + 6)
+		return ctl_fail(CTL_REFUSED, "%s: a link that isn't understood", path);
+	*name = 0;
+	if (f->view.node != NULL && strcmp(f->view.node, link + 6) != 0)
+		return CTL_DONE;
+	snprintf(path, sizeof path, "%s/%s", f->cluster, link + 6);
+	return view_leases(&f->view, path, f->text, take_lease, f);
 }
 
 /* ---- blocks ------------------------------------------------------------------------------------------------------ */
@@ -105,8 +134,8 @@ static int take_block(void *arg, const struct view_block *b)
 	}
 	if (!f->is_block || !cidr_overlap(&b->cidr, &f->cidr))
 		return CTL_DONE;
-	o = json_pack("{s:s,s:o,s:o,s:s,s:f,s:f}", "kind", "block", "cluster", json_text(b->cluster, strlen(b->cluster)), "node",
-		      json_text(b->node, strlen(b->node)), "block", b->text, "used", (double)b->used, "total", (double)b->total);
+	o = json_pack("{s:s,s:o,s:o,s:s,s:o,s:o}", "kind", "block", "cluster", json_text(b->cluster, strlen(b->cluster)), "node",
+		      json_text(b->node, strlen(b->node)), "block", b->text, "used", view_number(b->used), "total", view_number(b->total));
 	return json_array_append_new(f->found, o) == 0 ? CTL_DONE : ctl_fail(CTL_REFUSED, "out of memory");
 }
 
@@ -118,30 +147,24 @@ static int take_reserved(void *arg, const struct cidr_range *r)
 	return CTL_DONE;
 }
 
+static int take_cidr(void *arg, char *line)
+{
+	struct find *f = arg;
+	struct cidr c;
+
+	f->in_cluster |= cidr_parse(line, strcspn(line, " "), &c) == 0 && cidr_has(&c, f->family, f->addr);
+	return CTL_DONE;
+}
+
 static int take_gateway(void *arg, char *line)
 {
 	struct find *f = arg;
 
-	if (strcmp(line, f->text) == 0)
-		f->wanted = NULL; /* said by show_unleased */
+	f->is_gateway |= strcmp(line, f->text) == 0;
 	return CTL_DONE;
 }
 
 /* ---- an address that nobody holds -------------------------------------------------------------------------------- */
-
-/* Is it the gateway of the node it lies in? */
-static bool is_gateway(struct find *f)
-{
-	const char *wanted = f->wanted;
-	char path[1024];
-	bool is;
-
-	snprintf(path, sizeof path, "%s/%s", f->cluster, f->node);
-	view_lines(&f->view, path, "gateway", take_gateway, f);
-	is = f->wanted == NULL;
-	f->wanted = wanted;
-	return is;
-}
 
 static const char *why_free(struct find *f)
 {
@@ -149,7 +172,7 @@ static const char *why_free(struct find *f)
 
 	if (f->reserved)
 		return "reserved";
-	if (is_gateway(f))
+	if (f->is_gateway)
 		return "gateway";
 	if (f->addr == all.first)
 		return f->family == CIDR_V4 ? "network" : "anycast";
@@ -160,16 +183,21 @@ static const char *why_free(struct find *f)
 
 static int explain(struct find *f)
 {
+	char node[PATH_MAX];
 	const char *state;
 	json_t *o;
 
-	f->around = f->reserved = false;
-	if (view_blocks(&f->view, f->cluster, take_block, f) != CTL_DONE ||
+	f->around = f->reserved = f->is_gateway = f->in_cluster = false;
+	if (view_lines(&f->view, f->cluster, "cidrs", take_cidr, f) != CTL_DONE ||
+	    view_blocks(&f->view, f->cluster, take_block, f) != CTL_DONE ||
 	    view_reserved(&f->view, f->cluster, take_reserved, f) != CTL_DONE)
 		return CTL_REFUSED;
-	if (!f->around && !f->reserved)
+	if (!f->around && (f->view.node != NULL || (!f->reserved && !f->in_cluster)))
 		return CTL_DONE;
-	state = f->around ? why_free(f) : "reserved";
+	snprintf(node, sizeof node, "%s/%s", f->cluster, f->node);
+	if (f->around && view_lines(&f->view, node, "gateway", take_gateway, f) != CTL_DONE)
+		return CTL_REFUSED;
+	state = f->around ? why_free(f) : f->reserved ? "reserved" : "undelegated";
 	o = json_pack("{s:s,s:o,s:s,s:s}", "kind", "address", "cluster", json_text(f->cluster, strlen(f->cluster)), "address", f->text,
 		      "state", state);
 	if (f->around) {
@@ -183,21 +211,26 @@ static int explain(struct find *f)
 
 static int find_nodes(struct find *f)
 {
-	struct target t = { 0 };
-	struct names nodes;
-	int status;
+	struct names nodes = { 0 };
+	int status = view_names(&f->view, f->cluster, true, &nodes);
 
-	if (asprintf(&t.path, "%s/%s", f->view.mount, f->cluster) < 0)
-		return ctl_fail(CTL_REFUSED, "out of memory");
-	status = target_names(&t, true, &nodes);
 	for (size_t i = 0; status == CTL_DONE && i < nodes.n; i++)
-		if (matches(f, nodes.name[i]))
+		if (matches(f, nodes.name[i]) && (f->view.node == NULL || strcmp(f->view.node, nodes.name[i]) == 0))
 			json_array_append_new(f->found, json_pack("{s:s,s:o,s:o}", "kind", "node", "cluster",
 								  json_text(f->cluster, strlen(f->cluster)), "node",
 								  json_text(nodes.name[i], strlen(nodes.name[i]))));
 	names_free(&nodes);
-	free(t.path);
 	return status;
+}
+
+static int find_name(struct find *f)
+{
+	char below[PATH_MAX];
+	int status;
+
+	snprintf(below, sizeof below, "%s%s%s", f->cluster, f->view.node != NULL ? "/" : "", f->view.node != NULL ? f->view.node : "");
+	status = view_leases(&f->view, below, hint_of(f), take_lease, f);
+	return status == CTL_DONE ? find_nodes(f) : status;
 }
 
 static int look_into(struct find *f, const char *cluster)
@@ -208,69 +241,12 @@ static int look_into(struct find *f, const char *cluster)
 	f->cluster = cluster;
 	if (f->is_block)
 		return view_blocks(&f->view, cluster, take_block, f);
-	status = view_leases(&f->view, cluster, take_lease, f);
-	if (status == CTL_DONE && !f->is_address)
-		return find_nodes(f);
+	if (!f->is_address)
+		return find_name(f);
+	status = find_address(f);
 	if (status == CTL_DONE && json_array_size(f->found) == before)
 		status = explain(f);
 	return status;
-}
-
-/* ---- showing ----------------------------------------------------------------------------------------------------- */
-
-static void print_path(json_t *o)
-{
-	static const char *const part[] = { "cluster", "node", "name" };
-
-	for (size_t i = 0; i < sizeof part / sizeof *part; i++) {
-		const char *s = text(o, part[i]);
-
-		if (s != NULL && i > 0)
-			putchar('/');
-		if (s != NULL)
-			ctl_print(s);
-	}
-}
-
-static void print_found(json_t *o)
-{
-	const char *kind = text(o, "kind"), *key, *block = text(o, "block");
-	json_t *value;
-	size_t i;
-
-	printf("%-7s  ", kind);
-	print_path(o);
-	json_array_foreach(json_object_get(o, "addresses"), i, value)
-		printf("%s%s", i == 0 ? "  " : " ", json_string_value(value));
-	if (strcmp(kind, "address") == 0)
-		printf("  %s  %s", text(o, "address"), text(o, "state"));
-	if (block != NULL)
-		printf("  %s%s", strcmp(kind, "address") == 0 ? "in " : "", block);
-	if (strcmp(kind, "block") == 0)
-		printf("  %.0f of %.0f", json_number_value(json_object_get(o, "used")), json_number_value(json_object_get(o, "total")));
-	json_object_foreach(json_object_get(o, "attributes"), key, value) {
-		printf("  ");
-		ctl_print(key);
-		putchar('=');
-		ctl_print(json_is_string(value) ? json_string_value(value) : "");
-	}
-	if (text(o, "created") != NULL)
-		printf("  since %s", text(o, "created"));
-	putchar('\n');
-}
-
-static void show(const struct find *f)
-{
-	json_t *o;
-	size_t i;
-
-	if (f->json) {
-		json_dumpf(f->found, stdout, JSON_INDENT(2));
-		putchar('\n');
-		return;
-	}
-	json_array_foreach(f->found, i, o)
-		print_found(o);
 }
 
 /* ---- the command ------------------------------------------------------------------------------------------------- */
@@ -280,8 +256,7 @@ static int parse(struct find *f, int argc, char **argv)
 	enum { JSON = 1 };
 	static const struct option longs[] = {
 		{ "json", no_argument, NULL, JSON },
-		{ "mount", required_argument, NULL, TARGET_MOUNT },
-		{ "cluster", required_argument, NULL, TARGET_CLUSTER },
+		TARGET_OPTIONS,
 		{ NULL, 0, NULL, 0 },
 	};
 	int c;
@@ -289,11 +264,7 @@ static int parse(struct find *f, int argc, char **argv)
 	while ((c = ctl_option(argc, argv, longs)) != -1)
 		if (c == JSON)
 			f->json = true;
-		else if (c == TARGET_MOUNT)
-			f->view.mount = optarg;
-		else if (c == TARGET_CLUSTER)
-			f->view.cluster = optarg;
-		else
+		else if (!view_option(&f->view, c, optarg))
 			return CTL_USAGE;
 	if (argc - optind != 1 || argv[optind][0] == 0)
 		return ctl_fail(CTL_USAGE, "say what to find: an address, a block or a name");
@@ -314,12 +285,15 @@ static int run(int argc, char **argv)
 
 	if (status == CTL_DONE)
 		status = view_open(&f.view);
-	progress_begin(&f.progress, "leases", 0, true);
+	if (status == CTL_DONE && !f.is_address && !f.is_block) {
+		progress_begin(&f.progress, "leases", view_count(&f.view), true);
+		f.view.progress = &f.progress;
+	}
 	for (size_t i = 0; status == CTL_DONE && i < f.view.clusters.n; i++)
 		status = look_into(&f, f.view.clusters.name[i]);
 	progress_end(&f.progress);
 	if (status == CTL_DONE)
-		show(&f);
+		find_show(f.found, f.json);
 	if (status == CTL_DONE && json_array_size(f.found) == 0)
 		status = f.json ? CTL_REFUSED : ctl_fail(CTL_REFUSED, "'%s' is not found", f.wanted);
 	json_decref(f.found);

@@ -41,7 +41,8 @@ static const char usage[] =
 	"  --verbose            a line for each lease released\n"
 	"\n"
 	"A lease that changes meanwhile stays. Run it where the runtime's namespaces are seen,\n"
-	"on the node itself. Exit status 1: some could not be released.\n";
+	"on the node itself. Exit status: 0 done, 1 refused, or some could not be\n"
+	"released, 2 usage.\n";
 
 struct gc {
 	struct target target;

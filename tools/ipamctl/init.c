@@ -1,5 +1,5 @@
-#include "ctl.h"
 #include "ipam.h"
+#include "view.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -12,16 +12,21 @@
 static const char usage[] =
 	"usage: ipamctl init DB --cluster NAME --cluster-cidr CIDR[,CIDR...]\n"
 	"           [--node-cidr-mask-size-ipv4 N] [--node-cidr-mask-size-ipv6 N]\n"
-	"           [--service-cluster-ip-range CIDR[,CIDR...]]\n"
+	"           [--service-cluster-ip-range CIDR[,CIDR...]] [--json]\n"
 	"\n"
 	"Makes a cluster in a database, and the database if there is none, in\n"
 	"kube-controller-manager's words. Nodes get blocks of /24 and /64 unless the\n"
-	"masks say otherwise. The service range is reserved: no pod gets an address of it.\n";
+	"masks say otherwise. The service range is reserved: no pod gets an address of it.\n"
+	"\n"
+	"  --json   what was made, as JSON\n"
+	"\n"
+	"Exit status: 0 done, 1 refused, 2 usage.\n";
 
 struct init {
 	const char *db, *cluster;
 	char *cidrs, *reserved; /* as the control files have them, a line each */
 	unsigned mask[CIDR_FAMILIES];
+	bool json;
 };
 
 /* ---- arguments -------------------------------------------------------------------------------------------- */
@@ -79,7 +84,7 @@ static int add_cidrs(struct init *in, const char *list, bool masks, char **out)
 
 static int parse(struct init *in, int argc, char **argv)
 {
-	enum { CLUSTER = 256, CIDR, MASK4, MASK6, MASK, SERVICE };
+	enum { CLUSTER = 256, CIDR, MASK4, MASK6, MASK, SERVICE, JSON };
 	static const struct option longs[] = {
 		{ "cluster", required_argument, NULL, CLUSTER },
 		{ "cluster-cidr", required_argument, NULL, CIDR },
@@ -87,6 +92,7 @@ static int parse(struct init *in, int argc, char **argv)
 		{ "node-cidr-mask-size-ipv6", required_argument, NULL, MASK6 },
 		{ "node-cidr-mask-size", required_argument, NULL, MASK },
 		{ "service-cluster-ip-range", required_argument, NULL, SERVICE },
+		{ "json", no_argument, NULL, JSON },
 		{ NULL, 0, NULL, 0 },
 	};
 	const char *cidrs = NULL, *service = NULL;
@@ -108,16 +114,16 @@ static int parse(struct init *in, int argc, char **argv)
 			bad = parse_mask(optarg, &in->mask[cidrs != NULL && strchr(cidrs, ':') != NULL ? CIDR_V6 : CIDR_V4]);
 		else if (c == SERVICE)
 			service = optarg;
+		else if (c == JSON)
+			in->json = true;
 		else {
 			return CTL_USAGE;
 		}
 		if (bad < 0)
 			return ctl_fail(CTL_USAGE, "'%s' is no mask size", optarg);
 	}
-	if (argc - optind != 1 || in->cluster == NULL || cidrs == NULL) {
-		fputs(usage, stderr);
-		return CTL_USAGE;
-	}
+	if (argc - optind != 1 || in->cluster == NULL || cidrs == NULL)
+		return ctl_fail(CTL_USAGE, "say DB, --cluster and --cluster-cidr; 'ipamctl help init' tells more");
 	in->db = argv[optind];
 	if (ipam_check_name(IPAM_CLUSTER, in->cluster) < 0)
 		return ctl_fail(CTL_USAGE, "'%s' can't name a cluster: 1 to %d bytes, no control bytes, no leading dot", in->cluster,
@@ -190,6 +196,27 @@ static void summary(struct ipam *ipam, const struct init *in, uint64_t cluster)
 	ipam_read_end(ipam);
 }
 
+static void summary_json(struct ipam *ipam, const struct init *in, uint64_t cluster)
+{
+	json_t *cidrs = json_array(), *o;
+	struct ipam_cidr_view v;
+
+	ipam_read_begin(ipam);
+	for (size_t i = 0; ipam_view_cidr(ipam, cluster, i, &v) == 0; i++) {
+		char text[CIDR_TEXT];
+
+		cidr_print(&v.cidr, text);
+		json_array_append_new(cidrs, json_pack("{s:s,s:i,s:o}", "cidr", text, "nodeMask", (int)v.node_mask, "nodes",
+						       view_number((long double)v.blocks)));
+	}
+	ipam_read_end(ipam);
+	o = json_pack("{s:o,s:o,s:o}", "database", json_text(in->db, strlen(in->db)), "cluster",
+		      json_text(in->cluster, strlen(in->cluster)), "cidrs", cidrs);
+	json_dumpf(o, stdout, JSON_INDENT(2));
+	putchar('\n');
+	json_decref(o);
+}
+
 static int init_cluster(struct ipam *ipam, const struct init *in)
 {
 	uint64_t cluster;
@@ -208,7 +235,7 @@ static int init_cluster(struct ipam *ipam, const struct init *in)
 		remove_cluster(ipam, in->cluster);
 		return CTL_REFUSED;
 	}
-	summary(ipam, in, cluster);
+	(in->json ? summary_json : summary)(ipam, in, cluster);
 	return CTL_DONE;
 }
 

@@ -10,7 +10,7 @@
 
 static struct termios before;
 static bool taken;
-static volatile sig_atomic_t ended;
+static volatile sig_atomic_t ended, paused;
 
 static void put(const char *s, size_t n)
 {
@@ -30,6 +30,12 @@ static void end(int signal)
 	ended = 1;
 }
 
+static void pause_(int signal)
+{
+	(void)signal;
+	paused = 1;
+}
+
 static void resize(int signal)
 {
 	(void)signal; /* that poll(2) wakes is all it is for */
@@ -37,7 +43,7 @@ static void resize(int signal)
 
 bool screen_begin(void)
 {
-	static const char take[] = "\033[?1049h\033[?25l";
+	static const char take[] = "\033[?1049h\033[?25l\033[?7l"; /* another page, no cursor, lines that end at the edge */
 	struct termios now;
 
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO) || tcgetattr(STDIN_FILENO, &before) < 0)
@@ -49,6 +55,7 @@ bool screen_begin(void)
 	sigaction(SIGINT, &(struct sigaction){ .sa_handler = end }, NULL);
 	sigaction(SIGTERM, &(struct sigaction){ .sa_handler = end }, NULL);
 	sigaction(SIGHUP, &(struct sigaction){ .sa_handler = end }, NULL);
+	sigaction(SIGTSTP, &(struct sigaction){ .sa_handler = pause_ }, NULL);
 	sigaction(SIGWINCH, &(struct sigaction){ .sa_handler = resize }, NULL);
 	if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &now) < 0)
 		return false;
@@ -59,7 +66,7 @@ bool screen_begin(void)
 
 void screen_end(void)
 {
-	static const char give[] = "\033[0m\033[?25h\033[?1049l";
+	static const char give[] = "\033[0m\033[?7h\033[?25h\033[?1049l";
 
 	if (!taken)
 		return;
@@ -68,13 +75,22 @@ void screen_end(void)
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
 }
 
+/* Ctrl-Z: the terminal is the shell's until it says otherwise. */
+static bool pause_now(void)
+{
+	paused = 0;
+	screen_end();
+	raise(SIGSTOP);
+	return screen_begin();
+}
+
 int screen_key(int milliseconds)
 {
 	struct pollfd p = { .fd = STDIN_FILENO, .events = POLLIN };
 	int n = ended ? -1 : poll(&p, 1, milliseconds);
 	char key;
 
-	if (ended)
+	if (ended || (paused && !pause_now()))
 		return -1;
 	if (n <= 0)
 		return 0;

@@ -68,24 +68,34 @@ const char *target_mount(const char *said)
 	return mount == NULL || *mount == 0 ? "/run/ipamfs" : mount;
 }
 
-static int no_node(const struct target *t)
+int names_missing(const struct names *names, const char *name, const char *message, const char *otherwise)
 {
-	struct target cluster = { .path = t->cluster_path };
-	const char **words = NULL, *near = NULL;
-	struct names nodes = { 0 };
+	const char **words = calloc(names->n + 1, sizeof *words), *near = NULL;
 
-	if (target_names(&cluster, true, &nodes) == CTL_DONE && (words = calloc(nodes.n + 1, sizeof *words)) != NULL) {
-		for (size_t i = 0; i < nodes.n; i++)
-			words[i] = nodes.name[i];
-		near = ctl_suggest(t->node, words);
-	}
+	for (size_t i = 0; words != NULL && i < names->n; i++)
+		words[i] = names->name[i];
+	if (words != NULL)
+		near = ctl_suggest(name, words);
 	if (near != NULL)
-		ctl_fail(CTL_REFUSED, "cluster '%s' has no node '%s'; did you mean '%s'?", t->cluster, t->node, near);
+		ctl_fail(CTL_REFUSED, "%s; did you mean '%s'?", message, near);
 	else
-		ctl_fail(CTL_REFUSED, "cluster '%s' has no node '%s'; say which with --node", t->cluster, t->node);
+		ctl_fail(CTL_REFUSED, "%s%s", message, otherwise);
 	free(words);
-	names_free(&nodes);
 	return CTL_REFUSED;
+}
+
+/* No such name among the directories of a directory, which is called `where`. */
+static int missing(const char *directory, const char *where, const char *kind, const char *name, const char *otherwise)
+{
+	struct names names = { 0 };
+	char message[1024];
+	int status = names_read(directory, true, &names);
+
+	snprintf(message, sizeof message, "%s has no %s '%s'", where, kind, name);
+	if (status == CTL_DONE)
+		status = names_missing(&names, name, message, otherwise);
+	names_free(&names);
+	return status;
 }
 
 int target_find(struct target *t)
@@ -112,9 +122,9 @@ int target_find(struct target *t)
 	if (*t->cluster == 0 || *t->node == 0)
 		return ctl_fail(CTL_USAGE, "--cluster and --node want names");
 	if (strchr(t->cluster, '/') != NULL || stat(t->cluster_path, &st) < 0 || t->cluster[0] == '.')
-		return ctl_fail(CTL_REFUSED, "%s has no cluster '%s'", t->mount, t->cluster);
+		return missing(t->mount, t->mount, "cluster", t->cluster, "");
 	if (strchr(t->node, '/') != NULL || stat(t->path, &st) < 0 || t->node[0] == '.')
-		return no_node(t);
+		return missing(t->cluster_path, t->cluster, "node", t->node, "; say which with --node");
 	return CTL_DONE;
 }
 
@@ -126,15 +136,14 @@ void target_free(struct target *t)
 
 /* ---- leases by their files --------------------------------------------------------------------------------------- */
 
-int target_names(const struct target *t, bool directories, struct names *out)
+int names_read(const char *path, bool directories, struct names *out)
 {
-	DIR *d = opendir(t->path);
+	DIR *d = opendir(path);
 	const struct dirent *entry;
 	int status = CTL_DONE;
 
-	*out = (struct names){ 0 };
 	if (d == NULL)
-		return ctl_fail(CTL_REFUSED, "%s: %s", t->path, strerror(errno));
+		return ctl_fail(CTL_REFUSED, "%s: %s", path, strerror(errno));
 	while (errno = 0, status == CTL_DONE && (entry = readdir(d)) != NULL) {
 		if (entry->d_name[0] == '.' || (entry->d_type == DT_DIR) != directories)
 			continue;
@@ -156,9 +165,15 @@ int target_names(const struct target *t, bool directories, struct names *out)
 			out->n++;
 	}
 	if (status == CTL_DONE && errno != 0) /* not the end, though it looks like one */
-		status = ctl_fail(CTL_REFUSED, "%s: %s", t->path, strerror(errno));
+		status = ctl_fail(CTL_REFUSED, "%s: %s", path, strerror(errno));
 	closedir(d);
 	return status;
+}
+
+int target_names(const struct target *t, bool directories, struct names *out)
+{
+	*out = (struct names){ 0 };
+	return names_read(t->path, directories, out);
 }
 
 int target_leases(const struct target *t, struct names *out)

@@ -13,7 +13,8 @@
 #include <unistd.h>
 
 static const char usage_text[] =
-	"usage: ipamctl top [-d SECONDS] [-n ROUNDS] [--batch] [--json] [--cluster NAME] [--mount DIR]\n"
+	"usage: ipamctl top [-d SECONDS] [-n ROUNDS] [--batch] [--json] [--cluster NAME] [--node NAME]\n"
+	"           [--mount DIR]\n"
 	"\n"
 	"Shows what goes on: leases made and released a second, commits, and the nodes, the fullest\n"
 	"first. On a terminal it is drawn anew each second; in a pipe, or with --batch, a round\n"
@@ -110,7 +111,6 @@ static int gather(struct top *t)
 	t->before = t->at;
 	clock_gettime(CLOCK_MONOTONIC, &t->at);
 	view_close(&t->view);
-	t->view.clusters = (struct names){ 0 };
 	status = view_open(&t->view); /* clusters come and go */
 	if (status == CTL_DONE)
 		status = view_lines(&t->view, ".", "metrics/ipamfs.prom", take_metric, t);
@@ -301,10 +301,10 @@ static void show_json(const struct top *t)
 	for (size_t i = 0; i < t->usage.n; i++) {
 		const struct usage_row *row = &t->usage.row[i];
 
-		json_array_append_new(nodes, json_pack("{s:o,s:o,s:f,s:f,s:f}", "cluster", json_text(row->cluster, strlen(row->cluster)),
+		json_array_append_new(nodes, json_pack("{s:o,s:o,s:o,s:o,s:o}", "cluster", json_text(row->cluster, strlen(row->cluster)),
 						       "node", json_text(row->node, strlen(row->node)), "used",
-						       (double)row->used[row->family], "total", (double)row->total[row->family],
-						       "change", (double)change(t, row)));
+						       view_number(row->used[row->family]), "total",
+						       view_number(row->total[row->family]), "change", view_number(change(t, row))));
 	}
 	json_object_set_new(o, "usage", nodes);
 	json_dumpf(o, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
@@ -390,8 +390,7 @@ static int parse(struct top *t, int argc, char **argv)
 		{ "json", no_argument, NULL, JSON },
 		{ "delay", required_argument, NULL, 'd' },
 		{ "rounds", required_argument, NULL, 'n' },
-		{ "mount", required_argument, NULL, TARGET_MOUNT },
-		{ "cluster", required_argument, NULL, TARGET_CLUSTER },
+		TARGET_OPTIONS,
 		{ NULL, 0, NULL, 0 },
 	};
 	char *end = NULL;
@@ -416,14 +415,9 @@ static int parse(struct top *t, int argc, char **argv)
 		case JSON:
 			t->json = t->batch = true;
 			break;
-		case TARGET_MOUNT:
-			t->view.mount = optarg;
-			break;
-		case TARGET_CLUSTER:
-			t->view.cluster = optarg;
-			break;
 		default:
-			return CTL_USAGE;
+			if (!view_option(&t->view, c, optarg))
+				return CTL_USAGE;
 		}
 	return optind == argc ? CTL_DONE : ctl_fail(CTL_USAGE, "'%s' is too much; 'ipamctl help top' tells more", argv[optind]);
 }

@@ -34,6 +34,7 @@ int ctl_option(int argc, char **argv, const struct option *longs)
 int ctl_options(int argc, char **argv, const char *shorts, const struct option *longs)
 {
 	const char *words[32] = { NULL }, *near, *given;
+	char said[64]; /* without its value */
 	int c;
 
 	opterr = 0;
@@ -41,13 +42,14 @@ int ctl_options(int argc, char **argv, const char *shorts, const struct option *
 	if (c != '?' && c != ':')
 		return c;
 	given = argv[optind - 1];
+	snprintf(said, sizeof said, "%.*s", (int)strcspn(given, "="), given);
 	for (int i = 0; longs[i].name != NULL && i < 31; i++)
 		words[i] = longs[i].name;
-	near = strncmp(given, "--", 2) == 0 ? ctl_suggest(given + 2, words) : NULL;
+	near = strncmp(said, "--", 2) == 0 ? ctl_suggest(said + 2, words) : NULL;
 	if (c == ':')
 		ctl_fail(CTL_USAGE, "'%s' wants a value; 'ipamctl help %s' tells more", given, argv[0]);
-	else if (near != NULL && strcmp(near, given + 2) != 0)
-		ctl_fail(CTL_USAGE, "no option '%s' here; did you mean '--%s'?", given, near);
+	else if (near != NULL && strcmp(near, said + 2) != 0)
+		ctl_fail(CTL_USAGE, "no option '%s' here; did you mean '--%s'?", said, near);
 	else
 		ctl_fail(CTL_USAGE, "no option '%s' here; 'ipamctl help %s' lists them", given, argv[0]);
 	return '?';
@@ -93,7 +95,8 @@ static unsigned distance(const char *a, const char *b)
 const char *ctl_suggest(const char *word, const char *const *words)
 {
 	const char *best = NULL;
-	unsigned least = 3; /* two slips are a slip, three are another word */
+	size_t n = strlen(word);
+	unsigned least = n < 3 ? (unsigned)n : 3; /* two slips are a slip, three are another word, and so is one with no letter left */
 
 	for (; *words != NULL; words++) {
 		unsigned d = distance(word, *words);

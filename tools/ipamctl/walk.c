@@ -1,180 +1,169 @@
-#include "walk.h"
+#include "walk_lease.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/xattr.h>
-#include <unistd.h>
 
-enum { VALUE_MAX = 4096, LIST_MAX = 65536 };
+struct node {
+	const struct view *view;
+	const struct walk *walk;
+	const char *cluster, *name;
+	char below[600]; /* cluster/name */
+	json_t *leases;  /* of one moment */
+	json_t *lossy;   /* names of those that JSON can't say in full */
+};
 
-/* ---- a lease ------------------------------------------------------------------------------------------------------ */
+/* ---- leases ------------------------------------------------------------------------------------------------------- */
 
-static void forget(struct walk_lease *l)
+static int take_lease(void *arg, json_t *lease, bool lossy)
 {
-	for (size_t i = 0; i < l->attributes; i++) {
-		free(l->attribute[i].name);
-		free(l->attribute[i].value);
-	}
-	free(l->attribute);
-	l->attribute = NULL;
-	l->attributes = 0;
+	struct node *n = arg;
+	const char *name = json_string_value(json_object_get(lease, "name"));
+	int rc = name == NULL ? -1 : lossy ? json_object_set_new(n->lossy, name, json_true()) : json_array_append(n->leases, lease);
+
+	return rc == 0 ? CTL_DONE : ctl_fail(CTL_REFUSED, "%s: leases.json: a lease that isn't understood", n->below);
 }
 
-static int add_attribute(int fd, const char *name, struct walk_lease *l)
+static int fill(json_t *o, struct walk_lease *l)
 {
-	struct walk_attribute *bigger = reallocarray(l->attribute, l->attributes + 1, sizeof *bigger), *a;
-	char value[VALUE_MAX + 1];
-	ssize_t n = fgetxattr(fd, name, value, VALUE_MAX);
+	const char *created = json_string_value(json_object_get(o, "created")), *key;
+	json_t *value;
+	int rc = 0;
+	size_t i, n = 0;
 
-	if (bigger == NULL)
-		return -ENOMEM;
-	l->attribute = bigger;
-	if (n < 0)
-		return errno == ENODATA ? 0 : -errno;
-	value[n] = 0;
-	a = &l->attribute[l->attributes];
-	a->name = strdup(name + strlen("user."));
-	a->value = malloc((size_t)n + 1);
-	a->size = (size_t)n;
-	l->attributes++;
-	if (a->name == NULL || a->value == NULL)
-		return -ENOMEM;
-	memcpy(a->value, value, (size_t)n + 1);
-	return 0;
-}
-
-static int compare_attributes(const void *a, const void *b)
-{
-	return strcmp(((const struct walk_attribute *)a)->name, ((const struct walk_attribute *)b)->name);
-}
-
-static int read_attributes(int fd, struct walk_lease *l)
-{
-	char *list = malloc(LIST_MAX);
-	ssize_t n = list == NULL ? -1 : flistxattr(fd, list, LIST_MAX);
-	int rc = n < 0 ? -errno : 0;
-
-	for (const char *name = list; rc == 0 && name < list + n; name += strlen(name) + 1)
-		if (strncmp(name, "user.", 5) == 0 && strncmp(name, "user.ipam.", 10) != 0)
-			rc = add_attribute(fd, name, l);
-	if (rc == 0 && l->attributes > 0)
-		qsort(l->attribute, l->attributes, sizeof *l->attribute, compare_attributes);
-	free(list);
+	json_array_foreach(json_object_get(o, "addresses"), i, value)
+		if (n < sizeof l->text)
+			n += (size_t)snprintf(l->text + n, sizeof l->text - n, "%s\n", json_string_value(value));
+	snprintf(l->created, sizeof l->created, "%s", created != NULL ? created : "");
+	json_object_foreach(json_object_get(o, "attributes"), key, value)
+		if (rc == 0 && json_is_string(value))
+			rc = walk_lease_add(l, key, json_string_value(value), json_string_length(value));
+	walk_lease_sort(l);
 	return rc;
 }
 
-static int read_lease(int fd, struct walk_lease *l)
+static int give(const struct node *n, json_t *o)
 {
-	ssize_t n = read(fd, l->text, sizeof l->text - 1), created;
+	struct walk_lease l = { .name = json_string_value(json_object_get(o, "name")) };
+	char path[PATH_MAX];
+	int status, rc = fill(o, &l);
 
-	if (n < 0 || fstat(fd, &l->st) < 0)
-		return -errno;
-	l->text[n] = 0;
-	created = fgetxattr(fd, "user.ipam.created", l->created, sizeof l->created - 1);
-	l->created[created > 0 ? created : 0] = 0;
-	return read_attributes(fd, l);
+	snprintf(path, sizeof path, "%s/%s/%s", n->view->mount, n->below, l.name);
+	if (rc == 0 && stat(path, &l.st) < 0)
+		l.st = (struct stat){ .st_mode = S_IFREG | 0644, /* released meanwhile */
+				      .st_uid = (uid_t)json_integer_value(json_object_get(o, "uid")),
+				      .st_gid = (gid_t)json_integer_value(json_object_get(o, "gid")) };
+	status = rc < 0 ? ctl_fail(CTL_REFUSED, "%s: %s", path, strerror(-rc)) : n->walk->lease(n->walk->arg, n->cluster, n->name, &l);
+	walk_lease_free(&l);
+	return status;
 }
 
-static int walk_lease(const struct view *v, const struct walk *w, const char *cluster, const char *node, const char *name)
+static int give_file(const struct node *n, const char *name)
 {
 	struct walk_lease l = { .name = name };
 	char path[PATH_MAX];
-	int status = CTL_DONE, rc, fd;
+	int status = CTL_DONE, rc;
 
-	snprintf(path, sizeof path, "%s/%s/%s/%s", v->mount, cluster, node, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	rc = fd < 0 ? -errno : read_lease(fd, &l);
+	snprintf(path, sizeof path, "%s/%s/%s", n->view->mount, n->below, name);
+	rc = walk_lease_read(path, &l);
 	if (rc == 0)
-		status = w->lease(w->arg, cluster, node, &l);
+		status = n->walk->lease(n->walk->arg, n->cluster, n->name, &l);
 	else if (rc != -ENOENT && rc != -ESTALE) /* released since its name was read */
 		status = ctl_fail(CTL_REFUSED, "%s: %s", path, strerror(-rc));
-	if (fd >= 0)
-		close(fd);
-	forget(&l);
+	walk_lease_free(&l);
+	return status;
+}
+
+static bool is_lossy(const struct node *n, const char *name)
+{
+	json_t *text = json_text(name, strlen(name));
+	bool is = json_object_get(n->lossy, json_string_value(text)) != NULL;
+
+	json_decref(text);
+	return is;
+}
+
+static int give_all(const struct node *n)
+{
+	struct names names = { 0 };
+	int status = CTL_DONE;
+	json_t *o;
+	size_t i;
+
+	json_array_foreach(n->leases, i, o)
+		if (status == CTL_DONE)
+			status = give(n, o);
+	if (status == CTL_DONE && json_object_size(n->lossy) > 0)
+		status = view_names(n->view, n->below, false, &names);
+	for (i = 0; status == CTL_DONE && i < names.n; i++)
+		if (is_lossy(n, names.name[i]))
+			status = give_file(n, names.name[i]);
+	names_free(&names);
 	return status;
 }
 
 /* ---- directories -------------------------------------------------------------------------------------------------- */
 
-static int names_of(const struct view *v, const char *below, bool directories, struct names *out)
-{
-	struct target t = { 0 };
-	int status;
-
-	*out = (struct names){ 0 };
-	if (asprintf(&t.path, "%s/%s", v->mount, below) < 0)
-		return ctl_fail(CTL_REFUSED, "out of memory");
-	status = target_names(&t, directories, out);
-	free(t.path);
-	return status;
-}
-
+/* CTL_DONE too where it is gone: then st->st_nlink is 0. */
 static int stat_of(const struct view *v, const char *below, struct stat *st)
 {
 	char path[PATH_MAX];
 
+	*st = (struct stat){ 0 };
 	snprintf(path, sizeof path, "%s/%s", v->mount, below);
-	return stat(path, st) == 0 ? CTL_DONE : ctl_fail(CTL_REFUSED, "%s: %s", path, strerror(errno));
+	return stat(path, st) == 0 || errno == ENOENT ? CTL_DONE : ctl_fail(CTL_REFUSED, "%s: %s", path, strerror(errno));
 }
 
-static int walk_node(const struct view *v, const struct walk *w, const char *cluster, const char *node, struct progress *progress)
+/* The leases come before the blocks: what they need is there still, or they are gone and were the last in it. */
+static int walk_node(const struct view *v, const struct walk *w, const char *cluster, const char *name)
 {
-	char below[PATH_MAX];
-	struct names leases;
+	struct node n = { v, w, cluster, name, .leases = json_array(), .lossy = json_object() };
 	struct stat st;
 	int status;
 
-	snprintf(below, sizeof below, "%s/%s", cluster, node);
-	status = stat_of(v, below, &st);
+	snprintf(n.below, sizeof n.below, "%s/%s", cluster, name);
+	status = view_leases(v, n.below, NULL, take_lease, &n);
 	if (status == CTL_DONE)
-		status = w->node(w->arg, cluster, node, &st);
-	if (status != CTL_DONE)
-		return status;
-	status = names_of(v, below, false, &leases);
-	for (size_t i = 0; status == CTL_DONE && i < leases.n; i++) {
-		status = walk_lease(v, w, cluster, node, leases.name[i]);
-		progress_step(progress);
-	}
-	names_free(&leases);
+		status = stat_of(v, n.below, &st);
+	if (status == CTL_DONE && st.st_nlink > 0)
+		status = w->node(w->arg, cluster, name, &st);
+	if (status == CTL_DONE && st.st_nlink > 0)
+		status = give_all(&n);
+	json_decref(n.leases);
+	json_decref(n.lossy);
 	return status;
 }
 
-static int walk_cluster(const struct view *v, const struct walk *w, const char *cluster, struct progress *progress)
+static int walk_cluster(const struct view *v, const struct walk *w, const char *cluster)
 {
-	struct names nodes;
+	struct names nodes = { 0 };
 	struct stat st;
-	bool met = false;
 	int status = stat_of(v, cluster, &st);
 
-	if (status == CTL_DONE)
-		status = w->cluster(w->arg, cluster, &st);
-	if (status != CTL_DONE)
+	if (status != CTL_DONE || st.st_nlink == 0)
 		return status;
-	status = names_of(v, cluster, true, &nodes);
-	for (size_t i = 0; status == CTL_DONE && i < nodes.n; i++) {
-		if (w->only_node != NULL && strcmp(w->only_node, nodes.name[i]) != 0)
-			continue;
-		met = true;
-		status = walk_node(v, w, cluster, nodes.name[i], progress);
-	}
+	status = w->cluster(w->arg, cluster, &st);
+	if (status == CTL_DONE)
+		status = view_names(v, cluster, true, &nodes);
+	for (size_t i = 0; status == CTL_DONE && i < nodes.n; i++)
+		if (v->node == NULL || strcmp(v->node, nodes.name[i]) == 0)
+			status = walk_node(v, w, cluster, nodes.name[i]);
 	names_free(&nodes);
-	if (status == CTL_DONE && w->only_node != NULL && !met && v->clusters.n == 1)
-		status = ctl_fail(CTL_REFUSED, "cluster '%s' has no node '%s'", cluster, w->only_node);
 	return status;
 }
 
 int walk_mount(const struct view *v, const struct walk *w)
 {
 	struct progress progress;
+	struct view counted = *v;
 	int status = CTL_DONE;
 
-	progress_begin(&progress, "leases", 0, !w->quiet);
+	progress_begin(&progress, "leases", view_count(v), !w->quiet);
+	counted.progress = &progress;
 	for (size_t i = 0; status == CTL_DONE && i < v->clusters.n; i++)
-		status = walk_cluster(v, w, v->clusters.name[i], &progress);
+		status = walk_cluster(&counted, w, v->clusters.name[i]);
 	progress_end(&progress);
 	return status;
 }

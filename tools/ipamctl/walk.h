@@ -1,4 +1,4 @@
-/* walk — the tree of a mount with all there is to know of it: clusters, nodes, leases, as they lie in the directories. */
+/* walk — the tree of a mount with all there is to know of it: clusters, nodes, leases. */
 #ifndef IPAMCTL_WALK_H
 #define IPAMCTL_WALK_H
 
@@ -20,18 +20,20 @@ struct walk_lease {
 	size_t attributes;
 };
 
-/* Called in the order of the tree; a status other than CTL_DONE ends the walk. Paths are below the mount. */
+/* Called in the order of the tree; a status other than CTL_DONE ends the walk. The leases of a node are those of one moment:
+ * none is met twice, none is missed for being renamed, and no two have one address. (Those with bytes that are no UTF-8 are
+ * read one by one after it.) */
 struct walk {
 	int (*cluster)(void *arg, const char *name, const struct stat *st);
 	int (*node)(void *arg, const char *cluster, const char *name, const struct stat *st);
 	int (*lease)(void *arg, const char *cluster, const char *node, const struct walk_lease *lease);
 	void *arg;
-	const char *only_node;  /* or NULL */
 	bool quiet;
 };
 
 int walk_mount(const struct view *v, const struct walk *w);
-/* The settings that the object has of its own, not inherited: "KEY VALUE" lines, others left out. A status. */
+/* The lines of a file of an object's .ipam, but empty ones and comments: of settings those that it has of its own, not
+ * inherited. A status. */
 int walk_lines(const struct view *v, const char *path, const char *file, int (*fn)(void *arg, char *line), void *arg);
 
 #endif
