@@ -24,7 +24,7 @@ SAN      := $(flags_$(FLAVOUR))
 CFLAGS   ?= -g
 WARN     := -std=gnu11 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 CPPFLAGS += -D_GNU_SOURCE -DIPAM_VERSION='"$(VERSION)"' -DFUSE_USE_VERSION=314 -Icore $(shell pkg-config --cflags fuse3 2>/dev/null)
-LDLIBS_core  := -lsqlite3 -ljansson -lpthread
+LDLIBS_core  := -lsqlite3 -ljansson -lcurl -lpthread
 LDLIBS_fuse  := $(shell pkg-config --libs fuse3 2>/dev/null || echo -lfuse3)
 ALL_CFLAGS = $(WARN) $(SAN) $(CFLAGS) -MMD -MP
 
@@ -34,7 +34,9 @@ ctl_src  := $(wildcard tools/ipamctl/*.c)
 cni_src  := $(wildcard tools/cni/*.c)
 bench_src := $(wildcard tools/bench/*.c)
 unit_src := $(wildcard tests/unit/test_*.c)
-helper_src := $(wildcard tests/mount/*.c) $(wildcard tests/fault/*.c) $(wildcard tests/clients/*.c)
+helper_src := $(wildcard tests/mount/*.c tests/fault/*.c tests/clients/*.c)
+# These know the library.
+engine_src := $(wildcard tests/engine/*.c)
 
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 cni_parts := $(call obj,$(filter-out %/main.c,$(cni_src)))
@@ -45,12 +47,13 @@ docs     := $(sort $(wildcard docs/*.md docs/*/*.md docs/images/* docs/monitorin
 examples := $(sort $(wildcard docs/examples/*))
 units    := $(patsubst tests/unit/%.c,$(B)/tests/%,$(unit_src))
 helpers  := $(patsubst tests/%.c,$(B)/tests/%,$(helper_src))
+engine_helpers := $(patsubst tests/%.c,$(B)/tests/%,$(engine_src))
 
 # Without these the compiler can't start; `make deps` installs what is missing.
-PACKAGES := gcc make pkg-config libc6-dev libfuse3-dev fuse3 libsqlite3-dev libjansson-dev
+PACKAGES := gcc make pkg-config libc6-dev libfuse3-dev fuse3 libsqlite3-dev libjansson-dev libcurl4-openssl-dev
 TEST_PACKAGES := clang libclang-rt-14-dev valgrind libcmocka-dev sqlite3 iproute2 iputils-ping attr jq util-linux procps \
 	containernetworking-plugins podman containerd runc busybox-static prometheus prometheus-node-exporter \
-	chromium libxml2-utils debhelper dpkg-dev build-essential lintian mandoc systemd
+	chromium libxml2-utils etcd-server etcd-client openssl spin debhelper dpkg-dev build-essential lintian mandoc systemd
 
 .PHONY: all run stop test units helpers bench install uninstall deb clean help deps deps-test format FORCE
 .DEFAULT_GOAL := all
@@ -78,7 +81,7 @@ bench: deps-test ## measure against the disk, tmpfs, a bare FUSE filesystem and 
 	@bash tools/bench/run.sh
 
 units: $(units) ## build the unit tests
-helpers: $(helpers)
+helpers: $(helpers) $(engine_helpers)
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
@@ -113,6 +116,10 @@ $(B)/tests/test_%: $(B)/tests/unit/test_%.o $(B)/tests/unit/fixture.o $(cni_part
 $(helpers): $(B)/tests/%: $(B)/tests/%.o
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lpthread
+
+$(engine_helpers): $(B)/tests/%: $(B)/tests/%.o $(lib)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS_core)
 
 # What is installed: mode, source, where to. make uninstall removes just these.
 define INSTALLED
