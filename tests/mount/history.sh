@@ -67,7 +67,11 @@ until_true 20 grep -q open "$WORK/unread"
 before=$(awk '/VmRSS/ { print $2 }' "/proc/$daemon/status")
 (cd big/n1 && seq 1 9000 | xargs rm)
 after=$(awk '/VmRSS/ { print $2 }' "/proc/$daemon/status")
-ok "a thousand that never read cost no more than the ring" test "$((after - before))" -lt 65536
+if grep -q libasan "/proc/$daemon/maps"; then
+	pass "a thousand that never read (the sanitizer keeps what was freed: nothing to be said of memory)"
+else
+	ok "a thousand that never read cost no more than the ring" test "$((after - before))" -lt 65536
+fi
 kill "${pids[-1]}"
 
 # ---- who
