@@ -1,0 +1,243 @@
+#include "etcd_call.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct reply {
+	char *data;
+	size_t size;
+};
+
+static size_t collect(char *data, size_t one, size_t n, void *arg)
+{
+	struct reply *r = arg;
+	char *bigger;
+
+	(void)one;
+	if (n > ETCD_REPLY_MAX - r->size)
+		return 0;
+	bigger = realloc(r->data, r->size + n + 1);
+	if (bigger == NULL)
+		return 0;
+	r->data = bigger;
+	memcpy(r->data + r->size, data, n);
+	r->size += n;
+	return n;
+}
+
+/* ---- errors ----------------------------------------------------------------------------------------------------- */
+
+/* A member that can't serve now, though another may: and it says that nothing was done. */
+static bool is_away(const char *text)
+{
+	static const char *const word[] = { "no leader", "not capable", "leader changed", "server stopped", "unhealthy cluster",
+					    "not ready", "too many requests", "connection refused", "Unavailable", NULL };
+
+	for (int i = 0; word[i] != NULL; i++)
+		if (strstr(text, word[i]) != NULL)
+			return true;
+	return false;
+}
+
+int etcd_refusal(const char *endpoint, long status, const json_t *reply, struct ipam_error *error)
+{
+	const json_t *said = json_object_get(reply, "error");
+	const char *text;
+	int code = (int)json_integer_value(json_object_get(reply, "code"));
+
+	/* A stream's error is an object. */
+	if (json_is_object(said)) {
+		code = (int)json_integer_value(json_object_get(said, "grpc_code"));
+		said = json_object_get(said, "message");
+	}
+	text = json_string_value(said);
+	if (text == NULL)
+		return etcd_fail(error, -EPROTO, "%s: HTTP status %ld: that is no etcd, or none with the v3 gateway", endpoint,
+				 status);
+	enum { INVALID = 3, TIMEOUT = 4, DENIED = 7, EXHAUSTED = 8, PRECONDITION = 9, RANGE = 11, AWAY = 14, UNKNOWN_USER = 16 };
+	if (strstr(text, "space exceeded") != NULL)
+		return etcd_fail(error, -ENOSPC, "%s: %s", endpoint, text);
+	if (code == AWAY || code == TIMEOUT || is_away(text) || strstr(text, "timed out") != NULL)
+		return etcd_fail(error, -EHOSTUNREACH, "%s: %s", endpoint, text);
+	if (code == DENIED || code == UNKNOWN_USER || status == 401 || status == 403 || strstr(text, "auth") != NULL ||
+	    strstr(text, "user name is empty") != NULL)
+		return etcd_fail(error, -EACCES, "%s: %s", endpoint, text);
+	return etcd_fail(error, -EINVAL, "%s: %s", endpoint, text);
+}
+
+int etcd_transfer_error(struct etcd *e, const char *endpoint, CURLcode code, const char *detail, struct ipam_error *error)
+{
+	const char *text = detail[0] != 0 ? detail : curl_easy_strerror(code);
+
+	switch (code) {
+	case CURLE_ABORTED_BY_CALLBACK:
+		return etcd_fail(error, atomic_load(&e->stop) ? -ECANCELED : -EHOSTUNREACH, "%s: given up", endpoint);
+	case CURLE_OUT_OF_MEMORY:
+		return etcd_fail(error, -ENOMEM, "out of memory");
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_CERTPROBLEM:
+	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_SSL_ISSUER_ERROR:
+	case CURLE_SSL_CONNECT_ERROR:
+		return etcd_fail(error, -EACCES, "%s: TLS: %s", endpoint, text);
+	case CURLE_WRITE_ERROR:
+		return etcd_fail(error, -EPROTO, "%s: more than %d MiB in one answer", endpoint, ETCD_REPLY_MAX >> 20);
+	default:
+		return etcd_fail(error, -EHOSTUNREACH, "%s: %s", endpoint, text);
+	}
+}
+
+/* ---- one request ------------------------------------------------------------------------------------------------ */
+
+/* *sent: it may have reached the server. */
+static int post(struct etcd *e, const char *endpoint, const char *path, const char *body, int64_t timeout_ms, json_t **reply,
+		bool *sent, struct ipam_error *error)
+{
+	char detail[CURL_ERROR_SIZE] = "", url[1024];
+	struct curl_slist *headers = etcd_headers(e);
+	CURL *curl = etcd_take(e);
+	struct reply r = { 0 };
+	curl_off_t uploaded = 0;
+	long status = 0;
+	CURLcode code;
+	int rc = 0;
+
+	*reply = NULL;
+	if (curl == NULL || headers == NULL) {
+		rc = etcd_fail(error, -ENOMEM, "out of memory");
+		goto out;
+	}
+	snprintf(url, sizeof url, "%s%s", endpoint, path);
+	curl_easy_setopt(curl, CURLOPT_URL, url);
+	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+	curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(body));
+	curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
+	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
+	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)(timeout_ms < ETCD_CONNECT_MS ? timeout_ms : ETCD_CONNECT_MS));
+	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, detail);
+	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, collect);
+	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &r);
+	code = curl_easy_perform(curl);
+	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(curl, CURLINFO_SIZE_UPLOAD_T, &uploaded);
+	*sent = uploaded > 0;
+	if (code != CURLE_OK) {
+		rc = etcd_transfer_error(e, endpoint, code, detail, error);
+		goto out;
+	}
+	*reply = r.size == 0 ? NULL : json_loadb(r.data, r.size, 0, NULL);
+	if (status != 200)
+		rc = etcd_refusal(endpoint, status, *reply, error);
+	else if (!json_is_object(*reply))
+		rc = etcd_fail(error, -EPROTO, "%s: the answer isn't JSON: that is no etcd, or none with the v3 gateway", endpoint);
+	if (rc == -EHOSTUNREACH && strstr(error->text, "timed out") == NULL && strstr(error->text, "leader changed") == NULL)
+		*sent = false; /* it says so itself */
+out:
+	if (curl != NULL)
+		etcd_give(e, curl);
+	curl_slist_free_all(headers);
+	free(r.data);
+	if (rc < 0) {
+		json_decref(*reply);
+		*reply = NULL;
+	}
+	return rc;
+}
+
+/* Each endpoint in turn, until one answers. Once a request that changes something may have been taken it is not sent again. */
+static int post_anywhere(struct etcd *e, const char *path, const char *body, bool changes, int timeout_ms, json_t **reply,
+			 struct ipam_error *error)
+{
+	int64_t until = etcd_now_ms() + timeout_ms;
+	size_t first = atomic_load(&e->current);
+	int rc = -EHOSTUNREACH;
+
+	for (size_t i = 0; rc == -EHOSTUNREACH; i++) {
+		size_t n = (first + i) % e->endpoints;
+		int64_t left = until - etcd_now_ms();
+		/* A member that hangs must leave time for the others. */
+		int64_t share = i + 1 < e->endpoints && left > 1000 ? left / (e->endpoints - i < 3 ? 2 : 3) : left;
+		bool sent = false;
+
+		if (atomic_load(&e->stop))
+			return etcd_fail(error, -ECANCELED, "stopping");
+		if (left <= 0)
+			break;
+		if (i > 0 && i % e->endpoints == 0) {
+			/* All of them were asked: not at once again. */
+			const struct timespec pause = { .tv_nsec = 50000000 };
+
+			nanosleep(&pause, NULL);
+		}
+		rc = post(e, e->endpoint[n], path, body, share, reply, &sent, error);
+		if (rc != -EHOSTUNREACH)
+			atomic_store(&e->current, n);
+		else if (changes && sent) {
+			atomic_store(&e->current, (n + 1) % e->endpoints); /* the next call goes elsewhere */
+			break;
+		}
+	}
+	return rc;
+}
+
+/* ---- users ------------------------------------------------------------------------------------------------------ */
+
+int etcd_login(struct etcd *e, const char *refused, int timeout_ms, struct ipam_error *error)
+{
+	char *have = etcd_token(e), *body = NULL;
+	json_t *request = NULL, *reply = NULL;
+	const char *token;
+	int rc = 0;
+
+	/* Another thread may have got a new one meanwhile. */
+	if (e->user == NULL || (have != NULL && (refused == NULL || strcmp(have, refused) != 0)))
+		goto out;
+	request = json_pack("{s:s, s:s}", "name", e->user, "password", e->password);
+	body = request == NULL ? NULL : json_dumps(request, JSON_COMPACT);
+	rc = body == NULL ? etcd_fail(error, -ENOMEM, "the user's name or password is no UTF-8") :
+			    post_anywhere(e, "/v3/auth/authenticate", body, false, timeout_ms, &reply, error);
+	if (rc == -EINVAL && strstr(error->text, "authentication is not enabled") != NULL) {
+		rc = 0; /* then anybody may */
+		goto out;
+	}
+	token = json_string_value(json_object_get(reply, "token"));
+	if (rc == 0 && token == NULL)
+		rc = etcd_fail(error, -EPROTO, "etcd gave no token to user '%s'", e->user);
+	if (rc == 0) {
+		pthread_mutex_lock(&e->lock);
+		free(e->token);
+		e->token = strdup(token);
+		pthread_mutex_unlock(&e->lock);
+	}
+out:
+	free(have);
+	free(body);
+	json_decref(request);
+	json_decref(reply);
+	return rc;
+}
+
+int etcd_call(struct etcd *e, const char *path, const json_t *request, int timeout_ms, json_t **reply, struct ipam_error *error)
+{
+	/* Of what may be done twice, a range changes nothing and the others end the same. */
+	bool changes = strcmp(path, "/v3/kv/txn") == 0 || strcmp(path, "/v3/kv/put") == 0;
+	char *body = json_dumps(request, JSON_COMPACT), *token = NULL;
+	int64_t until = etcd_now_ms() + timeout_ms;
+	int rc = body == NULL ? etcd_fail(error, -ENOMEM, "out of memory") : 0;
+
+	*reply = NULL;
+	if (rc == 0)
+		rc = etcd_login(e, NULL, timeout_ms, error);
+	if (rc == 0) {
+		token = etcd_token(e);
+		rc = post_anywhere(e, path, body, changes, (int)(until - etcd_now_ms()), reply, error);
+	}
+	/* A token ends after a while, or with its server. */
+	if (rc == -EACCES && token != NULL && strstr(error->text, "TLS") == NULL && strstr(error->text, "permission") == NULL &&
+	    (rc = etcd_login(e, token, (int)(until - etcd_now_ms()), error)) == 0)
+		rc = post_anywhere(e, path, body, changes, (int)(until - etcd_now_ms()), reply, error);
+	free(token);
+	free(body);
+	return rc;
+}

@@ -1,0 +1,51 @@
+/* etcd_call — what the files of the client share. */
+#ifndef IPAM_ETCD_CALL_H
+#define IPAM_ETCD_CALL_H
+
+#include "etcd.h"
+
+#include <curl/curl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum { ETCD_ENDPOINTS = 16, ETCD_IDLE = 8, ETCD_CONNECT_MS = 1000, ETCD_REPLY_MAX = 64 << 20 };
+
+struct etcd {
+	char *endpoint[ETCD_ENDPOINTS];  /* "https://host:port" */
+	size_t endpoints;
+	_Atomic size_t current;          /* the one that answered last */
+	char *tls_ca, *tls_cert, *tls_key;
+	char *user, *password;
+	_Atomic bool stop;
+	pthread_mutex_t lock;            /* the rest; nothing is waited for while it is held */
+	char *token;                     /* of the user, NULL: none yet */
+	CURL *idle[ETCD_IDLE];           /* with their connections */
+	size_t idles;
+};
+
+/* A handle for one request, with all that is the same for each; and back. NULL: no memory. */
+CURL *etcd_take(struct etcd *e);
+void etcd_give(struct etcd *e, CURL *curl);
+/* The header lines of a request, with the token if there is one. NULL: no memory. */
+struct curl_slist *etcd_headers(struct etcd *e);
+/* Get a token, where there is a user: 0 or as etcd_call. refused: the one that was. */
+int etcd_login(struct etcd *e, const char *refused, int timeout_ms, struct ipam_error *error);
+char *etcd_token(struct etcd *e); /* a copy, or NULL */
+
+int64_t etcd_now_ms(void); /* monotonic */
+int etcd_fail(struct ipam_error *error, int rc, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* What etcd's own error says: {"error": ..., "code": N} in a reply of this HTTP status. */
+int etcd_refusal(const char *endpoint, long status, const json_t *reply, struct ipam_error *error);
+/* The error of a transfer: -EHOSTUNREACH, -ECANCELED, -EACCES (TLS). */
+int etcd_transfer_error(struct etcd *e, const char *endpoint, CURLcode code, const char *detail, struct ipam_error *error);
+
+/* 64-bit numbers come as strings, and 0 not at all. */
+int64_t etcd_int(const json_t *o, const char *key);
+/* base64, as a JSON string; and back, *out the caller's to free, with a NUL at its end. -EPROTO, -ENOMEM. */
+json_t *etcd_base64(const char *data, size_t size);
+int etcd_unbase64(const json_t *o, const char *key, char **out, size_t *size);
+/* A key and a value of an answer; etcd_kv_free frees what they hold. */
+int etcd_kv_parse(const json_t *o, struct etcd_kv *out);
+void etcd_kv_free(struct etcd_kv *kv);
+
+#endif

@@ -1,0 +1,183 @@
+#include "etcd_call.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct watching {
+	struct etcd *e;
+	const struct etcd_watch *w;
+	const char *endpoint;
+	char *line;           /* what has come of it */
+	size_t size, room;
+	int64_t compacted;
+	int rc;               /* of what ends it */
+	struct ipam_error *error;
+};
+
+/* ---- what comes: an object of JSON a line ----------------------------------------------------------------------------- */
+
+static int take_events(struct watching *t, const json_t *events, int64_t revision)
+{
+	size_t n = json_array_size(events), have = 0;
+	struct etcd_kv *kv = calloc(n + 1, sizeof *kv);
+	int rc = kv == NULL ? -ENOMEM : 0;
+
+	for (; rc == 0 && have < n; have++) {
+		rc = etcd_kv_parse(json_object_get(json_array_get(events, have), "kv"), &kv[have]);
+		if (rc < 0)
+			break;
+	}
+	if (rc == 0)
+		rc = t->w->events(t->w->arg, kv, n, revision);
+	while (have > 0)
+		etcd_kv_free(&kv[--have]);
+	free(kv);
+	return rc;
+}
+
+static int take_line(struct watching *t)
+{
+	json_t *o = json_loadb(t->line, t->size, 0, NULL);
+	const json_t *result = json_object_get(o, "result");
+	int rc = 0;
+
+	if (o == NULL || (result == NULL && json_object_get(o, "error") == NULL)) {
+		rc = etcd_fail(t->error, -EPROTO, "%s: the answer isn't etcd's", t->endpoint);
+	} else if (result == NULL) {
+		rc = etcd_refusal(t->endpoint, 200, o, t->error);
+	} else if (json_is_true(json_object_get(result, "canceled"))) {
+		const char *why = json_string_value(json_object_get(result, "cancel_reason"));
+
+		t->compacted = etcd_int(result, "compact_revision");
+		if (t->compacted != 0)
+			rc = etcd_fail(t->error, -ESTALE, "%s: history is compacted up to %" PRId64, t->endpoint, t->compacted);
+		else if (why != NULL && strstr(why, "permission") != NULL)
+			rc = etcd_fail(t->error, -EACCES, "%s: %s", t->endpoint, why);
+		else
+			rc = etcd_fail(t->error, -EHOSTUNREACH, "%s: the watch was ended: %s", t->endpoint, why != NULL ? why : "");
+	} else {
+		rc = take_events(t, json_object_get(result, "events"), etcd_int(json_object_get(result, "header"), "revision"));
+	}
+	json_decref(o);
+	return rc;
+}
+
+static size_t take(char *data, size_t one, size_t n, void *arg)
+{
+	struct watching *t = arg;
+	const char *end = data + n;
+
+	(void)one;
+	for (const char *p = data; t->rc == 0 && p < end;) {
+		const char *eol = memchr(p, '\n', (size_t)(end - p));
+		size_t part = (size_t)((eol != NULL ? eol : end) - p);
+
+		if (t->size + part + 1 > t->room) {
+			size_t room = (t->size + part) * 2 + 4096;
+			char *bigger = room > ETCD_REPLY_MAX ? NULL : realloc(t->line, room);
+
+			if (bigger == NULL) {
+				t->rc = etcd_fail(t->error, -ENOMEM, "%s: events too long for memory", t->endpoint);
+				break;
+			}
+			t->line = bigger;
+			t->room = room;
+		}
+		memcpy(t->line + t->size, p, part);
+		t->size += part;
+		p += part;
+		if (eol == NULL)
+			break;
+		p++;
+		if (t->size > 0)
+			t->rc = take_line(t);
+		t->size = 0;
+	}
+	return t->rc == 0 ? n : 0;
+}
+
+static int keep_going(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+	const struct watching *t = arg;
+
+	(void)a, (void)b, (void)c, (void)d;
+	return atomic_load(&t->e->stop) || (t->w->stop != NULL && t->w->stop(t->w->arg));
+}
+
+/* ---- the watch ------------------------------------------------------------------------------------------------------- */
+
+static char *request_of(const struct etcd_watch *w)
+{
+	json_t *create = json_pack("{s:o, s:o, s:b}", "key", etcd_base64(w->key.data, w->key.size), "start_revision",
+				   json_sprintf("%" PRId64, w->from), "progress_notify", 1);
+	json_t *request;
+	char *body = NULL;
+
+	if (create != NULL && w->end.size > 0)
+		json_object_set_new(create, "range_end", etcd_base64(w->end.data, w->end.size));
+	request = create == NULL ? NULL : json_pack("{s:o}", "create_request", create);
+	if (request != NULL)
+		body = json_dumps(request, JSON_COMPACT);
+	json_decref(request);
+	return body;
+}
+
+static int run(struct watching *t, CURL *curl, const char *body, struct curl_slist *headers)
+{
+	char detail[CURL_ERROR_SIZE] = "", url[1024];
+	long status = 0;
+	CURLcode code;
+
+	snprintf(url, sizeof url, "%s/v3/watch", t->endpoint);
+	curl_easy_setopt(curl, CURLOPT_URL, url);
+	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+	curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
+	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)ETCD_CONNECT_MS);
+	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, detail);
+	curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, keep_going);
+	curl_easy_setopt(curl, CURLOPT_XFERINFODATA, t);
+	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take);
+	curl_easy_setopt(curl, CURLOPT_WRITEDATA, t);
+	code = curl_easy_perform(curl);
+	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+	if (t->rc != 0)
+		return t->rc;
+	if (code == CURLE_ABORTED_BY_CALLBACK)
+		return etcd_fail(t->error, -ECANCELED, "%s: the watch is given up", t->endpoint);
+	if (code != CURLE_OK)
+		return etcd_transfer_error(t->e, t->endpoint, code, detail, t->error);
+	return etcd_fail(t->error, -EHOSTUNREACH, "%s: the watch has ended (HTTP status %ld)", t->endpoint, status);
+}
+
+int etcd_watch(struct etcd *e, const struct etcd_watch *w, int64_t *compacted, struct ipam_error *error)
+{
+	size_t n = atomic_load(&e->current);
+	struct watching t = { .e = e, .w = w, .endpoint = e->endpoint[n], .error = error };
+	int rc = etcd_login(e, NULL, 5 * ETCD_CONNECT_MS, error);
+	struct curl_slist *headers = rc == 0 ? etcd_headers(e) : NULL;
+	char *body = request_of(w), *token = etcd_token(e);
+	CURL *curl = rc == 0 ? etcd_take(e) : NULL;
+
+	if (rc == 0)
+		rc = curl == NULL || headers == NULL || body == NULL ? -ENOMEM : run(&t, curl, body, headers);
+	/* The next one goes elsewhere. */
+	if (rc == -EHOSTUNREACH) {
+		size_t same = n;
+
+		atomic_compare_exchange_strong(&e->current, &same, (n + 1) % e->endpoints);
+	} else if (rc == -EACCES && token != NULL) {
+		struct ipam_error ignored;
+
+		etcd_login(e, token, 5 * ETCD_CONNECT_MS, &ignored);
+	}
+	*compacted = t.compacted;
+	curl_slist_free_all(headers);
+	if (curl != NULL)
+		curl_easy_cleanup(curl); /* not to the pool: its connection has an answer that goes on */
+	free(t.line);
+	free(body);
+	free(token);
+	return rc;
+}
