@@ -1,4 +1,5 @@
 #include "change.h"
+#include "publish.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -34,6 +35,7 @@ void behind_mark(struct ipam *ipam, struct lease *l, const struct ipam_by *by)
 		b->mark[l->behind ? i - 1 : i].by = *by;
 	l->behind = true;
 	l->described |= by != NULL;
+	publish_lease(ipam, lease_node(&ipam->registry, l), l->id);
 }
 
 static struct xattr *copy_xattrs(const struct xattr *from)

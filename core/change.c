@@ -1,6 +1,7 @@
 #include "change.h"
 
 #include "commit.h"
+#include "remote.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -86,6 +87,10 @@ void change_submit(struct ipam *ipam, struct change *c)
 		change_finish(ipam, c, -EROFS);
 		return;
 	}
+	if (ipam->remote != NULL && c->type->share != NULL && !c->mirrored) {
+		remote_ask(ipam->remote, c);
+		return;
+	}
 	pthread_rwlock_wrlock(&ipam->lock);
 	c->now = engine_now();
 	rc = c->type->reserve(ipam, c);
@@ -128,6 +133,23 @@ struct ipam_attr attr_of(const struct ipam_owner *owner, int64_t now)
 void touch_attr(struct ipam_attr *a, int64_t now)
 {
 	a->mtime = a->ctime = now;
+}
+
+int may_change(const struct change *c, const struct node *n)
+{
+	if (n == NULL || n->pending)
+		return -ENOENT;
+	return c->mirrored ? 0 : node_writable(n);
+}
+
+int may_lease(const struct change *c, const struct node *n)
+{
+	int rc = may_change(c, n);
+
+	if (rc < 0)
+		return rc;
+	/* The engine answers soon, and then all that waits is tried again. */
+	return n->asking ? CHANGE_DEFER : node_leasable(n);
 }
 
 bool enter_node(const struct ipam *ipam, struct change *c, struct node *n)

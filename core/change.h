@@ -16,7 +16,11 @@
 
 enum { CHANGE_DONE = 1, CHANGE_DEFER = 2 };
 
+struct ask;
+
 struct change_type {
+	/* Of what machines share: what to ask of their engine instead (ask.h). Called under the lock, to look. NULL: nothing. */
+	int (*share)(struct ipam *ipam, const struct change *c, struct ask *ask);
 	int (*reserve)(struct ipam *ipam, struct change *c);
 	int (*apply)(struct ipam *ipam, struct change *c);
 	void (*settle)(struct ipam *ipam, struct change *c);
@@ -47,6 +51,10 @@ struct change {
 	bool exclusive, append;
 	bool expiry;              /* release only what has expired, or was dropped */
 	bool ephemeral, alone;    /* IPAM_EPHEMERAL, IPAM_ALONE */
+	bool mirrored;            /* the engine that machines share has done it already: it is done here, too */
+	uint64_t shared;          /* its id there, as of this revision; */
+	int64_t revision;
+	uint8_t held, doubt;      /* and of a node, enum ipam_held and node_doubt */
 	bool soft;                /* nobody counts on it after a loss of power */
 	struct xattr *xattr;      /* to be set */
 	bool keep;                /* the lease lasts from then on */
@@ -106,6 +114,7 @@ extern const struct change_type change_node_make, change_node_remove, change_nod
 extern const struct change_type change_lease_make, change_lease_remove, change_lease_rename, change_lease_write;
 extern const struct change_type change_lease_describe, change_import;
 extern const struct change_type change_network_make, change_network_remove, change_network_last;
+extern const struct change_type change_mirror_node, change_mark, change_doubt, change_wake;
 extern const struct change_type change_attr, change_sync, change_rest_end, change_history_trim;
 
 /* ---- shared by the types */
@@ -113,6 +122,9 @@ void object_of_cluster(const struct cluster *c, struct ipam_object *out);
 void object_of_node(const struct node *n, struct ipam_object *out);
 void object_of_lease(const struct registry *r, const struct lease *l, struct ipam_object *out);
 size_t lease_text(const struct registry *r, const struct lease *l, char out[IPAM_LEASE_TEXT]);
+/* For a change in a node: 0, -ENOENT, -EROFS, or why nothing may be leased. */
+int may_change(const struct change *c, const struct node *n);
+int may_lease(const struct change *c, const struct node *n);
 /* Enter the gates of a node's and its cluster's inside, for a change of a lease, or leave them. */
 bool enter_node(const struct ipam *ipam, struct change *c, struct node *n);
 void leave_node(struct change *c);
@@ -129,6 +141,10 @@ void lease_row(const struct ipam *ipam, const struct change *c, const struct lea
 struct ipam_attr attr_of(const struct ipam_owner *owner, int64_t now);
 /* mtime and ctime of a directory whose content changed. */
 void touch_attr(struct ipam_attr *a, int64_t now);
+/* No lease of the cluster holds an address of the range, no block lies wholly inside: 0, -EBUSY. */
+int cluster_check_unused(const struct ipam *ipam, const struct cluster *cluster, const struct cidr_range *range);
+/* All leases of the node lie in these: 0, -EBUSY. */
+int node_check_leases(const struct ipam *ipam, const struct node *n, const struct cidr *cidr, size_t count);
 /* Give all its blocks back. */
 void node_give_back(struct ipam *ipam, struct node *n);
 /* The node's block of exactly this prefix, or NULL. */

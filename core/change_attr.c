@@ -1,6 +1,6 @@
-#include "change.h"
-
+#include "ask.h"
 #include "commit.h"
+#include "publish.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -47,6 +47,9 @@ static int reserve_lease(struct ipam *ipam, struct change *c)
 	if (l == NULL || l->pending)
 		return -ENOENT;
 	n = lease_node(&ipam->registry, l);
+	rc = may_change(c, n);
+	if (rc < 0)
+		return rc;
 	/* Times alone are written behind, but where they keep the lease alive. */
 	if ((c->which & ~(unsigned)(IPAM_SET_ATIME | IPAM_SET_MTIME)) == 0 && node_setting(n, IPAM_TTL) == 0) {
 		rc = behind_room(ipam);
@@ -145,12 +148,14 @@ static void attr_settle(struct ipam *ipam, struct change *c)
 		l->busy = false;
 		if (c->error == 0)
 			set_lease(l, c->which, &c->attr);
+		publish_lease(ipam, c->node, l->id);
 		object_of_lease(r, l, &c->object);
 	}
 	c->has_object = true;
 }
 
 const struct change_type change_attr = {
+	.share = share_attr,
 	.reserve = attr_reserve, .apply = attr_apply, .settle = attr_settle, .several = true
 };
 

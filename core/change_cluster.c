@@ -1,4 +1,4 @@
-#include "change.h"
+#include "ask.h"
 
 #include "commit.h"
 
@@ -50,6 +50,7 @@ static void make_settle(struct ipam *ipam, struct change *c)
 }
 
 const struct change_type change_cluster_make = {
+	.share = share_cluster_make,
 	.reserve = make_reserve, .apply = make_apply, .settle = make_settle, .several = true, .delegation = true
 };
 
@@ -104,6 +105,7 @@ static void remove_settle(struct ipam *ipam, struct change *c)
 }
 
 const struct change_type change_cluster_remove = {
+	.share = share_cluster_remove,
 	.reserve = remove_reserve, .apply = remove_apply, .settle = remove_settle, .several = true, .delegation = true
 };
 
@@ -150,6 +152,7 @@ static void rename_settle(struct ipam *ipam, struct change *c)
 }
 
 const struct change_type change_cluster_rename = {
+	.share = share_cluster_rename,
 	.reserve = rename_reserve, .apply = rename_apply, .settle = rename_settle, .several = true, .delegation = true
 };
 
@@ -291,13 +294,14 @@ static void cidrs_settle(struct ipam *ipam, struct change *c)
 }
 
 const struct change_type change_cidrs = {
+	.share = share_cluster_text,
 	.reserve = cidrs_reserve, .apply = cidrs_apply, .settle = cidrs_settle, .several = true, .delegation = true
 };
 
 /* ---- reserved --------------------------------------------------------------------------------------------- */
 
 /* No lease holds an address of the range, no block lies wholly inside. */
-static int check_unused(const struct ipam *ipam, const struct cluster *cluster, const struct cidr_range *range)
+int cluster_check_unused(const struct ipam *ipam, const struct cluster *cluster, const struct cidr_range *range)
 {
 	const struct registry *r = &ipam->registry;
 
@@ -343,7 +347,8 @@ static int reserved_reserve(struct ipam *ipam, struct change *c)
 		c->range[c->ranges++] = c->cluster->reserved[i];
 	for (size_t i = 0; rc == 0 && i < lines; i++) {
 		c->range[c->ranges++] = line[i];
-		rc = check_unused(ipam, c->cluster, &line[i]);
+		if (!c->mirrored)
+			rc = cluster_check_unused(ipam, c->cluster, &line[i]);
 	}
 	if (rc < 0)
 		gate_leave_exclusive(&c->cluster->gate);
@@ -389,5 +394,6 @@ static void reserved_settle(struct ipam *ipam, struct change *c)
 }
 
 const struct change_type change_reserved = {
+	.share = share_cluster_text,
 	.reserve = reserved_reserve, .apply = reserved_apply, .settle = reserved_settle, .several = true, .delegation = true
 };

@@ -1,5 +1,6 @@
 /* A lease gets attributes in one durable step, which may also make it last where it was ephemeral. */
 #include "change.h"
+#include "publish.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -24,8 +25,13 @@ static int describe_reserve(struct ipam *ipam, struct change *c)
 	uint32_t h = registry_find_lease(&ipam->registry, c->id);
 	struct lease *l = h == 0 ? NULL : registry_lease(&ipam->registry, h);
 
+	int rc;
+
 	if (l == NULL || l->pending)
 		return -ENOENT;
+	rc = may_change(c, lease_node(&ipam->registry, l));
+	if (rc < 0)
+		return rc;
 	if (l->busy || !enter_node(ipam, c, lease_node(&ipam->registry, l)))
 		return CHANGE_DEFER;
 	if (bytes_after(l, c->xattr) > IPAM_XATTR_BUDGET) {
@@ -67,6 +73,7 @@ static void describe_settle(struct ipam *ipam, struct change *c)
 		l->ephemeral = l->dropped = false;
 	l->ctime = c->now;
 	l->generation++; /* attributes may have been set meanwhile: not what was stored, but what comes after it */
+	publish_lease(ipam, c->node, l->id);
 	object_of_lease(&ipam->registry, l, &c->object);
 	c->has_object = true;
 }

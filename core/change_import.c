@@ -2,6 +2,7 @@
 #include "change.h"
 
 #include "delegate.h"
+#include "publish.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -57,6 +58,9 @@ static int make_lease(struct ipam *ipam, struct change *c, struct ipam_import *i
 	c->node = registry_node_named(&ipam->registry, c->cluster, in->node);
 	if (c->node == NULL)
 		return -ENOENT;
+	rc = node_leasable(c->node);
+	if (rc < 0)
+		return rc;
 	if (!in->has[CIDR_V4] && !in->has[CIDR_V6])
 		return -EINVAL;
 	max_leases = node_setting(c->node, IPAM_MAX_LEASES);
@@ -99,6 +103,8 @@ static int make_node(struct ipam *ipam, struct change *c, struct ipam_import *in
 		return -EINVAL;
 	if (n != NULL)
 		return has_exactly(n, in) ? 0 : -EEXIST;
+	if (ipam->remote != NULL)
+		return -EOPNOTSUPP; /* nodes go through the engine, one by one */
 	rc = registry_add_node(&ipam->registry, c->cluster, engine_id(ipam), in->node, &n);
 	if (rc < 0)
 		return rc;
@@ -235,7 +241,10 @@ static void import_settle(struct ipam *ipam, struct change *c)
 			settle_node(c->made_node[i]);
 			touch_attr(&c->cluster->attr, c->now);
 		} else if (c->made[i] != 0) {
-			settle_lease(ipam, c, registry_lease(&ipam->registry, c->made[i]));
+			struct lease *l = registry_lease(&ipam->registry, c->made[i]);
+
+			settle_lease(ipam, c, l);
+			publish_lease(ipam, lease_node(&ipam->registry, l), l->id);
 		}
 }
 

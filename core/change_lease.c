@@ -1,6 +1,7 @@
 #include "change.h"
 
 #include "delegate.h"
+#include "publish.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -112,7 +113,7 @@ static int claim_next(struct ipam *ipam, struct change *c, unsigned family, stru
 	if (have >= node_setting(n, IPAM_MAX_BLOCKS))
 		return -ENOSPC;
 	rc = ipam->delegate->next(ipam, n, family, out);
-	if (rc < 0)
+	if (rc != 0)
 		return rc;
 	c->grown[family] = *out;
 	return pool_claim_next(&(*out)->pool, slot);
@@ -255,6 +256,9 @@ static int make_reserve(struct ipam *ipam, struct change *c)
 	held = registry_lease_named(&ipam->registry, n, c->name);
 	if (held != 0)
 		return make_existing(ipam, c, held);
+	rc = may_lease(c, n);
+	if (rc != 0)
+		return rc;
 	if (!enter_node(ipam, c, n))
 		return CHANGE_DEFER;
 	max_leases = node_setting(n, IPAM_MAX_LEASES);
@@ -317,6 +321,9 @@ static void make_settle(struct ipam *ipam, struct change *c)
 		}
 	touch_attr(&c->node->attr, c->now);
 	timer_lease(ipam, c->node, l);
+	publish_lease(ipam, c->node, l->id);
+	if (ipam->remote != NULL)
+		remote_grow_early(ipam, c->node);
 	object_of_lease(&ipam->registry, l, &c->object);
 	c->object.created = c->has_object = true;
 }
@@ -341,7 +348,7 @@ static int find(struct ipam *ipam, struct change *c, uint32_t *out)
 	}
 	if (*out == 0 || registry_lease(r, *out)->pending)
 		return -ENOENT;
-	return 0;
+	return may_change(c, lease_node(r, registry_lease(r, *out)));
 }
 
 static bool expired(const struct node *n, const struct lease *l, int64_t now)
@@ -425,6 +432,7 @@ static void remove_settle(struct ipam *ipam, struct change *c)
 		let_go(ipam, c, f, addr);
 	}
 	registry_remove_lease(&ipam->registry, c->lease);
+	publish_lease(ipam, c->node, c->id);
 	touch_attr(&c->node->attr, c->now);
 }
 
@@ -445,6 +453,8 @@ static int rename_reserve(struct ipam *ipam, struct change *c)
 		return -ENOENT;
 	if (c->new_parent != c->parent)
 		return -EXDEV;
+	if (rc == 0)
+		rc = may_change(c, n);
 	if (rc < 0)
 		return rc;
 	/* No lease of the node comes or goes meanwhile, so the new name stays free. */
@@ -488,6 +498,7 @@ static void rename_settle(struct ipam *ipam, struct change *c)
 	engine_must(ipam, registry_rename_lease(&ipam->registry, c->lease, c->new_name), "rename");
 	l->ctime = c->now;
 	l->generation++;
+	publish_lease(ipam, c->node, l->id);
 	touch_attr(&c->node->attr, c->now);
 	object_of_lease(&ipam->registry, l, &c->object);
 	c->has_object = true;
@@ -592,6 +603,9 @@ static int write_reserve(struct ipam *ipam, struct change *c)
 	if (rc < 0)
 		goto out;
 	l = registry_lease(&ipam->registry, h);
+	rc = may_lease(c, lease_node(&ipam->registry, l));
+	if (rc != 0)
+		goto out;
 	if (l->busy || !enter_node(ipam, c, lease_node(&ipam->registry, l))) {
 		rc = CHANGE_DEFER;
 		goto out;
@@ -677,6 +691,7 @@ static void write_settle(struct ipam *ipam, struct change *c)
 	l->mtime = l->ctime = c->now;
 	l->generation = c->row.generation;
 	timer_lease(ipam, c->node, l);
+	publish_lease(ipam, c->node, l->id);
 	object_of_lease(&ipam->registry, l, &c->object);
 	c->has_object = true;
 }

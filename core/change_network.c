@@ -20,8 +20,9 @@ static int make_reserve(struct ipam *ipam, struct change *c)
 
 	if (rc < 0)
 		return rc;
-	if (n == NULL || n->pending)
-		return -ENOENT;
+	rc = may_change(c, n);
+	if (rc < 0)
+		return rc;
 	held = registry_network_named(&ipam->registry, n, c->name);
 	if (held != NULL)
 		return held->pending || held->busy ? CHANGE_DEFER : -EEXIST;
@@ -73,8 +74,13 @@ static int remove_reserve(struct ipam *ipam, struct change *c)
 	struct node *n = registry_node(&ipam->registry, c->parent);
 	struct network *w = n == NULL ? NULL : registry_network_named(&ipam->registry, n, c->name);
 
+	int rc;
+
 	if (w == NULL || w->pending)
 		return -ENOENT;
+	rc = may_change(c, n);
+	if (rc < 0)
+		return rc;
 	if (w->busy || !enter_node(ipam, c, n))
 		return CHANGE_DEFER;
 	if (in_use(ipam, w)) {
@@ -115,7 +121,9 @@ static int last_reserve(struct ipam *ipam, struct change *c)
 
 	if (w == NULL || w->pending)
 		return -ENOENT;
-	rc = network_room(w);
+	rc = may_change(c, w->node);
+	if (rc == 0)
+		rc = network_room(w);
 	if (rc < 0)
 		return rc;
 	if (c->exclusive)

@@ -1,5 +1,4 @@
-#include "change.h"
-
+#include "ask.h"
 #include "delegate.h"
 
 #include <errno.h>
@@ -100,6 +99,7 @@ static void make_settle(struct ipam *ipam, struct change *c)
 }
 
 const struct change_type change_node_make = {
+	.share = share_node_make,
 	.reserve = make_reserve, .apply = make_apply, .settle = make_settle, .several = true, .delegation = true
 };
 
@@ -151,6 +151,7 @@ static void remove_settle(struct ipam *ipam, struct change *c)
 }
 
 const struct change_type change_node_remove = {
+	.share = share_node_remove,
 	.reserve = remove_reserve, .apply = remove_apply, .settle = remove_settle, .several = true, .delegation = true
 };
 
@@ -208,6 +209,7 @@ static void rename_settle(struct ipam *ipam, struct change *c)
 }
 
 const struct change_type change_node_rename = {
+	.share = share_node_rename,
 	.reserve = rename_reserve, .apply = rename_apply, .settle = rename_settle, .several = true, .delegation = true
 };
 
@@ -229,15 +231,15 @@ static bool lists(const struct change *c, const struct block *b)
 	return false;
 }
 
-static int check_leases(const struct ipam *ipam, const struct change *c, const struct cidr *cidr, size_t n)
+int node_check_leases(const struct ipam *ipam, const struct node *n, const struct cidr *cidr, size_t count)
 {
-	for (uint32_t h = c->node->first; h != 0; h = registry_lease(&ipam->registry, h)->next) {
+	for (uint32_t h = n->first; h != 0; h = registry_lease(&ipam->registry, h)->next) {
 		const struct lease *l = registry_lease(&ipam->registry, h);
 
 		for (unsigned f = 0; f < CIDR_FAMILIES; f++) {
 			bool inside = !lease_has(l, f);
 
-			for (size_t i = 0; !inside && i < n; i++)
+			for (size_t i = 0; !inside && i < count; i++)
 				inside = cidr_has(&cidr[i], f, lease_addr(l, f));
 			if (!inside)
 				return -EBUSY;
@@ -248,7 +250,7 @@ static int check_leases(const struct ipam *ipam, const struct change *c, const s
 
 static int list_blocks(struct ipam *ipam, struct change *c, const struct cidr *cidr, size_t n)
 {
-	int rc = check_leases(ipam, c, cidr, n);
+	int rc = node_check_leases(ipam, c->node, cidr, n);
 
 	c->block = calloc(n + 1, sizeof(struct block *));
 	c->fresh = calloc(n + 1, sizeof(struct block *));
@@ -281,9 +283,9 @@ static void drop_fresh(struct ipam *ipam, struct change *c)
 static int cidrs_reserve(struct ipam *ipam, struct change *c)
 {
 	struct node *n = registry_node(&ipam->registry, c->id);
-	struct cidr *cidr;
-	size_t count;
-	int rc = text_blocks(c->text, c->size, &cidr, &count);
+	struct cidr *cidr = NULL;
+	size_t count = 0;
+	int rc = c->mirrored && c->size == 0 ? 0 : text_blocks(c->text, c->size, &cidr, &count);
 
 	if (rc < 0)
 		return rc;
@@ -348,5 +350,6 @@ static void cidrs_settle(struct ipam *ipam, struct change *c)
 }
 
 const struct change_type change_node_cidrs = {
+	.share = share_node_cidrs,
 	.reserve = cidrs_reserve, .apply = cidrs_apply, .settle = cidrs_settle, .several = true, .delegation = true
 };

@@ -1,4 +1,4 @@
-#include "change.h"
+#include "ask.h"
 
 #include <errno.h>
 
@@ -38,7 +38,7 @@ static int settings_reserve(struct ipam *ipam, struct change *c)
 		return rc;
 	merged = c->cluster->settings;
 	settings_merge(&merged, &c->settings);
-	for (const struct node *n = c->cluster->first; rc == 0 && n != NULL; n = n->next)
+	for (const struct node *n = c->mirrored ? NULL : c->cluster->first; rc == 0 && n != NULL; n = n->next)
 		if (settings_value(&n->settings, &merged, IPAM_GATEWAY) == SETTINGS_GATEWAY_FIRST &&
 		    node_setting(n, IPAM_GATEWAY) != SETTINGS_GATEWAY_FIRST)
 			rc = node_gateways_free(ipam, n);
@@ -76,6 +76,7 @@ static void settings_settle(struct ipam *ipam, struct change *c)
 }
 
 const struct change_type change_cluster_settings = {
+	.share = share_cluster_text,
 	.reserve = settings_reserve, .apply = settings_apply, .settle = settings_settle, .several = true
 };
 
@@ -94,7 +95,7 @@ static int node_settings_reserve(struct ipam *ipam, struct change *c)
 		return rc;
 	merged = n->settings;
 	settings_merge(&merged, &c->settings);
-	if (settings_value(&merged, &n->cluster->settings, IPAM_GATEWAY) == SETTINGS_GATEWAY_FIRST &&
+	if (!c->mirrored && settings_value(&merged, &n->cluster->settings, IPAM_GATEWAY) == SETTINGS_GATEWAY_FIRST &&
 	    node_setting(n, IPAM_GATEWAY) != SETTINGS_GATEWAY_FIRST)
 		rc = node_gateways_free(ipam, n);
 	if (rc < 0)
@@ -113,5 +114,6 @@ static void node_settings_settle(struct ipam *ipam, struct change *c)
 }
 
 const struct change_type change_node_settings = {
+	.share = share_node_settings,
 	.reserve = node_settings_reserve, .apply = settings_apply, .settle = node_settings_settle, .several = true
 };

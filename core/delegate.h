@@ -10,7 +10,8 @@
 
 struct delegate {
 	const char *name;
-	/* Claim the next free block of a family for a node: pending, added to it. -ENOSPC, -ENOMEM. */
+	/* Claim the next free block of a family for a node: pending, added to it. -ENOSPC, -ENOMEM; CHANGE_DEFER: it is asked for,
+	 * and will come by itself. */
 	int (*next)(struct ipam *ipam, struct node *n, unsigned family, struct block **out);
 	/* Claim this one, not yet added to the node: -EADDRNOTAVAIL no block of the cluster's, -EADDRINUSE. */
 	int (*this)(struct ipam *ipam, struct node *n, const struct cidr *cidr, struct block **out);
@@ -18,6 +19,10 @@ struct delegate {
 	void (*back)(struct ipam *ipam, struct block *b);
 };
 
-extern const struct delegate delegate_local;
+extern const struct delegate delegate_local, delegate_etcd;
+
+/* Memory's part, which both sides share. */
+int delegate_local_this(struct ipam *ipam, struct node *n, const struct cidr *cidr, struct block **out);
+void delegate_local_back(struct ipam *ipam, struct block *b);
 
 #endif

@@ -46,7 +46,7 @@ static int local_next(struct ipam *ipam, struct node *n, unsigned family, struct
 	return rc;
 }
 
-static int local_this(struct ipam *ipam, struct node *n, const struct cidr *cidr, struct block **out)
+int delegate_local_this(struct ipam *ipam, struct node *n, const struct cidr *cidr, struct block **out)
 {
 	struct cluster_cidr *from = cluster_cidr_of(n->cluster, cidr);
 	u128 slot;
@@ -65,7 +65,7 @@ static int local_this(struct ipam *ipam, struct node *n, const struct cidr *cidr
 	return rc;
 }
 
-static void local_back(struct ipam *ipam, struct block *b)
+void delegate_local_back(struct ipam *ipam, struct block *b)
 {
 	u128 slot;
 
@@ -77,6 +77,6 @@ static void local_back(struct ipam *ipam, struct block *b)
 const struct delegate delegate_local = {
 	.name = "local",
 	.next = local_next,
-	.this = local_this,
-	.back = local_back,
+	.this = delegate_local_this,
+	.back = delegate_local_back,
 };

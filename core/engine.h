@@ -20,6 +20,7 @@ struct change;
 struct commit;
 struct timer;
 struct delegate;
+struct remote;
 
 struct rests {
 	struct store_rest *heap; /* the earliest first */
@@ -52,6 +53,7 @@ struct ipam {
 	bool unsynced;            /* the committer's: the last transaction's loss would be noticed by nobody yet */
 	uint16_t boot;            /* of this machine, now */
 	const struct delegate *delegate;
+	struct remote *remote;    /* where machines share an engine; or NULL */
 	struct store *store;
 	struct commit *commit;
 	struct timer *timer;

@@ -1,8 +1,9 @@
 #include "ipam.h"
 
-#include "change.h"
+#include "ask.h"
 #include "commit.h"
 #include "delegate.h"
+#include "remote.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -75,6 +76,22 @@ static int load(struct ipam *ipam, struct ipam_error *error)
 	return rc < 0 ? rc : enter_boot(ipam, error);
 }
 
+/* The state file of a machine among many isn't for a mount by itself: what it would delegate, others may have. */
+static int check_alone(struct ipam *ipam, struct ipam_error *error)
+{
+	char *prefix = NULL;
+	int rc = store_get_engine(ipam->store, "prefix", &prefix);
+
+	if (rc == 0) {
+		snprintf(error->text, sizeof error->text,
+			 "%s: the state file of a machine that shares 'etcd://.../%s' with others; mount that, with state=%s", ipam->path,
+			 prefix + (prefix[0] == '/'), ipam->path);
+		rc = -EINVAL;
+	}
+	free(prefix);
+	return rc == -ENOENT ? 0 : rc;
+}
+
 int ipam_open(const char *path, const struct ipam_options *options, struct ipam **out, struct ipam_error *error)
 {
 	struct ipam *ipam = calloc(1, sizeof *ipam);
@@ -98,12 +115,17 @@ int ipam_open(const char *path, const struct ipam_options *options, struct ipam 
 	rc = ipam->path == NULL ? -ENOMEM : store_open(path, options, &ipam->store, error);
 	if (rc == 0)
 		rc = load(ipam, error);
+	/* While nothing else uses the store. */
+	if (rc == 0 && !options->read_only)
+		rc = options->remote != NULL ? remote_open(ipam, options->remote, error) : check_alone(ipam, error);
 	if (rc == 0 && !options->read_only)
 		rc = commit_start(ipam);
 	if (rc == 0 && !options->read_only) {
 		engine_after_boot(ipam);
 		rc = timer_start(ipam);
 	}
+	if (rc == 0 && ipam->remote != NULL)
+		rc = remote_start(ipam->remote);
 	if (rc < 0) {
 		if (error->text[0] == 0)
 			snprintf(error->text, sizeof error->text, "%s: %s", path, strerror(-rc));
@@ -119,7 +141,9 @@ void ipam_close(struct ipam *ipam)
 	if (ipam == NULL)
 		return;
 	timer_stop(ipam); /* it submits changes: first */
+	remote_stop(ipam->remote);
 	commit_stop(ipam);
+	remote_close(ipam->remote);
 	timer_free(ipam);
 	store_close(ipam->store);
 	registry_close(&ipam->registry);
@@ -175,6 +199,17 @@ void ipam_remove(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const 
 
 	if (c != NULL) {
 		c->parent = parent;
+		c->by = by;
+	}
+	submit(ipam, c, done, arg);
+}
+
+void ipam_remove_force(struct ipam *ipam, uint64_t cluster, const char *name, struct ipam_by by, ipam_done *done, void *arg)
+{
+	struct change *c = change_name(change_new(&change_force, done, arg), name);
+
+	if (c != NULL) {
+		c->parent = cluster;
 		c->by = by;
 	}
 	submit(ipam, c, done, arg);
@@ -351,6 +386,8 @@ void ipam_set_attr(struct ipam *ipam, enum ipam_kind kind, uint64_t id, unsigned
 		c->id = id;
 		c->which = which;
 		c->attr = *attr;
+		/* Times, and all of a lease, are this machine's alone. */
+		c->mirrored = kind == IPAM_LEASE || (which & (IPAM_SET_UID | IPAM_SET_GID | IPAM_SET_MODE)) == 0;
 		c->by = by;
 	}
 	submit(ipam, c, done, arg);
@@ -387,6 +424,9 @@ static int set_xattr(struct ipam *ipam, uint64_t lease, const char *name, const 
 
 	if (l == NULL)
 		return -ENOENT;
+	rc = node_writable(lease_node(&ipam->registry, l));
+	if (rc < 0)
+		return rc;
 	old = lease_xattr(l, name);
 	if (old != NULL && flags & CREATE)
 		return -EEXIST;
@@ -434,7 +474,9 @@ int ipam_xattr_remove(struct ipam *ipam, uint64_t lease, const char *name, struc
 		return -EROFS;
 	pthread_rwlock_wrlock(&ipam->lock);
 	l = visible(ipam, lease);
-	rc = l == NULL ? -ENOENT : behind_room(ipam);
+	rc = l == NULL ? -ENOENT : node_writable(lease_node(&ipam->registry, l));
+	if (rc == 0)
+		rc = behind_room(ipam);
 	if (rc == 0 && !lease_xattr_drop(l, name))
 		rc = -ENODATA;
 	if (rc == 0) {
@@ -564,4 +606,6 @@ void ipam_engine(struct ipam *ipam, struct ipam_engine *out)
 	out->healthy = ipam->problem[0] == 0;
 	memcpy(out->problem, ipam->problem, sizeof out->problem);
 	pthread_mutex_unlock(&ipam->problem_lock);
+	if (ipam->remote != NULL)
+		remote_engine(ipam->remote, out);
 }

@@ -25,6 +25,8 @@ enum {
 	IPAM_LEASE_TEXT = 2 * CIDR_TEXT, /* a lease's content with a NUL */
 };
 
+enum ipam_kind { IPAM_ROOT, IPAM_CLUSTER, IPAM_NODE, IPAM_LEASE };
+
 /* ---- life ------------------------------------------------------------------------------------------------- */
 
 enum ipam_sync {
@@ -32,7 +34,17 @@ enum ipam_sync {
 	IPAM_SYNC_NORMAL, /* `done` means: survives any crash of the process; delegations are full all the same */
 };
 
+/* An engine that many machines share, beneath: etcd://ENDPOINTS/PREFIX. */
+struct ipam_remote {
+	const char *endpoints;               /* "HOST:PORT[,HOST:PORT...]" */
+	const char *prefix;                  /* of all keys: "/ipam" */
+	const char *node;                    /* the name that this machine's nodes go by; NULL: it has none */
+	const char *tls_ca, *tls_cert, *tls_key, *user, *password; /* or NULL */
+	bool hide_leases;                    /* other machines' leases are not followed: their blocks alone */
+};
+
 struct ipam_options {
+	const struct ipam_remote *remote;    /* NULL: the database is all there is; else it is this machine's part */
 	enum ipam_sync sync;
 	bool read_only; /* every change is refused with -EROFS, nothing expires */
 	bool create;    /* make the database if there is none */
@@ -43,6 +55,8 @@ struct ipam_options {
 	void (*log)(void *arg, int priority, const char *message);
 	/* Called when the daemon itself released a lease (expired), after it became durable; may be NULL. */
 	void (*released)(void *arg, uint64_t node, uint64_t lease, const char *name);
+	/* Called when an object came, changed or went because another machine did so; name is under its parent. May be NULL. */
+	void (*changed)(void *arg, enum ipam_kind kind, uint64_t parent, uint64_t id, const char *name);
 	/* Called with each event once it is durable, in their order, by one thread at a time, while ipam_listen is on. It must
 	 * not block: changes wait. May be NULL. */
 	void (*event)(void *arg, const struct ipam_event *event);
@@ -62,8 +76,6 @@ int ipam_open(const char *path, const struct ipam_options *options, struct ipam 
 void ipam_close(struct ipam *ipam);
 
 /* ---- objects ---------------------------------------------------------------------------------------------- */
-
-enum ipam_kind { IPAM_ROOT, IPAM_CLUSTER, IPAM_NODE, IPAM_LEASE };
 
 struct ipam_attr {
 	uint32_t uid, gid;
@@ -187,6 +199,9 @@ struct ipam_import {
  * address or block; bad name), -EDQUOT, -ENOSPC. */
 void ipam_import(struct ipam *ipam, uint64_t cluster, struct ipam_import *list, size_t n, const struct ipam_owner *owner,
 		 struct ipam_by by, ipam_done *done, void *arg);
+/* Where machines share an engine: take a node from a machine that is dead; its blocks rest for the node's block-quarantine. -ENOENT;
+ * -EBUSY the machine is alive, or this one; -EOPNOTSUPP without an engine. */
+void ipam_remove_force(struct ipam *ipam, uint64_t cluster, const char *name, struct ipam_by by, ipam_done *done, void *arg);
 /* Rename: -ENOENT, -EEXIST the new name is held (by another), -EXDEV another parent. */
 void ipam_rename(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const char *name, uint64_t new_parent,
 		 const char *new_name, struct ipam_by by, ipam_done *done, void *arg);
@@ -273,6 +288,9 @@ struct ipam_cluster_view {
 };
 
 struct ipam_node_view {
+	bool shared;              /* where machines share an engine: */
+	bool here, there;         /* it is this machine's; another's; neither: nobody's yet */
+	int64_t published;        /* when the other told of its leases last, seconds since the epoch; 0 never */
 	uint64_t id, cluster;
 	const char *name;
 	struct ipam_attr attr;
@@ -402,6 +420,13 @@ int ipam_history_present(struct ipam_history *h, const char *address,
 
 struct ipam_engine {
 	const char *path;
+	bool shared;              /* many machines share an engine: */
+	const char *source, *machine, *node; /* etcd://..., the id of this machine there, its nodes' name or NULL */
+	bool up;                  /* it is reached; */
+	int64_t since;            /* since then, or not; seconds since the epoch, 0: not asked yet */
+	char unreachable[256], complaint[256]; /* why it isn't; what else is wrong, or "" */
+	int64_t revision;         /* of the engine's, up to which all is seen here; 0: never read */
+	uint64_t asks, tries, conflicts, resyncs; /* changes asked of it, transactions for them, those that came too late; full reads */
 	bool healthy;             /* false: a change would fail now */
 	char problem[256];        /* why, and since when */
 	uint64_t commits, changes, failed_changes;

@@ -64,6 +64,20 @@ static bool node_id_match(const void *arg, uint32_t h, const void *key)
 	return r->node[h]->id == *(const uint64_t *)key;
 }
 
+static uint64_t node_shared_hash(const void *arg, uint32_t h)
+{
+	const struct registry *r = arg;
+
+	return hash_id(r, r->node[h]->shared);
+}
+
+static bool node_shared_match(const void *arg, uint32_t h, const void *key)
+{
+	const struct registry *r = arg;
+
+	return r->node[h]->shared == *(const uint64_t *)key;
+}
+
 static uint64_t node_name_hash(const void *arg, uint32_t h)
 {
 	const struct registry *r = arg;
@@ -149,6 +163,7 @@ void registry_init(struct registry *r, uint64_t seed)
 	index_init(&r->cluster_by_name, cluster_name_hash, r);
 	index_init(&r->node_by_id, node_id_hash, r);
 	index_init(&r->node_by_name, node_name_hash, r);
+	index_init(&r->node_by_shared, node_shared_hash, r);
 	index_init(&r->lease_by_id, lease_id_hash, r);
 	index_init(&r->lease_by_name, lease_name_hash, r);
 }
@@ -213,6 +228,7 @@ void registry_close(struct registry *r)
 	index_close(&r->cluster_by_id);
 	index_close(&r->cluster_by_name);
 	index_close(&r->node_by_id);
+	index_close(&r->node_by_shared);
 	index_close(&r->node_by_name);
 	index_close(&r->lease_by_id);
 	index_close(&r->lease_by_name);
@@ -325,6 +341,15 @@ struct cluster *registry_cluster(const struct registry *r, uint64_t id)
 	return h == 0 ? NULL : r->cluster[h];
 }
 
+struct cluster *registry_cluster_shared(const struct registry *r, uint64_t shared)
+{
+	struct cluster *c = r->first;
+
+	while (c != NULL && c->shared != shared)
+		c = c->next;
+	return c;
+}
+
 struct cluster *registry_cluster_named(const struct registry *r, const char *name)
 {
 	uint32_t h = index_find(&r->cluster_by_name, hash_name(r, 0, name), cluster_name_match, name);
@@ -402,6 +427,8 @@ void registry_remove_node(struct registry *r, struct node *n)
 	assert(n->leases == 0);
 	index_remove(&r->node_by_id, n->handle);
 	index_remove(&r->node_by_name, n->handle);
+	if (n->shared != 0)
+		index_remove(&r->node_by_shared, n->handle);
 	*(n->prev != NULL ? &n->prev->next : &c->first) = n->next;
 	*(n->next != NULL ? &n->next->prev : &c->last) = n->prev;
 	r->node[n->handle] = NULL;
@@ -437,6 +464,35 @@ struct node *registry_node_named(const struct registry *r, const struct cluster 
 	uint32_t h = index_find(&r->node_by_name, hash_name(r, c->id, name), node_name_match, &key);
 
 	return h == 0 ? NULL : r->node[h];
+}
+
+int registry_share_node(struct registry *r, struct node *n, uint64_t shared)
+{
+	int rc = index_reserve(&r->node_by_shared, 1);
+
+	if (rc < 0)
+		return rc;
+	n->shared = shared;
+	return index_add(&r->node_by_shared, n->handle);
+}
+
+struct node *registry_node_shared(const struct registry *r, uint64_t shared)
+{
+	uint32_t h = index_find(&r->node_by_shared, hash_id(r, shared), node_shared_match, &shared);
+
+	return h == 0 ? NULL : r->node[h];
+}
+
+int node_writable(const struct node *n)
+{
+	return n->held == NODE_HELD_HERE ? 0 : -EROFS;
+}
+
+int node_leasable(const struct node *n)
+{
+	if (n->held != NODE_HELD_HERE || n->doubt == NODE_ORPHANED || n->doubt == NODE_DOUBLED)
+		return -EROFS;
+	return n->doubt == NODE_UNSETTLED ? -EHOSTUNREACH : 0;
 }
 
 uint64_t node_setting(const struct node *n, enum ipam_setting setting)

@@ -25,6 +25,8 @@ struct cluster_cidr {
 
 struct cluster {
 	uint64_t id;
+	uint64_t shared;              /* the engine's id of it, where machines share one (remote.h); 0 none */
+	int64_t revision;             /* as of which it is mirrored */
 	uint32_t handle;
 	bool pending;                 /* being made: not visible yet */
 	char *name;
@@ -53,8 +55,30 @@ struct block {
 	bool pending;           /* being delegated: not to be leased from yet */
 };
 
+/* Whose a node is, where machines share an engine. */
+enum ipam_held {
+	NODE_HELD_HERE,  /* this machine's, or there are no others */
+	NODE_HELD_NOT,   /* nobody's yet: delegated, its machine has not come */
+	NODE_HELD_THERE, /* another machine's */
+};
+
+/* Why no address of a node may be given, though it is this machine's. */
+enum node_doubt {
+	NODE_SURE,
+	NODE_UNSETTLED,  /* its blocks may have been given back: the engine is to say */
+	NODE_ORPHANED,   /* its blocks were taken away while leases ran: they go on, none is made */
+	NODE_DOUBLED,    /* another machine goes by the same state */
+};
+
 struct node {
 	uint64_t id;
+	uint64_t shared;            /* as a cluster's */
+	int64_t revision;
+	uint8_t held, doubt;
+	bool asking;                /* the engine is asked to take blocks back: lease nothing until it has answered */
+	int grow_error;             /* how growing failed last; */
+	int64_t grow_after;         /* not tried again before */
+	int64_t published;          /* when its machine told of its leases last, seconds since the epoch; 0 never */
 	uint32_t handle;
 	bool pending;
 	char *name;
@@ -100,6 +124,7 @@ struct lease {
 	bool failed : 1;            /* writing them failed since the last sync told so */
 	bool ephemeral : 1;         /* lasts while someone holds it */
 	bool dropped : 1;           /* nobody does any more */
+	uint32_t bucket;            /* another machine's: with which of its publications it came (publish.h) */
 };
 
 struct boot {
@@ -141,7 +166,7 @@ struct registry {
 	uint32_t boots;
 	struct network **network;   /* by id, which is the order they are made in */
 	uint32_t networks;
-	struct index cluster_by_id, cluster_by_name, node_by_id, node_by_name, lease_by_id, lease_by_name;
+	struct index cluster_by_id, cluster_by_name, node_by_id, node_by_name, node_by_shared, lease_by_id, lease_by_name;
 };
 
 void registry_init(struct registry *r, uint64_t seed);
@@ -170,6 +195,14 @@ void registry_remove_node(struct registry *r, struct node *n); /* frees its bloc
 int registry_rename_node(struct registry *r, struct node *n, const char *name);
 struct node *registry_node(const struct registry *r, uint64_t id);
 struct node *registry_node_named(const struct registry *r, const struct cluster *c, const char *name);
+/* Give it the engine's id, once. -ENOMEM. */
+int registry_share_node(struct registry *r, struct node *n, uint64_t shared);
+struct node *registry_node_shared(const struct registry *r, uint64_t shared);
+struct cluster *registry_cluster_shared(const struct registry *r, uint64_t shared);
+/* May what is in it be changed by this machine: 0, -EROFS. And may a lease be made: also -EHOSTUNREACH while the engine has
+ * not said whose its blocks are. */
+int node_writable(const struct node *n);
+int node_leasable(const struct node *n);
 uint64_t node_setting(const struct node *n, enum ipam_setting setting);
 
 /* ---- blocks: of a node, from a CIDR of the cluster whose slot the caller has claimed */

@@ -152,6 +152,26 @@ static const char *const steps[] = {
 	") STRICT;"
 	"CREATE INDEX history_ip4 ON history (ip4) WHERE ip4 IS NOT NULL;"
 	"CREATE INDEX history_ip6 ON history (ip6) WHERE ip6 IS NOT NULL;",
+
+	/* 3 -> 4 */
+	/* selector: which nodes a controller is to give blocks of this CIDR; text of its own, NULL: any. */
+	"ALTER TABLE cidr ADD COLUMN selector TEXT;"
+
+	/* Where many machines share an engine, this is one machine's mirror of what it says. shared: the engine's own id of the
+	 * thing; revision: as of when. held, doubt: enum ipam_held and enum node_doubt. */
+	"ALTER TABLE cluster ADD COLUMN shared INTEGER;"
+	"ALTER TABLE cluster ADD COLUMN revision INTEGER NOT NULL DEFAULT 0;"
+	"CREATE UNIQUE INDEX cluster_shared ON cluster (shared) WHERE shared IS NOT NULL;"
+	"ALTER TABLE node ADD COLUMN shared INTEGER;"
+	"ALTER TABLE node ADD COLUMN revision INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE node ADD COLUMN held INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE node ADD COLUMN doubt INTEGER NOT NULL DEFAULT 0;"
+	"CREATE UNIQUE INDEX node_shared ON node (shared) WHERE shared IS NOT NULL;"
+	/* Which engine, and who this machine is there. */
+	"CREATE TABLE engine ("
+	"  key TEXT PRIMARY KEY,"
+	"  value TEXT NOT NULL"
+	") STRICT, WITHOUT ROWID;",
 };
 
 _Static_assert(sizeof steps / sizeof *steps == SCHEMA_VERSION, "a step for each version");

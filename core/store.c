@@ -211,7 +211,8 @@ int store_put_boot(struct store *s, uint64_t id, const char *boot_id)
 
 int store_add_cluster(struct store *s, uint64_t id, const char *name, const struct ipam_attr *a)
 {
-	return store_run(s, "INSERT INTO cluster VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", "itiiiiiii", (int64_t)id, name,
+	return store_run(s, "INSERT INTO cluster (id, name, uid, gid, mode, atime, mtime, ctime, btime)"
+			 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", "itiiiiiii", (int64_t)id, name,
 			 (int64_t)a->uid, (int64_t)a->gid, (int64_t)a->mode, a->atime, a->mtime, a->ctime, a->btime);
 }
 
@@ -237,7 +238,8 @@ int store_add_cidr(struct store *s, uint64_t cluster, size_t position, const str
 	cidr_print(cidr, text);
 	cidr_print_key(cidr->family, cidr->base, first);
 	cidr_print_key(cidr->family, cidr_last(cidr), last);
-	return store_run(s, "INSERT INTO cidr VALUES (?, ?, ?, ?, ?, ?)", "iititt", (int64_t)cluster, (int64_t)position,
+	return store_run(s, "INSERT INTO cidr (cluster, position, cidr, node_mask, first_key, last_key)"
+			 " VALUES (?, ?, ?, ?, ?, ?)", "iititt", (int64_t)cluster, (int64_t)position,
 			 text, (int64_t)node_mask, first, last);
 }
 
@@ -256,7 +258,8 @@ int store_add_reserved(struct store *s, uint64_t cluster, size_t position, const
 
 int store_add_node(struct store *s, uint64_t id, uint64_t cluster, const char *name, const struct ipam_attr *a)
 {
-	return store_run(s, "INSERT INTO node VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "iitiiiiiii", (int64_t)id,
+	return store_run(s, "INSERT INTO node (id, cluster, name, uid, gid, mode, atime, mtime, ctime, btime)"
+			 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "iitiiiiiii", (int64_t)id,
 			 (int64_t)cluster, name, (int64_t)a->uid, (int64_t)a->gid, (int64_t)a->mode, a->atime, a->mtime,
 			 a->ctime, a->btime);
 }

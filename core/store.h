@@ -107,4 +107,12 @@ int store_add_history(struct store *s, uint64_t number, int64_t time, const stru
 /* Of the oldest so many rows, remove those from before the time: how many. */
 int store_trim_history(struct store *s, unsigned rows, int64_t before);
 
+/* ---- the mirror of what machines share (store_shared.c) */
+int store_put_cluster_shared(struct store *s, uint64_t id, uint64_t shared, int64_t revision);
+int store_put_node_shared(struct store *s, uint64_t id, uint64_t shared, int64_t revision, unsigned held);
+int store_put_node_doubt(struct store *s, uint64_t id, unsigned doubt);
+/* Who this machine is: a value by its key. get: *value is the caller's to free; -ENOENT none. */
+int store_get_engine(struct store *s, const char *key, char **value);
+int store_put_engine(struct store *s, const char *key, const char *value);
+
 #endif

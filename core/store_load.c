@@ -94,8 +94,11 @@ static int load_cluster(struct load *l, sqlite3_stmt *row)
 	struct cluster *c;
 	int rc = registry_add_cluster(l->r, id(row, 0), text(row, 1), &c);
 
-	if (rc == 0)
+	if (rc == 0) {
 		get_attr(row, 2, &c->attr);
+		c->shared = id(row, 9);
+		c->revision = sqlite3_column_int64(row, 10);
+	}
 	return rc == -EEXIST ? refuse(l, -EUCLEAN, "two clusters '%s'", text(row, 1)) : rc;
 }
 
@@ -151,8 +154,14 @@ static int load_node(struct load *l, sqlite3_stmt *row)
 	if (c == NULL)
 		return refuse(l, -EUCLEAN, "node '%s' of no cluster", text(row, 2));
 	rc = registry_add_node(l->r, c, id(row, 0), text(row, 2), &n);
-	if (rc == 0)
+	if (rc == 0) {
 		get_attr(row, 3, &n->attr);
+		if (id(row, 10) != 0)
+			rc = registry_share_node(l->r, n, id(row, 10));
+		n->revision = sqlite3_column_int64(row, 11);
+		n->held = (uint8_t)sqlite3_column_int(row, 12);
+		n->doubt = (uint8_t)sqlite3_column_int(row, 13);
+	}
 	return rc == -EEXIST ? refuse(l, -EUCLEAN, "two nodes '%s/%s'", c->name, text(row, 2)) : rc;
 }
 
@@ -346,10 +355,11 @@ int store_load(struct store *s, struct registry *r, struct store_loaded *loaded,
 	} step[] = {
 		{ "SELECT next_id FROM sequence", load_sequence },
 		{ "SELECT id, boot_id FROM boot ORDER BY id", load_boot },
-		{ "SELECT * FROM cluster ORDER BY id", load_cluster },
+		{ "SELECT id, name, uid, gid, mode, atime, mtime, ctime, btime, shared, revision FROM cluster ORDER BY id", load_cluster },
 		{ "SELECT cluster, range FROM reserved ORDER BY cluster, position", load_reserved },
 		{ "SELECT cluster, cidr, node_mask FROM cidr ORDER BY cluster, position", load_cidr },
-		{ "SELECT * FROM node ORDER BY id", load_node },
+		{ "SELECT id, cluster, name, uid, gid, mode, atime, mtime, ctime, btime, shared, revision, held, doubt"
+		  " FROM node ORDER BY id", load_node },
 		{ "SELECT owner, key, value FROM setting", load_setting },
 		{ "SELECT id, cluster, node, cidr, given, given_lease FROM block ORDER BY id", load_block },
 		{ "SELECT * FROM lease ORDER BY id", load_lease },

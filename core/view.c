@@ -370,7 +370,18 @@ int ipam_view_cidr(struct ipam *ipam, uint64_t cluster, size_t i, struct ipam_ci
 
 static void view_node(const struct node *n, struct ipam_node_view *out)
 {
-	*out = (struct ipam_node_view){ n->id, n->cluster->id, n->name, n->attr, n->blocks, n->leases };
+	*out = (struct ipam_node_view){
+		.shared = n->shared != 0,
+		.here = n->held == NODE_HELD_HERE,
+		.there = n->held == NODE_HELD_THERE,
+		.published = n->published,
+		.id = n->id,
+		.cluster = n->cluster->id,
+		.name = n->name,
+		.attr = n->attr,
+		.blocks = n->blocks,
+		.leases = n->leases,
+	};
 }
 
 int ipam_each_node(struct ipam *ipam, uint64_t cluster, int (*fn)(void *arg, const struct ipam_node_view *), void *arg)

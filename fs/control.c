@@ -42,6 +42,7 @@ const struct control control_table[] = {
 	{ IPAM_ROOT, "ipamfs.prom", .in = CONTROL_METRICS, .show = show_metrics },
 	{ IPAM_CLUSTER, "map.svg", .show = show_map_svg },
 	{ IPAM_NODE, "map.svg", .show = show_map_svg },
+	{ IPAM_NODE, "remove", .writable = true, .store = remove_store },
 };
 
 const unsigned control_rows = sizeof control_table / sizeof *control_table;

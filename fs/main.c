@@ -83,6 +83,11 @@ static void released(void *arg, uint64_t node, uint64_t lease, const char *name)
 	fs_forget_lease(arg, node, lease, name);
 }
 
+static void changed(void *arg, enum ipam_kind kind, uint64_t parent, uint64_t id, const char *name)
+{
+	fs_forget(arg, kind, parent, id, name);
+}
+
 static void happened(void *arg, const struct ipam_event *event)
 {
 	struct fs *fs = arg;
@@ -114,6 +119,8 @@ static int start(struct fs *fs, struct ipam_error *error)
 		.log = log_write,
 		.released = released,
 		.event = happened,
+		.changed = changed,
+		.remote = fs->options.remote.endpoints != NULL ? &fs->options.remote : NULL,
 		.history_days = fs->options.history_days,
 		.arg = fs,
 	};
@@ -131,7 +138,7 @@ static int start(struct fs *fs, struct ipam_error *error)
 	if (rc == 0 && (rc = stream_start(&fs->stream)) < 0)
 		refuse(error, rc, "starting a thread");
 	if (rc == 0)
-		rc = ipam_open(fs->options.source, &options, &fs->ipam, error);
+		rc = ipam_open(fs->options.state != NULL ? fs->options.state : fs->options.source, &options, &fs->ipam, error);
 	fs->mounted = (int64_t)time(NULL) * 1000000000;
 	if (rc == 0)
 		rc = mount_session(fs, error);

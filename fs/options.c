@@ -13,7 +13,8 @@ const char options_usage[] =
 	"usage: ipamfs SOURCE MOUNTPOINT [-o OPTION[,OPTION...]] [-f] [-d]\n"
 	"\n"
 	"Mounts an IP address manager: mkdir delegates a block, creating a file allocates an address.\n"
-	"SOURCE is an SQLite file; it is made if there is none.\n"
+	"SOURCE is an SQLite file, made if there is none, or etcd://HOST:PORT[,HOST:PORT...]/PREFIX,\n"
+	"which many machines share.\n"
 	"\n"
 	"  -f              stay in the foreground, log to stderr\n"
 	"  -d              the same, and show every request\n"
@@ -31,7 +32,14 @@ const char options_usage[] =
 	"  ro              read only\n"
 	"  uid=N gid=N umask=M   what is shown as owner, group and (octal) as mask of the modes\n"
 	"  fsname=NAME     the source shown in /proc/mounts\n"
-	"and what mount(8) and fstab pass.\n";
+	"and what mount(8) and fstab pass.\n"
+	"\n"
+	"With etcd:// after -o also:\n"
+	"  state=FILE      this machine's own part: its leases (SQLite; wanted)\n"
+	"  node=NAME       the node of that name, in each cluster, is this machine's\n"
+	"  leases=hide     don't follow the leases of other machines, their blocks alone\n"
+	"  tls_ca=FILE tls_cert=FILE tls_key=FILE   speak TLS; with a certificate of one's own\n"
+	"  user=NAME password_file=FILE   for etcd's own authentication\n";
 
 static int refuse(struct ipam_error *error, const char *format, ...)
 {
@@ -75,6 +83,30 @@ static int add_flag(struct options *o, const char *flag)
 	return 0;
 }
 
+/* "KEY=VALUE" for etcd://: true if it is one of these. */
+static bool parse_text(struct options *o, const char *word, int *rc)
+{
+	const struct {
+		const char *key;
+		char **to;
+	} text[] = {
+		{ "state=", &o->state }, { "node=", &o->node }, { "tls_ca=", &o->tls_ca }, { "tls_cert=", &o->tls_cert },
+		{ "tls_key=", &o->tls_key }, { "user=", &o->user }, { "password_file=", &o->password_file },
+	};
+
+	for (size_t i = 0; i < sizeof text / sizeof *text; i++) {
+		size_t n = strlen(text[i].key);
+
+		if (strncmp(word, text[i].key, n) != 0 || word[n] == 0)
+			continue;
+		free(*text[i].to);
+		*text[i].to = strdup(word + n);
+		*rc = *text[i].to == NULL ? -ENOMEM : 0;
+		return true;
+	}
+	return false;
+}
+
 static int parse_option(struct options *o, const char *word, struct ipam_error *error)
 {
 	/* Said by mount(8) or fstab, and of no meaning here. */
@@ -84,12 +116,15 @@ static int parse_option(struct options *o, const char *word, struct ipam_error *
 					       "sync",	  "default_permissions", "owner", "group", "loud", "silent", NULL };
 	static const char *const passed[] = { "dev", "nodev", "suid", "nosuid", "exec", "noexec", "dirsync", NULL };
 	const char *value = strchr(word, '=');
+	int rc = 0;
 
 	if (*word == 0 || in(word, ignored) || strncmp(word, "x-", 2) == 0 || strncmp(word, "comment=", 8) == 0 ||
 	    strncmp(word, "subtype=", 8) == 0)
 		return 0;
 	if (in(word, passed))
 		return add_flag(o, word);
+	if (parse_text(o, word, &rc))
+		return rc;
 	if (strcmp(word, "ro") == 0)
 		o->read_only = true;
 	else if (strcmp(word, "show_control") == 0)
@@ -106,6 +141,10 @@ static int parse_option(struct options *o, const char *word, struct ipam_error *
 		;
 	else if (strcmp(word, "metrics=nodes") == 0)
 		o->metrics_nodes = true;
+	else if (strcmp(word, "leases=hide") == 0)
+		o->remote.hide_leases = true;
+	else if (strcmp(word, "leases=follow") == 0)
+		o->remote.hide_leases = false;
 	else if (strcmp(word, "metrics=clusters") == 0)
 		o->metrics_nodes = false;
 	else if (strncmp(word, "uid=", 4) == 0 && parse_number(value + 1, 10, UINT32_MAX - 1, &o->uid) == 0)
@@ -149,6 +188,76 @@ static char *absolute(const char *path)
 	return out;
 }
 
+/* ---- etcd:// ------------------------------------------------------------------------------------------------------- */
+
+static int read_password(struct options *o, struct ipam_error *error)
+{
+	FILE *f = fopen(o->password_file, "re");
+	size_t room = 0;
+	ssize_t n = f == NULL ? -1 : getline(&o->password, &room, f);
+	int rc = 0;
+
+	if (n < 0)
+		rc = refuse(error, "%s: %s", o->password_file, f == NULL ? strerror(errno) : "no password in it");
+	else
+		o->password[strcspn(o->password, "\r\n")] = 0;
+	if (f != NULL)
+		fclose(f);
+	return rc;
+}
+
+static int make_absolute(char **path)
+{
+	char *full = *path == NULL ? NULL : absolute(*path);
+
+	if (*path == NULL)
+		return 0;
+	free(*path);
+	*path = full;
+	return full == NULL ? -ENOMEM : 0;
+}
+
+static int parse_engine(struct options *o, const char *source, struct ipam_error *error)
+{
+	const char *hosts = source + strlen("etcd://"), *slash = strchr(hosts, '/');
+	char **file[] = { &o->state, &o->tls_ca, &o->tls_cert, &o->tls_key, &o->password_file };
+	int rc = 0;
+
+	if (slash == NULL || slash[strspn(slash, "/")] == 0)
+		return refuse(error, "'%s': a prefix is wanted, etcd://HOST:PORT/PREFIX", source);
+	if (o->state == NULL)
+		return refuse(error, "etcd:// wants -o state=FILE: where this machine's own leases are kept");
+	if ((o->tls_cert == NULL) != (o->tls_key == NULL))
+		return refuse(error, "tls_cert and tls_key go together");
+	if ((o->user == NULL) != (o->password_file == NULL))
+		return refuse(error, "user and password_file go together");
+	for (size_t i = 0; rc == 0 && i < sizeof file / sizeof *file; i++)
+		rc = make_absolute(file[i]);
+	if (rc == 0 && o->password_file != NULL)
+		rc = read_password(o, error);
+	o->endpoints = strndup(hosts, (size_t)(slash - hosts));
+	o->prefix = strdup(slash);
+	if (rc == 0 && (o->endpoints == NULL || o->prefix == NULL))
+		rc = -ENOMEM;
+	o->remote.endpoints = o->endpoints;
+	o->remote.prefix = o->prefix;
+	o->remote.node = o->node;
+	o->remote.tls_ca = o->tls_ca;
+	o->remote.tls_cert = o->tls_cert;
+	o->remote.tls_key = o->tls_key;
+	o->remote.user = o->user;
+	o->remote.password = o->password;
+	return rc;
+}
+
+static int check_alone(const struct options *o, struct ipam_error *error)
+{
+	if (o->state != NULL || o->node != NULL || o->tls_ca != NULL || o->tls_cert != NULL || o->tls_key != NULL ||
+	    o->user != NULL || o->password_file != NULL || o->remote.hide_leases)
+		return refuse(error, "state, node, leases, tls_*, user and password_file go with etcd://");
+	return 0;
+}
+
 int options_parse(struct options *o, int argc, char **argv, struct ipam_error *error)
 {
 	static const struct option longs[] = {
@@ -187,9 +296,10 @@ int options_parse(struct options *o, int argc, char **argv, struct ipam_error *e
 		return rc;
 	if (argc - optind != 2)
 		return refuse(error, "a source and a mount point are needed: ipamfs SOURCE MOUNTPOINT");
-	if (strncmp(argv[optind], "etcd://", 7) == 0)
-		return refuse(error, "'%s': this version knows SQLite files alone", argv[optind]);
-	o->source = absolute(argv[optind]);
+	rc = strncmp(argv[optind], "etcd://", 7) == 0 ? parse_engine(o, argv[optind], error) : check_alone(o, error);
+	if (rc < 0)
+		return rc;
+	o->source = o->endpoints != NULL ? strdup(argv[optind]) : absolute(argv[optind]);
 	o->mountpoint = realpath(argv[optind + 1], NULL);
 	if (o->mountpoint == NULL)
 		return refuse(error, "%s: %s; make the directory first", argv[optind + 1], strerror(errno));
@@ -198,6 +308,18 @@ int options_parse(struct options *o, int argc, char **argv, struct ipam_error *e
 
 void options_free(struct options *o)
 {
+	free(o->state);
+	free(o->endpoints);
+	free(o->prefix);
+	free(o->node);
+	free(o->tls_ca);
+	free(o->tls_cert);
+	free(o->tls_key);
+	free(o->user);
+	free(o->password_file);
+	if (o->password != NULL)
+		explicit_bzero(o->password, strlen(o->password));
+	free(o->password);
 	free(o->source);
 	free(o->mountpoint);
 	free(o->fsname);

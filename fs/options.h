@@ -7,7 +7,10 @@
 enum { HISTORY_DAYS = 30, HISTORY_DAYS_MAX = 36500 };
 
 struct options {
-	char *source;     /* absolute */
+	char *source;     /* absolute, or etcd://... */
+	char *state;      /* absolute; of etcd's: the file with this machine's part, else NULL */
+	struct ipam_remote remote; /* endpoints NULL: none; its strings are those below */
+	char *endpoints, *prefix, *node, *tls_ca, *tls_cert, *tls_key, *user, *password_file, *password;
 	char *mountpoint; /* absolute */
 	bool foreground, debug, help, version;
 	bool keep_after_boot;

@@ -117,3 +117,33 @@ void release_store(struct fs *fs, struct node_ref ref, const char *text, size_t 
 	else
 		release(fs, lease.id, (uint32_t)generation, by, done, arg);
 }
+
+void fs_forget(struct fs *fs, enum ipam_kind kind, uint64_t parent, uint64_t id, const char *name)
+{
+	enum ipam_kind above = kind == IPAM_LEASE ? IPAM_NODE : kind == IPAM_NODE ? IPAM_CLUSTER : IPAM_ROOT;
+
+	if (id != 0)
+		notify_content(fs->notify, node_of_object(kind, id), NULL, NULL);
+	notify_content(fs->notify, node_of_object(above, parent), NULL, NULL);
+	notify_name(fs->notify, node_of_object(above, parent), name);
+}
+
+/* "force": the node is taken from its machine, which is dead; the directory goes with it. */
+void remove_store(struct fs *fs, struct node_ref ref, const char *text, size_t size, bool append, struct ipam_by by, ipam_done *done,
+		  void *arg)
+{
+	char name[IPAM_NAME_MAX + 1];
+	struct ipam_object object;
+	int rc;
+
+	(void)append;
+	while (size > 0 && text[size - 1] == '\n')
+		size--;
+	rc = size == 5 && memcmp(text, "force", 5) == 0 ? ipam_get(fs->ipam, IPAM_NODE, ref.id, &object) : -EINVAL;
+	if (rc == 0)
+		rc = ipam_name(fs->ipam, IPAM_NODE, ref.id, name);
+	if (rc < 0)
+		done(arg, rc, NULL);
+	else
+		ipam_remove_force(fs->ipam, object.parent, name, by, done, arg);
+}

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 
 int show_version(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out)
 {
@@ -13,6 +14,22 @@ int show_version(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer 
 	return 0;
 }
 
+static void print_engine(const struct ipam_engine *e, struct buffer *out)
+{
+	char since[32] = "the mount";
+	time_t t = (time_t)e->since;
+	struct tm tm;
+
+	if (t != 0) {
+		gmtime_r(&t, &tm);
+		strftime(since, sizeof since, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	}
+	buffer_print(out, "engine %s\n%s since %s%s%s\n", e->source, e->up ? "reached" : "unreachable", since,
+		     e->up || e->unreachable[0] == 0 ? "" : ": ", e->up ? "" : e->unreachable);
+	buffer_print(out, "state %s\nmachine %s\nnode %s\nrevision %lld\n", e->path, e->machine,
+		     e->node != NULL ? e->node : "none", (long long)e->revision);
+}
+
 int show_health(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out)
 {
 	struct ipam_engine e;
@@ -20,11 +37,19 @@ int show_health(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *
 	(void)kind;
 	(void)id;
 	ipam_engine(fs->ipam, &e);
-	if (e.healthy)
-		buffer_print(out, "ok\n");
-	else
+	if (!e.healthy)
 		buffer_print(out, "failing: %s\n", e.problem);
-	buffer_print(out, "engine sqlite %s\nsync %s\n", e.path,
+	else if (e.complaint[0] != 0)
+		buffer_print(out, "failing: %s\n", e.complaint);
+	else if (e.shared && !e.up)
+		buffer_print(out, "degraded: the engine is unreachable; own leases go on\n");
+	else
+		buffer_print(out, "ok\n");
+	if (e.shared)
+		print_engine(&e, out);
+	else
+		buffer_print(out, "engine sqlite %s\n", e.path);
+	buffer_print(out, "sync %s\n",
 		     fs->options.read_only ? "none, read only" : fs->options.sync == IPAM_SYNC_FULL ? "full" : "normal");
 	return 0;
 }
@@ -34,6 +59,25 @@ static void print_key(struct buffer *out, const char *key, u128 value)
 	buffer_print(out, "%s ", key);
 	buffer_u128(out, value);
 	buffer_add(out, "\n", 1);
+}
+
+/* Of another machine's node: how old what is shown of its leases is. */
+static void print_published(struct fs *fs, uint64_t id, struct buffer *out)
+{
+	struct ipam_node_view v;
+	int64_t age;
+	int rc;
+
+	ipam_read_begin(fs->ipam);
+	rc = ipam_view_node(fs->ipam, id, &v);
+	ipam_read_end(fs->ipam);
+	if (rc < 0 || !v.shared)
+		return;
+	buffer_print(out, "machine %s\n", v.here ? "this" : v.there ? "other" : "none");
+	if (!v.there || v.published == 0)
+		return;
+	age = (int64_t)time(NULL) - v.published;
+	print_key(out, "published_age_seconds", age > 0 ? (u128)age : 0);
 }
 
 int show_stats(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out)
@@ -59,6 +103,8 @@ int show_stats(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *o
 	print_key(out, "addresses_resting", s.addresses_resting);
 	print_key(out, "leases", s.leases);
 	print_key(out, "leases_free", s.leases_free);
+	if (kind == IPAM_NODE)
+		print_published(fs, id, out);
 	if (kind != IPAM_ROOT)
 		return 0;
 	ipam_engine(fs->ipam, &e);
@@ -69,6 +115,12 @@ int show_stats(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *o
 	print_key(out, "leases_expired", e.expired);
 	print_key(out, "leases_dropped", e.dropped);
 	print_key(out, "leases_released_after_boot", e.after_boot);
+	if (e.shared) {
+		print_key(out, "engine_asked", e.asks);
+		print_key(out, "engine_transactions", e.tries);
+		print_key(out, "engine_conflicts", e.conflicts);
+		print_key(out, "engine_full_reads", e.resyncs);
+	}
 	for (unsigned i = 0; i < FS_OPERATION_COUNT; i++) {
 		buffer_print(out, "requests_");
 		print_key(out, operation[i], atomic_load(&fs->requests[i]));

@@ -25,8 +25,8 @@ static int set_up(void **state)
 	assert_int_equal(schema_migrate(db), 0);
 	assert_int_equal(sqlite3_exec(db,
 				      "PRAGMA foreign_keys = ON; INSERT INTO boot VALUES (9, 'b');"
-				      "INSERT INTO cluster VALUES (2, 'c', 0, 0, 493, 0, 0, 0, 0), (3, 'd', 0, 0, 493, 0, 0, 0, 0);"
-				      "INSERT INTO node VALUES (4, 2, 'n', 0, 0, 493, 0, 0, 0, 0), (5, 2, 'm', 0, 0, 493, 0, 0, 0, 0);"
+				      "INSERT INTO cluster (id, name, uid, gid, mode, atime, mtime, ctime, btime) VALUES (2, 'c', 0, 0, 493, 0, 0, 0, 0), (3, 'd', 0, 0, 493, 0, 0, 0, 0);"
+				      "INSERT INTO node (id, cluster, name, uid, gid, mode, atime, mtime, ctime, btime) VALUES (4, 2, 'n', 0, 0, 493, 0, 0, 0, 0), (5, 2, 'm', 0, 0, 493, 0, 0, 0, 0);"
 				      BLOCK("6", "4", "10.0.0.0/24", "0a000000", "0a0000ff") ";"
 				      LEASE("7", "4", "2", "a", "'10.0.0.2'", "'fd00::2'"),
 				      NULL, NULL, NULL),
@@ -83,8 +83,8 @@ static void test_owners(void **state)
 	(void)state;
 	refuses("DELETE FROM node WHERE id = 4");
 	refuses("DELETE FROM cluster WHERE id = 2");
-	refuses("INSERT INTO node VALUES (11, 2, 'n', 0, 0, 493, 0, 0, 0, 0)");
-	refuses("INSERT INTO cluster VALUES (11, 'c', 0, 0, 493, 0, 0, 0, 0)");
+	refuses("INSERT INTO node (id, cluster, name, uid, gid, mode, atime, mtime, ctime, btime) VALUES (11, 2, 'n', 0, 0, 493, 0, 0, 0, 0)");
+	refuses("INSERT INTO cluster (id, name, uid, gid, mode, atime, mtime, ctime, btime) VALUES (11, 'c', 0, 0, 493, 0, 0, 0, 0)");
 	takes("DELETE FROM cluster WHERE id = 3");
 }
 
@@ -92,7 +92,11 @@ static void test_owners(void **state)
 static void test_migration(void **state)
 {
 	(void)state;
-	takes("DROP TABLE history; DROP TABLE network_last; DROP TABLE network;"
+	takes("DROP TABLE engine; DROP INDEX node_shared; DROP INDEX cluster_shared; ALTER TABLE cidr DROP COLUMN selector;"
+	      "ALTER TABLE cluster DROP COLUMN shared; ALTER TABLE cluster DROP COLUMN revision;"
+	      "ALTER TABLE node DROP COLUMN shared; ALTER TABLE node DROP COLUMN revision;"
+	      "ALTER TABLE node DROP COLUMN held; ALTER TABLE node DROP COLUMN doubt;"
+	      "DROP TABLE history; DROP TABLE network_last; DROP TABLE network;"
 	      "ALTER TABLE lease DROP COLUMN ephemeral; PRAGMA user_version = 1");
 	assert_int_equal(schema_check(db), 1);
 	assert_int_equal(schema_migrate(db), 0);

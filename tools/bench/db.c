@@ -96,8 +96,8 @@ int bench_db_add_node(struct bench_db *b)
 	b->node = bench_db_id(b);
 	snprintf(sql, sizeof sql,
 		 "INSERT INTO boot VALUES (%1$lld, 'bench-%1$lld');"
-		 "INSERT INTO cluster VALUES (%2$lld, 'bench-%2$lld', 0, 0, 493, 0, 0, 0, 0);"
-		 "INSERT INTO node VALUES (%3$lld, %2$lld, 'node', 0, 0, 493, 0, 0, 0, 0)",
+		 "INSERT INTO cluster (id, name, uid, gid, mode, atime, mtime, ctime, btime) VALUES (%2$lld, 'bench-%2$lld', 0, 0, 493, 0, 0, 0, 0);"
+		 "INSERT INTO node (id, cluster, name, uid, gid, mode, atime, mtime, ctime, btime) VALUES (%3$lld, %2$lld, 'node', 0, 0, 493, 0, 0, 0, 0)",
 		 (long long)b->boot, (long long)b->cluster, (long long)b->node);
 	return bench_db_exec(b, sql);
 }

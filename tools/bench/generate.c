@@ -23,7 +23,7 @@ static int add_cluster(struct bench_db *b, const struct generate *g, const struc
 	cidr_print_key(CIDR_V4, cidr_last(cidr), last);
 	sqlite3_snprintf(sizeof sql, sql,
 			 "INSERT INTO boot VALUES (%lld, 'generated-%lld');"
-			 "INSERT INTO cluster VALUES (%lld, %Q, 0, 0, 493, 0, 0, 0, 0);"
+			 "INSERT INTO cluster (id, name, uid, gid, mode, atime, mtime, ctime, btime) VALUES (%lld, %Q, 0, 0, 493, 0, 0, 0, 0);"
 			 "INSERT INTO cidr (cluster, position, cidr, node_mask, first_key, last_key)"
 			 " VALUES (%lld, 0, %Q, %u, %Q, %Q)",
 			 b->boot, b->boot, b->cluster, g->cluster, b->cluster, g->cidr, g->mask, first, last);
@@ -73,7 +73,7 @@ static int add_leases(struct bench_db *b, const struct generate *g, uint32_t bas
 static int add_nodes(struct bench_db *b, const struct generate *g, const struct cidr *cidr)
 {
 	sqlite3_stmt *node = NULL, *block = NULL;
-	int rc = bench_db_prepare(b, "INSERT INTO node VALUES (?, ?, ?, 0, 0, 493, 0, 0, 0, 0)", &node);
+	int rc = bench_db_prepare(b, "INSERT INTO node (id, cluster, name, uid, gid, mode, atime, mtime, ctime, btime) VALUES (?, ?, ?, 0, 0, 493, 0, 0, 0, 0)", &node);
 
 	if (rc == 0)
 		rc = bench_db_prepare(b,

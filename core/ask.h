@@ -1,0 +1,64 @@
+/* ask — what a change asks of the engine that machines share: one transaction, made from memory under the lock.
+ *
+ * Each type of change fills it by its `share`. If a compare of it fails, memory was behind: it is brought up to date by what
+ * the engine tells, and the change is asked anew.
+ */
+#ifndef IPAM_ASK_H
+#define IPAM_ASK_H
+
+#include "remote.h"
+
+enum { ASK_SLOTS = 8 };
+
+struct ask {
+	struct remote *remote;
+	struct etcd_txn *txn;
+	uint64_t shared;              /* of what is made or changed, for the answer */
+	char *proof_key, *proof;      /* the record that is put, by which it is known as this one's; or NULL */
+	uint64_t withdraws;           /* id of an own node that gives blocks back: in doubt until the engine has answered */
+	struct remote_slot want[ASK_SLOTS]; /* blocks that this asks for */
+	unsigned wants;
+	const struct remote_slot *avoid; /* taken, as a try before was told */
+	size_t avoids;
+	int rc;                       /* -ENOMEM on the way */
+};
+
+/* Changes that are asked alone; the engine's answer is mirrored, and that is all. */
+extern const struct change_type change_grow, change_force, change_attach;
+
+/* Ask now, on this thread: what remote_ask does in the background. Takes the change over. */
+void ask_run(struct remote *r, struct change *c);
+
+/* Compares, puts and deletes of records. */
+void ask_if_cluster(struct ask *a, const struct cluster *c);
+void ask_if_node(struct ask *a, const struct node *n);
+void ask_if_absent(struct ask *a, const char *key, size_t size);
+void ask_if_none(struct ask *a, const char *first, const char *end);
+void ask_put(struct ask *a, const struct record *r);
+void ask_put_block(struct ask *a, const struct record_block *b);
+void ask_delete(struct ask *a, const char *key, size_t size);
+void ask_delete_all(struct ask *a, const char *kind, uint64_t id); /* PREFIX/KIND/ID/... */
+/* The block is nobody's: not there, or rested. */
+void ask_if_free(struct ask *a, uint64_t cluster, const struct cidr *block);
+/* The next free block of a family for a node of that name; noted in want. -ENOSPC. */
+int ask_choose(struct ask *a, const struct cluster *c, unsigned family, const char *name, struct cidr *out);
+/* Whether this machine goes by the node's name. */
+bool ask_is_own(const struct ask *a, const char *name);
+/* "" or this machine's, or for another's NULL: as a record has it. */
+void ask_machine(const struct ask *a, const struct node *n, struct record *r);
+
+int share_cluster_make(struct ipam *ipam, const struct change *c, struct ask *a);
+int share_cluster_remove(struct ipam *ipam, const struct change *c, struct ask *a);
+int share_cluster_rename(struct ipam *ipam, const struct change *c, struct ask *a);
+int share_cluster_text(struct ipam *ipam, const struct change *c, struct ask *a); /* cidrs, reserved, settings */
+int share_node_make(struct ipam *ipam, const struct change *c, struct ask *a);
+int share_node_remove(struct ipam *ipam, const struct change *c, struct ask *a);
+int share_node_rename(struct ipam *ipam, const struct change *c, struct ask *a);
+int share_node_cidrs(struct ipam *ipam, const struct change *c, struct ask *a);
+int share_node_settings(struct ipam *ipam, const struct change *c, struct ask *a);
+int share_attr(struct ipam *ipam, const struct change *c, struct ask *a);
+int share_grow(struct ipam *ipam, const struct change *c, struct ask *a);
+int share_attach(struct ipam *ipam, const struct change *c, struct ask *a);
+int share_force(struct ipam *ipam, const struct change *c, struct ask *a);
+
+#endif

@@ -1,0 +1,350 @@
+#include "ask.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+#include <time.h>
+
+/* One change while it is asked. */
+struct asking {
+	struct remote *r;
+	struct change *c;
+	struct ask ask;
+	int64_t until;               /* as etcd_now_ms */
+	struct remote_slot *avoid;
+	size_t avoids;
+	uint64_t doubted;            /* id of the own node that is in doubt because of this */
+	int64_t behind;              /* memory was: up to this revision at least it must be mirrored */
+	bool alive;                  /* a machine that must not be is */
+	bool proven;                 /* what is there is what this asked for: */
+	int64_t proven_at;           /* as of then */
+	struct ipam_error error;
+};
+
+int64_t remote_now_ms(void)
+{
+	return meter_now() / 1000000;
+}
+
+/* ---- what a failed transaction tells ------------------------------------------------------------------------------- */
+
+static bool wanted(const struct ask *a, uint64_t cluster, const struct cidr *cidr)
+{
+	for (unsigned i = 0; i < a->wants; i++)
+		if (a->want[i].cluster == cluster && cidr_compare(&a->want[i].cidr, cidr) == 0)
+			return true;
+	return false;
+}
+
+static int told(void *arg, const struct etcd_kv *kv)
+{
+	struct asking *t = arg;
+	struct record_name name;
+
+	if (record_parse_key(t->r->prefix, kv->key.data, kv->key.size, &name) < 0)
+		return 0;
+	if (t->ask.proof_key != NULL && strlen(t->ask.proof_key) == kv->key.size &&
+	    memcmp(t->ask.proof_key, kv->key.data, kv->key.size) == 0 && strlen(t->ask.proof) == kv->value.size &&
+	    memcmp(t->ask.proof, kv->value.data, kv->value.size) == 0) {
+		t->proven = true;
+		t->proven_at = kv->mod_revision;
+	}
+	if (name.what == RECORD_ALIVE) {
+		t->alive = true;
+	} else if (name.what == RECORD_BLOCK && wanted(&t->ask, name.id, &name.cidr)) {
+		/* No need to wait for the watch to say so: it is somebody's. */
+		struct remote_slot *bigger = reallocarray(t->avoid, t->avoids + 1, sizeof *bigger);
+
+		if (bigger == NULL)
+			return -ENOMEM;
+		t->avoid = bigger;
+		t->avoid[t->avoids++] = (struct remote_slot){ name.id, name.cidr };
+	} else if (kv->mod_revision > t->behind) {
+		t->behind = kv->mod_revision;
+	}
+	return 0;
+}
+
+/* ---- blocks that are asked for here, so that two changes of this machine don't ask for one ---------------------------------- */
+
+static int speak_for(struct asking *t)
+{
+	struct remote *r = t->r;
+	struct remote_slot *bigger;
+	int rc = 0;
+
+	pthread_mutex_lock(&r->lock);
+	bigger = reallocarray(r->asked, r->askeds + t->ask.wants + 1, sizeof *bigger);
+	if (bigger == NULL) {
+		rc = -ENOMEM;
+	} else {
+		r->asked = bigger;
+		for (unsigned i = 0; i < t->ask.wants; i++)
+			r->asked[r->askeds++] = t->ask.want[i];
+	}
+	pthread_mutex_unlock(&r->lock);
+	return rc;
+}
+
+static void unspeak(struct asking *t)
+{
+	struct remote *r = t->r;
+
+	pthread_mutex_lock(&r->lock);
+	for (unsigned i = 0; i < t->ask.wants; i++)
+		for (size_t k = 0; k < r->askeds; k++)
+			if (r->asked[k].cluster == t->ask.want[i].cluster &&
+			    cidr_compare(&r->asked[k].cidr, &t->ask.want[i].cidr) == 0) {
+				r->asked[k] = r->asked[--r->askeds];
+				break;
+			}
+	pthread_mutex_unlock(&r->lock);
+}
+
+/* ---- an own node that gives blocks back ------------------------------------------------------------------------------------ */
+
+static int set_doubt(struct remote *r, uint64_t node, enum node_doubt doubt)
+{
+	struct change *c = change_new(&change_doubt, NULL, NULL);
+
+	if (c == NULL)
+		return -ENOMEM;
+	c->kind = IPAM_NODE;
+	c->id = node;
+	c->doubt = (uint8_t)doubt;
+	c->by.uid = IPAM_BY_NOBODY;
+	return remote_run(r->ipam, c);
+}
+
+static void set_asking(struct remote *r, uint64_t node, bool asking)
+{
+	struct change *c;
+	struct node *n;
+
+	pthread_rwlock_wrlock(&r->ipam->lock);
+	n = registry_node(&r->ipam->registry, node);
+	if (n != NULL)
+		n->asking = asking;
+	pthread_rwlock_unlock(&r->ipam->lock);
+	/* What waited for the answer goes on. */
+	c = asking ? NULL : change_new(&change_wake, NULL, NULL);
+	if (c != NULL)
+		remote_run(r->ipam, c);
+}
+
+/* Durably in doubt, before the engine hears of it: should this process end now, the next one allocates nothing there before
+ * it knows what became of it. */
+static int begin_doubt(struct asking *t)
+{
+	int rc;
+
+	t->doubted = t->ask.withdraws;
+	set_asking(t->r, t->doubted, true);
+	rc = set_doubt(t->r, t->doubted, NODE_UNSETTLED);
+	return rc == -ENOENT ? 0 : rc;
+}
+
+/* known: whether blocks went or not, memory says so. */
+static void end_doubt(struct asking *t, bool known)
+{
+	if (t->doubted == 0)
+		return;
+	if (known)
+		set_doubt(t->r, t->doubted, NODE_SURE); /* -ENOENT: the node is gone, and that is it */
+	else
+		remote_again(t->r);
+	set_asking(t->r, t->doubted, false);
+}
+
+/* ---- one try ----------------------------------------------------------------------------------------------------------- */
+
+static void forget(struct asking *t)
+{
+	etcd_txn_free(t->ask.txn);
+	free(t->ask.proof_key);
+	free(t->ask.proof);
+	t->ask = (struct ask){ 0 };
+}
+
+static int compose(struct asking *t)
+{
+	struct ipam *ipam = t->r->ipam;
+	int rc;
+
+	forget(t);
+	t->ask = (struct ask){ .remote = t->r, .txn = etcd_txn_new(), .avoid = t->avoid, .avoids = t->avoids };
+	if (t->ask.txn == NULL)
+		return -ENOMEM;
+	/* For writing, since looking for a free slot claims it for the moment. */
+	pthread_rwlock_wrlock(&ipam->lock);
+	t->c->now = engine_now();
+	rc = t->c->type->share(ipam, t->c, &t->ask);
+	if (rc == 0)
+		rc = t->ask.rc;
+	if (rc == 0)
+		rc = speak_for(t);
+	pthread_rwlock_unlock(&ipam->lock);
+	return rc;
+}
+
+static bool ready(struct asking *t)
+{
+	struct remote *r = t->r;
+	bool is;
+
+	pthread_mutex_lock(&r->lock);
+	is = r->applied > 0;
+	pthread_mutex_unlock(&r->lock);
+	return is || remote_await(r, 1, t->until);
+}
+
+/* A transaction whose answer was lost may have been done. It is sent again: if it was done, its compares fail now, and what
+ * is there is what it put, or, where it removes, isn't there any more. So it has its effect once. */
+static int send(struct asking *t, int64_t *revision)
+{
+	struct remote *r = t->r;
+	bool lost = false;
+	int rc = -EHOSTUNREACH;
+
+	for (;;) {
+		int64_t left = t->until - remote_now_ms();
+
+		if (left <= 0)
+			return -EHOSTUNREACH;
+		t->behind = 0;
+		t->proven = t->alive = false;
+		rc = etcd_commit(r->etcd, t->ask.txn, (int)left, told, t, revision, &t->error);
+		pthread_mutex_lock(&r->lock);
+		r->tries++;
+		r->conflicts += rc == 0;
+		pthread_mutex_unlock(&r->lock);
+		if (rc != -EHOSTUNREACH)
+			break;
+		remote_reached(r, t->error.text);
+		lost = true;
+	}
+	if (rc >= 0)
+		remote_reached(r, NULL);
+	else if (rc != -ECANCELED)
+		remote_reached(r, t->error.text);
+	if (rc == 0 && lost && t->proven) {
+		*revision = t->proven_at;
+		rc = 1;
+	} else if (rc == 0 && lost && t->ask.proof_key == NULL && t->behind == 0 && !t->alive) {
+		remote_again(r); /* nothing of it is there: a full read is up to that revision */
+		rc = 1;
+	}
+	return rc;
+}
+
+/* 1: done at *revision; 0: again; or an error. */
+static int try(struct asking *t, int64_t *revision)
+{
+	struct remote *r = t->r;
+	int rc = compose(t);
+
+	if (rc != 0)
+		return rc == CHANGE_DONE ? 1 : rc;
+	if (t->ask.withdraws != 0 && t->doubted == 0) {
+		unspeak(t);
+		rc = begin_doubt(t);
+		return rc < 0 ? rc : 0; /* asked anew: leases that were in flight have come to be */
+	}
+	rc = send(t, revision);
+	if (rc == 0 && t->alive)
+		rc = -EBUSY;
+	/* What is asked for stays spoken for until it is mirrored. */
+	if (rc != 1)
+		unspeak(t);
+	if (rc == 0 && t->behind > 0 && !remote_await(r, t->behind, t->until))
+		rc = -EHOSTUNREACH;
+	return rc;
+}
+
+static void find_object(struct asking *t)
+{
+	struct ipam *ipam = t->r->ipam;
+	struct change *c = t->c;
+	struct cluster *cluster;
+	struct node *n;
+
+	if (t->ask.shared == 0)
+		return;
+	pthread_rwlock_rdlock(&ipam->lock);
+	cluster = registry_cluster_shared(&ipam->registry, t->ask.shared);
+	n = registry_node_shared(&ipam->registry, t->ask.shared);
+	if (cluster != NULL)
+		object_of_cluster(cluster, &c->object);
+	else if (n != NULL)
+		object_of_node(n, &c->object);
+	c->has_object = cluster != NULL || n != NULL;
+	c->object.created = c->type == &change_cluster_make || c->type == &change_node_make;
+	pthread_rwlock_unlock(&ipam->lock);
+}
+
+/* To who asked. */
+static int error_of(int rc)
+{
+	switch (rc) {
+	case -ECANCELED:
+		return -ESHUTDOWN;
+	case -EPROTO:
+		return -EIO;
+	default:
+		return rc;
+	}
+}
+
+void ask_run(struct remote *r, struct change *c)
+{
+	struct asking t = { .r = r, .c = c, .until = c->begun / 1000000 + REMOTE_ANSWER_MS };
+	int64_t revision = 0;
+	bool known = true;
+	int rc = 0;
+
+	pthread_mutex_lock(&r->lock);
+	r->asks++;
+	pthread_mutex_unlock(&r->lock);
+	if (!ready(&t))
+		rc = -EHOSTUNREACH;
+	while (rc == 0)
+		rc = try(&t, &revision);
+	if (rc == -EHOSTUNREACH || rc == -ECANCELED || rc == -EPROTO)
+		known = false; /* it may have been done */
+	if (rc == 1 && revision > 0 && !remote_await(r, revision, t.until)) {
+		/* Done, but this machine hears nothing of it yet. */
+		known = false;
+		rc = -EHOSTUNREACH;
+		remote_again(r);
+	}
+	if (revision > 0)
+		unspeak(&t);
+	end_doubt(&t, known);
+	if (rc == 1) {
+		rc = 0;
+		find_object(&t);
+	} else if (rc < 0 && t.error.text[0] != 0) {
+		engine_log(r->ipam, LOG_WARNING, "the engine: %s", t.error.text);
+	}
+	forget(&t);
+	free(t.avoid);
+	change_finish(r->ipam, c, error_of(rc));
+}
+
+/* ---- asked alone ---------------------------------------------------------------------------------------------------------- */
+
+static int never(struct ipam *ipam, struct change *c)
+{
+	(void)ipam, (void)c;
+	return -EOPNOTSUPP; /* where there is no engine */
+}
+
+static void nothing(struct ipam *ipam, struct change *c)
+{
+	(void)ipam, (void)c;
+}
+
+const struct change_type change_grow = { .share = share_grow, .reserve = never, .settle = nothing };
+const struct change_type change_force = { .share = share_force, .reserve = never, .settle = nothing };
+const struct change_type change_attach = { .share = share_attach, .reserve = never, .settle = nothing };

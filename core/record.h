@@ -1,0 +1,89 @@
+/* record — what machines share of clusters, nodes and blocks, as it lies in the engine: its keys, and its values of JSON.
+ *
+ *   PREFIX/schema                           the version of all that follows
+ *   PREFIX/state/cluster/NAME               a cluster
+ *   PREFIX/state/node/CLUSTER/NAME          a node; CLUSTER, NODE: ids, 16 hexadecimal digits, random, never used again
+ *   PREFIX/state/block/CLUSTER/BLOCK        who has a block, or until when it rests; BLOCK sorts by family and address
+ *   PREFIX/alive/NODE                       its machine is there: bound to an etcd lease
+ *   PREFIX/leases/NODE/BUCKET               the leases that its machine published
+ *   PREFIX/published/NODE                   when it did so last
+ *
+ * Pure functions, thread-safe. Lists are kept as the text that the files of the mount have: one parser serves both.
+ */
+#ifndef IPAM_RECORD_H
+#define IPAM_RECORD_H
+
+#include "registry.h"
+
+#include <jansson.h>
+
+enum {
+	RECORD_SCHEMA = 1,
+	RECORD_PREFIX_MAX = 255,
+	RECORD_KEY = RECORD_PREFIX_MAX + 320, /* room for any key */
+	RECORD_MACHINE = 33,                  /* of an instance's id, with its NUL */
+};
+
+/* A cluster or a node. */
+struct record {
+	enum ipam_kind kind;
+	uint64_t id, cluster;          /* cluster: of a node */
+	int64_t revision;
+	char name[IPAM_NAME_MAX + 1];
+	char machine[RECORD_MACHINE];  /* of a node: the instance whose it is; "": nobody's yet */
+	uint32_t uid, gid, mode;
+	int64_t made;
+	char *cidrs;                   /* of a cluster its CIDRs, of a node its blocks: a line each */
+	char *reserved;                /* of a cluster */
+	char *settings;
+};
+
+struct record_block {
+	uint64_t cluster, node;        /* node 0: it rests */
+	struct cidr cidr;
+	int64_t until, revision;       /* until: seconds since the epoch */
+};
+
+/* The lines that the files show. The caller's to free; NULL: no memory. */
+char *record_cluster_cidrs(const struct cluster *c);
+char *record_node_cidrs(const struct node *n);
+char *record_reserved(const struct cluster *c);
+char *record_settings(const struct settings *s);
+
+/* As it is in memory; machine is left to the caller. -ENOMEM. */
+int record_of_cluster(const struct cluster *c, struct record *out);
+int record_of_node(const struct node *n, struct record *out);
+void record_free(struct record *r); /* what it holds */
+
+/* The value, the caller's to free; NULL: no memory. */
+char *record_encode(const struct record *r);
+char *record_encode_block(const struct record_block *b);
+/* -EPROTO: none of ours. name: the last part of the key. */
+int record_decode(enum ipam_kind kind, const char *name, size_t name_size, const char *value, size_t size, struct record *out);
+int record_decode_block(const char *value, size_t size, struct record_block *out);
+
+/* Keys: their length, in a buffer of RECORD_KEY. */
+size_t record_key(const char *prefix, const char *kind, char out[RECORD_KEY]);          /* PREFIX/KIND */
+size_t record_key_cluster(const char *prefix, const char *name, char out[RECORD_KEY]);
+size_t record_key_node(const char *prefix, uint64_t cluster, const char *name, char out[RECORD_KEY]);
+size_t record_key_block(const char *prefix, uint64_t cluster, const struct cidr *block, char out[RECORD_KEY]);
+/* The range of the keys of all blocks inside a CIDR. */
+void record_key_blocks(const char *prefix, uint64_t cluster, const struct cidr *cidr, char first[RECORD_KEY], char end[RECORD_KEY]);
+size_t record_key_of(const char *prefix, const char *kind, uint64_t id, char out[RECORD_KEY]); /* PREFIX/KIND/ID */
+
+/* What a key is about: "cluster", "node" or "block" with what it names, or -EPROTO. */
+struct record_name {
+	enum { RECORD_CLUSTER, RECORD_NODE, RECORD_BLOCK, RECORD_ALIVE, RECORD_LEASES, RECORD_PUBLISHED } what;
+	uint64_t id;               /* of the cluster, or of the node */
+	uint64_t bucket;
+	struct cidr cidr;          /* of a block */
+	const char *name;          /* inside the key, no NUL */
+	size_t name_size;
+};
+int record_parse_key(const char *prefix, const char *key, size_t size, struct record_name *out);
+
+/* 64 random bits, never 0, positive as a signed number; 128 as text. -EIO. */
+int record_new_id(uint64_t *out);
+int record_new_machine(char out[RECORD_MACHINE]);
+
+#endif

@@ -1,0 +1,415 @@
+#include "remote.h"
+
+#include "ask.h"
+#include "delegate.h"
+#include "publish.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+#include <time.h>
+
+/* ---- up, down, complaints ------------------------------------------------------------------------------------------ */
+
+void remote_reached(struct remote *r, const char *what)
+{
+	bool up = what == NULL, news;
+
+	pthread_mutex_lock(&r->lock);
+	news = up != r->up || r->since == 0;
+	if (news)
+		r->since = (int64_t)time(NULL);
+	if (!up)
+		snprintf(r->problem, sizeof r->problem, "%s", what);
+	r->up = up;
+	pthread_mutex_unlock(&r->lock);
+	if (news)
+		engine_log(r->ipam, up ? LOG_NOTICE : LOG_ERR, up ? "%s: reached" : "%s: unreachable: %s; own leases go on", r->source,
+			   what);
+}
+
+void remote_complain(struct remote *r, const char *format, ...)
+{
+	char text[sizeof r->complaint];
+	bool news;
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof text, format, ap);
+	va_end(ap);
+	pthread_mutex_lock(&r->lock);
+	news = strcmp(r->complaint, text) != 0;
+	strcpy(r->complaint, text);
+	pthread_mutex_unlock(&r->lock);
+	if (news && text[0] != 0)
+		engine_log(r->ipam, LOG_ERR, "%s", text);
+}
+
+void remote_engine(struct remote *r, struct ipam_engine *out)
+{
+	out->shared = true;
+	out->source = r->source;
+	out->machine = r->machine;
+	out->node = r->node;
+	pthread_mutex_lock(&r->lock);
+	out->up = r->up;
+	out->since = r->since;
+	memcpy(out->unreachable, r->problem, sizeof out->unreachable);
+	memcpy(out->complaint, r->complaint, sizeof out->complaint);
+	out->revision = r->applied;
+	out->asks = r->asks;
+	out->tries = r->tries;
+	out->conflicts = r->conflicts;
+	out->resyncs = r->resyncs;
+	pthread_mutex_unlock(&r->lock);
+}
+
+/* ---- waiting ----------------------------------------------------------------------------------------------------------- */
+
+bool remote_await(struct remote *r, int64_t revision, int64_t until_ms)
+{
+	struct timespec until = { until_ms / 1000, until_ms % 1000 * 1000000 };
+	bool is;
+
+	pthread_mutex_lock(&r->lock);
+	while (r->applied < revision && !r->stop)
+		if (pthread_cond_timedwait(&r->moved, &r->lock, &until) == ETIMEDOUT)
+			break;
+	is = r->applied >= revision;
+	pthread_mutex_unlock(&r->lock);
+	return is;
+}
+
+void remote_again(struct remote *r)
+{
+	pthread_mutex_lock(&r->lock);
+	r->again = true;
+	pthread_cond_broadcast(&r->moved);
+	pthread_mutex_unlock(&r->lock);
+}
+
+int remote_run(struct ipam *ipam, struct change *c)
+{
+	struct ipam_wait *w = ipam_wait_new();
+
+	if (w == NULL) {
+		change_finish(ipam, c, -ENOMEM);
+		return -ENOMEM;
+	}
+	c->done = ipam_wait_done;
+	c->arg = w;
+	change_submit(ipam, c);
+	return ipam_wait(w, NULL);
+}
+
+/* ---- asking in the background -------------------------------------------------------------------------------------------- */
+
+static bool enqueue(struct remote *r, struct change *c)
+{
+	bool stop;
+
+	c->next = NULL;
+	pthread_mutex_lock(&r->lock);
+	stop = r->stop;
+	if (!stop) {
+		*r->tail = c;
+		r->tail = &c->next;
+		pthread_cond_broadcast(&r->moved);
+	}
+	pthread_mutex_unlock(&r->lock);
+	return !stop;
+}
+
+void remote_ask(struct remote *r, struct change *c)
+{
+	if (!enqueue(r, c))
+		change_finish(r->ipam, c, -ESHUTDOWN);
+}
+
+void *remote_worker(void *arg)
+{
+	struct remote *r = arg;
+
+	pthread_mutex_lock(&r->lock);
+	for (;;) {
+		struct change *c = r->queue;
+
+		if (c != NULL) {
+			r->queue = c->next;
+			if (r->queue == NULL)
+				r->tail = &r->queue;
+			pthread_mutex_unlock(&r->lock);
+			ask_run(r, c);
+			pthread_mutex_lock(&r->lock);
+		} else if (r->stop) {
+			break;
+		} else {
+			pthread_cond_wait(&r->moved, &r->lock);
+		}
+	}
+	pthread_mutex_unlock(&r->lock);
+	return NULL;
+}
+
+/* ---- growth ------------------------------------------------------------------------------------------------------------ */
+
+enum { NANOSECONDS = 1000000000, GROW_AGAIN_S = 5 };
+
+struct growth {
+	struct remote *r;
+	uint64_t node;
+};
+
+static void grown(void *arg, int error, const struct ipam_object *object)
+{
+	struct growth *g = arg;
+	struct ipam *ipam = g->r->ipam;
+	struct change *wake = change_new(&change_wake, NULL, NULL);
+	struct node *n;
+
+	(void)object;
+	pthread_rwlock_wrlock(&ipam->lock);
+	n = registry_node(&ipam->registry, g->node);
+	if (n != NULL) {
+		n->growing = false;
+		n->grow_error = error;
+		n->grow_after = error < 0 ? engine_now() + (int64_t)GROW_AGAIN_S * NANOSECONDS : 0;
+	}
+	pthread_rwlock_unlock(&ipam->lock);
+	if (wake != NULL)
+		change_submit(ipam, wake); /* leases that wait for the block */
+	free(g);
+}
+
+static int begin_growth(struct ipam *ipam, struct node *n, unsigned family)
+{
+	struct growth *g = malloc(sizeof *g);
+	struct change *c = g == NULL ? NULL : change_new(&change_grow, grown, g);
+
+	if (c == NULL) {
+		free(g);
+		return -ENOMEM;
+	}
+	*g = (struct growth){ ipam->remote, n->id };
+	c->id = n->id;
+	c->which = family;
+	c->by.uid = IPAM_BY_NOBODY;
+	n->growing = true;
+	if (enqueue(ipam->remote, c))
+		return CHANGE_DEFER;
+	/* Not through grown, which takes the lock that is held here. */
+	n->growing = false;
+	c->done = NULL;
+	change_finish(ipam, c, -ESHUTDOWN);
+	free(g);
+	return -ESHUTDOWN;
+}
+
+int remote_grow(struct ipam *ipam, struct node *n, unsigned family)
+{
+	if (n->grow_after > engine_now())
+		return n->grow_error;
+	return begin_growth(ipam, n, family);
+}
+
+void remote_grow_early(struct ipam *ipam, struct node *n)
+{
+	enum { PART = 4, FEW = 64 };
+	uint64_t most = node_setting(n, IPAM_MAX_BLOCKS);
+
+	if (most <= 1 || n->growing || n->grow_after > engine_now() || node_leasable(n) < 0)
+		return;
+	for (unsigned f = 0; f < CIDR_FAMILIES; f++) {
+		u128 left = 0, capacity = 0;
+		uint32_t have = 0;
+
+		for (uint32_t i = 0; i < n->blocks; i++) {
+			const struct pool *p = &n->block[i]->pool;
+
+			if (p->prefix.family != f)
+				continue;
+			left += pool_free(p);
+			capacity = pool_capacity(p);
+			have++;
+		}
+		/* A quarter of a block left, or less than a burst may take. */
+		if (have > 0 && have < most && (left < capacity / PART || left < FEW)) {
+			begin_growth(ipam, n, f);
+			return;
+		}
+	}
+}
+
+/* ---- the delegate's side --------------------------------------------------------------------------------------------------- */
+
+static int etcd_next(struct ipam *ipam, struct node *n, unsigned family, struct block **out)
+{
+	(void)out; /* it comes with the watch */
+	return remote_grow(ipam, n, family);
+}
+
+/* ---- whose state file this is ------------------------------------------------------------------------------------------------ */
+
+static int refuse(struct ipam_error *error, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(error->text, sizeof error->text, format, ap);
+	va_end(ap);
+	return -EINVAL;
+}
+
+static int introduce(struct remote *r)
+{
+	struct store *s = r->ipam->store;
+	int rc = record_new_machine(r->machine);
+
+	if (rc == 0)
+		rc = store_begin(s, STORE_FULL);
+	if (rc == 0)
+		rc = store_put_engine(s, "machine", r->machine);
+	if (rc == 0)
+		rc = store_put_engine(s, "prefix", r->prefix);
+	if (rc == 0)
+		rc = store_commit(s);
+	if (rc < 0)
+		store_rollback(s);
+	return rc;
+}
+
+static int recognise(struct remote *r, struct ipam_error *error)
+{
+	char *machine = NULL, *prefix = NULL;
+	int rc = store_get_engine(r->ipam->store, "machine", &machine);
+
+	if (rc == -ENOENT) {
+		if (r->ipam->registry.clusters > 0)
+			return refuse(error, "%s: a database with clusters of its own, no state file of an engine's; name a new file",
+				      r->ipam->path);
+		return introduce(r);
+	}
+	if (rc == 0)
+		rc = store_get_engine(r->ipam->store, "prefix", &prefix);
+	if (rc == 0 && strcmp(prefix, r->prefix) != 0)
+		rc = refuse(error, "%s: the state file of a machine under the prefix '%s', not '%s'", r->ipam->path, prefix, r->prefix);
+	if (rc == 0)
+		snprintf(r->machine, sizeof r->machine, "%s", machine);
+	free(machine);
+	free(prefix);
+	return rc;
+}
+
+/* ---- life ---------------------------------------------------------------------------------------------------------------- */
+
+/* "/a/b", without an end that is empty. */
+static char *clean_prefix(const char *prefix)
+{
+	char *copy = NULL;
+	size_t n;
+
+	if (asprintf(&copy, "%s%s", prefix[0] == '/' ? "" : "/", prefix) < 0)
+		return NULL;
+	for (n = strlen(copy); n > 0 && copy[n - 1] == '/'; n--)
+		copy[n - 1] = 0;
+	return copy;
+}
+
+int remote_start(struct remote *r)
+{
+	pthread_t *thread[] = { &r->sync, &r->pulse, &r->worker[0], &r->worker[1] };
+	void *(*const fn[])(void *) = { remote_sync, remote_pulse, remote_worker, remote_worker };
+	int rc = 0;
+
+	_Static_assert(REMOTE_WORKERS == 2, "as many as stand above");
+	while (rc == 0 && r->threads < sizeof thread / sizeof *thread) {
+		rc = -pthread_create(thread[r->threads], NULL, fn[r->threads], r);
+		r->threads += rc == 0;
+	}
+	return rc;
+}
+
+int remote_open(struct ipam *ipam, const struct ipam_remote *o, struct ipam_error *error)
+{
+	struct etcd_options options = { o->endpoints, o->tls_ca, o->tls_cert, o->tls_key, o->user, o->password };
+	struct remote *r = calloc(1, sizeof *r);
+	pthread_condattr_t attr;
+	int rc;
+
+	if (r == NULL)
+		return -ENOMEM;
+	ipam->remote = r;
+	r->ipam = ipam;
+	r->tail = &r->queue;
+	r->leases = !o->hide_leases;
+	pthread_mutex_init(&r->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&r->moved, &attr);
+	pthread_condattr_destroy(&attr);
+	r->prefix = clean_prefix(o->prefix);
+	r->node = o->node == NULL ? NULL : strdup(o->node);
+	if (r->prefix == NULL || (o->node != NULL && r->node == NULL) ||
+	    asprintf(&r->source, "etcd://%s%s", o->endpoints, r->prefix) < 0)
+		return -ENOMEM;
+	if (strlen(r->prefix) > RECORD_PREFIX_MAX)
+		return refuse(error, "the prefix '%s' is too long", r->prefix);
+	if (r->node != NULL && ipam_check_name(IPAM_NODE, r->node) < 0)
+		return refuse(error, "'%s' is no name for a node", r->node);
+	rc = recognise(r, error);
+	if (rc == 0)
+		rc = record_new_machine(r->session);
+	if (rc == 0)
+		rc = etcd_new(&options, &r->etcd, error);
+	if (rc == 0)
+		rc = publish_new(r, &r->publish);
+	if (rc == 0)
+		ipam->delegate = &delegate_etcd;
+	return rc;
+}
+
+void remote_stop(struct remote *r)
+{
+	if (r == NULL)
+		return;
+	pthread_mutex_lock(&r->lock);
+	r->stop = true;
+	pthread_cond_broadcast(&r->moved);
+	pthread_mutex_unlock(&r->lock);
+	/* The pulse first: it tells the engine that this machine leaves. */
+	if (r->threads > 1)
+		pthread_join(r->pulse, NULL);
+	if (r->etcd != NULL)
+		etcd_stop(r->etcd);
+	if (r->threads > 0)
+		pthread_join(r->sync, NULL);
+	for (unsigned i = 2; i < r->threads; i++)
+		pthread_join(r->worker[i - 2], NULL);
+	r->threads = 0;
+}
+
+void remote_close(struct remote *r)
+{
+	if (r == NULL)
+		return;
+	publish_free(r->publish);
+	etcd_free(r->etcd);
+	pthread_mutex_destroy(&r->lock);
+	pthread_cond_destroy(&r->moved);
+	free(r->rest);
+	free(r->asked);
+	free(r->source);
+	free(r->prefix);
+	free(r->node);
+	free(r);
+}
+
+const struct delegate delegate_etcd = {
+	.name = "etcd",
+	.next = etcd_next,
+	.this = delegate_local_this,
+	.back = delegate_local_back,
+};

@@ -1,0 +1,98 @@
+/* remote — where many machines share one engine (etcd): what they share goes through it first, and is then mirrored here.
+ *
+ * Clusters, nodes and the delegation of blocks are the engine's; leases are each machine's own. A change of what is shared is
+ * asked of the engine in a transaction that holds only if nobody was faster (ask.h); what it has done comes back through a
+ * watch and becomes, by one thread and in the engine's order, this machine's memory and database (mirror.h). Who asked is
+ * answered then. Leases of own nodes never wait for any of this. They are published behind (publish.h).
+ *
+ * Threads: `sync` reads all there is, then watches; `pulse` keeps this machine's lease of presence alive and publishes; a few
+ * workers ask. Locks: `lock` below, taken alone or after nothing; never while that of struct ipam is wanted.
+ */
+#ifndef IPAM_REMOTE_H
+#define IPAM_REMOTE_H
+
+#include "change.h"
+#include "etcd.h"
+#include "record.h"
+
+enum {
+	REMOTE_WORKERS = 2,
+	REMOTE_ANSWER_MS = 4500,   /* who asks is answered by then */
+	REMOTE_PULSE_MS = 1000,
+	REMOTE_ALIVE_S = 30,       /* a machine that isn't heard of for so long isn't there */
+};
+
+struct publish;
+
+/* A block that rests after its node was removed by force. */
+struct remote_rest {
+	uint64_t cluster;          /* shared */
+	struct cidr cidr;
+	int64_t until, revision;
+	bool claimed;              /* its slot is taken in the pool */
+};
+
+struct remote {
+	struct ipam *ipam;
+	struct etcd *etcd;
+	char *source, *prefix, *node;
+	char machine[RECORD_MACHINE], session[RECORD_MACHINE];
+	bool leases;                      /* other machines' leases are shown */
+	pthread_t sync, pulse, worker[REMOTE_WORKERS];
+	unsigned threads;                 /* of those, in that order, how many run */
+	struct publish *publish;
+
+	pthread_mutex_t lock;             /* the rest */
+	pthread_cond_t moved;             /* any of it has changed */
+	bool stop;
+	struct change *queue, **tail;     /* to be asked */
+	int64_t applied;                  /* the engine's revision up to which all is mirrored; 0: not read yet */
+	bool again;                       /* read all anew */
+	bool up;
+	int64_t since;                    /* of up or down, seconds since the epoch; 0: never up */
+	char problem[256];                /* why down */
+	char complaint[256];              /* what else is wrong, or "" */
+	int64_t alive;                    /* etcd's lease; 0: none */
+	struct remote_rest *rest;
+	size_t rests;
+	struct remote_slot {
+		uint64_t cluster;
+		struct cidr cidr;
+	} *asked;                         /* blocks that are being asked for */
+	size_t askeds;
+	uint64_t asks, tries, conflicts, mirrored, resyncs;
+};
+
+/* Called when the database is loaded and nothing uses it yet. -EINVAL (with a message): not this machine's state file. */
+int remote_open(struct ipam *ipam, const struct ipam_remote *options, struct ipam_error *error);
+/* Then, when the committer runs. */
+int remote_start(struct remote *r);
+/* Ends the threads; changes that wait are answered. */
+void remote_stop(struct remote *r);
+void remote_close(struct remote *r); /* NULL is fine */
+
+/* Ask the engine; c is answered when that is mirrored, or refused. Takes it over. */
+void remote_ask(struct remote *r, struct change *c);
+/* A block more for an own node, in the background. Under the lock of struct ipam, for writing. As delegate's next. */
+int remote_grow(struct ipam *ipam, struct node *n, unsigned family);
+/* The same where it is getting full: called after each lease. */
+void remote_grow_early(struct ipam *ipam, struct node *n);
+
+/* Run a change and wait for it. Not from the committer. */
+int remote_run(struct ipam *ipam, struct change *c);
+/* Whether calls reach the engine: keeps what health shows. what: the error, NULL where it did. */
+void remote_reached(struct remote *r, const char *what);
+void remote_complain(struct remote *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Waits until all up to the revision is mirrored: false if it isn't by then. until_ms: as etcd_now_ms counts. */
+bool remote_await(struct remote *r, int64_t revision, int64_t until_ms);
+void remote_again(struct remote *r);
+int64_t remote_now_ms(void);
+
+/* What there is to say of it. */
+void remote_engine(struct remote *r, struct ipam_engine *out);
+
+void *remote_sync(void *arg);    /* the threads */
+void *remote_pulse(void *arg);
+void *remote_worker(void *arg);
+
+#endif

@@ -1,0 +1,514 @@
+/* The thread that mirrors: a full read, then a watch from there; again from the last revision when the watch is lost, and a full
+ * read when that revision is compacted, or when somebody asks for it. */
+#include "mirror.h"
+#include "publish.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { READ_MS = 30000, CALL_MS = 4000, PAUSE_MS = 300, REFUSED_MS = 5000 };
+
+static struct etcd_key text_key(const char *s)
+{
+	return (struct etcd_key){ s, strlen(s) };
+}
+
+static bool stopping(struct remote *r)
+{
+	bool is;
+
+	pthread_mutex_lock(&r->lock);
+	is = r->stop;
+	pthread_mutex_unlock(&r->lock);
+	return is;
+}
+
+static void applied(struct remote *r, int64_t revision)
+{
+	pthread_mutex_lock(&r->lock);
+	if (revision > r->applied)
+		r->applied = revision;
+	pthread_cond_broadcast(&r->moved);
+	pthread_mutex_unlock(&r->lock);
+}
+
+/* ---- records ----------------------------------------------------------------------------------------------------------- */
+
+struct records {
+	struct record *record;       /* clusters and nodes that are */
+	size_t count, size;
+	struct remote *r;
+	uint64_t foreign;            /* keys that aren't understood */
+};
+
+static void records_free(struct records *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		record_free(&list->record[i]);
+	free(list->record);
+}
+
+static int keep(struct records *list, const struct record_name *name, const struct etcd_kv *kv)
+{
+	struct record *bigger;
+	int rc;
+
+	if (list->count == list->size) {
+		bigger = reallocarray(list->record, list->size * 2 + 16, sizeof *bigger);
+		if (bigger == NULL)
+			return -ENOMEM;
+		list->record = bigger;
+		list->size = list->size * 2 + 16;
+	}
+	rc = record_decode(name->what == RECORD_CLUSTER ? IPAM_CLUSTER : IPAM_NODE, name->name, name->name_size, kv->value.data,
+			   kv->value.size, &list->record[list->count]);
+	if (rc < 0)
+		return rc;
+	list->record[list->count].cluster = name->id;
+	list->record[list->count].revision = kv->mod_revision;
+	list->count++;
+	return 0;
+}
+
+static int take_block(struct remote *r, const struct record_name *name, const struct etcd_kv *kv)
+{
+	struct record_block b = { 0 };
+	int rc = kv->version == 0 ? 0 : record_decode_block(kv->value.data, kv->value.size, &b);
+
+	return rc < 0 ? rc : mirror_rest(r, name->id, &name->cidr, b.node == 0 ? b.until : 0, kv->mod_revision);
+}
+
+/* Of a full read. */
+static int collect(void *arg, const struct etcd_kv *kv)
+{
+	struct records *list = arg;
+	struct record_name name;
+	int rc = record_parse_key(list->r->prefix, kv->key.data, kv->key.size, &name);
+
+	if (rc == 0 && (name.what == RECORD_CLUSTER || name.what == RECORD_NODE))
+		rc = keep(list, &name, kv);
+	if (rc == -EPROTO) {
+		list->foreign++;
+		rc = 0;
+	}
+	return rc;
+}
+
+/* ---- a full read ------------------------------------------------------------------------------------------------------- */
+
+/* Is what lies under the prefix ours? The first machine says so for all. */
+static int check_schema(struct remote *r, struct ipam_error *error);
+
+struct schema {
+	bool any, known, newer;
+};
+
+static int see_schema(void *arg, const struct etcd_kv *kv)
+{
+	struct schema *s = arg;
+	char *end;
+	long version = strtol(kv->value.data, &end, 10);
+
+	s->any = true;
+	s->known = kv->value.size > 0 && *end == 0 && version >= 1;
+	s->newer = s->known && version > RECORD_SCHEMA;
+	return 0;
+}
+
+static int see_any(void *arg, const struct etcd_kv *kv)
+{
+	(void)kv;
+	*(bool *)arg = true;
+	return 1;
+}
+
+static int found_schema(struct remote *r, struct ipam_error *error)
+{
+	char key[RECORD_KEY], prefix[RECORD_KEY], end[RECORD_KEY + 1];
+	const char version[] = { '0' + RECORD_SCHEMA, 0 };
+	struct etcd_txn *txn = etcd_txn_new();
+	bool any = false;
+	int64_t revision;
+	int rc = txn == NULL ? -ENOMEM : 0;
+
+	snprintf(prefix, sizeof prefix, "%s/", r->prefix);
+	record_key(r->prefix, "schema", key);
+	if (rc == 0)
+		rc = etcd_range(r->etcd, text_key(prefix), (struct etcd_key){ end, etcd_prefix_end(text_key(prefix), end) }, CALL_MS,
+				see_any, &any, NULL, error);
+	if (rc >= 0 && any) {
+		snprintf(error->text, sizeof error->text,
+			 "under '%s' lie keys of something else; choose a prefix of its own for the addresses", r->prefix);
+		rc = -ENOTSUP;
+	}
+	if (rc == 0) {
+		etcd_if_revision(txn, text_key(key), (struct etcd_key){ 0 }, 0);
+		etcd_put(txn, text_key(key), text_key(version), 0);
+		rc = etcd_commit(r->etcd, txn, CALL_MS, NULL, NULL, &revision, error);
+	}
+	etcd_txn_free(txn);
+	if (rc == 0)
+		return check_schema(r, error); /* somebody was faster */
+	return rc > 0 ? 0 : rc;
+}
+
+static int check_schema(struct remote *r, struct ipam_error *error)
+{
+	struct schema s = { 0 };
+	char key[RECORD_KEY];
+	int rc;
+
+	record_key(r->prefix, "schema", key);
+	rc = etcd_range(r->etcd, text_key(key), (struct etcd_key){ 0 }, CALL_MS, see_schema, &s, NULL, error);
+	if (rc < 0)
+		return rc;
+	if (!s.any)
+		return found_schema(r, error);
+	if (s.newer || !s.known) {
+		snprintf(error->text, sizeof error->text, "under '%s' lies %s; %s", r->prefix,
+			 s.newer ? "the state of a newer version" : "something else",
+			 s.newer ? "upgrade this ipamfs" : "choose a prefix of its own for the addresses");
+		return -ENOTSUP;
+	}
+	return 0;
+}
+
+static int by_id(const void *a, const void *b)
+{
+	const struct record *x = *(struct record *const *)a, *y = *(struct record *const *)b;
+
+	return x->id < y->id ? -1 : x->id > y->id;
+}
+
+struct ours {
+	uint64_t id, shared;
+};
+
+static bool has(struct record *const *sorted, size_t n, uint64_t shared)
+{
+	size_t low = 0, high = n;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+
+		if (sorted[mid]->id == shared)
+			return true;
+		if (sorted[mid]->id < shared)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return false;
+}
+
+/* The ids of ours that the engine has no longer: nodes or clusters. */
+static int gone(struct remote *r, struct record *const *sorted, size_t count, enum ipam_kind kind, uint64_t **ids, size_t *n)
+{
+	struct registry *reg = &r->ipam->registry;
+	size_t room;
+
+	*n = 0;
+	pthread_rwlock_rdlock(&r->ipam->lock);
+	room = kind == IPAM_CLUSTER ? reg->clusters : reg->nodes;
+	*ids = calloc(room + 1, sizeof **ids);
+	for (struct cluster *c = *ids == NULL ? NULL : reg->first; c != NULL; c = c->next) {
+		if (kind == IPAM_CLUSTER && !c->pending && c->shared != 0 && !has(sorted, count, c->shared))
+			(*ids)[(*n)++] = c->id;
+		for (struct node *node = kind == IPAM_NODE ? c->first : NULL; node != NULL; node = node->next)
+			if (!node->pending && !has(sorted, count, node->shared))
+				(*ids)[(*n)++] = node->id;
+	}
+	pthread_rwlock_unlock(&r->ipam->lock);
+	return *ids == NULL ? -ENOMEM : 0;
+}
+
+static int remove_gone(struct remote *r, struct record *const *sorted, size_t count, enum ipam_kind kind)
+{
+	uint64_t *ids;
+	size_t n;
+	int rc = gone(r, sorted, count, kind, &ids, &n);
+
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = mirror_gone_id(r, kind, ids[i]);
+	free(ids);
+	return rc == -EUCLEAN ? 0 : rc;
+}
+
+static int put_all(struct remote *r, const struct records *list, enum ipam_kind kind, bool narrow)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < list->count && (rc == 0 || rc == -EUCLEAN) && !stopping(r); i++)
+		if (list->record[i].kind == kind)
+			rc = mirror_put(r, &list->record[i], narrow);
+	return rc == -EUCLEAN ? 0 : rc;
+}
+
+/* What goes first, then what comes, so that a block that went from one node to another is free in between. */
+static int mirror_all(struct remote *r, const struct records *list)
+{
+	struct record **sorted = calloc(list->count + 1, sizeof(struct record *));
+	int rc = sorted == NULL ? -ENOMEM : 0;
+
+	for (size_t i = 0; rc == 0 && i < list->count; i++)
+		sorted[i] = &list->record[i];
+	if (rc == 0) {
+		qsort(sorted, list->count, sizeof *sorted, by_id);
+		rc = remove_gone(r, sorted, list->count, IPAM_NODE);
+	}
+	if (rc == 0)
+		rc = put_all(r, list, IPAM_NODE, true);
+	if (rc == 0 || rc == -ENOENT)
+		rc = put_all(r, list, IPAM_CLUSTER, false);
+	if (rc == 0)
+		rc = put_all(r, list, IPAM_NODE, false);
+	if (rc == 0)
+		rc = remove_gone(r, sorted, list->count, IPAM_CLUSTER);
+	free(sorted);
+	return rc;
+}
+
+static int take_rest(void *arg, const struct etcd_kv *kv)
+{
+	struct records *list = arg;
+	struct record_name name;
+
+	if (record_parse_key(list->r->prefix, kv->key.data, kv->key.size, &name) == 0 && name.what == RECORD_BLOCK &&
+	    take_block(list->r, &name, kv) == -EPROTO)
+		list->foreign++;
+	return 0;
+}
+
+static int take_published(void *arg, const struct etcd_kv *kv)
+{
+	struct remote *r = arg;
+	struct record_name name;
+
+	if (record_parse_key(r->prefix, kv->key.data, kv->key.size, &name) < 0)
+		return 0;
+	if (name.what == RECORD_LEASES)
+		publish_take(r, name.id, name.bucket, kv->value.data, kv->value.size);
+	else if (name.what == RECORD_PUBLISHED)
+		publish_take_time(r, name.id, kv->value.data, kv->value.size);
+	return 0;
+}
+
+static int read_published(struct remote *r, struct ipam_error *error)
+{
+	static const char *const kind[] = { "leases/", "published/" };
+	int rc = 0;
+
+	for (size_t i = 0; r->leases && rc == 0 && i < sizeof kind / sizeof *kind; i++) {
+		char key[RECORD_KEY], end[RECORD_KEY + 1];
+
+		record_key(r->prefix, kind[i], key);
+		rc = etcd_range(r->etcd, text_key(key), (struct etcd_key){ end, etcd_prefix_end(text_key(key), end) }, READ_MS,
+				take_published, r, NULL, error);
+	}
+	return rc;
+}
+
+/* *revision: up to which all is mirrored. Publications are read later than that: the watch tells what changed in between
+ * once more. */
+static int read_all(struct remote *r, int64_t *revision, struct ipam_error *error)
+{
+	char key[RECORD_KEY], end[RECORD_KEY + 1];
+	struct records list = { .r = r };
+	struct etcd_key first, past;
+	int rc = check_schema(r, error);
+
+	record_key(r->prefix, "state/", key);
+	first = text_key(key);
+	past = (struct etcd_key){ end, etcd_prefix_end(first, end) };
+	if (rc == 0)
+		rc = etcd_range(r->etcd, first, past, READ_MS, collect, &list, revision, error);
+	if (rc == 0) {
+		remote_complain(r, "%s", "");
+		mirror_rests_forget(r);
+		rc = mirror_all(r, &list);
+		if (rc < 0)
+			snprintf(error->text, sizeof error->text, "what the engine has can't be stored: %s", strerror(-rc));
+	}
+	if (rc == 0)
+		rc = etcd_range(r->etcd, first, past, READ_MS, take_rest, &list, NULL, error);
+	if (rc == 0)
+		rc = read_published(r, error);
+	if (rc == 0 && list.foreign > 0)
+		remote_complain(r, "%llu keys under '%s' aren't understood", (unsigned long long)list.foreign, r->prefix);
+	records_free(&list);
+	return rc;
+}
+
+/* ---- events ------------------------------------------------------------------------------------------------------------- */
+
+struct event {
+	const struct etcd_kv *kv;
+	struct record_name name;
+};
+
+static int put_event(struct remote *r, const struct event *e)
+{
+	struct records one = { .r = r };
+	int rc = keep(&one, &e->name, e->kv);
+
+	if (rc == 0)
+		rc = mirror_put(r, &one.record[0], false);
+	else if (rc == -EPROTO)
+		remote_complain(r, "the record of '%.*s' isn't understood", (int)e->name.name_size, e->name.name);
+	records_free(&one);
+	return rc;
+}
+
+static int gone_event(struct remote *r, const struct event *e)
+{
+	char name[IPAM_NAME_MAX + 1];
+
+	if (e->name.name_size > IPAM_NAME_MAX)
+		return 0;
+	memcpy(name, e->name.name, e->name.name_size);
+	name[e->name.name_size] = 0;
+	return mirror_gone(r, e->name.what == RECORD_CLUSTER ? IPAM_CLUSTER : IPAM_NODE, e->name.id, name, e->kv->mod_revision);
+}
+
+static bool is_rest(const struct event *e)
+{
+	struct record_block b = { 0 };
+
+	return e->kv->version > 0 && record_decode_block(e->kv->value.data, e->kv->value.size, &b) == 0 && b.node == 0;
+}
+
+/* The events of one revision, which happened at once, in an order in which each is possible: rests end, what is there comes,
+ * what is gone goes, rests begin. */
+static int take_revision(struct remote *r, const struct event *e, size_t n)
+{
+	int rc = 0;
+
+	for (int step = 0; step < 4; step++)
+		for (size_t i = 0; i < n && (rc == 0 || rc == -EUCLEAN || rc == -EPROTO || rc == -ENOENT); i++) {
+			bool block = e[i].name.what == RECORD_BLOCK, thing = e[i].name.what <= RECORD_NODE;
+
+			if ((step == 0 && block && !is_rest(&e[i])) || (step == 3 && block && is_rest(&e[i])))
+				rc = take_block(r, &e[i].name, e[i].kv);
+			else if (step == 1 && thing && e[i].kv->version > 0)
+				rc = put_event(r, &e[i]);
+			else if (step == 2 && thing && e[i].kv->version == 0)
+				rc = gone_event(r, &e[i]);
+			else if (step == 2 && r->leases)
+				take_published(r, e[i].kv);
+		}
+	return rc == -EUCLEAN || rc == -EPROTO || rc == -ENOENT ? 0 : rc;
+}
+
+static int take_events(void *arg, const struct etcd_kv *kv, size_t n, int64_t revision)
+{
+	struct remote *r = arg;
+	struct event *e = calloc(n + 1, sizeof *e);
+	size_t have = 0;
+	int rc = e == NULL ? -ENOMEM : 0;
+
+	remote_reached(r, NULL);
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		e[have].kv = &kv[i];
+		if (record_parse_key(r->prefix, kv[i].key.data, kv[i].key.size, &e[have].name) == 0)
+			have++;
+		if (i + 1 < n && kv[i + 1].mod_revision == kv[i].mod_revision)
+			continue;
+		rc = take_revision(r, e, have);
+		if (rc == 0)
+			applied(r, kv[i].mod_revision);
+		have = 0;
+	}
+	free(e);
+	if (rc == 0)
+		applied(r, revision);
+	else
+		remote_again(r); /* it could not be stored: the database's own trouble; all anew, later */
+	return rc;
+}
+
+static bool give_up(void *arg)
+{
+	struct remote *r = arg;
+	bool is;
+
+	pthread_mutex_lock(&r->lock);
+	is = r->stop || r->again || !r->up;
+	pthread_mutex_unlock(&r->lock);
+	return is;
+}
+
+/* ---- the thread ----------------------------------------------------------------------------------------------------------- */
+
+static void pause_for(struct remote *r, int ms)
+{
+	int64_t until = remote_now_ms() + ms;
+	struct timespec t = { until / 1000, until % 1000 * 1000000 };
+
+	pthread_mutex_lock(&r->lock);
+	while (!r->stop && pthread_cond_timedwait(&r->moved, &r->lock, &t) != ETIMEDOUT)
+		;
+	pthread_mutex_unlock(&r->lock);
+}
+
+static int watch(struct remote *r, int64_t from, struct ipam_error *error)
+{
+	char key[RECORD_KEY], end[RECORD_KEY + 1];
+	struct etcd_watch w = { .from = from, .events = take_events, .stop = give_up, .arg = r };
+	int64_t compacted;
+
+	record_key(r->prefix, r->leases ? "" : "state/", key);
+	w.key = text_key(key);
+	w.end = (struct etcd_key){ end, etcd_prefix_end(w.key, end) };
+	return etcd_watch(r->etcd, &w, &compacted, error);
+}
+
+static void begin_again(struct remote *r)
+{
+	pthread_mutex_lock(&r->lock);
+	r->again = false;
+	r->resyncs++;
+	pthread_mutex_unlock(&r->lock);
+}
+
+void *remote_sync(void *arg)
+{
+	struct remote *r = arg;
+	bool read = false;
+
+	while (!stopping(r)) {
+		bool reading = !read;
+		struct ipam_error error = { "" };
+		int64_t revision = 0;
+		int rc;
+
+		pthread_mutex_lock(&r->lock);
+		reading |= r->again;
+		revision = r->applied;
+		pthread_mutex_unlock(&r->lock);
+		if (reading) {
+			begin_again(r);
+			rc = read_all(r, &revision, &error);
+			read = rc == 0;
+			if (read) {
+				remote_reached(r, NULL);
+				publish_all(r->publish);
+				applied(r, revision);
+			}
+		} else {
+			rc = watch(r, revision + 1, &error);
+			if (rc == -ESTALE)
+				read = false;
+		}
+		/* A watch that is lost says something of one member alone; the pulse tells whether there are others. */
+		if (rc < 0 && rc != -ECANCELED && rc != -ESTALE && (reading || rc != -EHOSTUNREACH))
+			remote_reached(r, error.text);
+		if (rc == -ENOTSUP || rc == -EACCES || rc == -EPROTO || rc == -EINVAL)
+			pause_for(r, REFUSED_MS);
+		else if (rc < 0)
+			pause_for(r, rc == -ECANCELED || rc == -ESTALE ? PAUSE_MS / 10 : PAUSE_MS);
+	}
+	return NULL;
+}

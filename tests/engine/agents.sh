@@ -1,0 +1,95 @@
+# Twenty machines on three etcd members: leases, joins and leaves without pause, while machines and members are killed, paused and the
+# engine's past is compacted. SECONDS_OF=n runs it longer. Then: no address was in two hands at any time, nothing was lost, and all
+# mounts agree.
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/lib.sh"
+MACHINES=${MACHINES:-20} DURATION=${SECONDS_OF:-60}
+
+etcd_cluster 3
+for i in $(seq "$MACHINES"); do machine "w$i" sync=normal; done
+for i in $(seq "$MACHINES"); do ready "w$i"; done
+mkdir "$WORK/w1/prod"
+put "$WORK/w1/prod/.ipam/cidrs" "10.244.0.0/18 26
+fd00:10:244::/52 64"
+put "$WORK/w1/prod/.ipam/settings" "max-blocks 2
+block-quarantine 3600"
+for i in $(seq "$MACHINES"); do until_true 20 grep -q '^max-blocks 2' "$WORK/w$i/prod/.ipam/settings" || fail "w$i hears of the cluster"; done
+
+drivers=()
+for i in $(seq "$MACHINES"); do
+	"$HELPERS/engine/drive" "$WORK/w$i/prod" "w$i" "$((RANDOM + i))" "$WORK/stop" >"$WORK/drive-$i" 2>&1 &
+	drivers+=("$!")
+	pids+=("$!")
+done
+
+# ---- trouble: one at a time, so that two of three members are there most of the time
+trouble=0
+end=$((SECONDS + DURATION))
+while [ "$SECONDS" -lt "$end" ]; do
+	i=$((RANDOM % MACHINES + 1)) m=$((RANDOM % 3))
+	case $((trouble++ % 7)) in
+	0 | 1 | 4)
+		machine_kill "w$i"
+		machine "w$i" sync=normal
+		;;
+	2)
+		etcd_kill "$m"
+		sleep 1.5
+		etcd_begin "$m"
+		;;
+	3)
+		etcd_pause "$m"
+		sleep 3
+		etcd_resume "$m"
+		;;
+	5) etcd_compact >/dev/null 2>&1 ;;
+	6)
+		# Nobody reaches the engine at all.
+		for m in 0 1 2; do etcd_pause "$m"; done
+		sleep 2
+		for m in 0 1 2; do etcd_resume "$m"; done
+		;;
+	esac
+	sleep 0.3
+done
+until_true 60 etcd_healthy
+for i in $(seq "$MACHINES"); do until_true 60 grep -qx ok "$WORK/w$i/.ipam/health" || fail "w$i is well again" "$(cat "$WORK/w$i/.ipam/health")" "$(tail -3 "$WORK/w$i.log")"; done
+touch "$WORK/stop"
+for pid in "${drivers[@]}"; do wait "$pid"; done
+
+# ---- what was promised
+wrong=$(grep -v '^ops' "$WORK"/drive-*)
+same "every machine has what it was promised" "" "$wrong"
+ops=$(cat "$WORK"/drive-* | awk '/^ops/ { n += $2; j += $4; l += $6 } END { print n, j, l }')
+read -r n joins leaves <<<"$ops"
+echo "$n operations, $joins joins, $leaves leaves, $trouble troubles"
+ok "at least 20,000 operations in the minute ($n)" test "$n" -ge $((DURATION * 333))
+
+# ---- all agree
+agree() { for k in $(seq 2 "$MACHINES"); do cmp -s <(cut -d' ' -f1,2 "$WORK/w1/prod/.ipam/blocks") <(cut -d' ' -f1,2 "$WORK/w$k/prod/.ipam/blocks") || return 1; done; }
+ok "all mounts agree on who has which block" until_true 30 agree
+same "none is delegated twice" "" "$(cut -d' ' -f1 "$WORK/w1/prod/.ipam/blocks" | sort | uniq -d)"
+everything() { (cd "$WORK/$1/prod" && for node in w*; do for lease in "$node"/*; do [ -e "$lease" ] && echo "$lease $(tr '\n' ' ' <"$lease")"; done; done); }
+for i in $(seq "$MACHINES"); do (cd "$WORK/w$i/prod" && for lease in "w$i"/*; do [ -e "$lease" ] && echo "$lease $(tr '\n' ' ' <"$lease")"; done); done | sort >"$WORK/own"
+shown() { cmp -s <(everything "$1" | sort) "$WORK/own"; }
+ok "the first shows everybody's leases as they are" until_true 30 shown w1
+ok "and so does the last" until_true 30 shown "w$MACHINES"
+
+# ---- at no time: each machine's own history of its own node, laid over each other
+for i in $(seq "$MACHINES"); do
+	sqlite3 "$WORK/w$i.db" "SELECT line FROM history WHERE line LIKE '%\"allocate\"%' OR line LIKE '%\"release\"%' ORDER BY id" |
+		jq -r --arg me "w$i" 'select(.node == $me) | . as $e | .addresses[] | [split("/")[0], $e.time, $e.event, $me, $e.name] | @tsv'
+done | sort -k1,1 -k2,2 >"$WORK/past"
+ok "the histories tell of them" test "$(wc -l <"$WORK/past")" -gt 1000
+# A machine that was killed between what it stored and what it said has it in its history all the same.
+awk -F'\t' '
+	$1 != addr { addr = $1; holder = "" }
+	$3 == "allocate" { if (holder != "") print addr, "held by", holder, "given to", $4 "/" $5, "at", $2; holder = $4 "/" $5 }
+	$3 == "release" { if (holder != $4 "/" $5) print addr, "released by", $4 "/" $5, "held by", holder, "at", $2; holder = "" }' "$WORK/past" >"$WORK/twice"
+same "no address was in two hands at any time" "" "$(head -5 "$WORK/twice")"
+
+tries=$(for i in $(seq "$MACHINES"); do cat "$WORK/w$i/.ipam/stats"; done | awk '/^engine_asked/ { a += $2 } /^engine_transactions/ { t += $2 } END { printf "%.2f", a ? t / a : 0 }')
+echo "transactions a change: $tries"
+for i in $(seq "$MACHINES"); do umount "$WORK/w$i" || umount -l "$WORK/w$i"; done
+for i in $(seq "$MACHINES"); do wait "${machine[w$i]}"; done
+for i in 1 "$MACHINES"; do check_clean "w$i" "$WORK/w$i.db"; done
