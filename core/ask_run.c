@@ -19,6 +19,8 @@ struct asking {
 	bool alive;                  /* a machine that must not be is */
 	bool proven;                 /* what is there is what this asked for: */
 	int64_t proven_at;           /* as of then */
+	bool maybe;                  /* a transaction was sent of which it isn't known whether it was done */
+	bool lost;                   /* of one at least the answer was lost: it may be under way still */
 	struct ipam_error error;
 };
 
@@ -212,6 +214,7 @@ static int send(struct asking *t, int64_t *revision)
 
 		if (left <= 0)
 			return -EHOSTUNREACH;
+		t->maybe = true;
 		t->behind = 0;
 		t->proven = t->alive = false;
 		rc = etcd_commit(r->etcd, t->ask.txn, (int)left, told, t, revision, &t->error);
@@ -222,12 +225,13 @@ static int send(struct asking *t, int64_t *revision)
 		if (rc != -EHOSTUNREACH)
 			break;
 		remote_reached(r, t->error.text);
-		lost = true;
+		lost = t->lost = true;
 	}
 	if (rc >= 0)
 		remote_reached(r, NULL);
 	else if (rc != -ECANCELED)
 		remote_reached(r, t->error.text);
+	t->maybe = rc < 0; /* what was sent before has been answered by this one, too */
 	if (rc == 0 && lost && t->proven) {
 		*revision = t->proven_at;
 		rc = 1;
@@ -300,7 +304,7 @@ void ask_run(struct remote *r, struct change *c)
 {
 	struct asking t = { .r = r, .c = c, .until = c->begun / 1000000 + REMOTE_ANSWER_MS };
 	int64_t revision = 0;
-	bool known = true;
+	bool known;
 	int rc = 0;
 
 	pthread_mutex_lock(&r->lock);
@@ -310,8 +314,8 @@ void ask_run(struct remote *r, struct change *c)
 		rc = -EHOSTUNREACH;
 	while (rc == 0)
 		rc = try(&t, &revision);
-	if (rc == -EHOSTUNREACH || rc == -ECANCELED || rc == -EPROTO)
-		known = false; /* it may have been done */
+	/* One that is under way still can't be done after the same has been, but may be after a refusal for another reason. */
+	known = !t.maybe && !(t.lost && rc < 0);
 	if (rc == 1 && revision > 0 && !remote_await(r, revision, t.until)) {
 		/* Done, but this machine hears nothing of it yet. */
 		known = false;

@@ -28,11 +28,11 @@ static size_t collect(char *data, size_t one, size_t n, void *arg)
 
 /* ---- errors ----------------------------------------------------------------------------------------------------- */
 
-/* A member that can't serve now, though another may: and it says that nothing was done. */
-static bool is_away(const char *text)
+/* What a member says that can't serve now, and has not passed the request on either: nothing was done. Of all else that goes
+ * wrong on its way it isn't known. */
+static bool is_unseen(const char *text)
 {
-	static const char *const word[] = { "no leader", "not capable", "leader changed", "server stopped", "unhealthy cluster",
-					    "not ready", "too many requests", "connection refused", "Unavailable", NULL };
+	static const char *const word[] = { "no leader", "not capable", "too many requests", "connection refused", NULL };
 
 	for (int i = 0; word[i] != NULL; i++)
 		if (strstr(text, word[i]) != NULL)
@@ -55,15 +55,16 @@ int etcd_refusal(const char *endpoint, long status, const json_t *reply, struct 
 	if (text == NULL)
 		return etcd_fail(error, -EPROTO, "%s: HTTP status %ld: that is no etcd, or none with the v3 gateway", endpoint,
 				 status);
-	enum { INVALID = 3, TIMEOUT = 4, DENIED = 7, EXHAUSTED = 8, PRECONDITION = 9, RANGE = 11, AWAY = 14, UNKNOWN_USER = 16 };
+	/* gRPC's codes. Whatever isn't surely a refusal is a member's trouble. */
+	enum { INVALID = 3, MISSING = 5, DENIED = 7, PRECONDITION = 9, RANGE = 11, UNIMPLEMENTED = 12, UNKNOWN_USER = 16 };
 	if (strstr(text, "space exceeded") != NULL)
 		return etcd_fail(error, -ENOSPC, "%s: %s", endpoint, text);
-	if (code == AWAY || code == TIMEOUT || is_away(text) || strstr(text, "timed out") != NULL)
-		return etcd_fail(error, -EHOSTUNREACH, "%s: %s", endpoint, text);
 	if (code == DENIED || code == UNKNOWN_USER || status == 401 || status == 403 || strstr(text, "auth") != NULL ||
 	    strstr(text, "user name is empty") != NULL)
 		return etcd_fail(error, -EACCES, "%s: %s", endpoint, text);
-	return etcd_fail(error, -EINVAL, "%s: %s", endpoint, text);
+	if ((code == INVALID || code == MISSING || code == PRECONDITION || code == RANGE || code == UNIMPLEMENTED) && !is_unseen(text))
+		return etcd_fail(error, -EINVAL, "%s: %s", endpoint, text);
+	return etcd_fail(error, -EHOSTUNREACH, "%s: %s", endpoint, text);
 }
 
 int etcd_transfer_error(struct etcd *e, const char *endpoint, CURLcode code, const char *detail, struct ipam_error *error)
@@ -131,8 +132,8 @@ static int post(struct etcd *e, const char *endpoint, const char *path, const ch
 		rc = etcd_refusal(endpoint, status, *reply, error);
 	else if (!json_is_object(*reply))
 		rc = etcd_fail(error, -EPROTO, "%s: the answer isn't JSON: that is no etcd, or none with the v3 gateway", endpoint);
-	if (rc == -EHOSTUNREACH && strstr(error->text, "timed out") == NULL && strstr(error->text, "leader changed") == NULL)
-		*sent = false; /* it says so itself */
+	if (rc == -EHOSTUNREACH && is_unseen(error->text))
+		*sent = false;
 out:
 	if (curl != NULL)
 		etcd_give(e, curl);

@@ -29,8 +29,10 @@ static int take_events(struct watching *t, const json_t *events, int64_t revisio
 		if (rc < 0)
 			break;
 	}
+	/* The header has the store's revision, of which one that catches up has not been told all; but a sign of life without
+	 * events is given only to who has. */
 	if (rc == 0)
-		rc = t->w->events(t->w->arg, kv, n, revision);
+		rc = t->w->events(t->w->arg, kv, n, n > 0 ? kv[n - 1].mod_revision : revision);
 	while (have > 0)
 		etcd_kv_free(&kv[--have]);
 	free(kv);
@@ -57,7 +59,7 @@ static int take_line(struct watching *t)
 			rc = etcd_fail(t->error, -EACCES, "%s: %s", t->endpoint, why);
 		else
 			rc = etcd_fail(t->error, -EHOSTUNREACH, "%s: the watch was ended: %s", t->endpoint, why != NULL ? why : "");
-	} else {
+	} else if (!json_is_true(json_object_get(result, "created"))) {
 		rc = take_events(t, json_object_get(result, "events"), etcd_int(json_object_get(result, "header"), "revision"));
 	}
 	json_decref(o);

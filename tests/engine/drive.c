@@ -190,6 +190,7 @@ int main(int argc, char **argv)
 	while (access(d.stop, F_OK) < 0) {
 		int name = (int)(random() % NAMES);
 
+		rest(8); /* twenty of these share a processor with all that is tried */
 		if (!d.joined)
 			join(&d);
 		else if (d.ops > next) {

@@ -143,7 +143,9 @@ refused "a living machine's node isn't taken by force" "busy" put "$A/prod/w2/.i
 refused "nor by another word" "Invalid argument" put "$A/prod/w2/.ipam/remove" please
 put "$A/prod/.ipam/settings" "block-quarantine 3600"
 machine_kill w2
-ok "once it isn't heard of any more" until_true 60 put "$A/prod/w2/.ipam/remove" force
+refused "nor by ipamctl" "its machine is there" "$IPAMCTL" node remove --force w2 --cluster prod --mount "$A"
+refused "which wants the word" "force" "$IPAMCTL" node remove w2 --cluster prod --mount "$A"
+ok "once it isn't heard of any more" until_true 60 "$IPAMCTL" node remove --force w2 --cluster prod --mount "$A"
 ok "its directory is gone" until_true 5 test ! -e "$A/prod/w2"
 mkdir "$A/prod/heir"
 refused "its blocks rest" "in use" put "$A/prod/heir/.ipam/cidrs" "$blocks"
