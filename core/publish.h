@@ -25,5 +25,7 @@ void publish_take(struct remote *r, uint64_t node, uint64_t bucket, const char *
 void publish_take_time(struct remote *r, uint64_t node, const char *value, size_t size);
 /* Forget the leases of another machine's node that lie outside these blocks (a line each), or (NULL) all. */
 void publish_forget(struct remote *r, uint64_t node, const char *blocks);
+/* All that other machines published: before it is read anew, since what is gone isn't told of by a read. -ENOMEM. */
+int publish_forget_all(struct remote *r);
 
 #endif

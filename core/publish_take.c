@@ -238,3 +238,23 @@ void publish_forget(struct remote *r, uint64_t node, const char *blocks)
 	free(t.list);
 	free(cidr);
 }
+
+int publish_forget_all(struct remote *r)
+{
+	uint64_t *shared;
+	size_t n = 0;
+
+	pthread_rwlock_rdlock(&r->ipam->lock);
+	shared = calloc((size_t)r->ipam->registry.nodes + 1, sizeof *shared);
+	for (struct cluster *c = shared == NULL ? NULL : r->ipam->registry.first; c != NULL; c = c->next)
+		for (struct node *node = c->first; node != NULL; node = node->next)
+			if (node->held != NODE_HELD_HERE && node->leases > 0)
+				shared[n++] = node->shared;
+	pthread_rwlock_unlock(&r->ipam->lock);
+	for (size_t i = 0; i < n; i++)
+		publish_forget(r, shared[i], NULL);
+	if (shared == NULL)
+		return -ENOMEM;
+	free(shared);
+	return 0;
+}

@@ -299,7 +299,7 @@ static int take_published(void *arg, const struct etcd_kv *kv)
 static int read_published(struct remote *r, struct ipam_error *error)
 {
 	static const char *const kind[] = { "leases/", "published/" };
-	int rc = 0;
+	int rc = publish_forget_all(r);
 
 	for (size_t i = 0; r->leases && rc == 0 && i < sizeof kind / sizeof *kind; i++) {
 		char key[RECORD_KEY], end[RECORD_KEY + 1];

@@ -2,31 +2,45 @@
 # Sourced after tests/lib.sh.
 # shellcheck shell=bash
 
-# Their data lies in memory where there is room: what is tried here is not the disk.
+# Their data lies in memory where there is room: what is tried here is not the disk, and that is what makes a member quick.
 ETCD_DIR=$WORK/etcd
 if [ -w /dev/shm ] && [ "$(df --output=avail -k /dev/shm | tail -1)" -gt 524288 ]; then ETCD_DIR=$(mktemp -d /dev/shm/ipamfs-etcd.XXXXXX); fi
-trap 'rm -rf "$ETCD_DIR"; cleanup' EXIT
 members=() # pids, by number
 PREFIX=/ipamfs-test
 
-# A port that nothing listens on, from a range of this process's own.
+# The members first: one that lives would write where all is removed.
+etcd_cleanup() {
+	local status=$? i
+	for i in "${!members[@]}"; do etcd_kill "$i"; done
+	rm -rf "$ETCD_DIR"
+	(exit "$status")
+	cleanup
+}
+trap etcd_cleanup EXIT
+
+# free_port VARIABLE...: a port each that nothing listens on, all different, below those that the kernel gives to clients
+taken=" "
 free_port() {
-	local port
-	while :; do
-		port=$((20000 + RANDOM % 12000))
-		ss -Hltn "sport = :$port" | grep -q . || break
+	local variable port
+	for variable; do
+		while :; do
+			port=$((20000 + RANDOM % 12000))
+			[[ $taken == *" $port "* ]] || ss -Hltn "sport = :$port" | grep -q . || break
+		done
+		taken+="$port "
+		printf -v "$variable" %s "$port"
 	done
-	echo "$port"
 }
 
-# etcd_cluster N [OPTIONS...]: choose ports, and start N members
+# etcd_cluster N [OPTIONS...]: choose ports, and start N members. Where there was a cluster before, it is ended.
 etcd_cluster() {
 	local n=$1 i cluster=""
 	shift
+	etcd_end
 	etcd_options=("$@")
 	client_ports=() peer_ports=()
 	for ((i = 0; i < n; i++)); do
-		client_ports+=("$(free_port)") peer_ports+=("$(free_port)")
+		free_port "client_ports[$i]" "peer_ports[$i]"
 		cluster+="${cluster:+,}m$i=http://127.0.0.1:${peer_ports[i]}"
 	done
 	initial=$cluster
@@ -35,6 +49,14 @@ etcd_cluster() {
 		fail "etcd starts" "$(tail -5 "$WORK"/etcd-*.log)"
 		exit 1
 	}
+}
+
+# etcd_end: no cluster any more, and nothing of it left
+etcd_end() {
+	local i
+	for i in "${!members[@]}"; do etcd_kill "$i"; done
+	members=()
+	rm -rf "$ETCD_DIR"/m*
 }
 
 # etcd_begin I: start a member, or start it again
@@ -54,6 +76,49 @@ etcd_kill() {
 }
 etcd_pause() { kill -STOP "${members[$1]}"; }
 etcd_resume() { kill -CONT "${members[$1]}"; }
+# etcd_leader: the number of the member that leads
+etcd_leader() {
+	local i
+	for i in "${!client_ports[@]}"; do
+		ctl endpoint status -w json 2>/dev/null | jq -e ".[] | select(.Endpoint | endswith(\":${client_ports[i]}\")) |
+			.Status | .leader == .header.member_id" >/dev/null && echo "$i" && return
+	done
+	return 1
+}
+
+# etcd_certificates: in $WORK/tls a CA with a certificate for 127.0.0.1's server and one for a client, and what doesn't fit: a CA
+# and a client of others, and a server's certificate for another host
+etcd_certificates() {
+	local dir=$WORK/tls ca who
+	mkdir -p "$dir"
+	for ca in ca other-ca; do
+		openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=$ca" -keyout "$dir/$ca.key" -out "$dir/$ca.pem"
+	done
+	for who in server:ca:IP:127.0.0.1 elsewhere:ca:DNS:elsewhere.example client:ca:DNS:client other-client:other-ca:DNS:client; do
+		IFS=: read -r who ca san <<<"$who"
+		openssl req -newkey rsa:2048 -nodes -subj "/CN=$who" -keyout "$dir/$who.key" -out "$dir/$who.csr"
+		openssl x509 -req -in "$dir/$who.csr" -CA "$dir/$ca.pem" -CAkey "$dir/$ca.key" -CAcreateserial -days 2 -out "$dir/$who.pem" \
+			-extfile <(echo "subjectAltName=$san
+extendedKeyUsage=serverAuth,clientAuth")
+	done
+} >>"$WORK/openssl.log" 2>&1
+
+# etcd_tls_cluster N [OPTIONS...]: one that takes clients over TLS, with a certificate of the CA's
+etcd_tls_cluster() {
+	local n=$1 dir=$WORK/tls
+	shift
+	[ -e "$dir/ca.pem" ] || etcd_certificates
+	SCHEME=https
+	ctl_options=(--cacert "$dir/ca.pem" --cert "$dir/client.pem" --key "$dir/client.key")
+	etcd_cluster "$n" --cert-file "$dir/server.pem" --key-file "$dir/server.key" --client-cert-auth --trusted-ca-file "$dir/ca.pem" "$@"
+}
+
+# etcd_auth: from now on users are asked for: root (root-password), and ipam (ipam-password), who may all under $PREFIX
+etcd_auth() {
+	ctl user add root:root-password && ctl user grant-role root root && ctl role add ipam &&
+		ctl role grant-permission ipam --prefix=true readwrite "$PREFIX" && ctl user add ipam:ipam-password &&
+		ctl user grant-role ipam ipam && ctl auth enable && ctl_options+=(--user root:root-password)
+}
 
 # HOST:PORT[,HOST:PORT...]
 etcd_endpoints() {
@@ -62,6 +127,7 @@ etcd_endpoints() {
 	echo "$list"
 }
 
+# etcdctl, as who may all
 ctl() { ETCDCTL_API=3 etcdctl --command-timeout=3s --endpoints="$(etcd_endpoints)" "${ctl_options[@]}" "$@"; }
 ctl_options=()
 etcd_healthy() { ctl get --consistency=l x; }
