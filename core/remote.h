@@ -17,7 +17,7 @@
 
 enum {
 	REMOTE_WORKERS = 2,
-	REMOTE_ANSWER_MS = 4500,   /* who asks is answered by then */
+	REMOTE_ANSWER_MS = 4000,   /* who asks is answered by then */
 	REMOTE_PULSE_MS = 1000,
 	REMOTE_ALIVE_S = 30,       /* a machine that isn't heard of for so long isn't there */
 };

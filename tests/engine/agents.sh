@@ -1,9 +1,9 @@
-# Twenty machines on three etcd members: leases, joins and leaves without pause, while machines and members are killed, paused and the
-# engine's past is compacted. SECONDS_OF=n runs it longer. Then: no address was in two hands at any time, nothing was lost, and all
+# Machines on three etcd members: leases, joins and leaves without pause, while machines and members are killed, paused and the
+# engine's past is compacted. MACHINES=20 SECONDS_OF=60 runs more of them, for longer. Then: no address was in two hands at any time, nothing was lost, and all
 # mounts agree.
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/lib.sh"
-MACHINES=${MACHINES:-20} DURATION=${SECONDS_OF:-60}
+MACHINES=${MACHINES:-8} DURATION=${SECONDS_OF:-20}
 
 etcd_cluster 3
 for i in $(seq "$MACHINES"); do machine "w$i" sync=normal; done
@@ -63,7 +63,7 @@ same "every machine has what it was promised" "" "$wrong"
 ops=$(cat "$WORK"/drive-* | awk '/^ops/ { n += $2; j += $4; l += $6 } END { print n, j, l }')
 read -r n joins leaves <<<"$ops"
 echo "$n operations, $joins joins, $leaves leaves, $trouble troubles"
-ok "at least 20,000 operations in the minute ($n)" test "$n" -ge $((DURATION * 333))
+ok "at least 20,000 operations a minute ($n)" test "$n" -ge $((DURATION * 333))
 
 # ---- all agree
 agree() { for k in $(seq 2 "$MACHINES"); do cmp -s <(cut -d' ' -f1,2 "$WORK/w1/prod/.ipam/blocks") <(cut -d' ' -f1,2 "$WORK/w$k/prod/.ipam/blocks") || return 1; done; }

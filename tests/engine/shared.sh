@@ -14,36 +14,36 @@ ready w2
 mkdir "$A/prod"
 put "$A/prod/.ipam/cidrs" "10.244.0.0/16 24
 fd00:10:244::/48 64"
-ok "a cluster made here is there" until_true 5 test -d "$B/prod"
-ok "with its CIDRs" until_true 5 grep -q fd00 "$B/prod/.ipam/cidrs"
+ok "a cluster made here is there" until_true 20 test -d "$B/prod"
+ok "with its CIDRs" until_true 20 grep -q fd00 "$B/prod/.ipam/cidrs"
 refused "mkdir of it again" "File exists" mkdir "$B/prod"
 refused "an overlapping CIDR" "File exists" append "$B/prod/.ipam/cidrs" 10.244.128.0/17
 refused "a malformed one" "Invalid argument" append "$B/prod/.ipam/cidrs" 10.244.0.1/17
 mkdir "$A/prod/w1" && mkdir "$B/prod/w2"
 same "a block of each family" 2 "$(wc -l <"$A/prod/w1/.ipam/cidrs")"
-ok "both see both" until_true 5 test -d "$A/prod/w2" -a -d "$B/prod/w1"
+ok "both see both" until_true 20 test -d "$A/prod/w2" -a -d "$B/prod/w1"
 same "and the same blocks" "$(cat "$A/prod/.ipam/blocks")" "$(cat "$B/prod/.ipam/blocks")"
 same "which differ" 4 "$(cut -d' ' -f1 "$A/prod/.ipam/blocks" | sort -u | wc -l)"
 put "$A/prod/.ipam/reserved" 10.244.255.0/24
-ok "what is reserved is so everywhere" until_true 5 grep -q 10.244.255.0/24 "$B/prod/.ipam/reserved"
+ok "what is reserved is so everywhere" until_true 20 grep -q 10.244.255.0/24 "$B/prod/.ipam/reserved"
 put "$B/prod/.ipam/settings" "max-leases 3"
-ok "settings are" until_true 5 grep -q '^max-leases 3' "$A/prod/.ipam/settings"
+ok "settings are" until_true 20 grep -q '^max-leases 3' "$A/prod/.ipam/settings"
 touch "$A/prod/w1/a" "$A/prod/w1/b" "$A/prod/w1/c"
 refused "and hold" "quota" touch "$A/prod/w1/d"
 put "$B/prod/.ipam/settings" "max-leases 0"
-until_true 5 grep -q '^max-leases 0' "$A/prod/.ipam/settings"
+until_true 20 grep -q '^max-leases 0' "$A/prod/.ipam/settings"
 chmod 700 "$A/prod/w1"
-ok "modes are" until_true 5 test "$(stat -c %a "$B/prod/w1")" = 700
+ok "modes are" until_true 20 test "$(stat -c %a "$B/prod/w1")" = 700
 chmod 755 "$A/prod/w1"
 refused "a CIDR with blocks doesn't leave" "busy" put "$B/prod/.ipam/cidrs" "10.245.0.0/16"
 
 # ---- leases
 same "a lease reads here" "$(cat "$A/prod/w1/a")" "$(cat "$A/prod/w1/a")"
-ok "it is published" until_true 10 test -e "$B/prod/w1/a"
+ok "it is published" until_true 20 test -e "$B/prod/w1/a"
 same "as it is" "$(cat "$A/prod/w1/a")" "$(cat "$B/prod/w1/a")"
 setfattr -n user.pod -v default/a "$A/prod/w1/a"
 published() { [ "$(getfattr --absolute-names --only-values -n user.pod "$B/prod/w1/a" 2>/dev/null)" = default/a ]; }
-ok "with its attributes" until_true 10 published
+ok "with its attributes" until_true 20 published
 ok "and found by its address" test -L "$B/prod/.ipam/by-ip/$(sed -n '1s,/.*,,p' "$A/prod/w1/a")"
 ok "stats say how old that is" grep -q '^published_age_seconds [0-9]' "$B/prod/w1/.ipam/stats"
 refused "writing there" "Read-only file system" touch "$B/prod/w1/x"
@@ -52,30 +52,30 @@ refused "its attributes" "Read-only file system" setfattr -n user.x -v y "$B/pro
 refused "rmdir of another machine's node" "busy" rmdir "$B/prod/w1"
 refused "its settings" "Read-only file system" put "$B/prod/w1/.ipam/settings" "ttl 5"
 rm "$A/prod/w1/c"
-ok "a release is published" until_true 10 test ! -e "$B/prod/w1/c"
+ok "a release is published" until_true 20 test ! -e "$B/prod/w1/c"
 mv "$A/prod/w1/b" "$A/prod/w1/bb"
-ok "a rename" until_true 10 test -e "$B/prod/w1/bb" -a ! -e "$B/prod/w1/b"
+ok "a rename" until_true 20 test -e "$B/prod/w1/bb" -a ! -e "$B/prod/w1/b"
 
 # ---- a node of nobody's yet, and one that moves names
 mkdir "$A/prod/w9"
-ok "a node for a machine that isn't there yet" until_true 5 test -d "$B/prod/w9"
+ok "a node for a machine that isn't there yet" until_true 20 test -d "$B/prod/w9"
 refused "nobody leases in it" "Read-only file system" touch "$A/prod/w9/x"
 machine w9
 ready w9
-ok "its machine takes it" until_true 10 touch "$WORK/w9/prod/w9/x"
+ok "its machine takes it" until_true 20 touch "$WORK/w9/prod/w9/x"
 machine_end w9
 mkdir "$A/prod/spare"
 mv "$A/prod/spare" "$A/prod/other"
-ok "a rename is seen" until_true 5 test -d "$B/prod/other" -a ! -e "$B/prod/spare"
+ok "a rename is seen" until_true 20 test -d "$B/prod/other" -a ! -e "$B/prod/spare"
 rmdir "$B/prod/other"
-ok "whose nobody's is, anybody removes" until_true 5 test ! -e "$A/prod/other"
+ok "whose nobody's is, anybody removes" until_true 20 test ! -e "$A/prod/other"
 
 # ---- races
 for i in $(seq 20); do (mkdir "$A/prod/race-$i" 2>/dev/null && echo "a $i") & (mkdir "$B/prod/race-$i" 2>/dev/null && echo "b $i") & done >"$WORK/won"
 wait $(jobs -p | grep -vxF -f <(printf '%s\n' "${pids[@]}"))
 same "of two that make one node, one does" 20 "$(wc -l <"$WORK/won")"
 same "no block is delegated twice" "" "$(cut -d' ' -f1 "$A/prod/.ipam/blocks" | sort | uniq -d)"
-ok "both see the same in the end" until_true 10 cmp "$A/prod/.ipam/blocks" "$B/prod/.ipam/blocks"
+ok "both see the same in the end" until_true 20 cmp "$A/prod/.ipam/blocks" "$B/prod/.ipam/blocks"
 rmdir "$A"/prod/race-*
 same "and are removed" 0 "$(ls "$A/prod" | grep -c race)"
 
@@ -96,7 +96,7 @@ rm "$A/prod/w1/bb"
 start=$(date +%s%N)
 refused "mkdir does not" "No route to host" mkdir "$A/prod/nope"
 ok "and says so within 5 s" test $((($(date +%s%N) - start) / 1000000)) -lt 5000
-ok "health says since when" until_true 10 grep -q '^unreachable since 20' "$A/.ipam/health"
+ok "health says since when" until_true 20 grep -q '^unreachable since 20' "$A/.ipam/health"
 ok "in its first line, too" grep -q '^degraded' "$A/.ipam/health"
 machine_kill w1
 machine w1
@@ -106,19 +106,19 @@ for i in 0 1 2; do etcd_resume "$i"; done
 ok "it comes back by itself" until_true 20 grep -qx ok "$A/.ipam/health"
 ok "and publishes what was missed" until_true 15 test -e "$B/prod/w1/alone" -a -e "$B/prod/w1/alone-2" -a ! -e "$B/prod/w1/bb"
 mkdir -p "$A/prod/after"
-ok "and delegates again" until_true 5 test -d "$B/prod/after"
+ok "and delegates again" until_true 20 test -d "$B/prod/after"
 rmdir "$B/prod/after"
 [ ! -d "$A/prod/nope" ] || rmdir "$A/prod/nope"
 
 # ---- members die
 etcd_kill 0
 ok "one member less: mkdir goes on" mkdir "$B/prod/two-left"
-ok "and is seen" until_true 10 test -d "$A/prod/two-left"
+ok "and is seen" until_true 20 test -d "$A/prod/two-left"
 etcd_begin 0
 until_true 20 etcd_healthy
 etcd_pause 1
-ok "one that hangs is passed over" until_true 10 mkdir "$A/prod/hung"
-ok "and the others see it" until_true 10 test -d "$B/prod/hung"
+ok "one that hangs is passed over" until_true 20 mkdir "$A/prod/hung"
+ok "and the others see it" until_true 20 test -d "$B/prod/hung"
 etcd_resume 1
 rmdir "$A/prod/hung" "$A/prod/two-left"
 
@@ -137,7 +137,7 @@ rmdir "$A/prod/kept"
 
 # ---- a dead machine
 touch "$B/prod/w2/lives"
-until_true 10 test -e "$A/prod/w2/lives"
+until_true 20 test -e "$A/prod/w2/lives"
 blocks=$(cat "$B/prod/w2/.ipam/cidrs")
 refused "a living machine's node isn't taken by force" "busy" put "$A/prod/w2/.ipam/remove" force
 refused "nor by another word" "Invalid argument" put "$A/prod/w2/.ipam/remove" please
@@ -146,7 +146,7 @@ machine_kill w2
 refused "nor by ipamctl" "its machine is there" "$IPAMCTL" node remove --force w2 --cluster prod --mount "$A"
 refused "which wants the word" "force" "$IPAMCTL" node remove w2 --cluster prod --mount "$A"
 ok "once it isn't heard of any more" until_true 60 "$IPAMCTL" node remove --force w2 --cluster prod --mount "$A"
-ok "its directory is gone" until_true 5 test ! -e "$A/prod/w2"
+ok "its directory is gone" until_true 20 test ! -e "$A/prod/w2"
 mkdir "$A/prod/heir"
 refused "its blocks rest" "in use" put "$A/prod/heir/.ipam/cidrs" "$blocks"
 rmdir "$A/prod/heir"
@@ -170,11 +170,11 @@ refused "no prefix" "prefix" "$IPAMFS" "etcd://$(etcd_endpoints)" "$WORK/mnt" -f
 ctl put /foreign/key value >/dev/null
 ctl put /newer/schema 99 >/dev/null
 PREFIX=/foreign machine foreign
-ok "a prefix of something else's: health says it" until_true 10 grep -q "keys of something else" "$WORK/foreign/.ipam/health"
+ok "a prefix of something else's: health says it" until_true 20 grep -q "keys of something else" "$WORK/foreign/.ipam/health"
 refused "and nothing is done there" "No route" mkdir "$WORK/foreign/x"
 machine_end foreign
 PREFIX=/newer machine newer
-ok "a newer version's state" until_true 10 grep -q "newer version" "$WORK/newer/.ipam/health"
+ok "a newer version's state" until_true 20 grep -q "newer version" "$WORK/newer/.ipam/health"
 machine_end newer
 same "neither is touched" "/foreign/key
 value
