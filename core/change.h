@@ -64,6 +64,7 @@ struct change {
 	struct ipam_owner owner;
 	struct ipam_by by;
 	const char *reason;       /* why, where the daemon itself asks */
+	uint64_t event;           /* the last that it leaves, in the running transaction; 0: none */
 	int64_t begun;            /* monotonic */
 	bool queued;              /* it has been reserved: what fails now is the storing */
 	struct ipam_attr attr;

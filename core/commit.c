@@ -104,6 +104,7 @@ static int apply(struct ipam *ipam, struct change *c, bool alone)
 {
 	struct history_line **mark = history_mark(ipam);
 	struct store *s = ipam->store;
+	uint64_t event = ipam->history.next_id;
 	int rc = 0, end;
 
 	if (c->type->apply == NULL)
@@ -122,8 +123,25 @@ static int apply(struct ipam *ipam, struct change *c, bool alone)
 	if (rc == -EUCLEAN) {
 		c->error = -EIO;
 		rc = 0;
+	} else if (ipam->history.next_id > event) {
+		c->event = ipam->history.next_id - 1;
 	}
 	return rc;
+}
+
+/* What is stored, or after all isn't, for who keeps account of requests. */
+static void tell_storing(struct ipam *ipam, const struct change *batch)
+{
+	for (const struct change *c = batch; c != NULL && ipam->options.storing != NULL; c = c->next)
+		if (c->by.request != 0 && c->event != 0 && c->error == 0)
+			ipam->options.storing(ipam->options.arg, c->by.request, c->event);
+}
+
+static void tell_unstored(struct ipam *ipam, const struct change *batch)
+{
+	for (const struct change *c = batch; c != NULL && ipam->options.unstored != NULL; c = c->next)
+		if (c->by.request != 0 && c->event != 0)
+			ipam->options.unstored(ipam->options.arg, c->by.request);
 }
 
 static int take_ids(struct ipam *ipam)
@@ -171,8 +189,12 @@ static int transact(struct ipam *ipam, struct change *batch, const struct behind
 		history_forget(ipam);
 		return 0;
 	}
-	if (rc == 0)
+	if (rc == 0) {
+		tell_storing(ipam, batch);
 		rc = store_commit(ipam->store);
+		if (rc < 0)
+			tell_unstored(ipam, batch);
+	}
 	if (rc == 0)
 		ipam->unsynced = sync == STORE_NORMAL;
 	if (rc == 0 && next > ipam->stored_next_id)
@@ -192,6 +214,7 @@ static void run_batch(struct ipam *ipam, struct change *batch)
 	struct behind_row *rows;
 	struct change *c, *next, *deferred;
 	size_t n, changes = 0;
+	uint64_t told = 0;
 	int64_t begun;
 	int rc;
 
@@ -229,9 +252,13 @@ static void run_batch(struct ipam *ipam, struct change *batch)
 	history_tell(ipam);
 	for (c = batch; c != NULL; c = next) {
 		next = c->next;
+		if (rc == 0 && c->event > told)
+			told = c->event;
 		atomic_fetch_sub(&ipam->queued, 1);
 		change_finish(ipam, c, c->error);
 	}
+	if (told > 0 && ipam->options.told != NULL)
+		ipam->options.told(ipam->options.arg, told);
 	for (c = deferred; c != NULL; c = next) {
 		next = c->next;
 		change_submit(ipam, c);

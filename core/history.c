@@ -137,7 +137,7 @@ static int store(struct ipam *ipam, const struct change *c, const struct history
 {
 	char key[CIDR_FAMILIES][CIDR_TEXT], stack[LINE_MAX_STACK], *line = stack;
 	const char *keys[CIDR_FAMILIES] = { NULL };
-	struct ipam_event event = { .cluster = e->cluster != NULL ? e->cluster->id : 0, .node = e->node != NULL ? e->node->id : 0 };
+	struct ipam_event event = { .number = ipam->history.next_id, .cluster = e->cluster != NULL ? e->cluster->id : 0, .node = e->node != NULL ? e->node->id : 0 };
 	int rc = o == NULL ? -ENOMEM : 0;
 
 	if (rc == 0) {

@@ -68,6 +68,8 @@ static int load(struct ipam *ipam, struct ipam_error *error)
 	atomic_store(&ipam->next_id, loaded.next_id);
 	ipam->stored_next_id = loaded.next_id;
 	ipam->history.next_id = loaded.next_history;
+	if (ipam->options.opened != NULL)
+		ipam->options.opened(ipam->options.arg, loaded.next_history - 1);
 	rc = rest_load(ipam, loaded.rest, loaded.rests);
 	free(loaded.rest);
 	for (struct cluster *c = ipam->registry.first; c != NULL; c = c->next)
@@ -536,7 +538,7 @@ int ipam_xattr_list(struct ipam *ipam, uint64_t lease, char *list, size_t size)
 
 struct ipam_by ipam_by_self(void)
 {
-	return (struct ipam_by){ getuid(), (uint32_t)getpid() };
+	return (struct ipam_by){ .uid = getuid(), .pid = (uint32_t)getpid() };
 }
 
 /* ---- waiting ---------------------------------------------------------------------------------------------- */

@@ -50,6 +50,7 @@ struct ipam_options {
 	bool create;    /* make the database if there is none */
 	bool keep_after_boot; /* don't release what an earlier boot's network namespaces held */
 	bool keep_ephemeral;  /* nor ephemeral leases: their holders are open still */
+	int lock;             /* as ipam_lock gave it: stays the caller's; 0: take it, as long as the database is open */
 	uint32_t history_days; /* how long the past is kept, 0: for ever */
 	/* Called (by several threads at a time) with a syslog priority; may be NULL. */
 	void (*log)(void *arg, int priority, const char *message);
@@ -60,6 +61,16 @@ struct ipam_options {
 	/* Called with each event once it is durable, in their order, by one thread at a time, while ipam_listen is on. It must
 	 * not block: changes wait. May be NULL. */
 	void (*event)(void *arg, const struct ipam_event *event);
+	/* For who wants to know after a crash what became of a request (ipam_by.request). opened: called by ipam_open before anything
+	 * is changed, with the number of the last event there is, 0: none. storing: called in the transaction,
+	 * just before it is committed, with the number of the last event that the request's change leaves: the change is stored if
+	 * and only if that event is. A change that leaves none may be repeated and isn't told. unstored: it failed after all. Then
+	 * told: all up to this number is durable, and who asked or listens has been called. One thread at a time; they must not
+	 * block. May be NULL. */
+	void (*opened)(void *arg, uint64_t event);
+	void (*storing)(void *arg, uint64_t request, uint64_t event);
+	void (*unstored)(void *arg, uint64_t request);
+	void (*told)(void *arg, uint64_t event);
 	void *arg;
 };
 
@@ -72,6 +83,9 @@ struct ipam_error {
  * daemon, -EINVAL no ipamfs database, -ENOTSUP of a newer version, -EUCLEAN its rows contradict each other, others
  * from the system. */
 int ipam_open(const char *path, const struct ipam_options *options, struct ipam **out, struct ipam_error *error);
+/* The lock that keeps a second daemon out, for who is to hold it longer than a database is open: a descriptor, the caller's to
+ * close. It is inherited by fork. Makes the file where options say so. -EBUSY, -ENOENT, -EINVAL as above. */
+int ipam_lock(const char *path, const struct ipam_options *options, struct ipam_error *error);
 /* Commit what is queued, stop the threads, close the database. NULL is fine. No calls may be under way. */
 void ipam_close(struct ipam *ipam);
 
@@ -127,6 +141,7 @@ int ipam_holder(struct ipam *ipam, enum ipam_kind kind, uint64_t id, unsigned fa
 struct ipam_by {
 	uint32_t uid;
 	uint32_t pid; /* 0: not known */
+	uint64_t request; /* for options.storing; 0: none */
 };
 /* This process. */
 struct ipam_by ipam_by_self(void);
@@ -378,6 +393,7 @@ int ipam_setting(struct ipam *ipam, enum ipam_kind kind, uint64_t id, enum ipam_
 
 /* Every change but that of times leaves an event, in its own transaction: a line of JSON. docs/interface.md lists them. */
 struct ipam_event {
+	uint64_t number;        /* grows with each; see ipam_history_event */
 	uint64_t cluster, node; /* ids, 0: none */
 	const char *line;       /* with its newline, no NUL */
 	size_t size;
@@ -398,6 +414,7 @@ struct ipam_history_query {
 };
 struct ipam_history_event {
 	uint64_t number;            /* grows with each */
+	uint64_t cluster, node;     /* ids, 0: none */
 	int64_t time;
 	const char *line;           /* without a newline; valid until the callback returns */
 	size_t size;

@@ -45,20 +45,22 @@ static bool lock(int fd)
 
 /* A lock of our own kind (flock) on the database's file: SQLite's own locks come and go with each transaction. The
  * descriptor stays open until the connection is closed, since closing any descriptor of a file drops its POSIX locks. */
-static int take_lock(struct store *s, const char *path, const struct ipam_options *options, struct ipam_error *error)
+int ipam_lock(const char *path, const struct ipam_options *options, struct ipam_error *error)
 {
 	int flags = (options->read_only ? O_RDONLY : O_RDWR | (options->create ? O_CREAT : 0)) | O_CLOEXEC;
+	int fd = open(path, flags, 0600), rc = 0;
 	struct stat st;
 
-	s->lock_fd = open(path, flags, 0600);
-	if (s->lock_fd < 0)
-		return fail(error, -errno, "%s: %s%s", path, strerror(errno),
-			    errno == ENOENT && !options->create ? "; make it with 'ipamctl init'" : "");
-	if (fstat(s->lock_fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return fail(error, -EINVAL, "%s: not a regular file; name the SQLite file to use", path);
-	if (!lock(s->lock_fd))
-		return fail(error, -EBUSY, "%s: in use by another ipamfs; unmount that first, or name another file", path);
-	return 0;
+	if (fd < 0)
+		rc = fail(error, -errno, "%s: %s%s", path, strerror(errno),
+			  errno == ENOENT && !options->create ? "; make it with 'ipamctl init'" : "");
+	else if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		rc = fail(error, -EINVAL, "%s: not a regular file; name the SQLite file to use", path);
+	else if (!lock(fd))
+		rc = fail(error, -EBUSY, "%s: in use by another ipamfs; unmount that first, or name another file", path);
+	if (rc < 0 && fd >= 0)
+		close(fd);
+	return rc < 0 ? rc : fd;
 }
 
 static int set_up(struct store *s, const struct ipam_options *options)
@@ -110,9 +112,11 @@ int store_open(const char *path, const struct ipam_options *options, struct stor
 		return fail(error, -ENOMEM, "out of memory");
 	s->lock_fd = -1;
 	s->full = options->sync == IPAM_SYNC_FULL;
-	rc = take_lock(s, path, options, error);
-	if (rc < 0)
-		goto out;
+	if (options->lock == 0) {
+		rc = s->lock_fd = ipam_lock(path, options, error);
+		if (rc < 0)
+			goto out;
+	}
 	if (sqlite3_open_v2(path, &s->db,
 			    (options->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE) | SQLITE_OPEN_NOMUTEX,
 			    NULL) != SQLITE_OK) {

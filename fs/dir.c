@@ -4,20 +4,48 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-/* A directory as it was at opendir: names and node ids. */
+/* A directory as it was at opendir: names and node ids, sorted by their offsets. */
 struct listing {
+	struct handle handle;
 	fuse_ino_t ino;
 	bool begun;
+	bool sorted;
 	struct entry {
 		fuse_ino_t ino;
-		size_t name; /* offset in names */
+		off_t offset; /* as the kernel knows its place: the same whenever it is listed */
+		size_t name;  /* in names */
 		mode_t type;
 	} *entry;
 	size_t count, room;
 	struct buffer names;
 	enum ipam_kind level; /* for by-ip: of a cluster or a node */
 };
+
+/* By what it is, so that a listing which is made anew goes on where the kernel is: things come in the order of their ids. */
+static off_t offset_of(const struct listing *l, fuse_ino_t ino)
+{
+	enum { DOTS = 2, CONTROL, README, LOCK, FILES = 16, LASTS = 512, OBJECTS = 1024 };
+	struct node_ref ref = node_ref(ino);
+
+	if (l->count < DOTS)
+		return (off_t)l->count + 1;
+	switch (ref.type) {
+	case NODE_CONTROL:
+		return CONTROL;
+	case NODE_README:
+		return README;
+	case NODE_LOCK:
+		return LOCK;
+	case NODE_FILE:
+		return FILES + (off_t)ref.which;
+	case NODE_LAST:
+		return LASTS + (off_t)ref.which;
+	default: /* which: of an address, its family */
+		return OBJECTS + (off_t)ref.id * 2 + (ref.which & 1);
+	}
+}
 
 int listing_add(struct listing *l, const char *name, fuse_ino_t ino, mode_t type)
 {
@@ -30,7 +58,9 @@ int listing_add(struct listing *l, const char *name, fuse_ino_t ino, mode_t type
 		l->entry = bigger;
 		l->room = room;
 	}
-	l->entry[l->count++] = (struct entry){ ino, l->names.size, type };
+	l->entry[l->count] = (struct entry){ ino, offset_of(l, ino), l->names.size, type };
+	l->sorted &= l->count == 0 || l->entry[l->count].offset > l->entry[l->count - 1].offset;
+	l->count++;
 	buffer_add(&l->names, name, strlen(name) + 1);
 	return l->names.failed ? -ENOMEM : 0;
 }
@@ -133,15 +163,25 @@ static int fill_listing(struct fs *fs, fuse_ino_t ino, struct listing *l)
 	}
 }
 
+static int compare(const void *a, const void *b)
+{
+	const struct entry *x = a, *y = b;
+
+	return x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
 static int read_listing(struct fs *fs, struct listing *l)
 {
 	int rc;
 
 	l->count = 0;
 	l->names.size = 0;
+	l->sorted = true;
 	ipam_read_begin(fs->ipam);
 	rc = fill_listing(fs, l->ino, l);
 	ipam_read_end(fs->ipam);
+	if (rc == 0 && !l->sorted)
+		qsort(l->entry, l->count, sizeof *l->entry, compare);
 	return rc;
 }
 
@@ -160,6 +200,7 @@ int listing_make(struct fs *fs, fuse_ino_t ino, struct listing **out)
 
 	if (l == NULL)
 		return -ENOMEM;
+	l->handle.ops = &listing_ops;
 	l->ino = ino;
 	rc = read_listing(fs, l);
 	if (rc < 0)
@@ -178,22 +219,70 @@ void listing_free(struct listing *l)
 	free(l);
 }
 
+static void discard(struct fs *fs, struct handle *h)
+{
+	handle_close(fs, h);
+	listing_free((struct listing *)h);
+}
+
+const struct handle_ops listing_ops = { .discard = discard };
+
+int listing_open(struct fs *fs, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct listing *l = NULL;
+	int rc = listing_make(fs, ino, &l);
+
+	if (rc == 0)
+		rc = handle_open(fs, &l->handle, KEEP_DIRECTORY, ino, wire_current()->unique, fi);
+	if (rc < 0)
+		listing_free(l);
+	return rc;
+}
+
+int listing_reopen(struct fs *fs, struct keep_slot *slot, int fd, struct handle **out)
+{
+	struct listing *l = NULL;
+	int rc = listing_make(fs, slot->ino, &l);
+
+	if (fd >= 0)
+		close(fd);
+	if (rc < 0)
+		return rc;
+	*out = &l->handle;
+	return 0;
+}
+
 /* The entry as it is now, by its name: the kernel will believe it for long, and the name may be another's since.
  * false: it has gone. "." and ".." are not looked up. */
 static bool look(struct fs *fs, const struct listing *l, const struct entry *e, struct fuse_entry_param *out)
 {
-	if (e - l->entry < 2) {
+	if (e->offset <= 2) {
 		*out = (struct fuse_entry_param){ .attr = { .st_ino = e->ino, .st_mode = e->type } };
 		return true;
 	}
 	return node_lookup(fs, l->ino, l->names.data + e->name, out) == 0;
 }
 
+static size_t first_after(const struct listing *l, off_t offset)
+{
+	size_t low = 0, high = l->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (l->entry[middle].offset <= offset)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 size_t listing_fill(struct fs *fs, fuse_req_t req, const struct listing *l, off_t from, bool plus, char *buf, size_t size)
 {
 	size_t used = 0;
 
-	for (size_t i = from < 0 ? 0 : (size_t)from; i < l->count; i++) {
+	for (size_t i = first_after(l, from); i < l->count; i++) {
 		const struct entry *e = &l->entry[i];
 		const char *name = l->names.data + e->name;
 		struct fuse_entry_param p;
@@ -202,11 +291,11 @@ size_t listing_fill(struct fs *fs, fuse_req_t req, const struct listing *l, off_
 		if (plus) {
 			if (!look(fs, l, e, &p))
 				continue;
-			need = fuse_add_direntry_plus(req, buf + used, size - used, name, &p, (off_t)i + 1);
+			need = fuse_add_direntry_plus(req, buf + used, size - used, name, &p, e->offset);
 		} else {
 			struct stat st = { .st_ino = e->ino, .st_mode = e->type };
 
-			need = fuse_add_direntry(req, buf + used, size - used, name, &st, (off_t)i + 1);
+			need = fuse_add_direntry(req, buf + used, size - used, name, &st, e->offset);
 		}
 		if (need > size - used)
 			break;

@@ -7,7 +7,9 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <syslog.h>
+#include <unistd.h>
 
 enum {
 	LEASE_TEXT_MAX = 4096,         /* of one write to a lease */
@@ -30,6 +32,9 @@ struct file {
 	size_t text_max;
 	bool append;
 	char name[IPAM_NAME_MAX + 1]; /* of a created lease */
+	uint64_t request;      /* the last write whose text is in `text`, */
+	int error;             /* or with which it was refused and took the lease with it */
+	int kept;              /* the file in which what is long outlives the worker; -1 none */
 	bool cached;           /* a lease, read through the page cache */
 	char *content;         /* of a control file, or a lease that is only read: as it was at open */
 	size_t size;
@@ -43,12 +48,120 @@ static void free_file(struct file *f)
 {
 	if (f == NULL || atomic_fetch_sub(&f->users, 1) > 1)
 		return;
+	if (f->kept >= 0)
+		close(f->kept);
 	free(f->content);
 	free(f->text);
 	free(f);
 }
 
 static const struct handle_ops file_ops;
+
+static struct file *new_file(fuse_ino_t ino)
+{
+	struct file *f = calloc(1, sizeof *f);
+
+	if (f == NULL)
+		return NULL;
+	f->handle.ops = &file_ops;
+	atomic_init(&f->users, 1);
+	f->ref = node_ref(ino);
+	f->ino = ino;
+	f->kept = -1;
+	f->text_max = f->ref.type == NODE_LEASE ? LEASE_TEXT_MAX : CONTROL_TEXT_MAX;
+	return f;
+}
+
+/* ---- what outlives the worker ------------------------------------------------------------------------------ */
+
+/* In the file: content at its beginning, and the two texts far behind it, with a hole between. */
+static off_t text_at(uint32_t which)
+{
+	return (off_t)(which + 1) << 40;
+}
+
+static int keep_file(struct fs *fs, struct file *f)
+{
+	int rc;
+
+	if (f->kept >= 0)
+		return 0;
+	f->kept = memfd_create("open", MFD_CLOEXEC);
+	rc = f->kept < 0 ? -errno : keep_hold(fs->keep, f->handle.slot, f->kept);
+	if (rc == 0)
+		atomic_fetch_or(&handle_slot(fs, &f->handle)->flags, KEEP_BIG);
+	return rc;
+}
+
+/* size bytes of data in the slot, or where they are too long for that in the file. */
+static int keep_bytes(struct fs *fs, struct file *f, char *inside, size_t room, off_t at, const char *data, size_t size)
+{
+	int rc;
+
+	if (size <= room) {
+		if (size > 0)
+			memcpy(inside, data, size);
+		return 0;
+	}
+	rc = keep_file(fs, f);
+	while (rc == 0 && size > 0) {
+		ssize_t n = pwrite(f->kept, data, size, at);
+
+		if (n < 0) {
+			rc = -errno;
+		} else {
+			data += n;
+			size -= (size_t)n;
+			at += n;
+		}
+	}
+	return rc;
+}
+
+static int keep_content(struct fs *fs, struct file *f)
+{
+	struct keep_slot *s = handle_slot(fs, &f->handle);
+
+	atomic_fetch_or(&s->flags, (f->created ? KEEP_CREATED : 0) | (f->cached ? KEEP_CACHED : 0) |
+					   (f->content != NULL ? KEEP_READS : 0) | (f->append ? KEEP_APPENDS : 0));
+	s->file.size = f->size;
+	atomic_store(&s->file.which, 0);
+	s->file.text[0] = (struct keep_text){ 0 };
+	return keep_bytes(fs, f, s->file.content, KEEP_CONTENT, 0, f->content, f->size);
+}
+
+/* With f->request, the last write. What can't be kept is lost only if the worker is, too: it is no reason to refuse. */
+static void keep_text(struct fs *fs, struct file *f)
+{
+	struct keep_slot *s = handle_slot(fs, &f->handle);
+	uint32_t which = atomic_load(&s->file.which) ^ 1;
+
+	s->file.text[which] = (struct keep_text){ f->request, f->text_size, f->held, f->next, f->error };
+	if (keep_bytes(fs, f, s->file.body[which], KEEP_TEXT, text_at(which), f->text, f->text_size) == 0)
+		atomic_store(&s->file.which, which);
+}
+
+static int again_bytes(const struct file *f, const char *inside, size_t room, off_t at, size_t size, char **out)
+{
+	size_t have = 0;
+
+	*out = malloc(size + 1);
+	if (*out == NULL)
+		return -ENOMEM;
+	if (size <= room) {
+		memcpy(*out, inside, size);
+		have = size;
+	}
+	while (have < size) {
+		ssize_t n = f->kept < 0 ? -1 : pread(f->kept, *out + have, size - have, at + (off_t)have);
+
+		if (n <= 0)
+			return -EIO;
+		have += (size_t)n;
+	}
+	(*out)[size] = 0;
+	return 0;
+}
 
 /* ---- open ------------------------------------------------------------------------------------------------- */
 
@@ -63,8 +176,33 @@ static int hold(struct fs *fs, struct file *f, uint64_t lease)
 	bool held;
 	int rc = holders_take(fs, lease, &held);
 
-	if (held)
+	if (held) {
 		f->held_lease = lease;
+		atomic_store(&handle_slot(fs, &f->handle)->holds, lease);
+	}
+	return rc;
+}
+
+/* Take it out of the table, with its claim on an ephemeral lease. */
+static void close_file(struct fs *fs, struct file *f)
+{
+	uint64_t lease = f->held_lease;
+
+	handle_close(fs, &f->handle);
+	if (lease != 0)
+		holders_leave(fs, lease);
+	free_file(f);
+}
+
+static int open_slot(struct fs *fs, struct file *f, uint64_t request, struct fuse_file_info *fi)
+{
+	int rc = handle_open(fs, &f->handle, KEEP_FILE, f->ino, request, fi);
+
+	if (rc < 0)
+		return rc;
+	rc = keep_content(fs, f);
+	if (rc < 0)
+		handle_close(fs, &f->handle);
 	return rc;
 }
 
@@ -85,23 +223,18 @@ static void store_lease(struct fs *fs, struct node_ref ref, const char *text, si
  * may know the size from before a change and get the text from after it, and cut an address short: so a reader that opens
  * while any lease changes goes past the cache, with the text as it is now, and one that opened before is refused a text
  * that isn't the one it opened (fs_read). A writer goes past the cache too: what is read back is not what was written. */
-static int set_up_lease(struct fs *fs, fuse_ino_t ino, fuse_ino_t parent, const char *name, bool created,
+static int set_up_lease(struct fs *fs, fuse_ino_t ino, fuse_ino_t parent, const char *name, bool created, uint64_t request,
 			struct fuse_file_info *fi)
 {
 	bool reads = !wants_write(fi);
-	struct file *f = calloc(1, sizeof *f);
+	struct file *f = new_file(ino);
 	int rc = 0;
 
 	if (f == NULL)
 		return -ENOMEM;
-	f->handle.ops = &file_ops;
-	atomic_init(&f->users, 1);
-	f->ref = node_ref(ino);
-	f->ino = ino;
 	f->parent = parent;
 	f->created = created;
 	f->store = created ? store_first : store_lease;
-	f->text_max = LEASE_TEXT_MAX;
 	if (created)
 		strcpy(f->name, name);
 	f->cached = reads && atomic_load(&fs->writing) == 0;
@@ -111,48 +244,53 @@ static int set_up_lease(struct fs *fs, fuse_ino_t ino, fuse_ino_t parent, const 
 	}
 	if (rc >= 0) {
 		f->size = (size_t)rc;
-		rc = hold(fs, f, f->ref.id);
+		rc = open_slot(fs, f, request, fi);
 	}
 	if (rc < 0) {
 		free_file(f);
 		return rc;
 	}
+	rc = hold(fs, f, f->ref.id);
+	if (rc < 0) {
+		close_file(fs, f);
+		return rc;
+	}
 	fi->noflush = 1;
 	fi->keep_cache = f->cached;
 	fi->direct_io = !f->cached;
-	fi->fh = (uintptr_t)f;
 	return 0;
 }
 
-int file_open_text(struct fuse_file_info *fi, fuse_ino_t ino, struct buffer *content, file_store *store)
+int file_open_text(struct fs *fs, struct fuse_file_info *fi, fuse_ino_t ino, uint64_t request, struct buffer *content,
+		   file_store *store)
 {
-	struct file *f = calloc(1, sizeof *f);
+	struct file *f = new_file(ino);
+	int rc;
 
 	if (f == NULL)
 		return -ENOMEM;
-	f->handle.ops = &file_ops;
-	atomic_init(&f->users, 1);
-	f->ref = node_ref(ino);
-	f->ino = ino;
 	f->append = fi->flags & O_APPEND;
 	f->store = store;
-	f->text_max = CONTROL_TEXT_MAX;
 	f->content = content->data;
 	f->size = content->size;
 	content->data = NULL;
+	rc = open_slot(fs, f, request, fi);
+	if (rc < 0) {
+		free_file(f);
+		return rc;
+	}
 	fi->direct_io = 1;
 	fi->noflush = 1;
-	fi->fh = (uintptr_t)f;
 	return 0;
 }
 
 int file_hold(struct fs *fs, struct fuse_file_info *fi, uint64_t lease)
 {
-	struct file *f = (struct file *)handle_of(fi);
+	struct file *f = (struct file *)handle_of(fs, fi);
 	int rc = hold(fs, f, lease);
 
 	if (rc < 0)
-		free_file(f);
+		close_file(fs, f);
 	return rc;
 }
 
@@ -178,7 +316,7 @@ static int open_control(struct fs *fs, fuse_ino_t ino, struct fuse_file_info *fi
 	if (rc == 0 && content.failed)
 		rc = -ENOMEM;
 	if (rc == 0)
-		rc = file_open_text(fi, ino, &content, row->store != NULL ? row->store : store_control);
+		rc = file_open_text(fs, fi, ino, wire_current()->unique, &content, row->store != NULL ? row->store : store_control);
 	free(content.data);
 	return rc;
 }
@@ -194,7 +332,7 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	case NODE_LEASE:
 		rc = ipam_get(fs->ipam, IPAM_LEASE, ref.id, &object);
 		if (rc == 0)
-			rc = set_up_lease(fs, ino, 0, NULL, false, fi);
+			rc = set_up_lease(fs, ino, 0, NULL, false, wire_current()->unique, fi);
 		break;
 	case NODE_FILE:
 		rc = ref.which < control_rows && control_directory(ref) == CONTROL_FILE ? open_control(fs, ino, fi) : -EISDIR;
@@ -202,7 +340,7 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	case NODE_LOCK:
 	case NODE_LAST:
 	case NODE_RESERVATION:
-		rc = host_local_open(fs, ino, fi);
+		rc = host_local_open(fs, ino, wire_current()->unique, fi);
 		break;
 	case NODE_README:
 		fi->keep_cache = 1;
@@ -214,8 +352,74 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	}
 	if (rc < 0)
 		fuse_reply_err(req, -fs_of_inode(rc));
-	else if (fuse_reply_open(req, fi) == -ENOENT && handle_of(fi) != NULL)
-		handle_of(fi)->ops->discard(fs, handle_of(fi)); /* interrupted: no release will come */
+	else
+		handle_reply_open(fs, req, fi);
+}
+
+/* ---- taking over ------------------------------------------------------------------------------------------- */
+
+/* What writing means, by what it is. */
+static file_store *store_of(const struct file *f, uint32_t flags)
+{
+	switch (f->ref.type) {
+	case NODE_LEASE:
+		return f->created && !(flags & KEEP_STORED) ? store_first : store_lease;
+	case NODE_FILE:
+		return control_table[f->ref.which].store != NULL ? control_table[f->ref.which].store : store_control;
+	default:
+		return host_local_store(f->ref);
+	}
+}
+
+static int again_file(struct fs *fs, struct file *f, const struct keep_slot *s)
+{
+	uint32_t which = atomic_load(&s->file.which);
+	const struct keep_text *t = &s->file.text[which];
+	struct ipam_object object;
+	int rc = 0;
+
+	f->size = s->file.size;
+	if (atomic_load(&s->flags) & KEEP_READS)
+		rc = again_bytes(f, s->file.content, KEEP_CONTENT, 0, f->size, &f->content);
+	f->request = t->request;
+	f->text_size = t->size;
+	f->held = t->held;
+	f->next = t->next;
+	f->error = t->error;
+	if (rc == 0)
+		rc = again_bytes(f, s->file.body[which], KEEP_TEXT, text_at(which), f->text_size, &f->text);
+	/* The lease may be gone, refused with what was written to it: then nothing knows its name. */
+	if (rc == 0 && f->created && ipam_get(fs->ipam, IPAM_LEASE, f->ref.id, &object) == 0 &&
+	    ipam_name(fs->ipam, IPAM_LEASE, f->ref.id, f->name) == 0)
+		f->parent = node_of_object(IPAM_NODE, object.parent);
+	f->held_lease = atomic_load(&s->holds);
+	if (rc == 0 && f->held_lease != 0)
+		rc = holders_again(fs, f->held_lease);
+	return rc;
+}
+
+int file_reopen(struct fs *fs, struct keep_slot *s, int fd, struct handle **out)
+{
+	uint32_t flags = atomic_load(&s->flags);
+	struct file *f = new_file(s->ino);
+	int rc;
+
+	if (f == NULL) {
+		if (fd >= 0)
+			close(fd);
+		return -ENOMEM;
+	}
+	f->kept = fd;
+	f->created = flags & KEEP_CREATED;
+	f->cached = flags & KEEP_CACHED;
+	f->append = flags & KEEP_APPENDS;
+	f->store = store_of(f, flags);
+	rc = again_file(fs, f, s);
+	if (rc < 0)
+		free_file(f);
+	else
+		*out = &f->handle;
+	return rc;
 }
 
 /* ---- create ----------------------------------------------------------------------------------------------- */
@@ -223,6 +427,7 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 struct create {
 	struct fs *fs;
 	fuse_req_t req;
+	uint64_t request;
 	bool ephemeral;
 	struct fuse_file_info fi;
 	char name[];
@@ -238,12 +443,12 @@ static void created(void *arg, int error, const struct ipam_object *object)
 		if (c->ephemeral)
 			e.entry_timeout = 0; /* it may end, or be kept, and be here no longer */
 		error = fs_of_inode(set_up_lease(c->fs, e.ino, node_ino(NODE_NODE, 0, object->parent), c->name, object->created,
-						 &c->fi));
+						 c->request, &c->fi));
 	}
 	if (error < 0)
 		fuse_reply_err(c->req, -error);
-	else if (fuse_reply_create(c->req, &e, &c->fi) == -ENOENT)
-		handle_of(&c->fi)->ops->discard(c->fs, handle_of(&c->fi));
+	else
+		handle_reply_create(c->fs, c->req, &e, &c->fi);
 	free(c);
 }
 
@@ -273,8 +478,12 @@ void fs_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 		fuse_reply_err(req, ENOMEM);
 		return;
 	}
-	*c = (struct create){ fs, req, ref.type != NODE_NODE, *fi };
+	*c = (struct create){ fs, req, wire_current()->unique, ref.type != NODE_NODE, *fi };
 	memcpy(c->name, name, size);
+	if (fs_was_stored(fs)) {
+		answer_made(fs, IPAM_LEASE, ref.id, name, created, c);
+		return;
+	}
 	ipam_make(fs->ipam, IPAM_LEASE, ref.id, name,
 		  (fi->flags & O_EXCL ? IPAM_EXCLUSIVE : 0) | (c->ephemeral ? IPAM_EPHEMERAL : 0), &owner, fs_by(req), created, c);
 }
@@ -323,10 +532,12 @@ static void read_file(struct fs *fs, fuse_req_t req, struct handle *h, size_t si
 void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
 	struct fs *fs = fs_of(req, FS_read);
-	struct handle *h = handle_of(fi);
+	struct handle *h = handle_of(fs, fi);
 
 	(void)ino;
-	if (h == NULL)
+	if (h == NULL && fi->fh != 0)
+		fuse_reply_err(req, ESTALE);
+	else if (h == NULL)
 		fs_reply_part(req, node_readme, strlen(node_readme), size, off);
 	else
 		h->ops->read(fs, req, h, size, off, fi->flags);
@@ -337,6 +548,7 @@ void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse
 struct write {
 	struct fs *fs;
 	fuse_req_t req;
+	uint64_t request;
 	struct file *file;
 	size_t size;
 	int error;
@@ -364,7 +576,9 @@ static void dropped(void *arg, int error, const struct ipam_object *object)
 	(void)error;
 	(void)object;
 	f->created = false;
-	notify_name(w->fs->notify, f->parent, f->name);
+	atomic_fetch_and(&handle_slot(w->fs, &f->handle)->flags, ~(uint32_t)KEEP_CREATED);
+	if (f->parent != 0)
+		notify_name(w->fs->notify, f->parent, f->name);
 	notify_content(w->fs->notify, f->ino, answer_write, w); /* f may be gone after */
 }
 
@@ -376,16 +590,21 @@ static void written(void *arg, int error, const struct ipam_object *object)
 	(void)object;
 	/* What is written to 'release' names a lease, which may be gone; elsewhere it is the file itself that is. */
 	w->error = f->store == release_store ? error : fs_of_inode(error);
+	f->request = w->request;
 	if (error < 0) {
 		f->text_size = f->held = 0; /* what was refused is no part of what comes next */
 		f->next = 0;
-		if (f->created) {
-			ipam_release(w->fs->ipam, f->ref.id, 0, fs_by(w->req), dropped, w);
-			return;
-		}
+		f->error = f->created ? w->error : 0;
 	}
-	if (error == 0 && f->ref.type == NODE_LEASE)
+	keep_text(w->fs, f);
+	if (error < 0 && f->created) {
+		ipam_release(w->fs->ipam, f->ref.id, 0, fs_by_then(w->req), dropped, w);
+		return;
+	}
+	if (error == 0 && f->ref.type == NODE_LEASE) {
 		f->store = store_lease;
+		atomic_fetch_or(&handle_slot(w->fs, &f->handle)->flags, KEEP_STORED);
+	}
 	if (error == 0 && f->ref.type == NODE_RESERVATION)
 		notify_content(w->fs->notify, node_of_object(IPAM_LEASE, f->ref.id), NULL, NULL); /* its times */
 	if (error == 0 && f->ref.type == NODE_LEASE)
@@ -431,27 +650,38 @@ static int gather(struct file *f, const char *buf, size_t size, off_t off)
 static void write_file(struct fs *fs, fuse_req_t req, struct handle *h, const char *buf, size_t size, off_t off)
 {
 	struct file *f = (struct file *)h;
-	int rc = f->store == NULL ? -EPERM : gather(f, buf, size, off);
+	const struct wire_request *r = wire_current();
+	bool again = r->again && f->request == r->unique; /* what a worker before took in, and didn't answer */
+	int rc = f->store == NULL ? -EPERM : again ? 0 : gather(f, buf, size, off);
 	struct write *w = rc < 0 ? NULL : malloc(sizeof *w);
 
 	if (w == NULL) {
 		fuse_reply_err(req, rc < 0 ? -rc : ENOMEM);
 		return;
 	}
-	*w = (struct write){ fs, req, f, size, 0 };
+	*w = (struct write){ fs, req, r->unique, f, size, 0 };
 	if (f->ref.type == NODE_LEASE)
 		atomic_fetch_add(&fs->writing, 1);
+	if (again && f->error < 0) {
+		w->error = f->error;
+		ipam_release(fs->ipam, f->ref.id, 0, fs_by_then(req), dropped, w);
+		return;
+	}
+	if (again || fs_was_stored(fs)) {
+		written(w, 0, NULL);
+		return;
+	}
 	f->store(fs, f->ref, f->text, f->text_size - f->held, f->append, fs_by(req), written, w);
 }
 
 void fs_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off, struct fuse_file_info *fi)
 {
 	struct fs *fs = fs_of(req, FS_write);
-	struct handle *h = handle_of(fi);
+	struct handle *h = handle_of(fs, fi);
 
 	(void)ino;
 	if (h == NULL)
-		fuse_reply_err(req, EBADF);
+		fuse_reply_err(req, fi->fh != 0 ? ESTALE : EBADF);
 	else
 		h->ops->write(fs, req, h, buf, size, off);
 }
@@ -462,7 +692,7 @@ void fs_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_
 void fs_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct fuse_pollhandle *ph)
 {
 	struct fs *fs = fs_of(req, FS_poll);
-	struct handle *h = handle_of(fi);
+	struct handle *h = handle_of(fs, fi);
 
 	(void)ino;
 	if (h != NULL && h->ops->poll != NULL) {
@@ -485,13 +715,6 @@ static void stored_late(void *arg, int error, const struct ipam_object *object)
 }
 
 /* Nobody waits for an answer to a release. */
-static void close_file(struct fs *fs, struct file *f)
-{
-	if (f->held_lease != 0)
-		holders_leave(fs, f->held_lease);
-	free_file(f);
-}
-
 static void release_file(struct fs *fs, fuse_req_t req, struct handle *h)
 {
 	struct file *f = (struct file *)h;
@@ -518,13 +741,15 @@ static const struct handle_ops file_ops = {
 void fs_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct fs *fs = fs_of(req, FS_release);
-	struct handle *h = handle_of(fi);
+	struct handle *h = handle_of(fs, fi);
 
 	(void)ino;
-	if (h == NULL)
+	if (h == NULL) {
+		handle_forget(fs, fi);
 		fuse_reply_err(req, 0);
-	else
+	} else {
 		h->ops->release(fs, req, h);
+	}
 }
 
 static void synced(void *arg, int error, const struct ipam_object *object)
@@ -536,12 +761,14 @@ static void synced(void *arg, int error, const struct ipam_object *object)
 void fs_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
 {
 	struct fs *fs = fs_of(req, FS_fsync);
-	struct handle *h = handle_of(fi);
+	struct handle *h = handle_of(fs, fi);
 	struct node_ref ref = node_ref(ino);
 	enum ipam_kind kind;
 
 	(void)datasync;
-	if (h != NULL && h->ops->fsync != NULL)
+	if (h == NULL && fi->fh != 0)
+		fuse_reply_err(req, ESTALE);
+	else if (h != NULL && h->ops->fsync != NULL)
 		h->ops->fsync(fs, req, h);
 	else if (node_object(ref, &kind))
 		ipam_sync_object(fs->ipam, kind, ref.id, synced, req);

@@ -6,8 +6,10 @@
 #define IPAMFS_FS_H
 
 #include "buffer.h"
+#include "handle.h"
 #include "ipam.h"
 #include "options.h"
+#include "wire.h"
 
 #include <errno.h>
 #include <fuse_lowlevel.h>
@@ -34,8 +36,14 @@ struct fs {
 	struct fuse_session *session;
 	struct notify *notify;
 	struct holders *holders;
+	struct handles *handles;
 	struct stream *stream;
 	struct past *past;
+	struct keep *keep;   /* what outlives this process, and */
+	struct wire *wire;   /* the descriptor that does */
+	struct keep_answers *answers; /* requests that a worker before stored and did not answer */
+	struct pulse *pulse;
+	uint64_t opened;     /* the last event there was when the database was opened */
 	int64_t mounted;     /* when: nanoseconds since the epoch */
 	atomic_uint writing; /* leases that are being written */
 	_Atomic uint64_t requests[FS_OPERATION_COUNT];
@@ -49,12 +57,29 @@ static inline int fs_of_inode(int error)
 	return error == -ENOENT ? -ESTALE : error;
 }
 
-/* Who asks. */
+/* Who asks: by the thread that handles the request. */
 static inline struct ipam_by fs_by(fuse_req_t req)
 {
 	const struct fuse_ctx *ctx = fuse_req_ctx(req);
 
-	return (struct ipam_by){ ctx->uid, (uint32_t)ctx->pid };
+	return (struct ipam_by){ ctx->uid, (uint32_t)ctx->pid, wire_current()->unique };
+}
+
+/* The same for what follows from a request, when its first change is stored. */
+static inline struct ipam_by fs_by_then(fuse_req_t req)
+{
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+
+	return (struct ipam_by){ ctx->uid, (uint32_t)ctx->pid, 0 };
+}
+
+/* The request that this thread handles was stored by a worker that was killed before it answered: it is to be answered as if it
+ * had just succeeded. */
+static inline bool fs_was_stored(const struct fs *fs)
+{
+	const struct wire_request *r = wire_current();
+
+	return r->again && keep_answers_has(fs->answers, r->unique);
 }
 
 /* ---- node ids: stateless. The top byte says what it is, the next one which of those, the rest is the id in the database.
@@ -101,14 +126,19 @@ extern const char node_readme[];
 
 /* ---- directories (dir.c) */
 struct listing;
+extern const struct handle_ops listing_ops;
 /* Add an entry while a listing is made: 0, -ENOMEM. */
 int listing_add(struct listing *l, const char *name, fuse_ino_t ino, mode_t type);
 int listing_make(struct fs *fs, fuse_ino_t ino, struct listing **out);
+int listing_open(struct fs *fs, fuse_ino_t ino, struct fuse_file_info *fi);
 /* To be called before it is read from its beginning: a rewound directory is read anew. */
 int listing_begin(struct fs *fs, struct listing *l);
 void listing_free(struct listing *l);
-/* Fill buf from entry `from` on: bytes used. */
+/* Fill buf with what comes after the entry with this offset: bytes used. */
 size_t listing_fill(struct fs *fs, fuse_req_t req, const struct listing *l, off_t from, bool plus, char *buf, size_t size);
+
+/* What a worker before has made: as ipam_make, which has succeeded. (ops.c) */
+void answer_made(struct fs *fs, enum ipam_kind kind, uint64_t parent, const char *name, ipam_done *done, void *arg);
 
 /* ---- attributes (xattr.c): the answers to the requests */
 void fs_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size, int flags);
@@ -116,29 +146,14 @@ void fs_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size);
 void fs_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size);
 void fs_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name);
 
-/* ---- open files: what fi->fh points to begins with this; NULL: a file that needs nothing kept (README) */
-struct handle {
-	const struct handle_ops *ops;
-};
-struct handle_ops {
-	void (*read)(struct fs *fs, fuse_req_t req, struct handle *h, size_t size, off_t off, int flags); /* O_NONBLOCK */
-	void (*write)(struct fs *fs, fuse_req_t req, struct handle *h, const char *buf, size_t size, off_t off);
-	void (*fsync)(struct fs *fs, fuse_req_t req, struct handle *h); /* NULL: what the node id's object needs */
-	/* Answers, and takes over the poll handle; NULL: always ready. */
-	void (*poll)(struct fs *fs, fuse_req_t req, struct handle *h, struct fuse_pollhandle *ph);
-	void (*release)(struct fs *fs, fuse_req_t req, struct handle *h);
-	void (*discard)(struct fs *fs, struct handle *h); /* release, but nobody asked: the open was interrupted */
-};
-static inline struct handle *handle_of(const struct fuse_file_info *fi)
-{
-	return (struct handle *)(uintptr_t)fi->fh;
-}
+/* ---- open files (handle.h). fi->fh 0: a file that needs nothing kept (README) */
 void fs_reply_part(fuse_req_t req, const char *data, size_t have, size_t size, off_t off);
 /* What writing a whole text to a file means: as ipam_write. */
 typedef void file_store(struct fs *fs, struct node_ref ref, const char *text, size_t size, bool append, struct ipam_by by,
 			ipam_done *done, void *arg);
 /* A file with this content, which is taken over, and what writing to it means. */
-int file_open_text(struct fuse_file_info *fi, fuse_ino_t ino, struct buffer *content, file_store *store);
+int file_open_text(struct fs *fs, struct fuse_file_info *fi, fuse_ino_t ino, uint64_t request, struct buffer *content,
+		   file_store *store);
 /* A file in host-local's layout was made: hold its lease while it is open. */
 int file_hold(struct fs *fs, struct fuse_file_info *fi, uint64_t lease);
 /* Another machine has made, changed or removed it, of which the kernel doesn't know. */
@@ -157,16 +172,23 @@ void holders_free(struct holders *h);
 int holders_take(struct fs *fs, uint64_t lease, bool *held);
 /* One less. With the last one the lease ends, if it is ephemeral still. */
 void holders_leave(struct fs *fs, uint64_t lease);
+/* One that a worker before had open. -ENOMEM. */
+int holders_again(struct fs *fs, uint64_t lease);
+/* Drop ephemeral leases that nobody holds: of files that were closed while no worker ran. */
+void holders_sweep(struct fs *fs);
 
 /* ---- the connection that reads the past (history.c) */
 int past_new(struct past **out);
 void past_free(struct past *p);
+int past_read(struct fs *fs, const struct ipam_history_query *q, int (*fn)(void *arg, const struct ipam_history_event *event),
+	      void *arg);
 
 /* ---- host-local's layout (host_local.c) */
 int host_local_lookup(struct fs *fs, struct node_ref parent, const char *name, fuse_ino_t *out);
 int host_local_stat(struct fs *fs, struct node_ref ref, struct ipam_attr *attr, mode_t *type, off_t *size);
 int host_local_list(struct fs *fs, struct node_ref ref, struct listing *l);
-int host_local_open(struct fs *fs, fuse_ino_t ino, struct fuse_file_info *fi);
+int host_local_open(struct fs *fs, fuse_ino_t ino, uint64_t request, struct fuse_file_info *fi);
+file_store *host_local_store(struct node_ref ref); /* NULL: not to be written */
 void host_local_create(struct fs *fs, fuse_req_t req, struct node_ref parent, const char *name, mode_t mode,
 		       const struct fuse_file_info *fi);
 void host_local_unlink(struct fs *fs, fuse_req_t req, struct node_ref parent, const char *name);

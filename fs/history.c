@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { PORTION = 128 << 10 };
 
@@ -57,16 +58,33 @@ static int add_line(void *arg, const struct ipam_history_event *event)
 	return r->portion.size >= PORTION;
 }
 
-static int next_portion(struct fs *fs, struct reader *r)
+/* Where the portion begins that is about to be read. */
+static void keep_start(struct fs *fs, struct reader *r)
+{
+	struct keep_slot *s = handle_slot(fs, &r->handle);
+	uint32_t which = atomic_load(&s->history.which) ^ 1;
+
+	s->history.portion[which].start = r->start;
+	s->history.portion[which].after = r->query.after;
+	atomic_store(&s->history.which, which);
+}
+
+static int fill_portion(struct fs *fs, struct reader *r)
 {
 	int rc;
 
-	r->start += (off_t)r->portion.size;
-	r->portion.size = 0;
 	pthread_mutex_lock(&fs->past->lock);
 	rc = ipam_history_read(fs->past->history, &r->query, add_line, r);
 	pthread_mutex_unlock(&fs->past->lock);
 	return rc < 0 ? rc : 0;
+}
+
+static int next_portion(struct fs *fs, struct reader *r)
+{
+	r->start += (off_t)r->portion.size;
+	r->portion.size = 0;
+	keep_start(fs, r);
+	return fill_portion(fs, r);
 }
 
 /* It is read from its beginning to its end. Back within the portion is fine, since head(1) goes back to the end of what it
@@ -111,14 +129,17 @@ static void history_read(struct fs *fs, fuse_req_t req, struct handle *h, size_t
 	free(part.data);
 }
 
-static void discard(struct fs *fs, struct handle *h)
+static void free_reader(struct reader *r)
 {
-	struct reader *r = (struct reader *)h;
-
-	(void)fs;
 	pthread_mutex_destroy(&r->lock);
 	free(r->portion.data);
 	free(r);
+}
+
+static void discard(struct fs *fs, struct handle *h)
+{
+	handle_close(fs, h);
+	free_reader((struct reader *)h);
 }
 
 static void history_release(struct fs *fs, fuse_req_t req, struct handle *h)
@@ -137,35 +158,87 @@ static int newest(struct fs *fs, uint64_t *number)
 
 	pthread_mutex_lock(&p->lock);
 	if (p->history == NULL)
-		rc = ipam_history_open(fs->options.source, &p->history, &error) < 0 ? -EIO : 0;
+		rc = ipam_history_open(fs->options.state != NULL ? fs->options.state : fs->options.source, &p->history, &error) < 0 ? -EIO : 0;
 	if (rc == 0)
 		rc = ipam_history_last(p->history, number);
 	pthread_mutex_unlock(&p->lock);
 	return rc;
 }
 
-int history_open(struct fs *fs, struct node_ref ref, struct fuse_file_info *fi)
+static struct reader *new_reader(struct node_ref ref)
 {
 	static const struct handle_ops ops = { .read = history_read, .release = history_release, .discard = discard };
+	enum ipam_kind level = control_table[ref.which].level;
 	struct reader *r = calloc(1, sizeof *r);
+
+	if (r == NULL)
+		return NULL;
+	r->handle.ops = &ops;
+	r->query.cluster = level == IPAM_CLUSTER ? ref.id : 0;
+	r->query.node = level == IPAM_NODE ? ref.id : 0;
+	pthread_mutex_init(&r->lock, NULL);
+	return r;
+}
+
+int past_read(struct fs *fs, const struct ipam_history_query *q, int (*fn)(void *arg, const struct ipam_history_event *event),
+	      void *arg)
+{
+	uint64_t number;
+	int rc = newest(fs, &number); /* for the connection */
+
+	if (rc < 0)
+		return rc;
+	pthread_mutex_lock(&fs->past->lock);
+	rc = ipam_history_read(fs->past->history, q, fn, arg);
+	pthread_mutex_unlock(&fs->past->lock);
+	return rc;
+}
+
+int history_open(struct fs *fs, struct node_ref ref, struct fuse_file_info *fi)
+{
+	struct reader *r = new_reader(ref);
 	enum ipam_kind level = control_table[ref.which].level;
 	struct ipam_object object;
+	struct keep_slot *s;
 	int rc = r == NULL ? -ENOMEM : 0;
 
 	if (rc == 0 && level != IPAM_ROOT)
 		rc = ipam_get(fs->ipam, level, ref.id, &object);
 	if (rc == 0)
 		rc = newest(fs, &r->query.last);
+	if (rc == 0)
+		rc = handle_open(fs, &r->handle, KEEP_HISTORY, node_ino(ref.type, ref.which, ref.id), wire_current()->unique, fi);
 	if (rc < 0) {
-		free(r);
+		if (r != NULL)
+			free_reader(r);
 		return rc;
 	}
-	r->handle.ops = &ops;
-	r->query.cluster = level == IPAM_CLUSTER ? ref.id : 0;
-	r->query.node = level == IPAM_NODE ? ref.id : 0;
-	pthread_mutex_init(&r->lock, NULL);
+	s = handle_slot(fs, &r->handle);
+	s->history.last = r->query.last;
+	keep_start(fs, r);
 	fi->direct_io = 1;
 	fi->noflush = 1;
-	fi->fh = (uintptr_t)r;
 	return 0;
+}
+
+int history_reopen(struct fs *fs, struct keep_slot *s, int fd, struct handle **out)
+{
+	struct reader *r = new_reader(node_ref(s->ino));
+	uint32_t which = atomic_load(&s->history.which);
+	uint64_t newest_now;
+	int rc = r == NULL ? -ENOMEM : newest(fs, &newest_now); /* for the connection */
+
+	if (fd >= 0)
+		close(fd);
+	if (rc == 0) {
+		r->query.last = s->history.last;
+		r->query.after = s->history.portion[which].after;
+		r->start = s->history.portion[which].start;
+		rc = fill_portion(fs, r);
+	}
+	if (rc < 0 && r != NULL)
+		free_reader(r);
+	else if (rc == 0)
+		*out = &r->handle;
+	return rc;
 }

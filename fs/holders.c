@@ -49,11 +49,80 @@ static struct holder **find(struct holders *h, uint64_t lease)
 	return at;
 }
 
+/* With the lock held. */
+static int count_one(struct holders *h, uint64_t lease)
+{
+	struct holder **at = find(h, lease);
+
+	if (*at == NULL) {
+		*at = calloc(1, sizeof **at);
+		if (*at == NULL)
+			return -ENOMEM;
+		(*at)->lease = lease;
+	}
+	(*at)->count++;
+	return 0;
+}
+
+int holders_again(struct fs *fs, uint64_t lease)
+{
+	int rc;
+
+	pthread_mutex_lock(&fs->holders->lock);
+	rc = count_one(fs->holders, lease);
+	pthread_mutex_unlock(&fs->holders->lock);
+	return rc;
+}
+
+/* ---- sweeping --------------------------------------------------------------------------------------------- */
+
+struct sweep {
+	uint64_t *lease;
+	size_t n, room;
+};
+
+static int note_ephemeral(void *arg, const struct ipam_lease_view *v)
+{
+	struct sweep *s = arg;
+
+	if (!v->ephemeral)
+		return 0;
+	if (s->n == s->room) {
+		size_t room = s->room == 0 ? 64 : s->room * 2;
+		uint64_t *bigger = reallocarray(s->lease, room, sizeof *bigger);
+
+		if (bigger == NULL)
+			return -ENOMEM;
+		s->lease = bigger;
+		s->room = room;
+	}
+	s->lease[s->n++] = v->id;
+	return 0;
+}
+
+void holders_sweep(struct fs *fs)
+{
+	struct holders *h = fs->holders;
+	struct sweep s = { 0 };
+
+	ipam_read_begin(fs->ipam);
+	ipam_each_lease(fs->ipam, IPAM_ROOT, IPAM_ROOT_ID, note_ephemeral, &s);
+	ipam_read_end(fs->ipam);
+	for (size_t i = 0; i < s.n; i++) {
+		pthread_mutex_lock(&h->lock);
+		if (*find(h, s.lease[i]) == NULL)
+			ipam_drop(fs->ipam, s.lease[i]);
+		pthread_mutex_unlock(&h->lock);
+	}
+	free(s.lease);
+}
+
+/* ---- taking and leaving ------------------------------------------------------------------------------------ */
+
 int holders_take(struct fs *fs, uint64_t lease, bool *held)
 {
 	struct holders *h = fs->holders;
 	struct ipam_object object;
-	struct holder **at;
 	int rc;
 
 	*held = false;
@@ -65,18 +134,9 @@ int holders_take(struct fs *fs, uint64_t lease, bool *held)
 	rc = ipam_get(fs->ipam, IPAM_LEASE, lease, &object);
 	if (rc == 0 && object.dropped)
 		rc = -ENOENT;
-	at = find(h, lease);
-	if (rc == 0 && *at == NULL) {
-		*at = calloc(1, sizeof **at);
-		if (*at != NULL)
-			(*at)->lease = lease;
-		else
-			rc = -ENOMEM;
-	}
-	if (rc == 0) {
-		(*at)->count++;
-		*held = true;
-	}
+	if (rc == 0)
+		rc = count_one(h, lease);
+	*held = rc == 0;
 	pthread_mutex_unlock(&h->lock);
 	return rc;
 }

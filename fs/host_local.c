@@ -263,17 +263,19 @@ static void store_last(struct fs *fs, struct node_ref ref, const char *text, siz
 		ipam_network_set_last(fs->ipam, ref.id, ref.which, family, &addr, done, arg);
 }
 
-int host_local_open(struct fs *fs, fuse_ino_t ino, struct fuse_file_info *fi)
+file_store *host_local_store(struct node_ref ref)
+{
+	return ref.type == NODE_RESERVATION ? store_reservation : ref.type == NODE_LAST ? store_last : NULL;
+}
+
+int host_local_open(struct fs *fs, fuse_ino_t ino, uint64_t request, struct fuse_file_info *fi)
 {
 	struct node_ref ref = node_ref(ino);
 	struct buffer text = { 0 };
 	int rc = content(fs, ref, &text);
 
 	if (rc == 0)
-		rc = file_open_text(fi, ino, &text,
-				    ref.type == NODE_RESERVATION ? store_reservation :
-				    ref.type == NODE_LAST	 ? store_last :
-								   NULL);
+		rc = file_open_text(fs, fi, ino, request, &text, host_local_store(ref));
 	free(text.data);
 	if (rc == 0 && ref.type == NODE_RESERVATION)
 		rc = file_hold(fs, fi, ref.id);
@@ -285,6 +287,7 @@ int host_local_open(struct fs *fs, fuse_ino_t ino, struct fuse_file_info *fi)
 struct create {
 	struct fs *fs;
 	fuse_req_t req;
+	uint64_t request;
 	struct fuse_file_info fi;
 	uint64_t node;
 	uint8_t family;
@@ -313,17 +316,17 @@ static int refusal(const struct create *c, int error)
 	return error == -EADDRINUSE || ours ? -EEXIST : error;
 }
 
-static void reply_create(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+static void reply_create(struct fs *fs, fuse_req_t req, fuse_ino_t ino, uint64_t request, struct fuse_file_info *fi)
 {
 	struct fuse_entry_param e = { .ino = ino, .generation = 1 };
 	int rc = node_stat(fs, ino, &e.attr);
 
 	if (rc == 0)
-		rc = host_local_open(fs, ino, fi);
+		rc = host_local_open(fs, ino, request, fi);
 	if (rc < 0)
 		fuse_reply_err(req, rc == -ENOENT ? ESTALE : -rc);
-	else if (fuse_reply_create(req, &e, fi) == -ENOENT)
-		handle_of(fi)->ops->discard(fs, handle_of(fi));
+	else
+		handle_reply_create(fs, req, &e, fi);
 }
 
 static void created(void *arg, int error, const struct ipam_object *object)
@@ -332,9 +335,9 @@ static void created(void *arg, int error, const struct ipam_object *object)
 
 	if (error == 0)
 		error = ipam_xattr_set(c->fs->ipam, object->id, "network", c->network, strlen(c->network), 0,
-				       fs_by(c->req));
+				       fs_by_then(c->req));
 	if (error == 0)
-		reply_create(c->fs, c->req, node_ino(NODE_RESERVATION, c->family, object->id), &c->fi);
+		reply_create(c->fs, c->req, node_ino(NODE_RESERVATION, c->family, object->id), c->request, &c->fi);
 	else
 		fuse_reply_err(c->req, -refusal(c, error));
 	if (error < 0 && object != NULL)
@@ -355,10 +358,10 @@ void host_local_create(struct fs *fs, fuse_req_t req, struct node_ref parent, co
 		fuse_reply_err(req, ENOMEM);
 		return;
 	}
-	*c = (struct create){ .fs = fs, .req = req, .fi = *fi };
+	*c = (struct create){ .fs = fs, .req = req, .request = wire_current()->unique, .fi = *fi };
 	rc = ipam_network_node(fs->ipam, parent.id, &c->node, c->network);
 	if (rc == 0 && parse_last(name, &range)) {
-		reply_create(fs, req, node_ino(NODE_LAST, range, parent.id), &c->fi);
+		reply_create(fs, req, node_ino(NODE_LAST, range, parent.id), c->request, &c->fi);
 		free(c);
 		return;
 	}
@@ -367,6 +370,10 @@ void host_local_create(struct fs *fs, fuse_req_t req, struct node_ref parent, co
 	if (rc < 0) {
 		fuse_reply_err(req, -fs_of_inode(rc));
 		free(c);
+		return;
+	}
+	if (fs_was_stored(fs)) {
+		answer_made(fs, IPAM_LEASE, c->node, name, created, c);
 		return;
 	}
 	ipam_make(fs->ipam, IPAM_LEASE, c->node, name, IPAM_EXCLUSIVE | IPAM_EPHEMERAL | IPAM_ALONE, &owner, fs_by(req), created, c);
@@ -396,7 +403,9 @@ void host_local_unlink(struct fs *fs, fuse_req_t req, struct node_ref parent, co
 		return;
 	}
 	rc = find(fs, parent.id, name, &family, &lease);
-	if (rc < 0)
+	if (rc == -ENOENT && fs_was_stored(fs))
+		fuse_reply_err(req, 0);
+	else if (rc < 0)
 		fuse_reply_err(req, -rc);
 	else
 		fs_release_lease(fs, req, lease, 0);
@@ -439,10 +448,16 @@ void host_local_mkdir(struct fs *fs, fuse_req_t req, struct node_ref parent, con
 	}
 	*m = (struct make){ .fs = fs, .req = req, .node = parent.id };
 	strcpy(m->name, name);
-	ipam_network_make(fs->ipam, parent.id, name, fs_by(req), made, m);
+	if (fs_was_stored(fs))
+		made(m, 0, NULL);
+	else
+		ipam_network_make(fs->ipam, parent.id, name, fs_by(req), made, m);
 }
 
 void host_local_rmdir(struct fs *fs, fuse_req_t req, struct node_ref parent, const char *name)
 {
-	ipam_network_remove(fs->ipam, parent.id, name, fs_by(req), replied, req);
+	if (fs_was_stored(fs))
+		fuse_reply_err(req, 0);
+	else
+		ipam_network_remove(fs->ipam, parent.id, name, fs_by(req), replied, req);
 }

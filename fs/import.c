@@ -14,6 +14,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 enum { IMPORT_MAX = 256 << 20 };
 
@@ -21,8 +23,10 @@ struct import {
 	struct handle handle;
 	struct node_ref ref;
 	struct ipam_owner owner;
-	pthread_mutex_t lock; /* text, report: requests of one descriptor may come at once */
+	pthread_mutex_t lock; /* the rest: requests of one descriptor may come at once */
 	struct buffer text, report;
+	int kept;             /* the text again, in a file that outlives the worker */
+	uint64_t request;     /* the write that it ends with */
 };
 
 /* A round of fsync: what lives until the answer. */
@@ -197,8 +201,20 @@ static void report(struct import *m, const struct ipam_import *in)
 	buffer_print(&m->report, "%s/%s\t%s\t%s\n", in->node, in->name, addr, strerror(-in->error));
 }
 
+/* Taken or refused: what comes next begins anew. */
+static void begin_anew(struct fs *fs, struct import *m)
+{
+	struct keep_slot *s = handle_slot(fs, &m->handle);
+
+	pthread_mutex_lock(&m->lock);
+	m->text.size = 0;
+	s->file.size = 0;
+	pthread_mutex_unlock(&m->lock);
+}
+
 static void finish(struct round *r, int error)
 {
+	begin_anew(r->fs, r->import);
 	fuse_reply_err(r->req, -error);
 	json_decref(r->json);
 	free(r->list);
@@ -236,8 +252,7 @@ static void import_fsync(struct fs *fs, fuse_req_t req, struct handle *h)
 	*r = (struct round){ .fs = fs, .req = req, .import = m };
 	pthread_mutex_lock(&m->lock);
 	m->report.size = 0;
-	rc = m->text.failed ? -ENOMEM : parse(r, m->text.data, m->text.size);
-	m->text.size = 0; /* taken or refused: what comes next begins anew */
+	rc = fs_was_stored(fs) ? 0 : m->text.failed ? -ENOMEM : parse(r, m->text.data, m->text.size);
 	pthread_mutex_unlock(&m->lock);
 	if (rc < 0 || r->n == 0)
 		finish(r, rc);
@@ -265,20 +280,46 @@ static void import_read(struct fs *fs, fuse_req_t req, struct handle *h, size_t 
 	free(part.data);
 }
 
+/* In the slot: how much of the file counts, and the write that it ends with; the two in turn, so that they belong together. */
+static void keep_written(struct fs *fs, struct import *m, const char *buf, size_t size, uint64_t request)
+{
+	struct keep_slot *s = handle_slot(fs, &m->handle);
+	uint32_t which = atomic_load(&s->file.which) ^ 1;
+	off_t at = (off_t)(m->text.size - size);
+
+	m->request = request;
+	while (size > 0) {
+		ssize_t n = pwrite(m->kept, buf, size, at);
+
+		if (n < 0)
+			return; /* no memory: it is lost if the worker is */
+		buf += n;
+		size -= (size_t)n;
+		at += n;
+	}
+	s->file.text[which] = (struct keep_text){ .request = request, .size = (uint64_t)at };
+	s->file.size = (uint64_t)at;
+	atomic_store(&s->file.which, which);
+}
+
 static void import_write(struct fs *fs, fuse_req_t req, struct handle *h, const char *buf, size_t size, off_t off)
 {
+	const struct wire_request *r = wire_current();
 	struct import *m = (struct import *)h;
 	int rc = 0;
 
-	(void)fs;
 	(void)off; /* a text is a sequence of writes, whatever was read in between */
 	pthread_mutex_lock(&m->lock);
-	if (size > IMPORT_MAX - m->text.size)
-		rc = -EFBIG;
-	else
-		buffer_add(&m->text, buf, size);
-	if (m->text.failed)
-		rc = -ENOMEM;
+	if (!r->again || r->unique != m->request) {
+		if (size > IMPORT_MAX - m->text.size)
+			rc = -EFBIG;
+		else
+			buffer_add(&m->text, buf, size);
+		if (m->text.failed)
+			rc = -ENOMEM;
+		if (rc == 0)
+			keep_written(fs, m, buf, size, r->unique);
+	}
 	pthread_mutex_unlock(&m->lock);
 	if (rc < 0)
 		fuse_reply_err(req, -rc);
@@ -286,15 +327,22 @@ static void import_write(struct fs *fs, fuse_req_t req, struct handle *h, const 
 		fuse_reply_write(req, size);
 }
 
+static void free_import(struct import *m)
+{
+	pthread_mutex_destroy(&m->lock);
+	if (m->kept >= 0)
+		close(m->kept);
+	free(m->text.data);
+	free(m->report.data);
+	free(m);
+}
+
 static void discard(struct fs *fs, struct handle *h)
 {
 	struct import *m = (struct import *)h;
 
-	(void)fs;
-	pthread_mutex_destroy(&m->lock);
-	free(m->text.data);
-	free(m->report.data);
-	free(m);
+	handle_close(fs, h);
+	free_import(m);
 }
 
 static void import_release(struct fs *fs, fuse_req_t req, struct handle *h)
@@ -303,25 +351,92 @@ static void import_release(struct fs *fs, fuse_req_t req, struct handle *h)
 	discard(fs, h);
 }
 
-int import_open(struct fs *fs, struct node_ref ref, struct fuse_file_info *fi)
+static struct import *new_import(struct node_ref ref, const struct ipam_object *cluster, int kept)
 {
 	static const struct handle_ops ops = {
 		.read = import_read, .write = import_write, .fsync = import_fsync, .release = import_release, .discard = discard
 	};
 	struct import *m = calloc(1, sizeof *m);
-	struct ipam_object object;
-	int rc = m == NULL ? -ENOMEM : ipam_get(fs->ipam, IPAM_CLUSTER, ref.id, &object);
 
-	if (rc < 0) {
-		free(m);
-		return rc;
-	}
+	if (m == NULL)
+		return NULL;
 	m->handle.ops = &ops;
 	m->ref = ref;
-	m->owner = (struct ipam_owner){ object.attr.uid, object.attr.gid, 0644 };
+	m->owner = (struct ipam_owner){ cluster->attr.uid, cluster->attr.gid, 0644 };
+	m->kept = kept;
 	pthread_mutex_init(&m->lock, NULL);
+	return m;
+}
+
+int import_open(struct fs *fs, struct node_ref ref, struct fuse_file_info *fi)
+{
+	struct import *m = NULL;
+	struct ipam_object object;
+	int rc = ipam_get(fs->ipam, IPAM_CLUSTER, ref.id, &object);
+	int fd = rc < 0 ? -1 : memfd_create("import", MFD_CLOEXEC);
+
+	if (rc == 0 && fd < 0)
+		rc = -errno;
+	if (rc == 0 && (m = new_import(ref, &object, fd)) == NULL) {
+		close(fd);
+		rc = -ENOMEM;
+	}
+	if (rc < 0)
+		return rc;
+	rc = handle_open(fs, &m->handle, KEEP_IMPORT, node_ino(ref.type, ref.which, ref.id), wire_current()->unique, fi);
+	if (rc == 0) {
+		struct keep_slot *s = handle_slot(fs, &m->handle);
+
+		s->file.size = 0;
+		s->file.text[0] = (struct keep_text){ 0 };
+		atomic_store(&s->file.which, 0);
+		rc = keep_hold(fs->keep, m->handle.slot, fd);
+		if (rc == 0)
+			atomic_store(&s->flags, KEEP_BIG);
+		else
+			handle_close(fs, &m->handle);
+	}
+	if (rc < 0) {
+		free_import(m);
+		return rc;
+	}
 	fi->direct_io = 1;
 	fi->noflush = 1;
-	fi->fh = (uintptr_t)m;
 	return 0;
+}
+
+/* The report of a refusal is gone: it can be had again by trying again. */
+int import_reopen(struct fs *fs, struct keep_slot *s, int fd, struct handle **out)
+{
+	struct node_ref ref = node_ref(s->ino);
+	struct import *m = NULL;
+	struct ipam_object object;
+	size_t size = s->file.size;
+	int rc = fd < 0 ? -EIO : ipam_get(fs->ipam, IPAM_CLUSTER, ref.id, &object);
+
+	if (rc == 0 && (m = new_import(ref, &object, fd)) == NULL)
+		rc = -ENOMEM;
+	if (rc < 0) {
+		if (fd >= 0)
+			close(fd);
+		return rc;
+	}
+	m->request = s->file.text[atomic_load(&s->file.which)].request;
+	while (rc == 0 && m->text.size < size) {
+		char part[16384];
+		size_t left = size - m->text.size;
+		ssize_t n = pread(fd, part, left < sizeof part ? left : sizeof part, (off_t)m->text.size);
+
+		if (n <= 0)
+			rc = -EIO;
+		else
+			buffer_add(&m->text, part, (size_t)n);
+	}
+	if (rc == 0 && m->text.failed)
+		rc = -ENOMEM;
+	if (rc < 0)
+		free_import(m);
+	else
+		*out = &m->handle;
+	return rc;
 }

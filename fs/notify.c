@@ -2,14 +2,18 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct job {
 	struct job *next;
 	fuse_ino_t ino; /* of a name: its directory's */
 	void (*then)(void *arg);
 	void *arg;
+	int kept;    /* where it outlives the worker, -1 nowhere */
 	size_t size; /* of the name, 0: content */
 	char name[];
 };
@@ -17,16 +21,20 @@ struct job {
 /* A thread and its queue. */
 struct lane {
 	struct fuse_session *session;
+	struct keep *keep;
+	int device;
 	pthread_t thread;
 	pthread_mutex_t lock; /* what follows */
 	pthread_cond_t wake;
 	struct job *first, **tail;
 	bool started, busy, stop;
+	sem_t apart;
 };
 
 enum { CONTENT, NAMES, LANES };
 
 struct notify {
+	struct keep *keep;
 	struct lane lane[LANES];
 };
 
@@ -39,6 +47,7 @@ static void do_job(struct lane *l, struct job *j)
 	} else {
 		fuse_lowlevel_notify_inval_inode(l->session, j->ino, 0, 0);
 	}
+	keep_job_done(l->keep, j->kept);
 	if (j->then != NULL)
 		j->then(j->arg);
 	free(j);
@@ -54,10 +63,24 @@ static struct job *take(struct lane *l)
 	return j;
 }
 
+/* The kernel may hold this thread past the end of its process, until a request is answered by the worker that comes after this
+ * one; and that worker begins when all that this process had open is closed. So the thread has a table of descriptors of its own,
+ * with nothing in it but the mount's. */
+static void leave_files(int device)
+{
+	if (unshare(CLONE_FILES) < 0)
+		return;
+	if (device > 0)
+		close_range(0, (unsigned)device - 1, 0);
+	close_range((unsigned)device + 1, ~0U, 0);
+}
+
 static void *run(void *arg)
 {
 	struct lane *l = arg;
 
+	leave_files(l->device);
+	sem_post(&l->apart);
 	pthread_mutex_lock(&l->lock);
 	while (l->first != NULL || !l->stop) {
 		struct job *j;
@@ -77,30 +100,42 @@ static void *run(void *arg)
 	return NULL;
 }
 
-static int lane_start(struct lane *l, struct fuse_session *session)
+static void lane_init(struct lane *l, struct fuse_session *session, struct keep *keep)
+{
+	l->session = session;
+	l->keep = keep;
+	l->tail = &l->first;
+	sem_init(&l->apart, 0, 0);
+	pthread_mutex_init(&l->lock, NULL);
+	pthread_cond_init(&l->wake, NULL);
+}
+
+static int lane_start(struct lane *l, int device)
 {
 	int rc;
 
-	l->session = session;
-	l->tail = &l->first;
-	pthread_mutex_init(&l->lock, NULL);
-	pthread_cond_init(&l->wake, NULL);
+	l->device = device;
 	rc = -pthread_create(&l->thread, NULL, run, l);
 	l->started = rc == 0;
+	while (l->started && sem_wait(&l->apart) < 0)
+		;
 	return rc;
 }
 
 static void lane_stop(struct lane *l)
 {
-	if (!l->started)
-		return;
-	pthread_mutex_lock(&l->lock);
-	l->stop = true;
-	pthread_cond_signal(&l->wake);
-	pthread_mutex_unlock(&l->lock);
-	pthread_join(l->thread, NULL);
+	if (l->started) {
+		pthread_mutex_lock(&l->lock);
+		l->stop = true;
+		pthread_cond_signal(&l->wake);
+		pthread_mutex_unlock(&l->lock);
+		pthread_join(l->thread, NULL);
+	}
+	while (l->first != NULL)
+		free(take(l));
 	pthread_cond_destroy(&l->wake);
 	pthread_mutex_destroy(&l->lock);
+	sem_destroy(&l->apart);
 }
 
 static void submit(struct lane *l, struct job *j)
@@ -112,17 +147,25 @@ static void submit(struct lane *l, struct job *j)
 	pthread_mutex_unlock(&l->lock);
 }
 
-int notify_start(struct fuse_session *session, struct notify **out)
+int notify_new(struct fuse_session *session, struct keep *keep, struct notify **out)
 {
 	struct notify *n = calloc(1, sizeof *n);
-	int rc = n == NULL ? -ENOMEM : 0;
+
+	if (n == NULL)
+		return -ENOMEM;
+	n->keep = keep;
+	for (int i = 0; i < LANES; i++)
+		lane_init(&n->lane[i], session, keep);
+	*out = n;
+	return 0;
+}
+
+int notify_start(struct notify *n, int device)
+{
+	int rc = 0;
 
 	for (int i = 0; rc == 0 && i < LANES; i++)
-		rc = lane_start(&n->lane[i], session);
-	if (rc < 0)
-		notify_stop(n);
-	else
-		*out = n;
+		rc = lane_start(&n->lane[i], device);
 	return rc;
 }
 
@@ -158,7 +201,7 @@ void notify_content(struct notify *n, fuse_ino_t ino, void (*then)(void *arg), v
 			then(arg);
 		return;
 	}
-	*j = (struct job){ .ino = ino, .then = then, .arg = arg };
+	*j = (struct job){ .ino = ino, .then = then, .arg = arg, .kept = keep_job_add(n->keep, ino, "", 0) };
 	submit(&n->lane[CONTENT], j);
 }
 
@@ -169,7 +212,29 @@ void notify_name(struct notify *n, fuse_ino_t parent, const char *name)
 
 	if (j == NULL)
 		return; /* the name's lease is known to be gone all the same: see above */
-	*j = (struct job){ .ino = parent, .size = size };
+	*j = (struct job){ .ino = parent, .size = size, .kept = keep_job_add(n->keep, parent, name, size) };
 	memcpy(j->name, name, size + 1);
 	submit(&n->lane[NAMES], j);
+}
+
+void notify_again(struct notify *n)
+{
+	struct keep_job *job = n->keep->memory->job;
+	int left[KEEP_JOBS], count = 0;
+
+	/* One that was being filled is of a change that nobody was told of: it comes again. */
+	for (int i = 0; i < KEEP_JOBS; i++)
+		if (atomic_load(&job[i].state) == 2)
+			left[count++] = i;
+		else
+			atomic_store(&job[i].state, 0);
+	for (int i = 0; i < count; i++) {
+		struct keep_job *j = &job[left[i]];
+
+		if (j->size > 0)
+			notify_name(n, j->ino, j->name);
+		else
+			notify_content(n, j->ino, NULL, NULL);
+		atomic_store(&j->state, 0);
+	}
 }

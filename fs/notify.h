@@ -8,12 +8,18 @@
 #ifndef IPAMFS_NOTIFY_H
 #define IPAMFS_NOTIFY_H
 
+#include "keep.h"
+
 #include <fuse_lowlevel.h>
 #include <stdbool.h>
 
 struct notify;
 
-int notify_start(struct fuse_session *session, struct notify **out);
+int notify_new(struct fuse_session *session, struct keep *keep, struct notify **out); /* -ENOMEM */
+/* Starts the threads; device: the mount's descriptor. What is to be told may be queued before. */
+int notify_start(struct notify *n, int device);
+/* Do what a worker before was to tell and didn't. */
+void notify_again(struct notify *n);
 /* The attributes and content of ino are not as the kernel knows them. Then `then` is called (may be NULL), from the
  * thread or, for want of memory, at once. May be called from anywhere. */
 void notify_content(struct notify *n, fuse_ino_t ino, void (*then)(void *arg), void *arg);

@@ -118,20 +118,18 @@ static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct fs *fs = fs_of(req, FS_opendir);
-	struct listing *l = NULL;
-	int rc = listing_make(fs, ino, &l);
+	int rc = listing_open(fs, ino, fi);
 
-	fi->fh = (uintptr_t)l;
 	if (rc < 0)
 		fuse_reply_err(req, -fs_of_inode(rc));
-	else if (fuse_reply_open(req, fi) == -ENOENT)
-		listing_free(l);
+	else
+		handle_reply_open(fs, req, fi);
 }
 
 static void read_dir(struct fs *fs, fuse_req_t req, size_t size, off_t off, const struct fuse_file_info *fi, bool plus)
 {
-	struct listing *l = (struct listing *)(uintptr_t)fi->fh;
-	int rc = off == 0 ? listing_begin(fs, l) : 0;
+	struct listing *l = (struct listing *)handle_of(fs, fi);
+	int rc = l == NULL ? -ENOENT : off == 0 ? listing_begin(fs, l) : 0;
 	char *buf = rc < 0 ? NULL : malloc(size);
 
 	if (buf == NULL)
@@ -155,9 +153,14 @@ static void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t of
 
 static void releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	fs_of(req, FS_releasedir);
+	struct fs *fs = fs_of(req, FS_releasedir);
+	struct handle *h = handle_of(fs, fi);
+
 	(void)ino;
-	listing_free((struct listing *)(uintptr_t)fi->fh);
+	if (h != NULL)
+		h->ops->discard(fs, h);
+	else
+		handle_forget(fs, fi);
 	fuse_reply_err(req, 0);
 }
 
@@ -228,6 +231,15 @@ static bool is_control(const char *name)
 	return strcmp(name, ".ipam") == 0;
 }
 
+void answer_made(struct fs *fs, enum ipam_kind kind, uint64_t parent, const char *name, ipam_done *done, void *arg)
+{
+	struct ipam_object object;
+	int rc = ipam_lookup(fs->ipam, kind, parent, name, &object);
+
+	object.created = true;
+	done(arg, rc, &object);
+}
+
 static void make(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, bool directory)
 {
 	struct node_ref ref = node_ref(parent);
@@ -242,7 +254,9 @@ static void make(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *n
 		return;
 	}
 	p = pending_new(fs, req);
-	if (p != NULL)
+	if (p != NULL && fs_was_stored(fs))
+		answer_made(fs, kind, ref.id, name, entry_done, p);
+	else if (p != NULL)
 		ipam_make(fs->ipam, kind, ref.id, name, IPAM_EXCLUSIVE, &owner, fs_by(req), entry_done, p);
 }
 
@@ -290,7 +304,9 @@ static void unlink_ephemeral(struct fs *fs, fuse_req_t req, fuse_ino_t parent, c
 	struct fuse_entry_param e;
 	int rc = node_lookup(fs, parent, name, &e);
 
-	if (rc < 0)
+	if (rc == -ENOENT && fs_was_stored(fs))
+		fuse_reply_err(req, 0); /* and the kernel, which asked by the name, forgets it */
+	else if (rc < 0)
 		fuse_reply_err(req, -rc);
 	else
 		fs_release_lease(fs, req, node_ref(e.ino).id, 0);
@@ -309,6 +325,8 @@ static void take_away(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const ch
 		unlink_ephemeral(fs, req, parent, name);
 	else if (!node_child_kind(ref, &kind) || directory != (kind != IPAM_LEASE) || is_control(name))
 		fuse_reply_err(req, EPERM);
+	else if (fs_was_stored(fs))
+		plain_done(req, 0, NULL);
 	else
 		ipam_remove(fs->ipam, kind, ref.id, name, fs_by(req), plain_done, req);
 }
@@ -339,6 +357,8 @@ static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_
 		fuse_reply_err(req, EXDEV);
 	else if (kind == IPAM_CLUSTER && strcmp(new_name, "README") == 0)
 		fuse_reply_err(req, EEXIST);
+	else if (fs_was_stored(fs))
+		plain_done(req, 0, NULL);
 	else
 		ipam_rename(fs->ipam, kind, from.id, name, to.id, new_name, fs_by(req), plain_done, req);
 }

@@ -28,6 +28,8 @@ const char options_usage[] =
 	"  history=DAYS    how long the past is kept (30; 0: for ever)\n"
 	"  metrics=nodes   metrics of each node, not of clusters alone\n"
 	"  keep_after_boot  keep leases whose network namespaces ended with an earlier boot\n"
+	"  watchdog=SECONDS   replace a worker that hangs for so long (60; 0: never)\n"
+	"  resend=no       when a worker dies, fail the requests that it was at, as Linux before 6.9 has it\n"
 	"  allow_other     users other than the one who mounts may use it\n"
 	"  ro              read only\n"
 	"  uid=N gid=N umask=M   what is shown as owner, group and (octal) as mask of the modes\n"
@@ -139,6 +141,12 @@ static int parse_option(struct options *o, const char *word, struct ipam_error *
 		o->sync = IPAM_SYNC_NORMAL;
 	else if (strncmp(word, "history=", 8) == 0 && parse_number(value + 1, 10, HISTORY_DAYS_MAX, &o->history_days) == 0)
 		;
+	else if (strncmp(word, "watchdog=", 9) == 0 && parse_number(value + 1, 10, WATCHDOG_MAX, &o->watchdog) == 0)
+		;
+	else if (strcmp(word, "resend=no") == 0)
+		o->no_resend = true;
+	else if (strcmp(word, "resend=yes") == 0)
+		o->no_resend = false;
 	else if (strcmp(word, "metrics=nodes") == 0)
 		o->metrics_nodes = true;
 	else if (strcmp(word, "leases=hide") == 0)
@@ -267,7 +275,7 @@ int options_parse(struct options *o, int argc, char **argv, struct ipam_error *e
 	};
 	int c, rc = 0;
 
-	*o = (struct options){ .sync = IPAM_SYNC_FULL, .history_days = HISTORY_DAYS };
+	*o = (struct options){ .sync = IPAM_SYNC_FULL, .history_days = HISTORY_DAYS, .watchdog = WATCHDOG };
 	opterr = 0;
 	while (rc == 0 && (c = getopt_long(argc, argv, "o:fdhV", longs, NULL)) != -1) {
 		switch (c) {

@@ -4,7 +4,7 @@
 
 #include "ipam.h"
 
-enum { HISTORY_DAYS = 30, HISTORY_DAYS_MAX = 36500 };
+enum { HISTORY_DAYS = 30, HISTORY_DAYS_MAX = 36500, WATCHDOG = 60, WATCHDOG_MAX = 86400 };
 
 struct options {
 	char *source;     /* absolute, or etcd://... */
@@ -16,6 +16,8 @@ struct options {
 	bool keep_after_boot;
 	uint32_t history_days; /* 0: for ever */
 	bool metrics_nodes;    /* metrics of each node too */
+	uint32_t watchdog;     /* seconds after which a worker that doesn't move is replaced; 0: never */
+	bool no_resend;        /* a killed worker's requests are refused, not asked for again */
 	bool show_control, allow_other, read_only;
 	enum ipam_sync sync;
 	bool has_uid, has_gid, has_umask; /* what getattr shows instead */

@@ -6,6 +6,7 @@
 #include <time.h>
 
 struct ring_line {
+	uint64_t number;             /* the event's */
 	uint64_t scope[RING_LEVELS]; /* ids: the root's, the cluster's, the node's; 0 none */
 	uint64_t nth[RING_LEVELS];   /* which one it is of each, while somebody reads that */
 	size_t size;
@@ -89,6 +90,7 @@ void ring_add(struct ring *ring, const struct ipam_event *event)
 	if (line != NULL) { /* else it counts as dropped */
 		while (ring->next - ring->oldest == RING_LINES || (ring->bytes + event->size > RING_BYTES && ring->next > ring->oldest))
 			drop_oldest(ring);
+		line->number = event->number;
 		line->size = event->size;
 		memcpy(line->text, event->line, event->size);
 		ring->line[ring->next++ % RING_LINES] = line;
@@ -136,7 +138,14 @@ void ring_leave(struct ring_reader *r)
 
 bool ring_has_news(const struct ring_reader *r)
 {
-	return r->rest != NULL || r->scope->count > r->seen;
+	const struct ring *ring = r->ring;
+
+	if (r->rest != NULL || !r->resumes)
+		return r->rest != NULL || r->scope->count > r->seen;
+	for (uint64_t i = r->at > ring->oldest ? r->at : ring->oldest; i < ring->next; i++)
+		if (ring->line[i % RING_LINES]->scope[r->level] == r->scope->id && ring->line[i % RING_LINES]->number > r->number)
+			return true;
+	return false;
 }
 
 static void tell_dropped(struct ring_reader *r, uint64_t n, struct buffer *out)
@@ -162,17 +171,43 @@ static void gather(struct ring_reader *r, size_t size, struct buffer *out)
 		uint64_t nth = line->nth[r->level];
 
 		/* A line from before the reader came has a lower number, or one of an earlier life of the scope. */
-		if (line->scope[r->level] == r->scope->id && nth > r->seen) {
-			if (nth > r->seen + 1)
+		if (line->scope[r->level] == r->scope->id && (r->resumes ? line->number > r->number : nth > r->seen)) {
+			if (!r->resumes && nth > r->seen + 1)
 				tell_dropped(r, nth - r->seen - 1, out);
 			buffer_add(out, line->text, line->size);
 			r->seen = nth;
+			r->number = line->number;
+			r->resumes = false;
 		}
 		r->at++;
 	}
-	if (r->at == ring->next && r->seen < r->scope->count) { /* all that there were have gone */
-		tell_dropped(r, r->scope->count - r->seen, out);
+	if (r->at == ring->next && (r->resumes || r->seen < r->scope->count)) { /* all that there were have gone */
+		if (!r->resumes)
+			tell_dropped(r, r->scope->count - r->seen, out);
 		r->seen = r->scope->count;
+		r->resumes = false;
+	}
+}
+
+void ring_resume(struct ring_reader *r, uint64_t number, size_t rest)
+{
+	struct ring *ring = r->ring;
+
+	free(r->rest);
+	r->rest = NULL;
+	r->number = number;
+	r->resumes = true;
+	r->at = ring->oldest;
+	r->seen = 0;
+	for (uint64_t i = ring->oldest; rest > 0 && i < ring->next; i++) {
+		const struct ring_line *line = ring->line[i % RING_LINES];
+
+		if (line->number != number || line->size < rest || (r->rest = malloc(rest)) == NULL)
+			continue;
+		memcpy(r->rest, line->text + line->size - rest, rest);
+		r->rest_size = rest;
+		r->rest_given = 0;
+		return;
 	}
 }
 

@@ -33,6 +33,8 @@ struct ring_reader {
 	enum ipam_kind level;
 	uint64_t at;               /* the line to look at next */
 	uint64_t seen;             /* of the scope's count */
+	uint64_t number;           /* of the event that was given last, if only in part; 0: none yet */
+	bool resumes;              /* `number` says what has been seen, not `seen` */
 	char *rest;                /* of a line that was longer than the read */
 	size_t rest_size, rest_given;
 };
@@ -45,6 +47,8 @@ void ring_free(struct ring *ring); /* scopes too: no reader may be left that is 
 /* Reads what comes from now on, of the thing with this id. -ENOMEM. */
 int ring_enter(struct ring *ring, enum ipam_kind level, uint64_t id, struct ring_reader *r);
 void ring_leave(struct ring_reader *r);
+/* Go on after the event with this number, of which the last `rest` bytes are still to be given; or go back to there. */
+void ring_resume(struct ring_reader *r, uint64_t number, size_t rest);
 bool ring_has_news(const struct ring_reader *r);
 /* The next whole lines, up to `size` bytes; a longer line in parts. False: there are none. The text is the caller's to free. */
 bool ring_take(struct ring_reader *r, size_t size, struct buffer *out);

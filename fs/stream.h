@@ -11,11 +11,14 @@
 struct stream;
 struct fs;
 
-int stream_start(struct stream **out); /* -ENOMEM, -EAGAIN */
+int stream_start(struct fs *fs, struct stream **out); /* -ENOMEM, -EAGAIN */
 /* For ipam_options.event: arg is the stream's owner, see main.c. */
 void stream_event(struct stream *s, const struct ipam_event *event);
-/* Answers all that wait with an end of file, and ends the thread. Before the session goes. NULL is fine. */
-void stream_stop(struct stream *s);
+/* When a worker takes over, and all readers are open again: what they still have to hear is read from the past. */
+void stream_resume(struct stream *s);
+/* Ends the thread; with answer_all, all that wait get an end of file, else they are left to the next worker. Before the session
+ * goes. NULL is fine. */
+void stream_stop(struct stream *s, bool answer_all);
 void stream_free(struct stream *s); /* once no reader is open */
 
 struct stream_numbers {

@@ -1,0 +1,198 @@
+#include "handover.h"
+
+#include "keep.h"
+#include "log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#define VARIABLE "IPAMFS_HANDOVER" /* a descriptor's number */
+
+static char program[PATH_MAX];
+static int directory = -1;
+
+/* ---- files ------------------------------------------------------------------------------------------------ */
+
+int holds_put(struct holds *h, uint32_t slot, int fd)
+{
+	if (slot >= KEEP_HANDLES)
+		return -EINVAL;
+	if (slot >= h->n) {
+		size_t n = h->n * 2 > slot + 64u ? h->n * 2 : slot + 64u;
+		int *bigger = reallocarray(h->fd, n, sizeof *bigger);
+
+		if (bigger == NULL)
+			return -ENOMEM;
+		for (size_t i = h->n; i < n; i++)
+			bigger[i] = -1;
+		h->fd = bigger;
+		h->n = n;
+	}
+	holds_drop(h, slot);
+	h->fd[slot] = fd;
+	return 0;
+}
+
+void holds_drop(struct holds *h, uint32_t slot)
+{
+	if (slot >= h->n || h->fd[slot] < 0)
+		return;
+	close(h->fd[slot]);
+	h->fd[slot] = -1;
+}
+
+void holds_free(struct holds *h)
+{
+	for (size_t i = 0; i < h->n; i++)
+		holds_drop(h, (uint32_t)i);
+	free(h->fd);
+	*h = (struct holds){ 0 };
+}
+
+/* ---- giving ----------------------------------------------------------------------------------------------- */
+
+void handover_begin(void)
+{
+	ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
+
+	program[n > 0 ? n : 0] = 0;
+	directory = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+static void refuse(const char *why)
+{
+	char text[PATH_MAX + 128];
+
+	snprintf(text, sizeof text, "%s can't take over: %s; this one goes on", program, why);
+	log_write(NULL, LOG_ERR, text);
+}
+
+/* What the program says of itself: whether it begins where this one ends. */
+static bool fits(void)
+{
+	char line[256] = "", wanted[64];
+	int out[2];
+	ssize_t n;
+	pid_t pid;
+
+	if (pipe2(out, O_CLOEXEC) < 0)
+		return false;
+	pid = fork();
+	if (pid == 0) {
+		dup2(out[1], STDOUT_FILENO);
+		execl(program, program, "--version", (char *)NULL);
+		_exit(127);
+	}
+	close(out[1]);
+	n = pid < 0 ? 0 : read(out[0], line, sizeof line - 1);
+	line[n > 0 ? n : 0] = 0;
+	close(out[0]);
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	snprintf(wanted, sizeof wanted, "handover %d\n", KEEP_VERSION);
+	return strstr(line, wanted) != NULL;
+}
+
+static void stay_open(int fd, bool yes)
+{
+	if (fd >= 0)
+		fcntl(fd, F_SETFD, yes ? 0 : FD_CLOEXEC);
+}
+
+static void stay_all(const struct handover *h, int list, bool yes)
+{
+	stay_open(h->keep, yes);
+	stay_open(h->lock, yes);
+	stay_open(h->device, yes);
+	stay_open(h->socket, yes);
+	stay_open(list, yes);
+	for (size_t i = 0; i < h->holds->n; i++)
+		stay_open(h->holds->fd[i], yes);
+}
+
+static int write_list(const struct handover *h)
+{
+	int fd = memfd_create("handover", MFD_CLOEXEC);
+	FILE *f = fd < 0 ? NULL : fdopen(dup(fd), "w");
+
+	if (f == NULL)
+		return -1;
+	fprintf(f, "%d %d %d %d %d\n", h->keep, h->lock, h->device, h->socket, (int)h->worker);
+	for (size_t i = 0; i < h->holds->n; i++)
+		if (h->holds->fd[i] >= 0)
+			fprintf(f, "%zu %d\n", i, h->holds->fd[i]);
+	if (fclose(f) != 0) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+void handover_execute(const struct handover *h, char **argv)
+{
+	char number[16];
+	int list;
+
+	if (!fits()) {
+		refuse("it is none of this kind");
+		return;
+	}
+	list = write_list(h);
+	if (list < 0) {
+		refuse(strerror(errno));
+		return;
+	}
+	snprintf(number, sizeof number, "%d", list);
+	setenv(VARIABLE, number, 1);
+	stay_all(h, list, true);
+	if (directory < 0 || fchdir(directory) == 0)
+		execv(program, argv);
+	refuse(strerror(errno));
+	(void)!chdir("/");
+	stay_all(h, list, false);
+	unsetenv(VARIABLE);
+	close(list);
+}
+
+/* ---- taking ----------------------------------------------------------------------------------------------- */
+
+bool handover_is_one(void)
+{
+	return getenv(VARIABLE) != NULL;
+}
+
+int handover_receive(struct handover *h)
+{
+	const char *number = getenv(VARIABLE);
+	int list, worker, fd, rc = 1;
+	size_t slot;
+	FILE *f;
+
+	if (number == NULL)
+		return 0;
+	list = atoi(number);
+	unsetenv(VARIABLE);
+	f = fdopen(list, "r");
+	if (f == NULL)
+		return -errno;
+	rewind(f);
+	if (fscanf(f, "%d %d %d %d %d", &h->keep, &h->lock, &h->device, &h->socket, &worker) != 5)
+		rc = -EINVAL;
+	while (rc == 1 && fscanf(f, "%zu %d", &slot, &fd) == 2)
+		if (holds_put(h->holds, (uint32_t)slot, fd) < 0)
+			rc = -ENOMEM;
+	fclose(f);
+	if (rc == 1) {
+		h->worker = worker;
+		stay_all(h, -1, false);
+	}
+	return rc;
+}

@@ -1,0 +1,35 @@
+/* handover — from one program to the next in the same process: the descriptors that a supervisor has, across exec. */
+#ifndef IPAMFS_HANDOVER_H
+#define IPAMFS_HANDOVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Files by slot; -1: none. */
+struct holds {
+	int *fd;
+	size_t n;
+};
+int holds_put(struct holds *h, uint32_t slot, int fd); /* -ENOMEM */
+void holds_drop(struct holds *h, uint32_t slot);
+void holds_free(struct holds *h);
+
+struct handover {
+	int keep, lock, device, socket;
+	pid_t worker;
+	struct holds *holds;
+};
+
+/* Remember where this program is and what directory it was started in. Once, at the beginning of main. */
+void handover_begin(void);
+/* Execute the program that is in this one's place now. Returns, with a line in the log, if it can't: a program that would not
+ * take over is found before. */
+void handover_execute(const struct handover *h, char **argv);
+/* Whether this process was another program before. */
+bool handover_is_one(void);
+/* 1: this process was another program before; 0: it was not; -errno. h->holds is filled. */
+int handover_receive(struct handover *h);
+
+#endif

@@ -1,0 +1,165 @@
+/* keep — what outlives a worker: memory that it shares with its supervisor, and files that the supervisor holds for it.
+ *
+ * A worker that is killed leaves here all that the next one needs to go on as if nothing had happened: the kernel's INIT, what is
+ * open, which requests were being stored, what the kernel was still to be told. Everything is written so that it may end at any
+ * instruction: a thing is filled first and then marked as there. Not on disk: a loss of power ends the mount as well.
+ *
+ * The layout is part of what a new version takes over from an old one: KEEP_VERSION grows with each change of it.
+ * Functions are thread-safe unless they say otherwise.
+ */
+#ifndef IPAMFS_KEEP_H
+#define IPAMFS_KEEP_H
+
+#include "ipam.h"
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+enum {
+	KEEP_VERSION = 1,
+	KEEP_HANDLES = 1 << 20,    /* open files at a time */
+	KEEP_STORING = 1 << 16,    /* the last requests that were stored: far more than can be unanswered */
+	KEEP_JOBS = 1024,          /* that the kernel is to be told */
+	KEEP_READ = 1 << 14,       /* requests read and not answered, where the kernel can't be asked for them again */
+	KEEP_CONTENT = 128, KEEP_TEXT = 96, /* bytes that need no file */
+	KEEP_INIT = 512,
+};
+
+/* An open file: what its handle is made of again. */
+enum keep_kind { KEEP_FREE, KEEP_FILE, KEEP_DIRECTORY, KEEP_EVENTS, KEEP_HISTORY, KEEP_IMPORT };
+
+enum {
+	KEEP_CREATED = 1,  /* made by this open */
+	KEEP_CACHED = 2,   /* read through the page cache */
+	KEEP_READS = 4,    /* has content */
+	KEEP_APPENDS = 8,
+	KEEP_STORED = 32,  /* a write succeeded */
+	KEEP_BIG = 16,     /* content and text are in the file that the supervisor has */
+};
+
+/* What was written so far. Two: one is valid while the other is being filled. */
+struct keep_text {
+	uint64_t request;  /* the write that was the last part of it */
+	uint64_t size, held;
+	int64_t next;
+	int32_t error;     /* other than 0: that write was refused, and took a lease with it */
+};
+
+struct keep_slot {
+	_Atomic uint32_t kind;       /* set last, cleared first */
+	uint32_t sequence;           /* how often it was used */
+	_Atomic uint64_t opening;    /* the request that opens it, until it is answered */
+	uint64_t ino;
+	_Atomic uint64_t holds;      /* an ephemeral lease, 0 none */
+	_Atomic uint32_t flags;
+	union {
+		struct {
+			uint64_t size;       /* of the content */
+			_Atomic uint32_t which; /* text */
+			struct keep_text text[2];
+			char content[KEEP_CONTENT];
+			char body[2][KEEP_TEXT];
+		} file;
+		struct {                     /* two, as above */
+			_Atomic uint32_t which;
+			struct keep_place {
+				uint64_t request; /* the read that came to here */
+				uint64_t number;  /* of the event that was given last */
+				uint64_t rest;    /* bytes of its end that weren't */
+			} place[3];           /* now, before, and being filled */
+			_Atomic uint64_t poll; /* the kernel's handle of one that polls */
+		} events;
+		struct {
+			uint64_t last;
+			_Atomic uint32_t which;
+			struct {
+				int64_t start;
+				uint64_t after; /* the event before it */
+			} portion[2];
+		} history;
+	};
+};
+
+struct keep_job {
+	_Atomic uint32_t state;      /* 0 free, 1 being filled, 2 to be done */
+	uint32_t size;               /* of the name; 0: content */
+	uint64_t ino;
+	char name[IPAM_NAME_MAX + 1];
+};
+
+struct keep_memory {
+	uint32_t version, slot_size;
+	_Atomic uint64_t beat;       /* grows while the worker is well */
+	_Atomic uint32_t workers;    /* how many there were */
+	_Atomic bool ending;         /* the mount ends: what waits is answered */
+	_Atomic bool unmounted;      /* it has ended */
+	_Atomic uint64_t told;       /* ipam_options.told */
+	_Atomic uint32_t init_size;  /* the kernel's INIT; 0: not come yet */
+	_Atomic bool init_answered;
+	char init[KEEP_INIT];
+	_Atomic uint32_t stored;     /* counts what is in `storing` */
+	struct {
+		_Atomic uint64_t request, event;
+	} storing[KEEP_STORING];
+	struct keep_job job[KEEP_JOBS];
+	_Atomic bool jobs_lost;      /* there was no room */
+	_Atomic uint64_t read[KEEP_READ];
+	_Atomic uint32_t slots;      /* that were ever used */
+	struct keep_slot slot[KEEP_HANDLES];
+};
+
+struct keep {
+	struct keep_memory *memory;
+	int fd;          /* of that; the supervisor's, to be inherited */
+	int socket;      /* the worker's end: to the supervisor */
+};
+
+/* ---- for the supervisor */
+int keep_new(struct keep *k);      /* -errno */
+/* As another program left it: k->fd is set. -ENOTSUP: of another layout. */
+int keep_map(struct keep *k);
+void keep_free(struct keep *k);
+
+/* ---- messages between the two, a packet each; a descriptor may come with it */
+enum keep_word {
+	KEEP_READY,     /* worker: the database is open */
+	KEEP_FAILED,    /* worker: why not, in text */
+	KEEP_DEVICE,    /* supervisor: the descriptor of the mount; after it nothing comes but KEEP_HELD, and KEEP_GO */
+	KEEP_HELD,      /* supervisor: the file of a slot, which the worker before had */
+	KEEP_GO,
+	KEEP_HOLD,      /* worker: hold this file for a slot */
+	KEEP_DROP,      /* worker: no longer */
+	KEEP_AGAIN,     /* supervisor: another mount follows where this one is: see supervise.h */
+};
+struct keep_message {
+	uint32_t word, slot;
+	char text[512];
+};
+/* fd: -1 none. 0 or -errno. */
+int keep_send(int socket, const struct keep_message *m, int fd);
+/* *fd: -1 none. 1; 0: the other end is gone; -errno. */
+int keep_receive(int socket, struct keep_message *m, int *fd);
+
+/* ---- for the worker */
+/* Which requests were stored, though not answered. Once, before anything is changed: up to this event all is stored. */
+struct keep_answers;
+int keep_answers_load(struct keep *k, uint64_t event, struct keep_answers **out);
+void keep_answers_free(struct keep_answers *a);
+bool keep_answers_has(const struct keep_answers *a, uint64_t request);
+void keep_storing(struct keep *k, uint64_t request, uint64_t event);
+void keep_unstored(struct keep *k, uint64_t request);
+
+/* A job to be done for the kernel: its place, or -1 where there is no room. Then it is done. */
+int keep_job_add(struct keep *k, uint64_t ino, const char *name, size_t size);
+void keep_job_done(struct keep *k, int job);
+
+/* A request was read, or answered: where it can't be asked for again. */
+void keep_read_add(struct keep *k, uint64_t unique);
+void keep_read_remove(struct keep *k, uint64_t unique);
+
+/* Give a slot's file to the supervisor, or let it go. */
+int keep_hold(struct keep *k, uint32_t slot, int fd);
+void keep_drop(struct keep *k, uint32_t slot);
+
+#endif

@@ -1,0 +1,89 @@
+#include "pulse.h"
+
+#include "fs.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum { BEAT_MS = 200, SWEEP_BEATS = 50 /* ten seconds: what was asked again has long been answered */ };
+
+struct pulse {
+	struct fs *fs;
+	pthread_t thread;
+	pthread_mutex_t lock; /* stop */
+	pthread_cond_t wake;
+	bool stop;
+};
+
+static bool pause_or_stop(struct pulse *p)
+{
+	struct timespec until;
+	bool stop;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += BEAT_MS * 1000000L;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	pthread_mutex_lock(&p->lock);
+	if (!p->stop)
+		pthread_cond_timedwait(&p->wake, &p->lock, &until);
+	stop = p->stop;
+	pthread_mutex_unlock(&p->lock);
+	return stop;
+}
+
+/* It is well while the library's lock can be had and no request waits that nobody takes. A disk that is slow is no reason: another
+ * worker would have the same. */
+static void *run(void *arg)
+{
+	struct pulse *p = arg;
+	struct fs *fs = p->fs;
+	uint64_t beats = 0, taken = 0;
+
+	while (!pause_or_stop(p)) {
+		struct wire_load load;
+
+		ipam_read_begin(fs->ipam);
+		ipam_read_end(fs->ipam);
+		wire_load(fs->wire, &load);
+		if (!load.waiting || load.taken != taken)
+			atomic_fetch_add(&fs->keep->memory->beat, 1);
+		taken = load.taken;
+		if (++beats == SWEEP_BEATS)
+			holders_sweep(fs);
+	}
+	return NULL;
+}
+
+int pulse_start(struct fs *fs, struct pulse **out)
+{
+	struct pulse *p = calloc(1, sizeof *p);
+	int rc;
+
+	if (p == NULL)
+		return -ENOMEM;
+	p->fs = fs;
+	pthread_mutex_init(&p->lock, NULL);
+	pthread_cond_init(&p->wake, NULL);
+	rc = -pthread_create(&p->thread, NULL, run, p);
+	if (rc < 0)
+		free(p);
+	else
+		*out = p;
+	return rc;
+}
+
+void pulse_stop(struct pulse *p)
+{
+	if (p == NULL)
+		return;
+	pthread_mutex_lock(&p->lock);
+	p->stop = true;
+	pthread_cond_signal(&p->wake);
+	pthread_mutex_unlock(&p->lock);
+	pthread_join(p->thread, NULL);
+	pthread_cond_destroy(&p->wake);
+	pthread_mutex_destroy(&p->lock);
+	free(p);
+}

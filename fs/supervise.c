@@ -1,0 +1,420 @@
+#include "supervise.h"
+
+#include "device.h"
+#include "handover.h"
+#include "keep.h"
+#include "log.h"
+#include "worker.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+	BACKOFF_MS = 50, BACKOFF_MAX_MS = 5000, /* between workers that end soon */
+	SOON_MS = 10000,
+	HOPELESS = 10,                          /* workers in a row that can't even open the database */
+};
+
+struct supervisor {
+	const struct options *options;
+	char **argv;
+	void (*started)(void *arg);
+	void *arg;
+	struct keep keep;
+	struct holds holds;
+	int lock, device, signals;
+	sigset_t blocked;
+	pid_t worker;         /* 0: none */
+	int socket;           /* to it, -1 none */
+	bool ready;           /* it serves */
+	bool ending, failed;  /* failed: it could not go on */
+	bool crashed;         /* a worker ended badly of itself */
+	bool killed;          /* this worker was killed here, since it hung */
+	bool handing;         /* it was told to end, so that another may take over */
+	unsigned hopeless;
+	int64_t began, next;  /* milliseconds: of this worker; when the next one is started, 0: there is one */
+	int backoff;
+	uint64_t beat;        /* as last seen, and when */
+	int64_t beat_seen;
+};
+
+static void say(int priority, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void say(int priority, const char *format, ...)
+{
+	char text[640];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof text, format, ap);
+	va_end(ap);
+	log_write(NULL, priority, text);
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* ---- a worker --------------------------------------------------------------------------------------------- */
+
+/* In the child: nothing stays open that is the supervisor's alone. */
+static void be_worker(struct supervisor *s, int socket)
+{
+	for (size_t i = 0; i < s->holds.n; i++)
+		if (s->holds.fd[i] >= 0)
+			close(s->holds.fd[i]);
+	close(s->signals);
+	if (s->device >= 0)
+		close(s->device);
+	sigprocmask(SIG_UNBLOCK, &s->blocked, NULL);
+	s->keep.socket = socket;
+	exit(worker_run(s->options, &s->keep, s->lock));
+}
+
+static int start_worker(struct supervisor *s)
+{
+	int pair[2];
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	fflush(NULL);
+	pid = fork();
+	if (pid < 0) {
+		int rc = -errno;
+
+		close(pair[0]);
+		close(pair[1]);
+		return rc;
+	}
+	if (pid == 0) {
+		close(pair[0]);
+		be_worker(s, pair[1]);
+	}
+	close(pair[1]);
+	s->worker = pid;
+	s->socket = pair[0];
+	s->ready = s->killed = s->handing = false;
+	s->began = now_ms();
+	s->next = 0;
+	return 0;
+}
+
+/* The database is open: here is the mount, and what was open on it. */
+static int hand_over(struct supervisor *s)
+{
+	int rc = 0;
+
+	if (s->device < 0) {
+		struct ipam_error error;
+
+		s->device = device_mount(s->options, &error);
+		if (s->device < 0) {
+			say(LOG_ERR, "%s", error.text);
+			return s->device;
+		}
+	}
+	rc = keep_send(s->socket, &(struct keep_message){ .word = KEEP_DEVICE }, s->device);
+	for (uint32_t i = 0; rc == 0 && i < s->holds.n; i++)
+		if (s->holds.fd[i] >= 0)
+			rc = keep_send(s->socket, &(struct keep_message){ .word = KEEP_HELD, .slot = i }, s->holds.fd[i]);
+	if (rc == 0)
+		rc = keep_send(s->socket, &(struct keep_message){ .word = KEEP_GO }, -1);
+	if (rc < 0)
+		return 0; /* it died meanwhile, and is missed soon */
+	s->ready = true;
+	s->hopeless = 0;
+	s->beat_seen = now_ms();
+	if (s->started != NULL)
+		s->started(s->arg);
+	s->started = NULL;
+	return 0;
+}
+
+static void give_up(struct supervisor *s)
+{
+	s->ending = s->failed = true;
+	if (s->worker > 0)
+		kill(s->worker, SIGKILL);
+}
+
+static void hear(struct supervisor *s, const struct keep_message *m, int fd)
+{
+	switch (m->word) {
+	case KEEP_READY:
+		if (hand_over(s) < 0)
+			give_up(s);
+		break;
+	case KEEP_FAILED:
+		say(LOG_ERR, "%s", m->text);
+		if (s->device < 0 || ++s->hopeless >= HOPELESS)
+			give_up(s);
+		break;
+	case KEEP_HOLD:
+		if (fd >= 0 && holds_put(&s->holds, m->slot, fd) == 0)
+			return;
+		break;
+	case KEEP_DROP:
+		holds_drop(&s->holds, m->slot);
+		break;
+	default:
+		break;
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+/* All that it had open is closed; it may still be dying in the kernel (notify.c), which does no harm. */
+static void worker_gone(struct supervisor *s)
+{
+	int64_t now = now_ms();
+
+	close(s->socket);
+	s->socket = -1;
+	if (atomic_load(&s->keep.memory->unmounted))
+		s->ending = true;
+	if (s->ending)
+		return;
+	if (now - s->began > SOON_MS || s->handing)
+		s->backoff = 0;
+	else
+		s->backoff = s->backoff == 0 ? BACKOFF_MS : s->backoff * 2 < BACKOFF_MAX_MS ? s->backoff * 2 : BACKOFF_MAX_MS;
+	s->next = now + s->backoff;
+	if (!s->handing)
+		say(LOG_WARNING, "the worker ended; another takes over, and clients wait");
+}
+
+/* ---- what happens ----------------------------------------------------------------------------------------- */
+
+static void reap(struct supervisor *s)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		bool well = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+
+		if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL) {
+			say(LOG_ERR, "worker %d was killed by signal %d (%s)", (int)pid, WTERMSIG(status), strsignal(WTERMSIG(status)));
+			s->crashed = true;
+		} else if (!WIFSIGNALED(status) && !well && !s->failed && s->device >= 0 && s->hopeless == 0) {
+			say(LOG_ERR, "worker %d ended with status %d", (int)pid, WEXITSTATUS(status));
+			s->crashed = true;
+		}
+		if (pid == s->worker)
+			s->worker = 0;
+	}
+}
+
+static void end_mount(struct supervisor *s)
+{
+	if (s->ending && s->worker > 0)
+		kill(s->worker, SIGKILL); /* asked twice */
+	s->ending = true;
+	atomic_store(&s->keep.memory->ending, true);
+	if (s->worker > 0)
+		kill(s->worker, SIGTERM);
+}
+
+static void renew(struct supervisor *s)
+{
+	struct handover h = { s->keep.fd, s->lock, s->device, s->socket, s->worker, &s->holds };
+
+	if (!s->ready) {
+		say(LOG_WARNING, "not now: a worker is just taking over");
+		return;
+	}
+	say(LOG_NOTICE, "another program takes over");
+	sigprocmask(SIG_UNBLOCK, &s->blocked, NULL);
+	handover_execute(&h, s->argv); /* returns where it can't */
+	sigprocmask(SIG_BLOCK, &s->blocked, NULL);
+}
+
+static void hear_signal(struct supervisor *s)
+{
+	struct signalfd_siginfo info;
+
+	while (read(s->signals, &info, sizeof info) == sizeof info) {
+		if (info.ssi_signo == SIGCHLD)
+			reap(s);
+		else if (info.ssi_signo == SIGHUP)
+			renew(s);
+		else
+			end_mount(s);
+	}
+}
+
+static void watch(struct supervisor *s)
+{
+	uint64_t beat = atomic_load(&s->keep.memory->beat);
+	int64_t now = now_ms();
+
+	if (!s->ready || s->options->watchdog == 0 || s->killed || s->ending || beat != s->beat) {
+		s->beat = beat;
+		s->beat_seen = now;
+	} else if (now - s->beat_seen > (int64_t)s->options->watchdog * 1000) {
+		say(LOG_ERR, "the worker hangs: nothing moved for %u seconds; it is killed", s->options->watchdog);
+		s->killed = true;
+		kill(s->worker, SIGKILL);
+	}
+}
+
+static int pause_ms(const struct supervisor *s)
+{
+	int64_t left = s->next - now_ms();
+
+	if (s->next != 0)
+		return left > 0 ? (int)left : 0;
+	return s->options->watchdog != 0 && s->ready ? 500 : -1;
+}
+
+static void run(struct supervisor *s)
+{
+	while (!s->ending || s->socket >= 0) {
+		struct pollfd p[2] = { { .fd = s->signals, .events = POLLIN }, { .events = POLLIN } };
+
+		if (s->next != 0 && s->next <= now_ms() && start_worker(s) < 0)
+			s->next = now_ms() + BACKOFF_MAX_MS; /* no memory or process now */
+		p[1].fd = s->socket;
+		if (poll(p, 2, pause_ms(s)) > 0 && p[0].revents != 0)
+			hear_signal(s);
+		if (p[1].revents != 0 && s->socket >= 0) {
+			struct keep_message m;
+			int fd, rc = keep_receive(s->socket, &m, &fd);
+
+			if (rc > 0)
+				hear(s, &m, fd);
+			else
+				worker_gone(s);
+		}
+		watch(s);
+	}
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------- */
+
+/* Descriptors of open files are held here, one each at most. */
+static void raise_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static int check_mountpoint(const struct options *o, struct ipam_error *error)
+{
+	struct stat st;
+
+	if (stat(o->mountpoint, &st) < 0) {
+		snprintf(error->text, sizeof error->text, "%s: %s", o->mountpoint, strerror(errno));
+		return -errno;
+	}
+	if (!S_ISDIR(st.st_mode)) {
+		snprintf(error->text, sizeof error->text, "%s: not a directory; name one to mount on", o->mountpoint);
+		return -ENOTDIR;
+	}
+	return 0;
+}
+
+static int set_up(struct supervisor *s, struct ipam_error *error)
+{
+	struct ipam_options options = worker_ipam_options(s->options);
+	int rc = check_mountpoint(s->options, error);
+
+	if (rc < 0)
+		return rc;
+	s->lock = ipam_lock(worker_database(s->options), &options, error);
+	if (s->lock < 0)
+		return s->lock;
+	rc = keep_new(&s->keep);
+	if (rc == 0)
+		rc = start_worker(s);
+	if (rc < 0)
+		snprintf(error->text, sizeof error->text, "starting: %s", strerror(-rc));
+	return rc;
+}
+
+/* This program was executed in place of another: its worker is to be followed by one of ours. */
+static int set_up_again(struct supervisor *s, struct ipam_error *error)
+{
+	struct handover h = { .holds = &s->holds };
+	int rc = handover_receive(&h);
+
+	if (rc <= 0)
+		return rc;
+	s->keep.fd = h.keep;
+	s->lock = h.lock;
+	s->device = h.device;
+	s->socket = h.socket;
+	s->worker = h.worker;
+	rc = keep_map(&s->keep);
+	if (rc < 0) {
+		snprintf(error->text, sizeof error->text, "this program can't take over from the one that ran: %s", strerror(-rc));
+		return rc;
+	}
+	s->began = now_ms();
+	s->handing = true;
+	kill(s->worker, SIGTERM);
+	return 1;
+}
+
+static void tear_down(struct supervisor *s)
+{
+	while (s->worker > 0 && waitpid(s->worker, NULL, 0) < 0 && errno == EINTR)
+		;
+	if (s->device >= 0)
+		device_unmount(s->device, s->options->mountpoint);
+	holds_free(&s->holds);
+	keep_free(&s->keep);
+	if (s->lock >= 0)
+		close(s->lock);
+	close(s->signals);
+}
+
+int supervise(const struct options *options, char **argv, void (*started)(void *arg), void *arg)
+{
+	struct supervisor s = { .options = options, .argv = argv, .started = started, .arg = arg,
+				.lock = -1, .device = -1, .socket = -1, .keep = { .fd = -1, .socket = -1 } };
+	struct ipam_error error = { "" };
+	int rc;
+
+	raise_limit();
+	sigemptyset(&s.blocked);
+	sigaddset(&s.blocked, SIGTERM);
+	sigaddset(&s.blocked, SIGINT);
+	sigaddset(&s.blocked, SIGHUP);
+	sigaddset(&s.blocked, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &s.blocked, NULL);
+	s.signals = signalfd(-1, &s.blocked, SFD_CLOEXEC | SFD_NONBLOCK);
+	rc = s.signals < 0 ? -errno : set_up_again(&s, &error);
+	if (rc == 0)
+		rc = set_up(&s, &error);
+	if (rc < 0) {
+		say(LOG_ERR, "%s", error.text[0] != 0 ? error.text : strerror(-rc));
+		s.failed = true;
+	} else {
+		run(&s);
+		reap(&s);
+	}
+	tear_down(&s);
+	return s.failed || s.crashed;
+}

@@ -1,0 +1,40 @@
+/* wire — how requests come from the kernel and answers go there, so that a worker goes on where the one before it ended.
+ *
+ * The first worker on a mount hears the kernel's INIT and keeps it. A later one is told the same INIT again, from there; its answer
+ * goes nowhere, since the kernel has one. Then the kernel is asked to send again what was read and not answered
+ * (FUSE_NOTIFY_RESEND, since Linux 6.9); such a request has its old number, with the top bit set. Where it can't, these
+ * requests are refused with EIO.
+ */
+#ifndef IPAMFS_WIRE_H
+#define IPAMFS_WIRE_H
+
+#include "keep.h"
+
+#include <fuse_lowlevel.h>
+
+struct wire;
+
+/* Of the request that this thread is handling. */
+struct wire_request {
+	uint64_t unique; /* without the bit */
+	bool again;      /* a worker before may have done it */
+	uint64_t poll;   /* of a POLL: the kernel's handle; else 0 */
+};
+const struct wire_request *wire_current(void);
+
+/* Requests of this session come from the descriptor, which is the session's to close. resend: false: as on an older kernel.
+ * -errno. */
+int wire_start(struct fuse_session *session, struct keep *keep, int fd, bool resend, struct wire **out);
+void wire_free(struct wire *w); /* NULL is fine */
+/* The mount is gone. */
+bool wire_unmounted(const struct wire *w);
+/* Nobody takes requests any more: wait so long for one at most, and look whether it may be hung. */
+struct wire_load {
+	bool waiting;    /* requests wait in the kernel */
+	uint64_t taken;  /* requests read so far */
+};
+void wire_load(const struct wire *w, struct wire_load *out);
+/* Wake who polls by this handle. */
+void wire_wake(struct wire *w, uint64_t poll);
+
+#endif

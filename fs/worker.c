@@ -1,0 +1,363 @@
+#include "worker.h"
+
+#include "fs.h"
+#include "log.h"
+#include "notify.h"
+#include "pulse.h"
+#include "stream.h"
+#include "tell.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fuse.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { THREADS = 8 };
+
+static int refuse(struct ipam_error *error, int rc, const char *what)
+{
+	snprintf(error->text, sizeof error->text, "%s: %s", what, strerror(-rc));
+	return rc;
+}
+
+/* ---- the session ------------------------------------------------------------------------------------------ */
+
+/* fsname goes in an argument of its own, with its commas and backslashes escaped as libfuse wants it. */
+static int add_fsname(struct fuse_args *args, const struct options *o)
+{
+	char *list = strdup("fsname="), *name = NULL;
+	int rc = 0;
+
+	if (asprintf(&name, "fsname=%s", o->fsname != NULL ? o->fsname : o->source) < 0)
+		name = NULL;
+	free(list);
+	list = NULL;
+	if (name == NULL || fuse_opt_add_opt_escaped(&list, name) < 0 || fuse_opt_add_arg(args, "-o") < 0 ||
+	    fuse_opt_add_arg(args, list) < 0)
+		rc = -ENOMEM;
+	free(name);
+	free(list);
+	return rc;
+}
+
+struct fuse_session *worker_session(const struct options *o, void *userdata, struct ipam_error *error)
+{
+	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
+	struct fuse_session *session = NULL;
+	char *list = NULL;
+	int rc = 0;
+
+	if (asprintf(&list, "default_permissions,subtype=ipamfs%s%s%s%s", o->allow_other ? ",allow_other" : "",
+		     o->read_only ? ",ro" : "", o->flags != NULL ? "," : "", o->flags != NULL ? o->flags : "") < 0)
+		list = NULL;
+	if (list == NULL || fuse_opt_add_arg(&args, "ipamfs") < 0 || fuse_opt_add_arg(&args, "-o") < 0 ||
+	    fuse_opt_add_arg(&args, list) < 0)
+		rc = -ENOMEM;
+	free(list);
+	if (rc == 0)
+		rc = add_fsname(&args, o);
+	if (rc == 0 && o->debug)
+		rc = fuse_opt_add_arg(&args, "-d");
+	if (rc == 0)
+		session = fuse_session_new(&args, &fs_operations, sizeof fs_operations, userdata);
+	fuse_opt_free_args(&args);
+	if (session == NULL)
+		refuse(error, rc < 0 ? rc : -EINVAL, "the mount options are refused");
+	return session;
+}
+
+/* ---- what the library tells ------------------------------------------------------------------------------- */
+
+static void released(void *arg, uint64_t node, uint64_t lease, const char *name)
+{
+	fs_forget_lease(arg, node, lease, name);
+}
+
+static void changed(void *arg, enum ipam_kind kind, uint64_t parent, uint64_t id, const char *name)
+{
+	fs_forget(arg, kind, parent, id, name);
+}
+
+static void happened(void *arg, const struct ipam_event *event)
+{
+	struct fs *fs = arg;
+
+	stream_event(fs->stream, event);
+}
+
+static void opened(void *arg, uint64_t event)
+{
+	struct fs *fs = arg;
+
+	fs->opened = event;
+	if (keep_answers_load(fs->keep, event, &fs->answers) < 0)
+		log_write(NULL, LOG_ERR, "no memory to know what a worker before had stored");
+}
+
+static void storing(void *arg, uint64_t request, uint64_t event)
+{
+	struct fs *fs = arg;
+
+	keep_storing(fs->keep, request, event);
+}
+
+static void unstored(void *arg, uint64_t request)
+{
+	struct fs *fs = arg;
+
+	keep_unstored(fs->keep, request);
+}
+
+static void told(void *arg, uint64_t event)
+{
+	struct fs *fs = arg;
+
+	atomic_store(&fs->keep->memory->told, event);
+}
+
+const char *worker_database(const struct options *o)
+{
+	return o->state != NULL ? o->state : o->source;
+}
+
+struct ipam_options worker_ipam_options(const struct options *o)
+{
+	return (struct ipam_options){
+		.sync = o->sync,
+		.read_only = o->read_only,
+		.create = !o->read_only,
+		.keep_after_boot = o->keep_after_boot,
+		.remote = o->remote.endpoints != NULL ? &o->remote : NULL,
+		.history_days = o->history_days,
+	};
+}
+
+static int open_database(struct fs *fs, int lock, bool resumes, struct ipam_error *error)
+{
+	struct ipam_options options = worker_ipam_options(&fs->options);
+
+	options.lock = lock;
+	options.keep_ephemeral = resumes;
+	options.log = log_write;
+	options.released = released;
+	options.event = happened;
+	options.changed = changed;
+	options.opened = opened;
+	options.storing = storing;
+	options.unstored = unstored;
+	options.told = told;
+	options.arg = fs;
+	return ipam_open(worker_database(&fs->options), &options, &fs->ipam, error);
+}
+
+/* ---- starting --------------------------------------------------------------------------------------------- */
+
+static int start(struct fs *fs, int lock, bool resumes, struct ipam_error *error)
+{
+	int rc = 0;
+
+	fs->session = worker_session(&fs->options, fs, error);
+	if (fs->session == NULL)
+		return -EINVAL;
+	/* What expires as soon as the database is open finds the notifier there. */
+	if ((rc = notify_new(fs->session, fs->keep, &fs->notify)) < 0 || (rc = holders_new(&fs->holders)) < 0 ||
+	    (rc = handles_new(fs->keep, &fs->handles)) < 0 || (rc = past_new(&fs->past)) < 0 ||
+	    (rc = stream_start(fs, &fs->stream)) < 0)
+		return refuse(error, rc, "starting");
+	rc = open_database(fs, lock, resumes, error);
+	fs->mounted = (int64_t)time(NULL) * 1000000000;
+	return rc;
+}
+
+/* The mount's descriptor, and the files of what is open. */
+static int receive_device(struct fs *fs, int *device, struct handle_file **files, size_t *n)
+{
+	size_t room = 0;
+
+	*device = -1;
+	for (;;) {
+		struct keep_message m;
+		int fd, rc = keep_receive(fs->keep->socket, &m, &fd);
+
+		if (rc <= 0)
+			return rc < 0 ? rc : -EPIPE;
+		if (m.word == KEEP_GO)
+			return *device < 0 ? -EPROTO : 0;
+		if (m.word == KEEP_DEVICE) {
+			*device = fd;
+		} else if (m.word == KEEP_HELD && fd >= 0) {
+			if (*n == room) {
+				struct handle_file *bigger;
+
+				room = room == 0 ? 64 : room * 2;
+				bigger = reallocarray(*files, room, sizeof *bigger);
+				if (bigger == NULL) {
+					close(fd);
+					return -ENOMEM;
+				}
+				*files = bigger;
+			}
+			(*files)[(*n)++] = (struct handle_file){ m.slot, fd };
+		}
+	}
+}
+
+static int take_over(struct fs *fs, bool resumes)
+{
+	struct keep_memory *m = fs->keep->memory;
+	struct handle_file *files = NULL;
+	size_t n = 0;
+	int device, rc;
+
+	rc = keep_send(fs->keep->socket, &(struct keep_message){ .word = KEEP_READY }, -1);
+	if (rc == 0)
+		rc = receive_device(fs, &device, &files, &n);
+	if (rc == 0)
+		rc = wire_start(fs->session, fs->keep, device, !fs->options.no_resend, &fs->wire);
+	if (rc == 0)
+		rc = notify_start(fs->notify, device);
+	if (rc == 0) {
+		handles_reopen(fs, files, n);
+		stream_resume(fs->stream);
+		if (resumes)
+			tell_again(fs);
+		else
+			atomic_store(&m->told, fs->opened);
+	}
+	free(files);
+	return rc;
+}
+
+/* ---- running ---------------------------------------------------------------------------------------------- */
+
+static struct fuse_session *running; /* for the signal's handler */
+
+static void end_session(int sig)
+{
+	(void)sig;
+	fuse_session_exit(running);
+}
+
+static int loop(struct fs *fs)
+{
+	struct fuse_loop_config *config = fuse_loop_cfg_create();
+	struct sigaction action = { .sa_handler = end_session };
+	int rc;
+
+	if (config == NULL)
+		return -ENOMEM;
+	running = fs->session;
+	sigaction(SIGTERM, &action, NULL);
+	/* Handlers never wait for the disk, so a few threads serve any number of clients; they are kept, since making one
+	 * costs more than a request. Not clone_fd: a descriptor of its own for each thread helps many processors alone, and what it
+	 * had read could not be asked for again. */
+	fuse_loop_cfg_set_max_threads(config, THREADS);
+	fuse_loop_cfg_set_idle_threads(config, THREADS);
+	fuse_loop_cfg_set_clone_fd(config, 0);
+	rc = fuse_session_loop_mt(fs->session, config);
+	fuse_loop_cfg_destroy(config);
+	return rc < 0 ? rc : 0; /* a signal is a clean end */
+}
+
+/* The loop has ended, so nobody reads requests any more. A notifier's thread that waits in the kernel for what one of
+ * them holds would wait for ever: refuse them until it is done. */
+static void refuse_requests(struct fs *fs)
+{
+	enum { ROOM = 2 << 20 }; /* more than the longest request; the kernel insists on room for that */
+	struct pollfd p = { .fd = fuse_session_fd(fs->session), .events = POLLIN };
+	void *request = NULL;
+
+	while (!notify_idle(fs->notify)) {
+		struct fuse_in_header *in;
+		struct fuse_out_header out = { .len = sizeof out, .error = -ESHUTDOWN };
+
+		if (request == NULL && (request = malloc(ROOM)) == NULL)
+			return;
+		fcntl(p.fd, F_SETFL, fcntl(p.fd, F_GETFL) | O_NONBLOCK);
+		poll(&p, 1, 10);
+		in = request;
+		if (read(p.fd, request, ROOM) < (ssize_t)sizeof *in || in->opcode == FUSE_FORGET ||
+		    in->opcode == FUSE_BATCH_FORGET || in->opcode == FUSE_INTERRUPT)
+			continue;
+		out.unique = in->unique;
+		(void)!write(p.fd, &out, sizeof out);
+	}
+	free(request);
+}
+
+/* What is queued is committed and answered; only then the session goes, since its descriptor's number may be given
+ * to another file at once. */
+static void stop(struct fs *fs)
+{
+	bool mounted = fs->wire != NULL;
+	bool ends = !mounted || atomic_load(&fs->keep->memory->ending) || wire_unmounted(fs->wire);
+
+	pulse_stop(fs->pulse);
+	stream_stop(fs->stream, ends && mounted);
+	ipam_close(fs->ipam);
+	/* Another worker takes over: what the kernel was still to be told is kept for it, and what waits for an answer waits. A
+	 * notifier may hang in the kernel until that one answers; so nobody waits for it here. */
+	if (!ends)
+		_exit(0);
+	if (mounted)
+		refuse_requests(fs);
+	notify_stop(fs->notify);
+	if (fs->session != NULL)
+		fuse_session_destroy(fs->session);
+	wire_free(fs->wire);
+	keep_answers_free(fs->answers);
+	holders_free(fs->holders);
+	handles_free(fs->handles);
+	stream_free(fs->stream);
+	past_free(fs->past);
+}
+
+static void set_up_process(void)
+{
+	static const int ignored[] = { SIGINT, SIGHUP, SIGPIPE };
+	const struct sigaction ignore = { .sa_handler = SIG_IGN }, usual = { .sa_handler = SIG_DFL };
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_NAME, "ipamfs-worker");
+	/* A terminal's signals are for the supervisor. */
+	for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
+		sigaction(ignored[i], &ignore, NULL);
+	sigaction(SIGTERM, &usual, NULL);
+}
+
+int worker_run(const struct options *options, struct keep *keep, int lock)
+{
+	struct fs fs = { .options = *options, .keep = keep };
+	struct keep_memory *m = keep->memory;
+	bool resumes = atomic_load(&m->init_size) != 0; /* the mount has been used by another worker */
+	struct ipam_error error = { "" };
+	int rc;
+
+	set_up_process();
+	rc = start(&fs, lock, resumes, &error);
+	if (rc < 0) {
+		struct keep_message failed = { .word = KEEP_FAILED };
+
+		snprintf(failed.text, sizeof failed.text, "%s", error.text);
+		keep_send(keep->socket, &failed, -1);
+	} else {
+		atomic_fetch_add(&m->workers, 1);
+		rc = take_over(&fs, resumes);
+		if (rc == 0)
+			rc = pulse_start(&fs, &fs.pulse);
+		if (rc == 0)
+			rc = loop(&fs);
+		if (rc == 0 && wire_unmounted(fs.wire))
+			atomic_store(&m->unmounted, true);
+	}
+	stop(&fs);
+	return rc < 0;
+}
