@@ -719,14 +719,18 @@ static void release_file(struct fs *fs, fuse_req_t req, struct handle *h)
 {
 	struct file *f = (struct file *)h;
 
-	if (f->held == 0) {
-		fuse_reply_err(req, 0);
-	} else {
-		if (f->append)
-			keep_held(f);
+	if (f->held > 0 && f->append)
+		keep_held(f);
+	/* Closed before it is answered: a worker that dies in between is asked again, and knows nothing of it. */
+	if (f->held > 0) {
+		atomic_fetch_add(&f->users, 1);
+		close_file(fs, f);
 		f->store(fs, f->ref, f->text, f->text_size, f->append, fs_by(req), stored_late, req);
+		free_file(f);
+	} else {
+		close_file(fs, f);
+		fuse_reply_err(req, 0);
 	}
-	close_file(fs, f);
 }
 
 static void discard_file(struct fs *fs, struct handle *h)

@@ -87,8 +87,8 @@ static void give_back(struct handles *hs, uint32_t slot)
 	pthread_mutex_unlock(&hs->lock);
 }
 
-/* The request is made again, and opens anew. */
-static void discard_orphan(struct fs *fs, uint64_t request)
+/* The request was made again, and has opened anew. */
+static void discard_orphan(struct fs *fs, uint64_t request, const struct handle *instead)
 {
 	struct handles *hs = fs->handles;
 
@@ -98,7 +98,7 @@ static void discard_orphan(struct fs *fs, uint64_t request)
 		if (hs->orphan[i].request != request)
 			continue;
 		hs->orphan[i].request = 0;
-		if (h != NULL && atomic_load(&handle_slot(fs, h)->opening) == request)
+		if (h != NULL && h != instead && atomic_load(&handle_slot(fs, h)->opening) == request)
 			h->ops->discard(fs, h);
 		return;
 	}
@@ -110,8 +110,6 @@ int handle_open(struct fs *fs, struct handle *h, enum keep_kind kind, fuse_ino_t
 	struct keep_slot *s;
 	int rc;
 
-	if (hs->orphans > 0)
-		discard_orphan(fs, request);
 	rc = take(hs, &h->slot);
 	if (rc < 0)
 		return rc;
@@ -187,6 +185,9 @@ static struct keep_slot *slot_of(struct fs *fs, const struct fuse_file_info *fi,
 	struct keep_slot *s = h == NULL ? NULL : handle_slot(fs, h);
 
 	*request = s == NULL ? 0 : atomic_load(&s->opening);
+	/* Now that the new one holds what both do. */
+	if (s != NULL && fs->handles->orphans > 0)
+		discard_orphan(fs, *request, h);
 	return s;
 }
 

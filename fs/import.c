@@ -347,8 +347,8 @@ static void discard(struct fs *fs, struct handle *h)
 
 static void import_release(struct fs *fs, fuse_req_t req, struct handle *h)
 {
-	fuse_reply_err(req, 0);
 	discard(fs, h);
+	fuse_reply_err(req, 0);
 }
 
 static struct import *new_import(struct node_ref ref, const struct ipam_object *cluster, int kept)

@@ -21,7 +21,7 @@ enum {
 	KEEP_HANDLES = 1 << 20,    /* open files at a time */
 	KEEP_STORING = 1 << 16,    /* the last requests that were stored: far more than can be unanswered */
 	KEEP_JOBS = 1024,          /* that the kernel is to be told */
-	KEEP_READ = 1 << 14,       /* requests read and not answered, where the kernel can't be asked for them again */
+	KEEP_READ = 1 << 14,       /* requests read and not answered */
 	KEEP_CONTENT = 128, KEEP_TEXT = 96, /* bytes that need no file */
 	KEEP_INIT = 512,
 };
@@ -92,6 +92,7 @@ struct keep_memory {
 	uint32_t version, slot_size;
 	_Atomic uint64_t beat;       /* grows while the worker is well */
 	_Atomic uint32_t workers;    /* how many there were */
+	_Atomic uint32_t short_lives; /* the last so many ended as soon as they served */
 	_Atomic bool ending;         /* the mount ends: what waits is answered */
 	_Atomic bool unmounted;      /* it has ended */
 	_Atomic uint64_t told;       /* ipam_options.told */
@@ -154,7 +155,7 @@ void keep_unstored(struct keep *k, uint64_t request);
 int keep_job_add(struct keep *k, uint64_t ino, const char *name, size_t size);
 void keep_job_done(struct keep *k, int job);
 
-/* A request was read, or answered: where it can't be asked for again. */
+/* A request was read, or answered. */
 void keep_read_add(struct keep *k, uint64_t unique);
 void keep_read_remove(struct keep *k, uint64_t unique);
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { BEAT_MS = 200, SWEEP_BEATS = 50 /* ten seconds: what was asked again has long been answered */ };
+enum { BEAT_MS = 200, CALM_BEATS = 3 /* after which what was read again has long been handled */ };
 
 struct pulse {
 	struct fs *fs;
@@ -39,7 +39,7 @@ static void *run(void *arg)
 {
 	struct pulse *p = arg;
 	struct fs *fs = p->fs;
-	uint64_t beats = 0, taken = 0;
+	uint64_t calm = 0, taken = 0;
 
 	while (!pause_or_stop(p)) {
 		struct wire_load load;
@@ -50,7 +50,8 @@ static void *run(void *arg)
 		if (!load.waiting || load.taken != taken)
 			atomic_fetch_add(&fs->keep->memory->beat, 1);
 		taken = load.taken;
-		if (++beats == SWEEP_BEATS)
+		calm += load.caught_up && calm <= CALM_BEATS;
+		if (calm == CALM_BEATS)
 			holders_sweep(fs);
 	}
 	return NULL;

@@ -23,8 +23,9 @@
 #include <unistd.h>
 
 enum {
-	BACKOFF_MS = 50, BACKOFF_MAX_MS = 5000, /* between workers that end soon */
-	SOON_MS = 10000,
+	BACKOFF_MS = 10, BACKOFF_MAX_MS = 5000, /* between workers that end soon */
+	SOON_MS = 1000,
+	REAP_TRIES = 50,                        /* milliseconds */
 	HOPELESS = 10,                          /* workers in a row that can't even open the database */
 };
 
@@ -42,10 +43,11 @@ struct supervisor {
 	bool ready;           /* it serves */
 	bool ending, failed;  /* failed: it could not go on */
 	bool crashed;         /* a worker ended badly of itself */
+	bool fell;            /* this one did */
 	bool killed;          /* this worker was killed here, since it hung */
 	bool handing;         /* it was told to end, so that another may take over */
 	unsigned hopeless;
-	int64_t began, next;  /* milliseconds: of this worker; when the next one is started, 0: there is one */
+	int64_t began, next;  /* milliseconds: since when this worker serves; when the next one is started, 0: there is one */
 	int backoff;
 	uint64_t beat;        /* as last seen, and when */
 	int64_t beat_seen;
@@ -110,8 +112,8 @@ static int start_worker(struct supervisor *s)
 	close(pair[1]);
 	s->worker = pid;
 	s->socket = pair[0];
-	s->ready = s->killed = s->handing = false;
 	s->began = now_ms();
+	s->ready = s->killed = s->handing = s->fell = false;
 	s->next = 0;
 	return 0;
 }
@@ -140,7 +142,7 @@ static int hand_over(struct supervisor *s)
 		return 0; /* it died meanwhile, and is missed soon */
 	s->ready = true;
 	s->hopeless = 0;
-	s->beat_seen = now_ms();
+	s->began = s->beat_seen = now_ms();
 	if (s->started != NULL)
 		s->started(s->arg);
 	s->started = NULL;
@@ -180,28 +182,7 @@ static void hear(struct supervisor *s, const struct keep_message *m, int fd)
 		close(fd);
 }
 
-/* All that it had open is closed; it may still be dying in the kernel (notify.c), which does no harm. */
-static void worker_gone(struct supervisor *s)
-{
-	int64_t now = now_ms();
-
-	close(s->socket);
-	s->socket = -1;
-	if (atomic_load(&s->keep.memory->unmounted))
-		s->ending = true;
-	if (s->ending)
-		return;
-	if (now - s->began > SOON_MS || s->handing)
-		s->backoff = 0;
-	else
-		s->backoff = s->backoff == 0 ? BACKOFF_MS : s->backoff * 2 < BACKOFF_MAX_MS ? s->backoff * 2 : BACKOFF_MAX_MS;
-	s->next = now + s->backoff;
-	if (!s->handing)
-		say(LOG_WARNING, "the worker ended; another takes over, and clients wait");
-}
-
-/* ---- what happens ----------------------------------------------------------------------------------------- */
-
+/* Of workers that have ended: how. */
 static void reap(struct supervisor *s)
 {
 	int status;
@@ -212,15 +193,46 @@ static void reap(struct supervisor *s)
 
 		if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL) {
 			say(LOG_ERR, "worker %d was killed by signal %d (%s)", (int)pid, WTERMSIG(status), strsignal(WTERMSIG(status)));
-			s->crashed = true;
+			s->crashed = s->fell = true;
 		} else if (!WIFSIGNALED(status) && !well && !s->failed && s->device >= 0 && s->hopeless == 0) {
 			say(LOG_ERR, "worker %d ended with status %d", (int)pid, WEXITSTATUS(status));
-			s->crashed = true;
+			s->crashed = s->fell = true;
 		}
 		if (pid == s->worker)
 			s->worker = 0;
 	}
 }
+
+/* All that it had open is closed; it may still be dying in the kernel (notify.c), which does no harm. */
+static void worker_gone(struct supervisor *s)
+{
+	const struct timespec moment = { .tv_nsec = 1000000 };
+	int64_t now = now_ms();
+
+	close(s->socket);
+	s->socket = -1;
+	reap(s);
+	for (int i = 0; i < REAP_TRIES && s->worker != 0; i++, reap(s))
+		nanosleep(&moment, NULL);
+	s->worker = 0;
+	if (atomic_load(&s->keep.memory->unmounted))
+		s->ending = true;
+	if (s->ending)
+		return;
+	/* Who kills it from outside has his reasons; one that falls by itself may fall again, by the same request. */
+	if (now - s->began > SOON_MS || (s->ready && !s->fell && !s->killed)) {
+		s->backoff = 0;
+		atomic_store(&s->keep.memory->short_lives, 0);
+	} else {
+		atomic_fetch_add(&s->keep.memory->short_lives, s->ready);
+		s->backoff = s->backoff == 0 ? BACKOFF_MS : s->backoff * 2 < BACKOFF_MAX_MS ? s->backoff * 2 : BACKOFF_MAX_MS;
+	}
+	s->next = now + s->backoff;
+	if (!s->handing)
+		say(LOG_WARNING, "the worker ended; another takes over, and clients wait");
+}
+
+/* ---- what happens ----------------------------------------------------------------------------------------- */
 
 static void end_mount(struct supervisor *s)
 {

@@ -13,6 +13,7 @@
 
 /* What Debian 12's headers don't know yet. */
 #define UNIQUE_RESEND ((uint64_t)1 << 63)
+enum { POISONED = 4 };
 enum { NOTIFY_RESEND = 7, HAS_RESEND = 1 << 7 }; /* the latter in flags2: bit 39 of the 64 */
 
 struct wire {
@@ -22,6 +23,7 @@ struct wire {
 	_Atomic bool told;         /* INIT has been handed to the session */
 	_Atomic bool begun;        /* and answered: requests may be read */
 	_Atomic bool unmounted;
+	_Atomic bool caught_up;    /* what a worker before had read has been read again */
 	_Atomic uint64_t taken;
 };
 
@@ -73,9 +75,11 @@ static void note(struct wire *w, const void *buf, size_t n)
 	current = (struct wire_request){ in->unique & ~UNIQUE_RESEND, in->unique & UNIQUE_RESEND, 0 };
 	if (in->opcode == FUSE_POLL && n >= sizeof *in + sizeof(struct fuse_poll_in))
 		current.poll = ((const struct fuse_poll_in *)(in + 1))->kh;
+	if (!current.again)
+		atomic_store(&w->caught_up, true); /* they come first */
 	if (in->opcode == FUSE_INIT)
 		keep_init(w, buf, n);
-	else if (!w->resend && in->opcode != FUSE_FORGET && in->opcode != FUSE_BATCH_FORGET && in->opcode != FUSE_INTERRUPT)
+	else if (in->opcode != FUSE_FORGET && in->opcode != FUSE_BATCH_FORGET && in->opcode != FUSE_INTERRUPT)
 		keep_read_add(w->keep, in->unique);
 }
 
@@ -117,10 +121,13 @@ static void begin(struct wire *w, bool resume)
 {
 	const struct fuse_out_header again = { .len = sizeof again, .error = NOTIFY_RESEND };
 
-	if (resume && w->resend)
+	if (resume && w->resend) {
+		for (size_t i = 0; i < KEEP_READ; i++)
+			atomic_store(&w->keep->memory->read[i], 0);
 		(void)!write(w->fd, &again, sizeof again);
-	else if (resume)
+	} else if (resume) {
 		refuse_unanswered(w);
+	}
 	atomic_store(&w->begun, true);
 }
 
@@ -146,7 +153,7 @@ static ssize_t wire_writev(int fd, struct iovec *iov, int count, void *userdata)
 		return (ssize_t)total;
 	}
 	n = writev(fd, iov, count);
-	if (!w->resend && unique != 0)
+	if (unique != 0)
 		keep_read_remove(w->keep, unique);
 	if (is_init(m, unique) && n >= 0) {
 		atomic_store(&m->init_answered, true);
@@ -180,6 +187,9 @@ int wire_start(struct fuse_session *session, struct keep *keep, int fd, bool res
 	w->keep = keep;
 	w->fd = fd;
 	w->resend = resend && (atomic_load(&keep->memory->init_size) == 0 || can_resend(keep->memory));
+	/* It may be one of the requests that kills worker after worker. */
+	if (atomic_load(&keep->memory->short_lives) >= POISONED)
+		w->resend = false;
 	/* A mount's first INIT is read like any request. */
 	if (atomic_load(&keep->memory->init_size) == 0) {
 		atomic_store(&w->told, true);
@@ -203,5 +213,7 @@ void wire_load(const struct wire *w, struct wire_load *out)
 {
 	struct pollfd p = { .fd = w->fd, .events = POLLIN };
 
-	*out = (struct wire_load){ poll(&p, 1, 0) > 0 && p.revents & POLLIN, atomic_load(&w->taken) };
+	out->waiting = poll(&p, 1, 0) > 0 && p.revents & POLLIN;
+	out->taken = atomic_load(&w->taken);
+	out->caught_up = atomic_load(&w->begun) && (!out->waiting || atomic_load(&w->caught_up));
 }

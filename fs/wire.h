@@ -2,8 +2,8 @@
  *
  * The first worker on a mount hears the kernel's INIT and keeps it. A later one is told the same INIT again, from there; its answer
  * goes nowhere, since the kernel has one. Then the kernel is asked to send again what was read and not answered
- * (FUSE_NOTIFY_RESEND, since Linux 6.9); such a request has its old number, with the top bit set. Where it can't, these
- * requests are refused with EIO.
+ * (FUSE_NOTIFY_RESEND, since Linux 6.9); such a request has its old number, with the top bit set. Where it can't, or several
+ * workers have died as soon as they had them, these requests are refused with EIO.
  */
 #ifndef IPAMFS_WIRE_H
 #define IPAMFS_WIRE_H
@@ -28,10 +28,11 @@ int wire_start(struct fuse_session *session, struct keep *keep, int fd, bool res
 void wire_free(struct wire *w); /* NULL is fine */
 /* The mount is gone. */
 bool wire_unmounted(const struct wire *w);
-/* Nobody takes requests any more: wait so long for one at most, and look whether it may be hung. */
+/* How requests come. */
 struct wire_load {
 	bool waiting;    /* requests wait in the kernel */
 	uint64_t taken;  /* requests read so far */
+	bool caught_up;  /* what a worker before had read and not answered has been read again */
 };
 void wire_load(const struct wire *w, struct wire_load *out);
 /* Wake who polls by this handle. */
