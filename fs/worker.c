@@ -210,16 +210,29 @@ static int receive_device(struct fs *fs, int *device, struct handle_file **files
 	}
 }
 
+/* The supervisor has left its terminal, if it does. */
+static void leave_terminal(const struct options *o)
+{
+	int null = o->foreground ? -1 : open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	log_open("ipamfs", o->foreground);
+	for (int fd = 0; null >= 0 && fd < 3; fd++)
+		dup2(null, fd);
+	if (null > 2)
+		close(null);
+}
+
 static int take_over(struct fs *fs, bool resumes)
 {
 	struct keep_memory *m = fs->keep->memory;
 	struct handle_file *files = NULL;
 	size_t n = 0;
-	int device, rc;
+	int device = -1, rc;
 
 	rc = keep_send(fs->keep->socket, &(struct keep_message){ .word = KEEP_READY }, -1);
 	if (rc == 0)
 		rc = receive_device(fs, &device, &files, &n);
+	leave_terminal(&fs->options);
 	if (rc == 0)
 		rc = wire_start(fs->session, fs->keep, device, !fs->options.no_resend, &fs->wire);
 	if (rc == 0)

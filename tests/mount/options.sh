@@ -21,7 +21,7 @@ same "left as it was, too" "CREATE TABLE t (x);" "$(sqlite3 "$WORK/other.db" .sc
 # ---- the background
 ok "in the background" run "$DB" "$M" -o allow_other,sync=normal,rw,dev,suid,noauto,x-systemd.automount,_netdev
 mounts+=("$M")
-daemon=$(pgrep -f "^$IPAMFS $DB $M")
+daemon=$(pgrep -o -f "^$IPAMFS $DB $M")
 pids+=("$daemon")
 same "it is mounted as what it is" "$DB fuse.ipamfs" "$(awk -v m="$M" '$2 == m { print $1, $3 }' /proc/mounts)"
 refused "a second daemon" "in use by another ipamfs" run "$DB" "$WORK"
@@ -61,7 +61,7 @@ umount_fs
 ok "mount(8)" mount -t fuse "$IPAMFS#$DB" "$M" -o sync=normal,nosuid,nodev
 same "is mounted" "$DB" "$(awk -v m="$M" '$2 == m { print $1 }' /proc/mounts)"
 ok "with its flags" grep -q " $M fuse.ipamfs .*nosuid.*nodev" /proc/mounts
-daemon=$(pgrep -f "ipamfs $DB $M")
+daemon=$(pgrep -o -f "ipamfs $DB $M")
 pids+=("$daemon")
 umount "$M"
 ok "umount ends it" until_true 20 gone
