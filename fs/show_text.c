@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 int show_version(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out)
 {
@@ -115,6 +116,9 @@ int show_stats(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *o
 	print_key(out, "leases_expired", e.expired);
 	print_key(out, "leases_dropped", e.dropped);
 	print_key(out, "leases_released_after_boot", e.after_boot);
+	print_key(out, "supervisor_pid", (u128)getppid());
+	print_key(out, "worker_pid", (u128)getpid());
+	print_key(out, "workers_started", atomic_load(&fs->keep->memory->workers));
 	if (e.shared) {
 		print_key(out, "engine_asked", e.asks);
 		print_key(out, "engine_transactions", e.tries);

@@ -18,7 +18,7 @@ struct command {
 };
 
 extern const struct command command_init, command_check, command_import, command_export, command_gc, command_history,
-	command_du, command_find, command_backup, command_top, command_node;
+	command_du, command_find, command_backup, command_top, command_node, command_upgrade;
 
 /* "ipamctl: ..." on stderr; returns the status given. */
 int ctl_fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -6,7 +6,7 @@
 static const struct command *const commands[] = {
 	&command_init,   &command_find,   &command_du,     &command_top,    &command_history,
 	&command_check,  &command_backup, &command_import, &command_export, &command_gc,
-	&command_node,
+	&command_node,   &command_upgrade,
 };
 
 enum { COMMANDS = sizeof commands / sizeof *commands };
