@@ -26,6 +26,7 @@ WARN     := -std=gnu11 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmiss
 CPPFLAGS += -D_GNU_SOURCE -DIPAM_VERSION='"$(VERSION)"' -DFUSE_USE_VERSION=314 -Icore $(shell pkg-config --cflags fuse3 2>/dev/null)
 LDLIBS_core  := -lsqlite3 -ljansson -lcurl -lpthread
 LDLIBS_fuse  := $(shell pkg-config --libs fuse3 2>/dev/null || echo -lfuse3)
+LDLIBS_fs    := -lcap-ng -lseccomp
 ALL_CFLAGS = $(WARN) $(SAN) $(CFLAGS) -MMD -MP
 
 core_src := $(wildcard core/*.c)
@@ -50,7 +51,8 @@ helpers  := $(patsubst tests/%.c,$(B)/tests/%,$(helper_src))
 engine_helpers := $(patsubst tests/%.c,$(B)/tests/%,$(engine_src))
 
 # Without these the compiler can't start; `make deps` installs what is missing.
-PACKAGES := gcc make pkg-config libc6-dev libfuse3-dev fuse3 libsqlite3-dev libjansson-dev libcurl4-openssl-dev
+PACKAGES := gcc make pkg-config libc6-dev libfuse3-dev fuse3 libsqlite3-dev libjansson-dev libcurl4-openssl-dev \
+	libcap-ng-dev libseccomp-dev
 TEST_PACKAGES := clang libclang-rt-14-dev valgrind libcmocka-dev sqlite3 iproute2 iputils-ping attr jq util-linux procps \
 	containernetworking-plugins podman containerd runc busybox-static prometheus prometheus-node-exporter \
 	chromium libxml2-utils etcd-server etcd-client openssl spin debhelper dpkg-dev build-essential lintian mandoc systemd
@@ -94,7 +96,7 @@ $(lib): $(call obj,$(core_src))
 
 $(B)/bin/ipamfs: $(call obj,$(fs_src)) $(lib)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS_fuse) $(LDLIBS_core)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS_fuse) $(LDLIBS_fs) $(LDLIBS_core)
 
 $(B)/bin/ipamctl: $(call obj,$(ctl_src)) $(lib)
 	@mkdir -p $(@D)

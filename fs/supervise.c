@@ -4,6 +4,7 @@
 #include "handover.h"
 #include "keep.h"
 #include "log.h"
+#include "privileges.h"
 #include "worker.h"
 
 #include <errno.h>
@@ -42,7 +43,6 @@ struct supervisor {
 	int socket;           /* to it, -1 none */
 	bool ready;           /* it serves */
 	bool ending, failed;  /* failed: it could not go on */
-	bool crashed;         /* a worker ended badly of itself */
 	bool fell;            /* this one did */
 	bool killed;          /* this worker was killed here, since it hung */
 	bool handing;         /* it was told to end, so that another may take over */
@@ -140,6 +140,8 @@ static int hand_over(struct supervisor *s)
 		rc = keep_send(s->socket, &(struct keep_message){ .word = KEEP_GO }, -1);
 	if (rc < 0)
 		return 0; /* it died meanwhile, and is missed soon */
+	if (!s->ready && s->started != NULL && privileges_of_supervisor() < 0)
+		say(LOG_WARNING, "privileges that aren't needed can't be given up");
 	s->ready = true;
 	s->hopeless = 0;
 	s->began = s->beat_seen = now_ms();
@@ -193,10 +195,10 @@ static void reap(struct supervisor *s)
 
 		if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL) {
 			say(LOG_ERR, "worker %d was killed by signal %d (%s)", (int)pid, WTERMSIG(status), strsignal(WTERMSIG(status)));
-			s->crashed = s->fell = true;
+			s->fell = true;
 		} else if (!WIFSIGNALED(status) && !well && !s->failed && s->device >= 0 && s->hopeless == 0) {
 			say(LOG_ERR, "worker %d ended with status %d", (int)pid, WEXITSTATUS(status));
-			s->crashed = s->fell = true;
+			s->fell = true;
 		}
 		if (pid == s->worker)
 			s->worker = 0;
@@ -428,5 +430,5 @@ int supervise(const struct options *options, char **argv, void (*started)(void *
 		reap(&s);
 	}
 	tear_down(&s);
-	return s.failed || s.crashed;
+	return s.failed;
 }

@@ -3,6 +3,7 @@
 #include "fs.h"
 #include "log.h"
 #include "notify.h"
+#include "privileges.h"
 #include "pulse.h"
 #include "stream.h"
 #include "tell.h"
@@ -222,7 +223,7 @@ static void leave_terminal(const struct options *o)
 		close(null);
 }
 
-static int take_over(struct fs *fs, bool resumes)
+static int take_over(struct fs *fs, int lock, bool resumes)
 {
 	struct keep_memory *m = fs->keep->memory;
 	struct handle_file *files = NULL;
@@ -233,6 +234,8 @@ static int take_over(struct fs *fs, bool resumes)
 	if (rc == 0)
 		rc = receive_device(fs, &device, &files, &n);
 	leave_terminal(&fs->options);
+	if (rc == 0 && privileges_of_worker(&fs->options, lock) < 0)
+		log_write(NULL, LOG_WARNING, "privileges that aren't needed can't be given up");
 	if (rc == 0)
 		rc = wire_start(fs->session, fs->keep, device, !fs->options.no_resend, &fs->wire);
 	if (rc == 0)
@@ -363,7 +366,7 @@ int worker_run(const struct options *options, struct keep *keep, int lock)
 		keep_send(keep->socket, &failed, -1);
 	} else {
 		atomic_fetch_add(&m->workers, 1);
-		rc = take_over(&fs, resumes);
+		rc = take_over(&fs, lock, resumes);
 		if (rc == 0)
 			rc = pulse_start(&fs, &fs.pulse);
 		if (rc == 0)

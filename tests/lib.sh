@@ -21,6 +21,10 @@ cleanup() {
 	for it in "${pids[@]}"; do kill -9 "$it" 2>/dev/null && wait "$it" 2>/dev/null; done
 	for it in "${mounts[@]}"; do umount -l "$it" 2>/dev/null; done
 	for it in "${namespaces[@]}"; do ip netns del "$it" 2>/dev/null; done
+	# A worker that falls is replaced, and nobody would hear of it.
+	if [ -z "${FALLS:-}" ] && grep -hE 'worker [0-9]+ (was killed by|ended with)|Sanitizer' "$WORK"/log "$WORK"/*.log 2>/dev/null; then
+		echo "not ok - a worker fell"
+	fi
 	rm -rf "$WORK"
 	exit "$status"
 }

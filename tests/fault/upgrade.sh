@@ -1,6 +1,7 @@
 # Another program takes over a mount: by ipamctl, by a signal; one that can't is refused. And a worker that hangs, or falls again and
 # again by itself.
 . "$(dirname "$0")/../lib.sh"
+FALLS=expected
 
 worker() { awk '$1 == "worker_pid" { print $2 }' "$M/.ipam/stats"; }
 started() { awk '$1 == "workers_started" { print $2 }' "$M/.ipam/stats"; }
@@ -21,6 +22,13 @@ make_cluster prod n1
 touch "$M/prod/n1/a"
 exec 5<"$M/prod/n1/a" 6<"$M/.ipam/stats" 7<"$M/prod/.ipam/leases.json"
 exec 8>"$M/prod/n1/.ipam/ephemeral/held" 9<"$M/.ipam/events"
+
+# ---- what each process may
+status_of() { awk -v key="$2:" '$1 == key { print $2 }' "/proc/$1/status"; }
+same "the worker has no capabilities" 0000000000000000 "$(status_of "$(worker)" CapEff)"
+same "nor could it get any" "0000000000000000 1" "$(status_of "$(worker)" CapBnd) $(status_of "$(worker)" NoNewPrivs)"
+same "and its system calls are filtered" 2 "$(status_of "$(worker)" Seccomp)"
+ok "the supervisor has few" test "$(status_of "$daemon" CapBnd)" != "$(status_of $$ CapBnd)"
 
 # ---- in its place
 first=$(worker)
@@ -73,9 +81,7 @@ check_clean_mount() { ok "the mount and the database agree" "$IPAMCTL" check --q
 check_clean_mount
 last=$(worker)
 cd / || exit 1
-umount "$M"
-wait "$daemon"
-same "whose workers fell is told at the end" 1 $?
+umount_fs
 ok "no worker is left" test ! -e "/proc/$last"
 check_clean "after all"
 same "with all leases" 4 "$(sqlite3 "$DB" 'SELECT count(*) FROM lease')"
