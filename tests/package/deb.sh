@@ -22,7 +22,7 @@ units=$installed/lib/systemd/system
 same "systemd finds nothing wrong with the units" "" "$(systemd-analyze verify --man=no "$units"/ipamfs@prod.service \
 	"$units"/ipamfs-gc@prod.service "$units"/ipamfs-gc@prod.timer 2>&1 | grep "$installed\|ipamfs")"
 # What these would give the daemon is a mount that nobody else sees, and gc a view in which what lives is gone.
-hiding='^(Protect|Private|ReadOnly|Inaccessible|Bind|TemporaryFile|Root|ProcSubset|MountFlags|DynamicUser)'
+hiding='^(Protect(System|Home|Kernel|Control|Proc)|Private|ReadOnly|Inaccessible|Bind|TemporaryFile|Root|ProcSubset|MountFlags|DynamicUser)'
 same "the units keep to the host's mounts and processes" "" "$(grep -rE "$hiding" "$units")"
 
 echo mine >"$installed/include/ipam/not-ours.h"
