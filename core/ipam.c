@@ -58,10 +58,30 @@ static int enter_boot(struct ipam *ipam, struct ipam_error *error)
 	return rc;
 }
 
-static int load(struct ipam *ipam, struct ipam_error *error)
+/* What was read ahead, brought up to date; or all of it, where there is nothing or more than leases has changed. */
+static int load_rows(struct ipam *ipam, bool ahead, struct store_loaded *loaded, struct ipam_error *error)
+{
+	const struct ipam_touched *since = ipam->options.since;
+	int rc;
+
+	if (ahead && since != NULL && !since->more) {
+		rc = store_catch_up(ipam->store, &ipam->registry, since, loaded, error);
+		if (rc != -EUCLEAN)
+			return rc;
+	}
+	if (ahead) {
+		uint64_t seed = ipam->registry.seed;
+
+		registry_close(&ipam->registry);
+		registry_init(&ipam->registry, seed);
+	}
+	return store_load(ipam->store, &ipam->registry, loaded, error);
+}
+
+static int load(struct ipam *ipam, bool ahead, struct ipam_error *error)
 {
 	struct store_loaded loaded;
-	int rc = store_load(ipam->store, &ipam->registry, &loaded, error);
+	int rc = load_rows(ipam, ahead, &loaded, error);
 
 	if (rc < 0)
 		return rc;
@@ -94,29 +114,70 @@ static int check_alone(struct ipam *ipam, struct ipam_error *error)
 	return rc == -ENOENT ? 0 : rc;
 }
 
-int ipam_open(const char *path, const struct ipam_options *options, struct ipam **out, struct ipam_error *error)
+/* Without its database. */
+static struct ipam *new_ipam(void)
 {
 	struct ipam *ipam = calloc(1, sizeof *ipam);
 	uint64_t seed = 1;
+
+	if (ipam == NULL)
+		return NULL;
+	ipam->delegate = &delegate_local;
+	ipam->deferred_tail = &ipam->deferred;
+	ipam->round = 1;
+	ipam->history.tail = &ipam->history.first;
+	if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) < 0)
+		seed = (uint64_t)engine_now();
+	registry_init(&ipam->registry, seed);
+	pthread_rwlock_init(&ipam->lock, NULL);
+	pthread_mutex_init(&ipam->problem_lock, NULL);
+	return ipam;
+}
+
+/* An engine whose registry is filled, and that has nothing else yet. */
+struct ipam_ahead {
+	struct ipam ipam;
+};
+
+int ipam_read_ahead(const char *path, struct ipam_ahead **out, struct ipam_error *error)
+{
+	struct ipam *ipam = new_ipam();
+	struct store_loaded loaded;
+	struct store *store = NULL;
+	int rc = ipam == NULL ? -ENOMEM : store_open_ahead(path, &store, error);
+
+	if (rc == 0) {
+		rc = store_load(store, &ipam->registry, &loaded, error);
+		if (rc == 0)
+			free(loaded.rest);
+	}
+	store_close(store);
+	if (rc < 0)
+		ipam_close(ipam);
+	else
+		*out = (struct ipam_ahead *)ipam;
+	return rc;
+}
+
+void ipam_ahead_free(struct ipam_ahead *ahead)
+{
+	ipam_close((struct ipam *)ahead);
+}
+
+int ipam_open(const char *path, const struct ipam_options *options, struct ipam **out, struct ipam_error *error)
+{
+	bool ahead = options->ahead != NULL;
+	struct ipam *ipam = ahead ? (struct ipam *)options->ahead : new_ipam();
 	int rc;
 
 	error->text[0] = 0;
 	if (ipam == NULL)
 		return -ENOMEM;
 	ipam->options = *options;
-	ipam->delegate = &delegate_local;
-	ipam->deferred_tail = &ipam->deferred;
-	ipam->round = 1;
-	ipam->history.tail = &ipam->history.first;
 	ipam->path = strdup(path);
-	if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) < 0)
-		seed = (uint64_t)engine_now();
-	registry_init(&ipam->registry, seed);
-	pthread_rwlock_init(&ipam->lock, NULL);
-	pthread_mutex_init(&ipam->problem_lock, NULL);
 	rc = ipam->path == NULL ? -ENOMEM : store_open(path, options, &ipam->store, error);
 	if (rc == 0)
-		rc = load(ipam, error);
+		rc = load(ipam, ahead, error);
 	/* While nothing else uses the store. */
 	if (rc == 0 && !options->read_only)
 		rc = options->remote != NULL ? remote_open(ipam, options->remote, error) : check_alone(ipam, error);
@@ -138,13 +199,32 @@ int ipam_open(const char *path, const struct ipam_options *options, struct ipam 
 	return 0;
 }
 
+static void tell_touched(struct ipam *ipam)
+{
+	struct ipam_touched t = { 0 };
+	uint64_t *lease;
+
+	if (ipam->options.touched != NULL && store_tracked(ipam->store, &lease, &t.leases, &t.more)) {
+		t.lease = lease;
+		ipam->options.touched(ipam->options.arg, &t);
+		free(lease);
+	}
+}
+
+/* Nothing changes after. */
+static void stop(struct ipam *ipam)
+{
+	timer_stop(ipam); /* it submits changes: first */
+	remote_stop(ipam->remote);
+	commit_stop(ipam);
+	tell_touched(ipam);
+}
+
 void ipam_close(struct ipam *ipam)
 {
 	if (ipam == NULL)
 		return;
-	timer_stop(ipam); /* it submits changes: first */
-	remote_stop(ipam->remote);
-	commit_stop(ipam);
+	stop(ipam);
 	remote_close(ipam->remote);
 	timer_free(ipam);
 	store_close(ipam->store);
@@ -156,6 +236,12 @@ void ipam_close(struct ipam *ipam)
 	pthread_mutex_destroy(&ipam->problem_lock);
 	free(ipam->path);
 	free(ipam);
+}
+
+void ipam_leave(struct ipam *ipam)
+{
+	stop(ipam);
+	store_leave(ipam->store);
 }
 
 /* ---- changes: each call fills a record and submits it -------------------------------------------------------- */
@@ -404,6 +490,32 @@ void ipam_sync_object(struct ipam *ipam, enum ipam_kind kind, uint64_t id, ipam_
 		c->id = id;
 	}
 	submit(ipam, c, done, arg);
+}
+
+static int track_reserve(struct ipam *ipam, struct change *c)
+{
+	(void)ipam;
+	c->soft = true;
+	return 0;
+}
+
+static int track_apply(struct ipam *ipam, struct change *c)
+{
+	(void)c;
+	return store_track(ipam->store);
+}
+
+static void track_settle(struct ipam *ipam, struct change *c)
+{
+	(void)ipam;
+	(void)c;
+}
+
+void ipam_track(struct ipam *ipam, ipam_done *done, void *arg)
+{
+	static const struct change_type type = { .reserve = track_reserve, .apply = track_apply, .settle = track_settle };
+
+	submit(ipam, change_new(&type, done, arg), done, arg);
 }
 
 /* ---- attributes ------------------------------------------------------------------------------------------- */

@@ -27,6 +27,10 @@ enum {
 
 enum ipam_kind { IPAM_ROOT, IPAM_CLUSTER, IPAM_NODE, IPAM_LEASE };
 
+/* How a change went. object is NULL on error and where the object is gone. */
+struct ipam_object;
+typedef void ipam_done(void *arg, int error, const struct ipam_object *object);
+
 /* ---- life ------------------------------------------------------------------------------------------------- */
 
 enum ipam_sync {
@@ -43,6 +47,14 @@ struct ipam_remote {
 	bool hide_leases;                    /* other machines' leases are not followed: their blocks alone */
 };
 
+/* What changed in a database. */
+struct ipam_touched {
+	bool more;             /* more than leases */
+	const uint64_t *lease; /* ids of those that were made, changed or released; ascending */
+	size_t leases;
+};
+struct ipam_ahead;
+
 struct ipam_options {
 	const struct ipam_remote *remote;    /* NULL: the database is all there is; else it is this machine's part */
 	enum ipam_sync sync;
@@ -50,6 +62,8 @@ struct ipam_options {
 	bool create;    /* make the database if there is none */
 	bool keep_after_boot; /* don't release what an earlier boot's network namespaces held */
 	bool keep_ephemeral;  /* nor ephemeral leases: their holders are open still */
+	struct ipam_ahead *ahead; /* what was read before, with the same path; taken over. NULL: none */
+	const struct ipam_touched *since; /* what may have changed since then; NULL: anything */
 	int lock;             /* as ipam_lock gave it: stays the caller's; 0: take it, as long as the database is open */
 	uint32_t history_days; /* how long the past is kept, 0: for ever */
 	/* Called (by several threads at a time) with a syslog priority; may be NULL. */
@@ -71,6 +85,8 @@ struct ipam_options {
 	void (*storing)(void *arg, uint64_t request, uint64_t event);
 	void (*unstored)(void *arg, uint64_t request);
 	void (*told)(void *arg, uint64_t event);
+	/* Called by ipam_close, after the last change, where ipam_track was. */
+	void (*touched)(void *arg, const struct ipam_touched *touched);
 	void *arg;
 };
 
@@ -86,8 +102,18 @@ int ipam_open(const char *path, const struct ipam_options *options, struct ipam 
 /* The lock that keeps a second daemon out, for who is to hold it longer than a database is open: a descriptor, the caller's to
  * close. It is inherited by fork. Makes the file where options say so. -EBUSY, -ENOENT, -EINVAL as above. */
 int ipam_lock(const char *path, const struct ipam_options *options, struct ipam_error *error);
+/* One process follows another on a database, with as short a pause as can be: the one that serves keeps account of what it changes
+ * (ipam_track), the other reads all there is meanwhile (ipam_read_ahead), and when the first has closed it, the other opens it, and
+ * reads again only what was changed. */
+void ipam_track(struct ipam *ipam, ipam_done *done, void *arg);
+/* Errors as ipam_open; -ENOTSUP also for a database of an older version. */
+int ipam_read_ahead(const char *path, struct ipam_ahead **out, struct ipam_error *error);
+void ipam_ahead_free(struct ipam_ahead *ahead); /* NULL is fine */
 /* Commit what is queued, stop the threads, close the database. NULL is fine. No calls may be under way. */
 void ipam_close(struct ipam *ipam);
+/* The same for a process that ends at once, so that another can open the database: what takes time and needn't be is left (the log
+ * isn't folded back, memory isn't freed). ipam may not be used any more. */
+void ipam_leave(struct ipam *ipam);
 
 /* ---- objects ---------------------------------------------------------------------------------------------- */
 
@@ -156,9 +182,6 @@ int ipam_xattr_get(struct ipam *ipam, uint64_t lease, const char *name, void *va
 int ipam_xattr_list(struct ipam *ipam, uint64_t lease, char *list, size_t size);
 
 /* ---- changes ---------------------------------------------------------------------------------------------- */
-
-/* object is NULL on error and where the object is gone. */
-typedef void ipam_done(void *arg, int error, const struct ipam_object *object);
 
 struct ipam_owner {
 	uint32_t uid, gid, mode; /* of what is made */

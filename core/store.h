@@ -14,6 +14,7 @@ struct store;
 /* See ipam_open. Takes the lock that keeps a second daemon out, and keeps it until store_close. */
 int store_open(const char *path, const struct ipam_options *options, struct store **out, struct ipam_error *error);
 void store_close(struct store *s); /* checkpoints; NULL is fine */
+void store_leave(struct store *s); /* closes, and leaves the log to the next who opens it */
 /* What SQLite said of the last error. */
 const char *store_message(struct store *s);
 
@@ -33,6 +34,17 @@ struct store_loaded {
 };
 /* Fill an empty registry: -EUCLEAN where the rows contradict each other, -ENOMEM, -EIO. */
 int store_load(struct store *s, struct registry *r, struct store_loaded *loaded, struct ipam_error *error);
+
+/* From now on, keep account of the leases that are changed, and of whether anything else is that store_load_rest doesn't read. The
+ * committer's. */
+int store_track(struct store *s);
+/* What that is: lease ids in ascending order, the caller's to free; false where it was not asked for, or can't be read. */
+bool store_tracked(struct store *s, uint64_t **lease, size_t *n, bool *more);
+/* A registry that was loaded from this file before: read again what was changed since. As store_load. */
+int store_catch_up(struct store *s, struct registry *r, const struct ipam_touched *touched, struct store_loaded *loaded,
+		   struct ipam_error *error);
+/* For reading alone, without a lock: while another has it open. -ENOTSUP: of another version. */
+int store_open_ahead(const char *path, struct store **out, struct ipam_error *error);
 
 /* One batch: begin, statements, commit or rollback. What has been committed since the last one that survives loss of power
  * survives with the next one that does. */

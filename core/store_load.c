@@ -253,25 +253,17 @@ static int load_address(struct load *l, uint32_t handle, unsigned family, const 
 	return rc;
 }
 
-static int load_lease(struct load *l, sqlite3_stmt *row)
+/* All but its name and node. */
+static int fill_lease(struct load *l, uint32_t handle, sqlite3_stmt *row)
 {
-	struct node *n = registry_node(l->r, id(row, 2));
+	struct lease *lease = registry_lease(l->r, handle);
 	struct ipam_attr a;
-	struct lease *lease;
-	uint32_t handle;
 	uint16_t boot = 0;
-	int rc;
+	int rc = registry_boot(l->r, id(row, 14), "", &boot);
 
-	if (n == NULL || n->cluster->id != id(row, 1))
-		return refuse(l, -EUCLEAN, "lease '%s' of no node", text(row, 3));
-	rc = registry_add_lease(l->r, n, id(row, 0), text(row, 3), &handle);
-	if (rc == 0)
-		rc = registry_boot(l->r, id(row, 14), "", &boot);
 	if (rc < 0)
-		return rc == -EEXIST ? refuse(l, -EUCLEAN, "two leases '%s/%s/%s'", n->cluster->name, n->name, text(row, 3))
-				     : rc;
+		return rc;
 	get_attr(row, 6, &a);
-	lease = registry_lease(l->r, handle);
 	lease->uid = a.uid;
 	lease->gid = a.gid;
 	lease->mode = (uint16_t)a.mode;
@@ -286,6 +278,20 @@ static int load_lease(struct load *l, sqlite3_stmt *row)
 		if (sqlite3_column_type(row, 4 + (int)f) == SQLITE_TEXT)
 			rc = load_address(l, handle, f, text(row, 4 + (int)f));
 	return rc;
+}
+
+static int load_lease(struct load *l, sqlite3_stmt *row)
+{
+	struct node *n = registry_node(l->r, id(row, 2));
+	uint32_t handle;
+	int rc;
+
+	if (n == NULL || n->cluster->id != id(row, 1))
+		return refuse(l, -EUCLEAN, "lease '%s' of no node", text(row, 3));
+	rc = registry_add_lease(l->r, n, id(row, 0), text(row, 3), &handle);
+	if (rc == -EEXIST)
+		return refuse(l, -EUCLEAN, "two leases '%s/%s/%s'", n->cluster->name, n->name, text(row, 3));
+	return rc < 0 ? rc : fill_lease(l, handle, row);
 }
 
 static int load_xattr(struct load *l, sqlite3_stmt *row)
@@ -347,45 +353,190 @@ static int load_last(struct load *l, sqlite3_stmt *row)
 	return rc == 0 || rc == -ENOMEM ? rc : refuse(l, -EUCLEAN, "'%s' as last address of a network", s);
 }
 
-int store_load(struct store *s, struct registry *r, struct store_loaded *loaded, struct ipam_error *error)
+struct step {
+	const char *sql;
+	int (*fn)(struct load *l, sqlite3_stmt *row);
+};
+
+static const struct step all[] = {
+	{ "SELECT id, boot_id FROM boot ORDER BY id", load_boot },
+	{ "SELECT id, name, uid, gid, mode, atime, mtime, ctime, btime, shared, revision FROM cluster ORDER BY id", load_cluster },
+	{ "SELECT cluster, range FROM reserved ORDER BY cluster, position", load_reserved },
+	{ "SELECT cluster, cidr, node_mask FROM cidr ORDER BY cluster, position", load_cidr },
+	{ "SELECT id, cluster, name, uid, gid, mode, atime, mtime, ctime, btime, shared, revision, held, doubt"
+	  " FROM node ORDER BY id", load_node },
+	{ "SELECT owner, key, value FROM setting", load_setting },
+	{ "SELECT id, cluster, node, cidr, given, given_lease FROM block ORDER BY id", load_block },
+	{ "SELECT * FROM lease ORDER BY id", load_lease },
+	{ "SELECT lease, name, value FROM lease_xattr", load_xattr },
+};
+
+/* What is small, and changes with leases: read last, and always as it is now. */
+static const struct step rest[] = {
+	{ "SELECT next_id FROM sequence", load_sequence },
+	{ "SELECT cluster, address, until FROM resting", load_rest },
+	{ "SELECT id, node, name FROM network ORDER BY id", load_network },
+	{ "SELECT network, range, address FROM network_last", load_last },
+	{ "SELECT ifnull(max(id), 0) FROM history", load_history },
+};
+
+static int run_steps(struct load *l, const struct step *step, size_t n)
 {
-	static const struct {
-		const char *sql;
-		int (*fn)(struct load *l, sqlite3_stmt *row);
-	} step[] = {
-		{ "SELECT next_id FROM sequence", load_sequence },
-		{ "SELECT id, boot_id FROM boot ORDER BY id", load_boot },
-		{ "SELECT id, name, uid, gid, mode, atime, mtime, ctime, btime, shared, revision FROM cluster ORDER BY id", load_cluster },
-		{ "SELECT cluster, range FROM reserved ORDER BY cluster, position", load_reserved },
-		{ "SELECT cluster, cidr, node_mask FROM cidr ORDER BY cluster, position", load_cidr },
-		{ "SELECT id, cluster, name, uid, gid, mode, atime, mtime, ctime, btime, shared, revision, held, doubt"
-		  " FROM node ORDER BY id", load_node },
-		{ "SELECT owner, key, value FROM setting", load_setting },
-		{ "SELECT id, cluster, node, cidr, given, given_lease FROM block ORDER BY id", load_block },
-		{ "SELECT * FROM lease ORDER BY id", load_lease },
-		{ "SELECT lease, name, value FROM lease_xattr", load_xattr },
-		{ "SELECT cluster, address, until FROM resting", load_rest },
-		{ "SELECT id, node, name FROM network ORDER BY id", load_network },
-		{ "SELECT network, range, address FROM network_last", load_last },
-		{ "SELECT ifnull(max(id), 0) FROM history", load_history },
-	};
-	struct load l = { s, r, loaded, error };
 	int rc = 0;
 
-	*loaded = (struct store_loaded){ 0 };
-	error->text[0] = 0;
-	/* One transaction: one moment, though someone writes with a shell. */
-	rc = store_run(s, "BEGIN", "");
-	for (size_t i = 0; rc == 0 && i < sizeof step / sizeof *step; i++)
-		rc = each(&l, step[i].sql, step[i].fn);
-	if (rc == 0 && loaded->next_id == 0)
-		rc = refuse(&l, -EUCLEAN, "no sequence of ids");
-	store_rollback(s);
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = each(l, step[i].sql, step[i].fn);
+	return rc;
+}
+
+/* One transaction: one moment, though someone writes with a shell. */
+static int in_one_moment(struct load *l, int (*fn)(struct load *l, const void *arg), const void *arg)
+{
+	int rc;
+
+	*l->out = (struct store_loaded){ 0 };
+	l->error->text[0] = 0;
+	rc = store_run(l->s, "BEGIN", "");
+	if (rc == 0)
+		rc = fn(l, arg);
+	if (rc == 0)
+		rc = run_steps(l, rest, sizeof rest / sizeof *rest);
+	if (rc == 0 && l->out->next_id == 0)
+		rc = refuse(l, -EUCLEAN, "no sequence of ids");
+	store_rollback(l->s);
 	if (rc < 0) {
-		free(loaded->rest);
-		*loaded = (struct store_loaded){ 0 };
-		if (error->text[0] == 0)
-			refuse(&l, rc, "loading: %s", strerror(-rc));
+		free(l->out->rest);
+		*l->out = (struct store_loaded){ 0 };
+		if (l->error->text[0] == 0)
+			refuse(l, rc, "loading: %s", strerror(-rc));
 	}
 	return rc;
+}
+
+static int load_all(struct load *l, const void *arg)
+{
+	(void)arg;
+	return run_steps(l, all, sizeof all / sizeof *all);
+}
+
+int store_load(struct store *s, struct registry *r, struct store_loaded *loaded, struct ipam_error *error)
+{
+	struct load l = { s, r, loaded, error };
+
+	return in_one_moment(&l, load_all, NULL);
+}
+
+/* ---- catching up ------------------------------------------------------------------------------------------- */
+
+/* fn for the rows of one lease: *rows says how many. */
+static int each_of(struct load *l, const char *sql, uint64_t lease, int (*fn)(struct load *l, sqlite3_stmt *row), size_t *rows)
+{
+	sqlite3_stmt *stmt;
+	int code, rc = store_prepare(l->s, sql, &stmt);
+
+	*rows = 0;
+	if (rc < 0)
+		return rc;
+	sqlite3_bind_int64(stmt, 1, (int64_t)lease);
+	while (rc == 0 && (code = sqlite3_step(stmt)) != SQLITE_DONE) {
+		rc = code == SQLITE_ROW ? fn(l, stmt) : refuse(l, store_error(code), "reading the database: %s", sqlite3_errstr(code));
+		++*rows;
+	}
+	sqlite3_reset(stmt);
+	return rc;
+}
+
+/* Its addresses go, so that those of the others that were changed find them free. */
+static void strip(struct load *l, uint32_t handle)
+{
+	struct lease *lease = registry_lease(l->r, handle);
+
+	for (unsigned f = 0; f < CIDR_FAMILIES; f++) {
+		u128 addr = lease_addr(lease, f);
+		struct block *b = lease_has(lease, f) ? node_block_of(lease_node(l->r, lease), f, addr) : NULL;
+
+		if (b != NULL)
+			pool_release(&b->pool, addr - b->pool.prefix.base);
+		if (lease_has(lease, f))
+			registry_unset_addr(l->r, handle, f);
+	}
+	xattr_free_all(lease->xattr);
+	lease->xattr = NULL;
+}
+
+static int count_row(struct load *l, sqlite3_stmt *row)
+{
+	(void)l;
+	(void)row;
+	return 0;
+}
+
+/* It is there already, without addresses and attributes. */
+static int load_again(struct load *l, sqlite3_stmt *row)
+{
+	uint32_t handle = registry_find_lease(l->r, id(row, 0));
+	struct lease *lease = registry_lease(l->r, handle);
+	int rc = 0;
+
+	if (lease_node(l->r, lease)->id != id(row, 2))
+		return refuse(l, -EUCLEAN, "lease '%s' is in another node than before", lease->name);
+	if (strcmp(lease->name, text(row, 3)) != 0)
+		rc = registry_rename_lease(l->r, handle, text(row, 3));
+	return rc < 0 ? rc : fill_lease(l, handle, row);
+}
+
+static int load_given(struct load *l, sqlite3_stmt *row)
+{
+	struct node *n = registry_node(l->r, id(row, 0));
+	const char *s = text(row, 1);
+	struct block *b = NULL;
+	uint8_t family;
+	u128 addr, slot;
+
+	if (n != NULL && cidr_parse_addr(s, strlen(s), &family, &addr) == 0)
+		b = node_block_of(n, family, addr);
+	if (b == NULL || id(row, 2) < b->given_lease || pool_slot(&b->pool, addr, &slot) < 0)
+		return 0;
+	pool_set_cursor(&b->pool, slot);
+	b->given_lease = id(row, 2);
+	return 0;
+}
+
+static int catch_up(struct load *l, const void *arg)
+{
+	const struct ipam_touched *t = arg;
+	size_t rows, some;
+	int rc = 0;
+
+	registry_remove_networks(l->r, NULL);
+	for (size_t i = 0; i < t->leases; i++) {
+		uint32_t h = registry_find_lease(l->r, t->lease[i]);
+
+		if (h != 0)
+			strip(l, h);
+	}
+	for (size_t i = 0; rc == 0 && i < t->leases; i++) {
+		uint32_t h = registry_find_lease(l->r, t->lease[i]);
+
+		rc = each_of(l, "SELECT 1 FROM lease WHERE id = ?", t->lease[i], count_row, &rows);
+		if (rc == 0 && rows == 0 && h != 0)
+			registry_remove_lease(l->r, h);
+	}
+	rc = rc < 0 ? rc : each(l, "SELECT node, given, given_lease FROM block WHERE given IS NOT NULL", load_given);
+	for (size_t i = 0; rc == 0 && i < t->leases; i++) {
+		bool known = registry_find_lease(l->r, t->lease[i]) != 0;
+
+		rc = each_of(l, "SELECT * FROM lease WHERE id = ?", t->lease[i], known ? load_again : load_lease, &rows);
+		if (rc == 0 && rows > 0)
+			rc = each_of(l, "SELECT lease, name, value FROM lease_xattr WHERE lease = ?", t->lease[i], load_xattr, &some);
+	}
+	return rc;
+}
+
+int store_catch_up(struct store *s, struct registry *r, const struct ipam_touched *touched, struct store_loaded *loaded,
+		   struct ipam_error *error)
+{
+	struct load l = { s, r, loaded, error };
+
+	return in_one_moment(&l, catch_up, touched);
 }

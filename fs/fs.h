@@ -43,6 +43,9 @@ struct fs {
 	struct wire *wire;   /* the descriptor that does */
 	struct keep_answers *answers; /* requests that a worker before stored and did not answer */
 	struct pulse *pulse;
+	struct ipam_ahead *ahead;   /* while it starts: what it read while another worker served, */
+	struct ipam_touched since;  /* what has changed since, */
+	uint64_t *since_memory;
 	uint64_t opened;     /* the last event there was when the database was opened */
 	int64_t mounted;     /* when: nanoseconds since the epoch */
 	atomic_uint writing; /* leases that are being written */

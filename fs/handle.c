@@ -97,10 +97,10 @@ static void discard_orphan(struct fs *fs, uint64_t request, const struct handle 
 
 		if (hs->orphan[i].request != request)
 			continue;
+		/* All: several workers may have died at it. */
 		hs->orphan[i].request = 0;
 		if (h != NULL && h != instead && atomic_load(&handle_slot(fs, h)->opening) == request)
 			h->ops->discard(fs, h);
-		return;
 	}
 }
 

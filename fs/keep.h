@@ -131,7 +131,12 @@ enum keep_word {
 	KEEP_GO,
 	KEEP_HOLD,      /* worker: hold this file for a slot */
 	KEEP_DROP,      /* worker: no longer */
-	KEEP_AGAIN,     /* supervisor: another mount follows where this one is: see supervise.h */
+	/* When a worker is to be followed by another while it serves: */
+	KEEP_TRACK,     /* supervisor: keep account of what you change */
+	KEEP_TRACKS,    /* worker: from now on */
+	KEEP_AHEAD,     /* the next worker: what there is is read */
+	KEEP_TOUCHED,   /* the old worker, at its end: a file with what it has changed since; and the supervisor, to the next one: go on, */
+	                /* from that, or with no file, from nothing */
 };
 struct keep_message {
 	uint32_t word, slot;

@@ -2,9 +2,11 @@
 
 #include "fs.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { BEAT_MS = 200, CALM_BEATS = 3 /* after which what was read again has long been handled */ };
 
@@ -33,6 +35,30 @@ static bool pause_or_stop(struct pulse *p)
 	return stop;
 }
 
+static void tracks(void *arg, int error, const struct ipam_object *object)
+{
+	struct fs *fs = arg;
+
+	(void)object;
+	if (error == 0)
+		keep_send(fs->keep->socket, &(struct keep_message){ .word = KEEP_TRACKS }, -1);
+}
+
+/* What the supervisor wants. */
+static void hear(struct fs *fs)
+{
+	struct pollfd p = { .fd = fs->keep->socket, .events = POLLIN };
+	struct keep_message m;
+	int fd;
+
+	if (poll(&p, 1, 0) <= 0 || keep_receive(p.fd, &m, &fd) <= 0)
+		return;
+	if (fd >= 0)
+		close(fd);
+	if (m.word == KEEP_TRACK)
+		ipam_track(fs->ipam, tracks, fs);
+}
+
 /* It is well while the library's lock can be had and no request waits that nobody takes. A disk that is slow is no reason: another
  * worker would have the same. */
 static void *run(void *arg)
@@ -44,6 +70,7 @@ static void *run(void *arg)
 	while (!pause_or_stop(p)) {
 		struct wire_load load;
 
+		hear(fs);
 		ipam_read_begin(fs->ipam);
 		ipam_read_end(fs->ipam);
 		wire_load(fs->wire, &load);

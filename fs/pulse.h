@@ -1,4 +1,4 @@
-/* pulse — a thread that shows the supervisor that this worker is well, as long as it is. */
+/* pulse — a thread that shows the supervisor that this worker is well, as long as it is, and hears what it wants. */
 #ifndef IPAMFS_PULSE_H
 #define IPAMFS_PULSE_H
 

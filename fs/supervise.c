@@ -41,6 +41,9 @@ struct supervisor {
 	sigset_t blocked;
 	pid_t worker;         /* 0: none */
 	int socket;           /* to it, -1 none */
+	pid_t ahead;          /* one that is to follow it; */
+	int ahead_socket;     /* -1 none */
+	int touched;          /* what the old one changed meanwhile, -1 not told */
 	bool ready;           /* it serves */
 	bool ending, failed;  /* failed: it could not go on */
 	bool fell;            /* this one did */
@@ -76,7 +79,7 @@ static int64_t now_ms(void)
 /* ---- a worker --------------------------------------------------------------------------------------------- */
 
 /* In the child: nothing stays open that is the supervisor's alone. */
-static void be_worker(struct supervisor *s, int socket)
+static void be_worker(struct supervisor *s, int socket, bool ahead)
 {
 	for (size_t i = 0; i < s->holds.n; i++)
 		if (s->holds.fd[i] >= 0)
@@ -84,12 +87,14 @@ static void be_worker(struct supervisor *s, int socket)
 	close(s->signals);
 	if (s->device >= 0)
 		close(s->device);
+	if (s->socket >= 0)
+		close(s->socket);
 	sigprocmask(SIG_UNBLOCK, &s->blocked, NULL);
 	s->keep.socket = socket;
-	exit(worker_run(s->options, &s->keep, s->lock));
+	exit(worker_run(s->options, &s->keep, s->lock, ahead));
 }
 
-static int start_worker(struct supervisor *s)
+static int fork_worker(struct supervisor *s, bool ahead, pid_t *worker, int *socket)
 {
 	int pair[2];
 	pid_t pid;
@@ -107,11 +112,20 @@ static int start_worker(struct supervisor *s)
 	}
 	if (pid == 0) {
 		close(pair[0]);
-		be_worker(s, pair[1]);
+		be_worker(s, pair[1], ahead);
 	}
 	close(pair[1]);
-	s->worker = pid;
-	s->socket = pair[0];
+	*worker = pid;
+	*socket = pair[0];
+	return 0;
+}
+
+static int start_worker(struct supervisor *s)
+{
+	int rc = fork_worker(s, false, &s->worker, &s->socket);
+
+	if (rc < 0)
+		return rc;
 	s->began = now_ms();
 	s->ready = s->killed = s->handing = s->fell = false;
 	s->next = 0;
@@ -151,6 +165,60 @@ static int hand_over(struct supervisor *s)
 	return 0;
 }
 
+/* ---- one that follows another while that serves ------------------------------------------------------------ */
+
+static void end_old(struct supervisor *s)
+{
+	s->handing = true;
+	kill(s->worker, SIGTERM);
+}
+
+static void forget_ahead(struct supervisor *s)
+{
+	if (s->ahead_socket >= 0)
+		close(s->ahead_socket);
+	if (s->ahead > 0)
+		kill(s->ahead, SIGKILL);
+	s->ahead_socket = -1;
+	s->ahead = 0;
+}
+
+/* The old one keeps account of what it changes: the next may read. */
+static void begin_ahead(struct supervisor *s)
+{
+	if (s->ahead_socket < 0 && !s->handing && fork_worker(s, true, &s->ahead, &s->ahead_socket) < 0)
+		end_old(s);
+}
+
+/* The next one has read, or can't. */
+static void hear_ahead(struct supervisor *s)
+{
+	struct keep_message m;
+	int fd, rc = keep_receive(s->ahead_socket, &m, &fd);
+
+	if (rc > 0 && fd >= 0)
+		close(fd);
+	if (rc <= 0)
+		forget_ahead(s);
+	if (!s->handing && s->worker > 0)
+		end_old(s);
+}
+
+/* The old one has ended: the next one goes on from there. */
+static void follow(struct supervisor *s)
+{
+	s->worker = s->ahead;
+	s->socket = s->ahead_socket;
+	s->ahead = 0;
+	s->ahead_socket = -1;
+	s->ready = s->killed = s->handing = s->fell = false;
+	s->began = now_ms();
+	keep_send(s->socket, &(struct keep_message){ .word = KEEP_TOUCHED }, s->touched);
+	if (s->touched >= 0)
+		close(s->touched);
+	s->touched = -1;
+}
+
 static void give_up(struct supervisor *s)
 {
 	s->ending = s->failed = true;
@@ -177,6 +245,14 @@ static void hear(struct supervisor *s, const struct keep_message *m, int fd)
 	case KEEP_DROP:
 		holds_drop(&s->holds, m->slot);
 		break;
+	case KEEP_TRACKS:
+		begin_ahead(s);
+		break;
+	case KEEP_TOUCHED:
+		if (s->touched >= 0)
+			close(s->touched);
+		s->touched = fd;
+		return;
 	default:
 		break;
 	}
@@ -219,8 +295,14 @@ static void worker_gone(struct supervisor *s)
 	s->worker = 0;
 	if (atomic_load(&s->keep.memory->unmounted))
 		s->ending = true;
-	if (s->ending)
+	if (s->ending) {
+		forget_ahead(s);
 		return;
+	}
+	if (s->ahead_socket >= 0) {
+		follow(s);
+		return;
+	}
 	/* Who kills it from outside has his reasons; one that falls by itself may fall again, by the same request. */
 	if (now - s->began > SOON_MS || (s->ready && !s->fell && !s->killed)) {
 		s->backoff = 0;
@@ -250,7 +332,7 @@ static void renew(struct supervisor *s)
 {
 	struct handover h = { s->keep.fd, s->lock, s->device, s->socket, s->worker, &s->holds };
 
-	if (!s->ready) {
+	if (!s->ready || s->ahead_socket >= 0) {
 		say(LOG_WARNING, "not now: a worker is just taking over");
 		return;
 	}
@@ -301,12 +383,13 @@ static int pause_ms(const struct supervisor *s)
 static void run(struct supervisor *s)
 {
 	while (!s->ending || s->socket >= 0) {
-		struct pollfd p[2] = { { .fd = s->signals, .events = POLLIN }, { .events = POLLIN } };
+		struct pollfd p[3] = { { .fd = s->signals, .events = POLLIN }, { .events = POLLIN }, { .events = POLLIN } };
 
 		if (s->next != 0 && s->next <= now_ms() && start_worker(s) < 0)
 			s->next = now_ms() + BACKOFF_MAX_MS; /* no memory or process now */
 		p[1].fd = s->socket;
-		if (poll(p, 2, pause_ms(s)) > 0 && p[0].revents != 0)
+		p[2].fd = s->ahead_socket;
+		if (poll(p, 3, pause_ms(s)) > 0 && p[0].revents != 0)
 			hear_signal(s);
 		if (p[1].revents != 0 && s->socket >= 0) {
 			struct keep_message m;
@@ -317,6 +400,8 @@ static void run(struct supervisor *s)
 			else
 				worker_gone(s);
 		}
+		if (p[2].revents != 0 && s->ahead_socket == p[2].fd)
+			hear_ahead(s);
 		watch(s);
 	}
 }
@@ -386,9 +471,8 @@ static int set_up_again(struct supervisor *s, struct ipam_error *error)
 		return rc;
 	}
 	s->began = now_ms();
-	s->handing = true;
-	kill(s->worker, SIGTERM);
-	return 1;
+	s->ready = true;
+	return keep_send(s->socket, &(struct keep_message){ .word = KEEP_TRACK }, -1) < 0 ? -EPIPE : 1;
 }
 
 static void tear_down(struct supervisor *s)
@@ -407,7 +491,8 @@ static void tear_down(struct supervisor *s)
 int supervise(const struct options *options, char **argv, void (*started)(void *arg), void *arg)
 {
 	struct supervisor s = { .options = options, .argv = argv, .started = started, .arg = arg,
-				.lock = -1, .device = -1, .socket = -1, .keep = { .fd = -1, .socket = -1 } };
+				.lock = -1, .device = -1, .socket = -1, .ahead_socket = -1, .touched = -1,
+				.keep = { .fd = -1, .socket = -1 } };
 	struct ipam_error error = { "" };
 	int rc;
 

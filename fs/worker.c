@@ -16,7 +16,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
@@ -117,6 +119,20 @@ static void unstored(void *arg, uint64_t request)
 	keep_unstored(fs->keep, request);
 }
 
+/* For the worker that comes after: a byte whether there is more than leases, then their ids. */
+static void touched(void *arg, const struct ipam_touched *t)
+{
+	struct fs *fs = arg;
+	int fd = memfd_create("touched", MFD_CLOEXEC);
+	char more = t->more;
+	size_t size = t->leases * sizeof *t->lease;
+
+	if (fd >= 0 && write(fd, &more, 1) == 1 && (size == 0 || write(fd, t->lease, size) == (ssize_t)size))
+		keep_send(fs->keep->socket, &(struct keep_message){ .word = KEEP_TOUCHED }, fd);
+	if (fd >= 0)
+		close(fd);
+}
+
 static void told(void *arg, uint64_t event)
 {
 	struct fs *fs = arg;
@@ -141,9 +157,47 @@ struct ipam_options worker_ipam_options(const struct options *o)
 	};
 }
 
+/* What the worker before has changed since it was read: NULL, anything. The memory is the caller's to free. */
+static void read_touched(int fd, struct ipam_touched *t, uint64_t **memory)
+{
+	struct stat st;
+	char more = 1;
+	size_t size;
+
+	*memory = NULL;
+	*t = (struct ipam_touched){ .more = true };
+	if (fd < 0 || fstat(fd, &st) < 0 || pread(fd, &more, 1, 0) != 1 || more)
+		return;
+	size = (size_t)st.st_size - 1;
+	*memory = malloc(size + 1);
+	if (*memory == NULL || pread(fd, *memory, size, 1) != (ssize_t)size)
+		return;
+	*t = (struct ipam_touched){ .lease = *memory, .leases = size / sizeof **memory };
+}
+
+/* Another worker serves meanwhile. */
+static int read_ahead(struct fs *fs)
+{
+	struct ipam_error error;
+	struct keep_message m;
+	int fd = -1, rc;
+
+	if (ipam_read_ahead(worker_database(&fs->options), &fs->ahead, &error) < 0)
+		fs->ahead = NULL; /* then all is read when it has ended */
+	rc = keep_send(fs->keep->socket, &(struct keep_message){ .word = KEEP_AHEAD }, -1);
+	if (rc == 0)
+		rc = keep_receive(fs->keep->socket, &m, &fd);
+	if (rc > 0 && m.word == KEEP_TOUCHED)
+		read_touched(fd, &fs->since, &fs->since_memory);
+	if (fd >= 0)
+		close(fd);
+	return rc > 0 ? 0 : -EPIPE;
+}
+
 static int open_database(struct fs *fs, int lock, bool resumes, struct ipam_error *error)
 {
 	struct ipam_options options = worker_ipam_options(&fs->options);
+	int rc;
 
 	options.lock = lock;
 	options.keep_ephemeral = resumes;
@@ -155,8 +209,15 @@ static int open_database(struct fs *fs, int lock, bool resumes, struct ipam_erro
 	options.storing = storing;
 	options.unstored = unstored;
 	options.told = told;
+	options.touched = touched;
+	options.ahead = fs->ahead;
+	options.since = fs->ahead != NULL ? &fs->since : NULL;
 	options.arg = fs;
-	return ipam_open(worker_database(&fs->options), &options, &fs->ipam, error);
+	fs->ahead = NULL;
+	rc = ipam_open(worker_database(&fs->options), &options, &fs->ipam, error);
+	free(fs->since_memory);
+	fs->since_memory = NULL;
+	return rc;
 }
 
 /* ---- starting --------------------------------------------------------------------------------------------- */
@@ -318,11 +379,13 @@ static void stop(struct fs *fs)
 
 	pulse_stop(fs->pulse);
 	stream_stop(fs->stream, ends && mounted);
-	ipam_close(fs->ipam);
 	/* Another worker takes over: what the kernel was still to be told is kept for it, and what waits for an answer waits. A
 	 * notifier may hang in the kernel until that one answers; so nobody waits for it here. */
-	if (!ends)
+	if (!ends) {
+		ipam_leave(fs->ipam);
 		_exit(0);
+	}
+	ipam_close(fs->ipam);
 	if (mounted)
 		refuse_requests(fs);
 	notify_stop(fs->notify);
@@ -349,7 +412,7 @@ static void set_up_process(void)
 	sigaction(SIGTERM, &usual, NULL);
 }
 
-int worker_run(const struct options *options, struct keep *keep, int lock)
+int worker_run(const struct options *options, struct keep *keep, int lock, bool ahead)
 {
 	struct fs fs = { .options = *options, .keep = keep };
 	struct keep_memory *m = keep->memory;
@@ -358,6 +421,8 @@ int worker_run(const struct options *options, struct keep *keep, int lock)
 	int rc;
 
 	set_up_process();
+	if (ahead && read_ahead(&fs) < 0)
+		return 1;
 	rc = start(&fs, lock, resumes, &error);
 	if (rc < 0) {
 		struct keep_message failed = { .word = KEEP_FAILED };

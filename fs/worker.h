@@ -6,8 +6,9 @@
 #include "keep.h"
 #include "options.h"
 
-/* Runs until the mount ends, or another is to take over: the process's exit status. lock: as ipam_lock gave it. */
-int worker_run(const struct options *options, struct keep *keep, int lock);
+/* Runs until the mount ends, or another is to take over: the process's exit status. lock: as ipam_lock gave it.
+ * ahead: another worker serves still; read what there is, and wait for its end. */
+int worker_run(const struct options *options, struct keep *keep, int lock, bool ahead);
 /* The database that a mount with these options has. */
 const char *worker_database(const struct options *options);
 /* What the library is to be told of them. */
