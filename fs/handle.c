@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -93,13 +94,17 @@ static void discard_orphan(struct fs *fs, uint64_t request, const struct handle 
 	struct handles *hs = fs->handles;
 
 	for (size_t i = 0; i < hs->orphans; i++) {
-		struct handle *h = atomic_load(&hs->handle[hs->orphan[i].slot]);
+		uint32_t slot = hs->orphan[i].slot;
+		struct handle *h;
 
 		if (hs->orphan[i].request != request)
 			continue;
 		/* All: several workers may have died at it. */
 		hs->orphan[i].request = 0;
-		if (h != NULL && h != instead && atomic_load(&handle_slot(fs, h)->opening) == request)
+		if (atomic_load(&hs->keep->memory->slot[slot].opening) != request)
+			continue; /* it was answered, and is another's by now */
+		h = atomic_load(&hs->handle[slot]);
+		if (h != NULL && h != instead)
 			h->ops->discard(fs, h);
 	}
 }
@@ -119,6 +124,7 @@ int handle_open(struct fs *fs, struct handle *h, enum keep_kind kind, fuse_ino_t
 	atomic_store(&s->opening, request);
 	atomic_store(&s->holds, 0);
 	atomic_store(&s->flags, 0);
+	memset(&s->file, 0, offsetof(struct keep_slot, file.content) - offsetof(struct keep_slot, file));
 	atomic_store(&s->kind, kind);
 	atomic_store(&hs->handle[h->slot], h);
 	fi->fh = number(s, h->slot);
@@ -232,6 +238,11 @@ static void reopen_slot(struct fs *fs, uint32_t slot, const struct handle_file *
 
 	if (kind < sizeof reopen / sizeof *reopen && reopen[kind] != NULL)
 		rc = reopen[kind](fs, s, file != NULL ? file->fd : -1, &h);
+	if (rc < 0 && opening != 0) {
+		atomic_store(&s->kind, KEEP_FREE); /* nobody has it, or its request comes again */
+		give_back(hs, slot);
+		return;
+	}
 	if (rc < 0) {
 		/* What it was open for is gone: who has it hears of that when he uses it. */
 		if (rc != -ENOENT)

@@ -35,6 +35,7 @@ enum { CONTENT, NAMES, LANES };
 
 struct notify {
 	struct keep *keep;
+	int left[KEEP_JOBS], lefts; /* what a worker before left to be done */
 	struct lane lane[LANES];
 };
 
@@ -154,6 +155,12 @@ int notify_new(struct fuse_session *session, struct keep *keep, struct notify **
 	if (n == NULL)
 		return -ENOMEM;
 	n->keep = keep;
+	/* One that was being filled is of a change that nobody was told of: it comes again. */
+	for (int i = 0; i < KEEP_JOBS; i++)
+		if (atomic_load(&keep->memory->job[i].state) == 2)
+			n->left[n->lefts++] = i;
+		else
+			atomic_store(&keep->memory->job[i].state, 0);
 	for (int i = 0; i < LANES; i++)
 		lane_init(&n->lane[i], session, keep);
 	*out = n;
@@ -219,17 +226,8 @@ void notify_name(struct notify *n, fuse_ino_t parent, const char *name)
 
 void notify_again(struct notify *n)
 {
-	struct keep_job *job = n->keep->memory->job;
-	int left[KEEP_JOBS], count = 0;
-
-	/* One that was being filled is of a change that nobody was told of: it comes again. */
-	for (int i = 0; i < KEEP_JOBS; i++)
-		if (atomic_load(&job[i].state) == 2)
-			left[count++] = i;
-		else
-			atomic_store(&job[i].state, 0);
-	for (int i = 0; i < count; i++) {
-		struct keep_job *j = &job[left[i]];
+	for (int i = 0; i < n->lefts; i++) {
+		struct keep_job *j = &n->keep->memory->job[n->left[i]];
 
 		if (j->size > 0)
 			notify_name(n, j->ino, j->name);
@@ -237,4 +235,5 @@ void notify_again(struct notify *n)
 			notify_content(n, j->ino, NULL, NULL);
 		atomic_store(&j->state, 0);
 	}
+	n->lefts = 0;
 }
