@@ -92,7 +92,7 @@ static void test_owners(void **state)
 static void test_migration(void **state)
 {
 	(void)state;
-	takes("DROP TABLE engine; DROP INDEX node_shared; DROP INDEX cluster_shared; ALTER TABLE cidr DROP COLUMN selector;"
+	takes("DROP TRIGGER cidr_selector; DROP TRIGGER cidr_selector_changed; DROP TABLE label; DROP TABLE engine; DROP INDEX node_shared; DROP INDEX cluster_shared; ALTER TABLE cidr DROP COLUMN selector;"
 	      "ALTER TABLE cluster DROP COLUMN shared; ALTER TABLE cluster DROP COLUMN revision;"
 	      "ALTER TABLE node DROP COLUMN shared; ALTER TABLE node DROP COLUMN revision;"
 	      "ALTER TABLE node DROP COLUMN held; ALTER TABLE node DROP COLUMN doubt;"

@@ -108,7 +108,7 @@ static void take_cidr(struct check *c, sqlite3_stmt *row, void *arg)
 		if (cidr_overlap(&z->cidr[i].cidr, &cidr))
 			check_finding(c, "cluster '%s': cidr '%s' overlaps another of its", z->name, s);
 	z->cidr = more(z->cidr, z->cidrs, sizeof *z->cidr);
-	z->cidr[z->cidrs++] = (struct text_cidr){ cidr, (uint8_t)mask };
+	z->cidr[z->cidrs++] = (struct text_cidr){ .cidr = cidr, .node_mask = (uint8_t)mask };
 }
 
 static void take_reserved(struct check *c, sqlite3_stmt *row, void *arg)
