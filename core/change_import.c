@@ -1,7 +1,6 @@
 /* Importing: nodes and leases that were made elsewhere become ours with the blocks and addresses they have, all or none. */
 #include "change.h"
 
-#include "label.h"
 #include "publish.h"
 
 #include <errno.h>
@@ -77,31 +76,21 @@ static int make_lease(struct ipam *ipam, struct change *c, struct ipam_import *i
 	return rc;
 }
 
-static bool has_exactly(const struct node *n, const struct ipam_import *in)
+static bool has_exactly(const struct node *n, const struct ipam_import *in, const char *labels)
 {
 	for (size_t i = 0; i < in->cidrs; i++)
 		if (node_block(n, &in->cidr[i]) == NULL)
 			return false;
-	return n->blocks == in->cidrs && (in->labels == NULL || strcmp(in->labels, n->labels == NULL ? "" : n->labels) == 0);
+	return n->blocks == in->cidrs && (labels == NULL || strcmp(labels, n->labels == NULL ? "" : n->labels) == 0);
 }
 
-/* One node; the same. *out stays NULL where it is there as it should be. */
-static int make_node(struct ipam *ipam, struct change *c, struct ipam_import *in, struct node **out)
+static int begin_node(struct ipam *ipam, struct change *c, struct ipam_import *in, const char *labels, struct node **out)
 {
-	struct node *n = registry_node_named(&ipam->registry, c->cluster, in->node);
-	int rc = ipam_check_name(IPAM_NODE, in->node);
+	struct node *n;
+	int rc = ipam->remote != NULL ? -EOPNOTSUPP : 0; /* nodes go through the engine, one by one */
 
-	if (rc < 0)
-		return rc;
-	if (in->cidrs == 0)
-		return -EINVAL;
-	if (in->labels != NULL && !labels_canonical(in->labels))
-		return -EINVAL;
-	if (n != NULL)
-		return has_exactly(n, in) ? 0 : -EEXIST;
-	if (ipam->remote != NULL)
-		return -EOPNOTSUPP; /* nodes go through the engine, one by one */
-	rc = node_begin(ipam, c, in->node, in->labels, &n);
+	if (rc == 0)
+		rc = node_begin(ipam, c, in->node, labels, &n);
 	if (rc < 0)
 		return rc;
 	n->attr.mode = 0755;
@@ -110,6 +99,25 @@ static int make_node(struct ipam *ipam, struct change *c, struct ipam_import *in
 		node_unmake(ipam, n);
 	else
 		*out = n;
+	return rc;
+}
+
+/* One node; the same. *out stays NULL where it is there as it should be. */
+static int make_node(struct ipam *ipam, struct change *c, struct ipam_import *in, struct node **out)
+{
+	struct node *n = registry_node_named(&ipam->registry, c->cluster, in->node);
+	int rc = ipam_check_name(IPAM_NODE, in->node);
+	char *labels = NULL;
+
+	if (rc == 0 && in->cidrs == 0)
+		rc = -EINVAL;
+	if (rc == 0 && in->labels != NULL)
+		rc = text_labels(in->labels, strlen(in->labels), NULL, &labels);
+	if (rc == 0 && n == NULL)
+		rc = begin_node(ipam, c, in, labels, out);
+	else if (rc == 0 && !has_exactly(n, in, labels))
+		rc = -EEXIST;
+	free(labels);
 	return rc;
 }
 

@@ -189,7 +189,7 @@ struct ipam_import {
 	const char *node, *name; /* name NULL: the node itself, with exactly these blocks; it may have them already */
 	const struct cidr *cidr;
 	size_t cidrs;
-	const char *labels;      /* of a node that is made: lines KEY=VALUE; NULL: none */
+	const char *labels;      /* of a node, lines KEY=VALUE; NULL: none, or any where it is there */
 	bool has[CIDR_FAMILIES];
 	u128 addr[CIDR_FAMILIES];
 	const struct ipam_attribute *attribute;
