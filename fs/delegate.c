@@ -21,6 +21,7 @@ struct delegation {
 	struct node_ref ref;
 	pthread_mutex_t lock; /* the rest */
 	struct buffer held;   /* a line without its end */
+	int error;            /* a text that was cut is refused: so is the rest of it */
 	struct ipam_owner owner; /* who wrote it */
 	struct ipam_by by;
 };
@@ -29,6 +30,7 @@ struct delegation {
 struct round {
 	struct fs *fs;
 	fuse_req_t req;
+	struct delegation *delegation;
 	uint64_t cluster;
 	size_t size;
 };
@@ -45,12 +47,17 @@ static void answer(void *arg)
 static void made(void *arg, int error, const struct ipam_object *object)
 {
 	struct round *r = arg;
+	struct delegation *d = r->delegation;
 
 	(void)object;
 	if (error == 0) {
 		notify_content(r->fs->notify, node_ino(NODE_CLUSTER, 0, r->cluster), answer, r);
 		return;
 	}
+	pthread_mutex_lock(&d->lock);
+	if (d->held.size > 0)
+		d->error = fs_of_inode(error);
+	pthread_mutex_unlock(&d->lock);
 	fuse_reply_err(r->req, -fs_of_inode(error));
 	free(r);
 }
@@ -60,10 +67,10 @@ static int gather(struct delegation *d, const char *buf, size_t size, struct buf
 {
 	size_t tail = 0;
 
-	if (size > TEXT_MAX || d->held.size > TEXT_MAX - size) {
-		d->held.size = 0;
-		return -EFBIG;
-	}
+	if (d->error == 0 && (size > TEXT_MAX || d->held.size > TEXT_MAX - size))
+		d->error = -EFBIG;
+	if (d->error < 0)
+		return d->error;
 	while (size >= PROGRAM_BUFFER && tail < size && buf[size - 1 - tail] != '\n')
 		tail++;
 	if (tail < size) {
@@ -86,7 +93,7 @@ static void delegate_write(struct fs *fs, fuse_req_t req, struct handle *h, cons
 
 	(void)off; /* what is written is done, not kept */
 	if (rc == 0) {
-		*r = (struct round){ fs, req, d->ref.id, size };
+		*r = (struct round){ fs, req, d, d->ref.id, size };
 		pthread_mutex_lock(&d->lock);
 		d->owner = owner;
 		d->by = fs_by(req);
@@ -142,7 +149,7 @@ static void made_late(void *arg, int error, const struct ipam_object *object)
 static void delegate_release(struct fs *fs, fuse_req_t req, struct handle *h)
 {
 	struct delegation *d = (struct delegation *)h;
-	struct late *l = d->held.size == 0 ? NULL : malloc(sizeof *l);
+	struct late *l = d->held.size == 0 || d->error < 0 ? NULL : malloc(sizeof *l);
 
 	if (l != NULL) {
 		*l = (struct late){ fs, req, d->ref.id };
