@@ -74,7 +74,8 @@ static int gather(struct delegation *d, const char *buf, size_t size, struct buf
 	while (size >= PROGRAM_BUFFER && tail < size && buf[size - 1 - tail] != '\n')
 		tail++;
 	if (tail < size) {
-		buffer_add(text, d->held.data, d->held.size);
+		if (d->held.size > 0)
+			buffer_add(text, d->held.data, d->held.size);
 		buffer_add(text, buf, size - tail);
 		d->held.size = 0;
 	}

@@ -123,7 +123,7 @@ static void test_labels(void **state)
 {
 	struct fixture *f = *state;
 	uint64_t cluster = make_cluster(f->ipam, "10.0.0.0/16 29\n10.9.0.0/16 29 selector=zone=b\n"), n, lease;
-	char name[8];
+	char name[16];
 
 	assert_int_equal(put(f->ipam, IPAM_CLUSTER_SETTINGS, cluster, "max-blocks 2\n", false), 0);
 	assert_int_equal(make(f->ipam, IPAM_NODE, cluster, "n", &n), 0);
