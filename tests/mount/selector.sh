@@ -89,8 +89,12 @@ seq -f 'node-number-%.0f zone=a' 1 900 >"$WORK/nodes"
 ok "a text that is cut at a buffer's end" dd if="$WORK/nodes" of=many/.ipam/delegate bs=4096 conv=notrunc status=none
 same "is taken whole" 900 "$(ls many | wc -l)"
 same "and right" "" "$(sed 's/ .*//' "$WORK/nodes" | sort | comm -3 - <(ls many | sort))"
-refused "what is refused is so to its end" "Invalid argument" dd if=<(seq -f 'more-%.0f' 300; echo 'wrong =x'; seq -f 'more-%.0f' 301 900) \
-	of=many/.ipam/delegate bs=4096 conv=notrunc status=none
+{
+	seq -f 'more-%.0f' 300
+	echo "wrong =x"
+	seq -f 'more-%.0f' 301 900
+} >"$WORK/more"
+refused "what is refused is so to its end" "Invalid argument" dd if="$WORK/more" of=many/.ipam/delegate bs=4096 conv=notrunc status=none
 same "nothing of it is there" 0 "$(ls many | grep -c more)"
 ok "a last line without an end" sh -c 'printf last >many/.ipam/delegate'
 ok "is one" test -d many/last
