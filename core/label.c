@@ -90,19 +90,6 @@ bool labels_next(const char **at, struct label *out)
 	return true;
 }
 
-bool labels_canonical(const char *text)
-{
-	struct label l, before = { "", "", 0, 0 };
-	const char *at = text;
-
-	while (labels_next(&at, &l)) {
-		if (compare(before.key, before.key_size, l.key, l.key_size) >= 0 || at[-1] != '\n')
-			return false;
-		before = l;
-	}
-	return *at == 0 && at - text <= IPAM_LABELS_MAX;
-}
-
 static int by_key(const void *a, const void *b)
 {
 	const struct label *x = a, *y = b;

@@ -23,8 +23,6 @@ int label_parse(const char *s, size_t n, struct label *out);
 int labels_make(const char *old, const struct label *list, size_t n, char **out);
 /* The labels of a canonical text, one by one: true, and *at goes on; false at its end. *at begins as the text. */
 bool labels_next(const char **at, struct label *out);
-/* Whether it is one. */
-bool labels_canonical(const char *text);
 
 /* "REQ[,REQ...]", each KEY=VALUE, KEY==VALUE, KEY!=VALUE, KEY or !KEY: its canonical text. -EINVAL malformed, or longer than
  * IPAM_SELECTOR_MAX; -ENOMEM. */

@@ -50,7 +50,6 @@ static void assert_labels(const char *old, const char *lines, const char *wanted
 
 	assert_int_equal(text_labels(lines, strlen(lines), old, &text), 0);
 	assert_string_equal(text, wanted);
-	assert_true(labels_canonical(text));
 	free(text);
 }
 
@@ -86,12 +85,6 @@ static void test_labels(void **state)
 	assert_labels(NULL, long_lines, long_lines);
 	assert_int_equal(refused(long_lines, "a=1\n"), -ENOSPC);
 	assert_int_equal(refused(long_lines, "k00=1\n"), 0);
-	assert_false(labels_canonical("b=1\na=2\n"));
-	assert_false(labels_canonical("a=1\na=2\n"));
-	assert_false(labels_canonical("a=1"));
-	assert_false(labels_canonical("a=1\n\n"));
-	assert_false(labels_canonical("a=1\n-\n"));
-	assert_true(labels_canonical(""));
 }
 
 static void assert_selector(const char *s, const char *wanted, unsigned requirements)
