@@ -396,7 +396,8 @@ inline mirror(i) {
 /* The watch tells of other nodes, too, and gets there. */
 #define HEARD(i, r) (applied[i] >= (r) || !cut[i] && !need[i] && ph[i] == IDLE && !PENDING(i))
 
-#define ALLOCATES(i) (up[i] && n_id[i] != 0 && n_here[i] && n_doubt[i] == SURE)
+/* While the engine is asked, leases wait, whatever the doubt is. */
+#define ALLOCATES(i) (up[i] && n_id[i] != 0 && n_here[i] && n_doubt[i] == SURE && asking[i] == 0)
 
 /* As it is, or asked anew. */
 inline resend(s) {
