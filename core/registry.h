@@ -20,7 +20,9 @@ struct gate {
 struct cluster_cidr {
 	struct cidr cidr;
 	uint8_t node_mask;
-	struct pool pool; /* its blocks */
+	char *selector;             /* which nodes get blocks of it, canonical (label.h); NULL: any */
+	struct cluster_cidr *next;  /* in the order of choice */
+	struct pool pool;           /* its blocks */
 };
 
 struct cluster {
@@ -35,6 +37,7 @@ struct cluster {
 	struct gate gate;
 	struct cluster_cidr **cidr;   /* in the order written */
 	size_t cidrs;
+	struct cluster_cidr *choice;  /* in the order in which they are looked at for a block */
 	struct cidr_range *reserved;
 	size_t reserveds;
 	struct node *first, *last;    /* in the order made */
@@ -75,13 +78,16 @@ struct node {
 	uint64_t shared;            /* as a cluster's */
 	int64_t revision;
 	uint8_t held, doubt;
-	bool asking;                /* the engine is asked to take blocks back: lease nothing until it has answered */
+	uint16_t asking;            /* changes that ask the engine to take blocks back: lease nothing until it has answered */
+	bool unknown;               /* of one of them it isn't known whether it did */
+	uint32_t doubts;            /* how often one began: a doubt is ended only by who knows of all */
 	int grow_error;             /* how growing failed last; */
 	int64_t grow_after;         /* not tried again before */
 	int64_t published;          /* when its machine told of its leases last, seconds since the epoch; 0 never */
 	uint32_t handle;
 	bool pending;
 	char *name;
+	char *labels;               /* canonical (label.h); NULL: none */
 	struct cluster *cluster;
 	struct ipam_attr attr;
 	struct settings settings;
@@ -188,6 +194,11 @@ int cluster_cidr_new(const struct cidr *cidr, unsigned node_mask, struct cluster
 void cluster_cidr_free(struct cluster_cidr *cc);
 /* Exclude from the CIDR's blocks those wholly inside the union of these ranges. -ENOMEM. */
 int cluster_cidr_exclude(struct cluster_cidr *cc, const struct cidr_range *range, size_t n);
+/* Make the order of choice anew, or put one more into it: those with the most requirements first, else as they are listed. */
+void cluster_order_cidrs(struct cluster *c);
+void cluster_order_cidr(struct cluster *c, struct cluster_cidr *cc);
+/* From `cc` on (of the order of choice, may be NULL), the first of the family whose selector these labels match; or NULL. */
+struct cluster_cidr *cluster_cidr_for(struct cluster_cidr *cc, unsigned family, const char *labels);
 
 /* ---- nodes */
 int registry_add_node(struct registry *r, struct cluster *c, uint64_t id, const char *name, struct node **out);

@@ -1,11 +1,14 @@
 #include "notify.h"
 
+#include "wire.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 struct job {
@@ -22,6 +25,7 @@ struct job {
 struct lane {
 	struct fuse_session *session;
 	struct keep *keep;
+	const struct wire *wire;
 	int device;
 	pthread_t thread;
 	pthread_mutex_t lock; /* what follows */
@@ -76,12 +80,27 @@ static void leave_files(int device)
 	close_range((unsigned)device + 1, ~0U, 0);
 }
 
+/* A worker that takes over has things to tell before its session begins: libfuse would refuse to send them. */
+static void wait_for_session(struct lane *l)
+{
+	const struct timespec moment = { .tv_nsec = 1000000 };
+	bool stop = false;
+
+	while (!stop && !wire_begun(l->wire)) {
+		nanosleep(&moment, NULL);
+		pthread_mutex_lock(&l->lock);
+		stop = l->stop;
+		pthread_mutex_unlock(&l->lock);
+	}
+}
+
 static void *run(void *arg)
 {
 	struct lane *l = arg;
 
 	leave_files(l->device);
 	sem_post(&l->apart);
+	wait_for_session(l);
 	pthread_mutex_lock(&l->lock);
 	while (l->first != NULL || !l->stop) {
 		struct job *j;
@@ -111,10 +130,11 @@ static void lane_init(struct lane *l, struct fuse_session *session, struct keep 
 	pthread_cond_init(&l->wake, NULL);
 }
 
-static int lane_start(struct lane *l, int device)
+static int lane_start(struct lane *l, const struct wire *wire, int device)
 {
 	int rc;
 
+	l->wire = wire;
 	l->device = device;
 	rc = -pthread_create(&l->thread, NULL, run, l);
 	l->started = rc == 0;
@@ -167,12 +187,12 @@ int notify_new(struct fuse_session *session, struct keep *keep, struct notify **
 	return 0;
 }
 
-int notify_start(struct notify *n, int device)
+int notify_start(struct notify *n, const struct wire *wire, int device)
 {
 	int rc = 0;
 
 	for (int i = 0; rc == 0 && i < LANES; i++)
-		rc = lane_start(&n->lane[i], device);
+		rc = lane_start(&n->lane[i], wire, device);
 	return rc;
 }
 

@@ -14,10 +14,11 @@
 #include <stdbool.h>
 
 struct notify;
+struct wire;
 
 int notify_new(struct fuse_session *session, struct keep *keep, struct notify **out); /* -ENOMEM */
 /* Starts the threads; device: the mount's descriptor. What is to be told may be queued before. */
-int notify_start(struct notify *n, int device);
+int notify_start(struct notify *n, const struct wire *wire, int device);
 /* Do what a worker before was to tell and didn't. */
 void notify_again(struct notify *n);
 /* The attributes and content of ino are not as the kernel knows them. Then `then` is called (may be NULL), from the

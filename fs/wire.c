@@ -209,6 +209,11 @@ bool wire_unmounted(const struct wire *w)
 	return atomic_load(&w->unmounted);
 }
 
+bool wire_begun(const struct wire *w)
+{
+	return atomic_load(&w->begun);
+}
+
 void wire_load(const struct wire *w, struct wire_load *out)
 {
 	struct pollfd p = { .fd = w->fd, .events = POLLIN };

@@ -300,7 +300,7 @@ static int take_over(struct fs *fs, int lock, bool resumes)
 	if (rc == 0)
 		rc = wire_start(fs->session, fs->keep, device, !fs->options.no_resend, &fs->wire);
 	if (rc == 0)
-		rc = notify_start(fs->notify, device);
+		rc = notify_start(fs->notify, fs->wire, device);
 	if (rc == 0) {
 		handles_reopen(fs, files, n);
 		stream_resume(fs->stream);
