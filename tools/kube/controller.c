@@ -4,6 +4,7 @@
 #include "leader.h"
 #include "metrics.h"
 #include "options.h"
+#include "patrol.h"
 #include "site.h"
 #include "start.h"
 #include "work.h"
@@ -40,7 +41,7 @@ static const char usage[] =
 	"\n"
 	"Exit status: 0 done, 1 some Nodes were left alone (--once) or nothing could be done, 2 usage.\n";
 
-enum { ONCE_TRIES = 8, LIST_TRIES = 5, RETRY_MS = 500, RETRY_MOST_MS = 30000, RESYNC_MS = 240000 };
+enum { ONCE_TRIES = 8, LIST_TRIES = 5, RETRY_MS = 500, RETRY_MOST_MS = 30000 };
 
 struct controller {
 	struct options o;
@@ -52,7 +53,7 @@ struct controller {
 	struct table *table;
 	struct keys keys;
 	struct follow nodes;
-	int64_t resynced; /* ms: when all were looked at last */
+	struct patrol *patrol;
 	bool no_memory;
 };
 
@@ -89,29 +90,11 @@ static void change(void *arg, enum follow_change what, const json_t *node)
 		table_gone(c->table, name, uid);
 }
 
-static void mounted(void *arg, const char *name)
-{
-	struct controller *c = arg;
-
-	c->no_memory |= table_mounted(c->table, name) < 0;
-}
-
 /* ---- leading ------------------------------------------------------------------------------------------------------------------ */
 
 static bool ended(const struct controller *c)
 {
 	return halt_is(leader_halt(c->leader));
-}
-
-static int find_mounted(struct controller *c)
-{
-	int rc = site_nodes(&c->site, mounted, c);
-
-	if (rc == 0 && c->no_memory)
-		rc = -ENOMEM;
-	if (rc < 0)
-		say(LOG_WARNING, "%s: %s", c->site.path, strerror(-rc));
-	return rc;
 }
 
 /* All Nodes, and all nodes of the mount. */
@@ -130,13 +113,12 @@ static int list(struct controller *c)
 	if (rc < 0)
 		return rc;
 	table_sweep(c->table);
-	return find_mounted(c);
+	return patrol_mount(c->table, &c->site);
 }
 
 /* What exists is adopted before anything is freed, and that before anything is given. */
 static bool start(struct controller *c)
 {
-	c->resynced = now_ms();
 	table_start(c->table, PHASE_ADOPT);
 	if (table_drain(c->table, leader_halt(c->leader)))
 		return false;
@@ -163,12 +145,6 @@ static void watch(struct controller *c)
 			return;
 		if (rc == -EPROTO || rc == -EACCES || rc == -EHOSTUNREACH)
 			say(LOG_WARNING, "the watch of Nodes: %s", c->nodes.answer.error);
-		if (rc == 0 && begun - c->resynced > RESYNC_MS && find_mounted(c) == 0) {
-			/* Should the mount have been changed by somebody else. */
-			c->resynced = now_ms();
-			for (int phase = PHASE_ADOPT; phase <= PHASE_REST; phase++)
-				table_start(c->table, (enum phase)phase);
-		}
 		failures = now_ms() - begun > RETRY_MOST_MS ? 0 : failures + 1;
 		wait = failures == 0 ? 0 : backoff(failures, rc == 0 ? 1 : RETRY_MS, RETRY_MOST_MS);
 		if (c->nodes.retry_ms > wait)
@@ -230,6 +206,8 @@ static int begin(struct controller *c, struct work *work)
 		rc = -ENOMEM;
 	if (rc == 0)
 		rc = work_begin(work, c->o.workers);
+	if (rc == 0 && (c->patrol = patrol_begin(c->table, &c->site, &c->relist)) == NULL)
+		rc = -ENOMEM;
 	if (rc < 0)
 		say(LOG_ERR, "%s", strerror(-rc));
 	return rc;
@@ -237,6 +215,9 @@ static int begin(struct controller *c, struct work *work)
 
 static void end(struct controller *c, struct work *work)
 {
+	halt_set(&c->relist);
+	patrol_end(c->patrol);
+	c->patrol = NULL;
 	if (c->table != NULL)
 		work_end(work);
 	reporter_end(work->reporter);
@@ -253,6 +234,7 @@ static void end(struct controller *c, struct work *work)
 static int lead(struct controller *c)
 {
 	unsigned failures = 0;
+	bool again;
 	int status;
 
 	do {
@@ -264,9 +246,10 @@ static int lead(struct controller *c)
 		halt_clear(&c->relist);
 		rc = begin(c, &work);
 		status = rc == 0 ? follow(c) : KUBE_REFUSED;
+		again = halt_is(&c->relist);
 		end(c, &work);
 		failures = rc == 0 ? 0 : failures + 1;
-		if (c->o.once ? rc < 0 || !halt_is(&c->relist) : false)
+		if (c->o.once && (rc < 0 || !again))
 			break;
 		if (rc < 0)
 			halt_sleep(leader_halt(c->leader), backoff(failures, RETRY_MS, RETRY_MOST_MS));

@@ -209,15 +209,28 @@ void table_gone(struct table *t, const char *name, const char *uid)
 	pthread_mutex_unlock(&t->lock);
 }
 
+void table_mount(struct table *t)
+{
+	pthread_mutex_lock(&t->lock);
+	t->round++;
+	pthread_mutex_unlock(&t->lock);
+}
+
 int table_mounted(struct table *t, const char *name)
 {
-	int rc = 0;
+	struct known *e;
 
 	pthread_mutex_lock(&t->lock);
-	if (find(t, name) == NULL && make(t, name) == NULL)
-		rc = -ENOMEM;
+	e = find(t, name);
+	if (e == NULL) {
+		e = make(t, name);
+		if (e != NULL)
+			changed(t, e);
+	}
+	if (e != NULL)
+		e->round = t->round;
 	pthread_mutex_unlock(&t->lock);
-	return rc;
+	return e == NULL ? -ENOMEM : 0;
 }
 
 /* ---- all of them ------------------------------------------------------------------------------------------------------- */
@@ -273,6 +286,37 @@ void table_start(struct table *t, enum phase phase)
 	twalk_r(t->root, visit, &w);
 	if (phase == PHASE_REST)
 		t->listing = false;
+	pthread_mutex_unlock(&t->lock);
+}
+
+static void resync_one(struct walk *w, struct known *e)
+{
+	queue_add(w->t, e, now_ms());
+}
+
+void table_resync(struct table *t)
+{
+	struct walk w = { .t = t, .fn = resync_one };
+
+	pthread_mutex_lock(&t->lock);
+	if (!t->listing)
+		twalk_r(t->root, visit, &w);
+	pthread_mutex_unlock(&t->lock);
+}
+
+static void missing_one(struct walk *w, struct known *e)
+{
+	if (e->present && e->refused == REFUSED_NOT && e->cidrs.n > 0 && e->round != w->t->round)
+		queue_add(w->t, e, now_ms());
+}
+
+void table_missing(struct table *t)
+{
+	struct walk w = { .t = t, .fn = missing_one };
+
+	pthread_mutex_lock(&t->lock);
+	if (!t->listing)
+		twalk_r(t->root, visit, &w);
 	pthread_mutex_unlock(&t->lock);
 }
 

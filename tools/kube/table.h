@@ -52,10 +52,15 @@ void table_list(struct table *t);
 int table_see(struct table *t, const struct seen *s);
 void table_gone(struct table *t, const char *name, const char *uid);
 void table_sweep(struct table *t);
-/* A node of the mount; if no Node is called so, it is to be removed. */
+/* All nodes of the mount, one by one; if no Node is called so, it is to be removed. After the last one, Nodes whose node was taken from
+ * the mount are looked at. */
+void table_mount(struct table *t);
 int table_mounted(struct table *t, const char *name);
+void table_missing(struct table *t);
 /* Queues those of a phase; after the last one, what is seen is queued at once. */
 void table_start(struct table *t, enum phase phase);
+/* All of them are looked at, unless there is a list under way. */
+void table_resync(struct table *t);
 /* When one was last seen to be there with podCIDRs that overlap these, other than `name`; `who` has room for a name. */
 bool table_overlaps(struct table *t, const char *name, const struct pod_cidrs *cidrs, char who[256]);
 /* A Node of that name with podCIDRs? Otherwise it is queued: what the mount has for it may change. */

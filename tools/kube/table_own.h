@@ -14,6 +14,7 @@ struct known {
 	bool running, again;  /* with a worker; and it is to be looked at after that */
 	uint8_t refused;      /* enum refusal */
 	uint32_t epoch;       /* of the list that named it last */
+	uint32_t round;       /* of the mount's, likewise */
 	unsigned tries;
 	uint64_t version;
 	int64_t known_at;
@@ -32,7 +33,7 @@ struct table {
 	size_t queued, room;
 	size_t entries, running;
 	size_t strangers, without_block;
-	uint32_t epoch;
+	uint32_t epoch, round;
 	int64_t list_at;     /* when the list began */
 	bool listing, closed;
 };

@@ -1,0 +1,18 @@
+/* patrol — the mount belongs to others too: what somebody else makes or removes in the cluster's directory is noticed now and then. */
+#ifndef IPAMKUBE_PATROL_H
+#define IPAMKUBE_PATROL_H
+
+#include "halt.h"
+#include "site.h"
+#include "table.h"
+
+struct patrol;
+
+/* Tells the table of all nodes that the mount has. -errno, logged. */
+int patrol_mount(struct table *t, const struct site *s);
+/* Does so every few seconds, on a thread of its own, until halted. NULL: none to be had. */
+struct patrol *patrol_begin(struct table *t, const struct site *s, const struct halt *halt);
+/* After the halt. */
+void patrol_end(struct patrol *p);
+
+#endif
