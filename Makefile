@@ -119,6 +119,10 @@ $(B)/tests/test_%: $(B)/tests/unit/test_%.o $(B)/tests/unit/fixture.o $(cni_part
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS_core)
 
+$(B)/tests/test_kube: $(B)/tests/unit/test_kube.o $(kube_parts) $(lib)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka -lyaml -ljansson -lcurl -lpthread
+
 $(helpers): $(B)/tests/%: $(B)/tests/%.o
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lpthread
