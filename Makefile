@@ -45,7 +45,7 @@ kube_parts := $(call obj,$(filter-out %/main.c,$(kube_src)))
 lib      := $(B)/libipam.a
 programs := $(B)/bin/ipamfs $(B)/bin/ipamctl $(if $(cni_src),$(B)/bin/ipamfs-cni) $(B)/bin/ipamkube $(B)/bin/ipamfs-bench
 units_systemd := $(notdir $(wildcard tools/package/systemd/*))
-docs     := $(sort $(wildcard docs/*.md docs/*/*.md docs/images/* docs/monitoring/*))
+docs     := $(sort $(wildcard docs/*.md docs/*/*.md docs/images/* docs/monitoring/* docs/kubernetes/*))
 examples := $(sort $(wildcard docs/examples/*))
 units    := $(patsubst tests/unit/%.c,$(B)/tests/%,$(unit_src))
 helpers  := $(patsubst tests/%.c,$(B)/tests/%,$(helper_src))
@@ -149,6 +149,8 @@ $(foreach doc,$(docs),644 $(doc) $(DOCDIR)/$(patsubst docs/%,%,$(doc))
 )$(foreach it,$(examples),$(if $(filter %.sh,$(it)),755,644) $(it) $(DOCDIR)/examples/$(notdir $(it))
 )$(if $(wildcard tools/ipamctl/completion/ipamctl.bash),644 tools/ipamctl/completion/ipamctl.bash $(PREFIX)/share/bash-completion/completions/ipamctl)
 $(if $(wildcard tools/ipamctl/completion/_ipamctl),644 tools/ipamctl/completion/_ipamctl $(ZSHDIR)/_ipamctl)
+644 tools/kube/completion/ipamkube.bash $(PREFIX)/share/bash-completion/completions/ipamkube
+644 tools/kube/completion/_ipamkube $(ZSHDIR)/_ipamkube
 endef
 export INSTALLED
 
