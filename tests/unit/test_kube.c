@@ -524,7 +524,7 @@ static void test_table_changes(void **state)
 	takes(t, "a", &task);
 	/* It changes while it is looked at: it comes again, whatever came of that. */
 	see(t, "a", "1", "10.0.0.0/24", "");
-	assert_true(table_overlaps(t, "b", &part, who)); /* not the mount's yet, so to be heeded */
+	assert_true(table_overlaps(t, "b", &part, who));
 	assert_string_equal(who, "a");
 	assert_false(table_overlaps(t, "a", &part, who));
 	table_done(t, &task, OUTCOME_SETTLED, REFUSED_NOT);
@@ -534,11 +534,23 @@ static void test_table_changes(void **state)
 	/* What was said before doesn't undo it. */
 	see(t, "a", "1", NULL, "");
 	table_done(t, &task, OUTCOME_SETTLED, REFUSED_NOT);
-	assert_false(table_overlaps(t, "b", &part, who)); /* the mount's, which sees to it */
+	assert_true(table_overlaps(t, "b", &part, who)); /* also when the mount has it: somebody may take it from there */
 	assert_true(table_has_cidrs(t, "a", &c));
 	takes(t, "a", &task);
 	assert_true(pod_cidrs_same(&task.cidrs, &c));
 	table_done(t, &task, OUTCOME_SETTLED, REFUSED_NOT);
+	see(t, "b", "b", "10.0.0.128/25", ""); /* they overlap: each is told of the other */
+	takes(t, "b", &task);
+	assert_true(table_overlaps(t, "b", &part, who));
+	assert_true(table_overlaps(t, "a", &c, who));
+	assert_string_equal(who, "b");
+	table_done(t, &task, OUTCOME_REFUSED, REFUSED_OVERLAP);
+	takes(t, "a", &task); /* it was in the way: has the mount it still? */
+	table_done(t, &task, OUTCOME_SETTLED, REFUSED_NOT);
+	table_gone(t, "b", "b");
+	takes(t, "b", &task);
+	table_done(t, &task, OUTCOME_SETTLED, REFUSED_NOT);
+	assert_false(table_overlaps(t, "a", &c, who));
 	/* Another one of the name; the end of the first is of no account. */
 	see(t, "a", "2", NULL, "zone=b");
 	table_gone(t, "a", "1");

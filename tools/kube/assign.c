@@ -37,16 +37,17 @@ static json_t *patch_of(const struct task *task, const struct pod_cidrs *cidrs)
 /* What the API has now, after a patch that failed or whose answer was lost. */
 static struct result read_anew(struct worker *w, struct task *task, const struct pod_cidrs *wanted, const char *why, bool for_good)
 {
-	struct call call = { .method = "GET" };
+	char *path = work_path(task->name, ""), text[NODE_CIDRS_TEXT];
+	struct call call = { .method = "GET", .path = path };
 	struct answer a;
 	struct seen seen = { 0 };
-	char path[300], text[NODE_CIDRS_TEXT];
 	struct result result = RETRY;
 	int rc;
 
-	snprintf(path, sizeof path, "/api/v1/nodes/%s", task->name);
-	call.path = path;
+	if (path == NULL)
+		return RETRY;
 	rc = work_call(w, &call, &a);
+	free(path);
 	if (rc == 0 && a.status == 200)
 		rc = seen_read(a.json, w->work->keys, &seen);
 	else
@@ -74,22 +75,19 @@ static struct result read_anew(struct worker *w, struct task *task, const struct
 
 static struct result write_to_node(struct worker *w, struct task *task, const struct pod_cidrs *cidrs)
 {
-	struct call call = { .method = "PATCH", .type = "application/merge-patch+json" };
+	char *path = work_path(task->name, "?fieldManager=ipamkube"), text[NODE_CIDRS_TEXT];
+	json_t *body = patch_of(task, cidrs);
+	struct call call = { .method = "PATCH", .path = path, .type = "application/merge-patch+json", .body = body };
 	struct pod_cidrs has;
-	struct answer a;
-	char path[320], text[NODE_CIDRS_TEXT];
-	json_t *body;
-	int rc;
+	struct answer a = { 0 };
+	int rc = -ENOMEM;
 
-	snprintf(path, sizeof path, "/api/v1/nodes/%s?fieldManager=ipamkube", task->name);
-	body = patch_of(task, cidrs);
-	if (body == NULL)
-		return work_failed(w, task, "a patch", -ENOMEM);
-	call.path = path;
-	call.body = body;
-	table_sent(w->work->table, task, true);
-	rc = work_call(w, &call, &a);
+	if (path != NULL && body != NULL) {
+		table_sent(w->work->table, task, true);
+		rc = work_call(w, &call, &a);
+	}
 	json_decref(body);
+	free(path);
 	pod_cidrs_read(json_object_get(a.json, "spec"), &has);
 	if (rc == 0 && a.status == 200 && pod_cidrs_same(&has, cidrs)) {
 		answer_free(&a);

@@ -260,7 +260,7 @@ void table_patched(struct table *t, struct task *task, const struct pod_cidrs *c
 	pthread_mutex_lock(&t->lock);
 	if (e->present && strcmp(e->uid, task->uid) == 0) {
 		table_tally(t, e, -1);
-		e->cidrs = *cidrs;
+		table_set_cidrs(t, e, cidrs);
 		e->sent = false;
 		table_tally(t, e, 1);
 	}

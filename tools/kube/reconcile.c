@@ -134,14 +134,15 @@ static struct result keep_labels(struct worker *w, const struct task *task)
 static int is_gone(struct worker *w, const struct task *task)
 {
 	struct answer a;
-	struct call call = { .method = "GET" };
+	char *path = work_path(task->name, "");
+	struct call call = { .method = "GET", .path = path };
 	const char *reason;
-	char path[300];
 	int rc;
 
-	snprintf(path, sizeof path, "/api/v1/nodes/%s", task->name);
-	call.path = path;
+	if (path == NULL)
+		return -ENOMEM;
 	rc = work_call(w, &call, &a);
+	free(path);
 	reason = json_string_value(json_object_get(a.json, "reason"));
 	/* Its own words, not the 404 of whatever is in between. */
 	if (rc == 0 && a.status == 404 && reason != NULL && strcmp(reason, "NotFound") == 0)

@@ -59,6 +59,7 @@ void table_forget(struct table *t, struct known *e)
 {
 	queue_drop(t, e);
 	table_tally(t, e, -1);
+	table_set_cidrs(t, e, &(struct pod_cidrs){ 0 });
 	tdelete(e, &t->root, by_name);
 	t->entries--;
 	entry_free(e);
@@ -159,7 +160,8 @@ static int take(struct table *t, struct known *e, const struct seen *s)
 		e->stranger = cidrs.n > 0;
 	e->present = true;
 	e->deleting = s->deleting;
-	e->cidrs = cidrs;
+	if (different)
+		table_set_cidrs(t, e, &cidrs);
 	if (renewed || different || !known || labels > 0)
 		changed(t, e);
 	return 0;
@@ -191,7 +193,7 @@ static void gone(struct table *t, struct known *e)
 	table_tally(t, e, -1);
 	e->present = e->deleting = e->sent = e->stranger = e->fresh = false;
 	e->refused = REFUSED_NOT;
-	e->cidrs = (struct pod_cidrs){ 0 };
+	table_set_cidrs(t, e, &(struct pod_cidrs){ 0 });
 	table_tally(t, e, 1);
 	changed(t, e);
 }
@@ -242,7 +244,7 @@ struct walk {
 	enum phase phase;
 	const char *name;
 	const struct pod_cidrs *cidrs;
-	const struct known *found;
+	struct known *found;
 };
 
 static void visit(const void *node, VISIT when, void *arg)
@@ -338,7 +340,8 @@ void table_freed(struct table *t)
 
 static void overlap_one(struct walk *w, struct known *e)
 {
-	if (w->found == NULL && e->stranger && strcmp(e->name, w->name) != 0 && pod_cidrs_overlap(&e->cidrs, w->cidrs))
+	if (w->found == NULL && (e->stranger || w->t->blind) && strcmp(e->name, w->name) != 0 &&
+	    pod_cidrs_overlap(&e->cidrs, w->cidrs))
 		w->found = e;
 }
 
@@ -347,13 +350,16 @@ bool table_overlaps(struct table *t, const char *name, const struct pod_cidrs *c
 	struct walk w = { .t = t, .fn = overlap_one, .name = name, .cidrs = cidrs };
 
 	pthread_mutex_lock(&t->lock);
-	if (t->strangers > 0) /* what the mount holds can't overlap what it gives */
+	w.found = span_find(t, name, cidrs);
+	if (w.found == NULL && (t->strangers > 0 || t->blind))
 		twalk_r(t->root, visit, &w);
 	if (w.found != NULL) {
 		size_t n = strnlen(w.found->name, 255);
 
 		memcpy(who, w.found->name, n);
 		who[n] = 0;
+		if (!w.found->stranger) /* somebody took it from the mount */
+			queue_add(t, w.found, now_ms());
 	}
 	pthread_mutex_unlock(&t->lock);
 	return w.found != NULL;

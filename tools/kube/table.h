@@ -61,7 +61,7 @@ void table_missing(struct table *t);
 void table_start(struct table *t, enum phase phase);
 /* All of them are looked at, unless there is a list under way. */
 void table_resync(struct table *t);
-/* When one was last seen to be there with podCIDRs that overlap these, other than `name`; `who` has room for a name. */
+/* Does another Node than `name` have podCIDRs that overlap these, as far as is known? */
 bool table_overlaps(struct table *t, const char *name, const struct pod_cidrs *cidrs, char who[256]);
 /* A Node of that name with podCIDRs? Otherwise it is queued: what the mount has for it may change. */
 bool table_has_cidrs(struct table *t, const char *name, struct pod_cidrs *out);

@@ -6,9 +6,16 @@
 
 #include <pthread.h>
 
+/* A podCIDR in the index. */
+struct span {
+	struct cidr cidr;
+	struct known *of;
+};
+
 struct known {
 	char *name, *uid, *labels;
-	struct pod_cidrs cidrs;
+	struct pod_cidrs cidrs; /* changed by table_set_cidrs alone */
+	struct span span[NODE_CIDRS];
 	bool present, deleting, sent, fresh;
 	bool stranger;        /* it has podCIDRs that the mount doesn't hold for it */
 	bool running, again;  /* with a worker; and it is to be looked at after that */
@@ -29,6 +36,8 @@ struct table {
 	pthread_cond_t work; /* something was queued, or it was closed */
 	pthread_cond_t idle; /* a worker has put one back */
 	void *root;          /* tsearch's, by name */
+	void *spans;         /* by address: all Nodes' podCIDRs */
+	bool blind;          /* some weren't kept there, for want of memory */
 	struct known **heap; /* the one that is due first at [1] */
 	size_t queued, room;
 	size_t entries, running;
@@ -46,5 +55,8 @@ struct known *queue_take(struct table *t, int64_t now);
 /* What is counted of an entry: -1 before it is changed, 1 after. */
 void table_tally(struct table *t, const struct known *e, int sign);
 void table_forget(struct table *t, struct known *e);
+void table_set_cidrs(struct table *t, struct known *e, const struct pod_cidrs *cidrs);
+/* Somebody else's podCIDRs that overlap these, or NULL. */
+struct known *span_find(struct table *t, const char *name, const struct pod_cidrs *cidrs);
 
 #endif

@@ -30,6 +30,16 @@ int work_call(struct worker *w, struct call *call, struct answer *out)
 	return conn_call(w->conn, call, out);
 }
 
+char *work_path(const char *node, const char *rest)
+{
+	char *escaped = client_escape(node), *path = NULL;
+
+	if (escaped != NULL && asprintf(&path, "/api/v1/nodes/%s%s", escaped, rest) < 0)
+		path = NULL;
+	free(escaped);
+	return path;
+}
+
 bool work_is_news(const struct task *task)
 {
 	return task->tries % 32 == 0;

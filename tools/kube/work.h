@@ -60,6 +60,8 @@ void work_end(struct work *work);
 bool work_may_write(const struct worker *w);
 /* A request of a worker: its timeout is filled in, and it isn't made when this one doesn't lead any more. As conn_call. */
 int work_call(struct worker *w, struct call *call, struct answer *out);
+/* "/api/v1/nodes/NAME" and what follows it: to be freed; NULL: no memory. */
+char *work_path(const char *node, const char *rest);
 /* A failure that may pass: logged now and then. */
 struct result work_failed(struct worker *w, const struct task *task, const char *what, int rc);
 /* Is this the time to say so? */
