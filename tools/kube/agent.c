@@ -48,9 +48,8 @@ struct agent {
 	struct table *table;
 	struct keys keys; /* none: the blocks are known */
 	struct follow node;
-	bool seen;        /* the Node is there, */
-	bool has;         /* and has podCIDRs */
-	bool waiting;     /* as the log says */
+	enum { UNKNOWN, NO_NODE, NO_CIDRS, HAS_CIDRS } state; /* of the Node, as the API said last */
+	bool seen;        /* in the list */
 	int64_t resynced;
 };
 
@@ -123,10 +122,9 @@ static void item(void *arg, const json_t *node)
 
 	if (seen_read(node, &a->keys, &s) == 0 && strcmp(s.name, a->o.node) == 0) {
 		a->seen = true;
-		a->has = s.cidrs.n > 0 || s.cidrs.odd;
-		if (!a->has && !a->waiting)
+		if (s.cidrs.n == 0 && !s.cidrs.odd && a->state != NO_CIDRS)
 			say(LOG_NOTICE, "%s: waits for its podCIDRs", s.name);
-		a->waiting = !a->has;
+		a->state = s.cidrs.n == 0 && !s.cidrs.odd ? NO_CIDRS : HAS_CIDRS;
 		if (table_see(a->table, &s) < 0)
 			say(LOG_ERR, "out of memory");
 	}
@@ -144,6 +142,7 @@ static void change(void *arg, enum follow_change what, const json_t *node)
 		item(a, node);
 	else if (name != NULL && uid != NULL && strcmp(name, a->o.node) == 0) {
 		say(LOG_NOTICE, "%s: the Node is gone; the mount keeps what it has", name);
+		a->state = NO_NODE;
 		table_gone(a->table, name, uid);
 	}
 }
@@ -160,7 +159,7 @@ static int list(struct agent *a)
 {
 	int rc;
 
-	a->seen = a->has = false;
+	a->seen = false;
 	table_list(a->table);
 	rc = follow_list(&a->node);
 	if (rc < 0 && rc != -ECANCELED)
@@ -168,9 +167,10 @@ static int list(struct agent *a)
 		    a->node.answer.error[0] != 0 ? a->node.answer.error : strerror(-rc));
 	if (rc < 0)
 		return rc;
-	if (!a->seen && !a->waiting)
-		say(LOG_NOTICE, "there is no Node %s yet", a->o.node);
-	a->waiting = !a->has;
+	if (!a->seen && a->state != NO_NODE)
+		say(LOG_NOTICE, "there is no Node %s", a->o.node);
+	if (!a->seen)
+		a->state = NO_NODE;
 	table_sweep(a->table);
 	look_at_all(a);
 	metrics_set(METRIC_SYNCED, 1);
@@ -181,7 +181,7 @@ static int once(struct agent *a)
 {
 	if (table_settle(a->table, ONCE_TRIES, &a->stop) > 0 || halt_is(&a->stop))
 		return KUBE_REFUSED;
-	return a->has ? KUBE_DONE : KUBE_REFUSED;
+	return a->state == HAS_CIDRS ? KUBE_DONE : KUBE_REFUSED;
 }
 
 /* 0 while the watch can go on from where it was. */
@@ -242,6 +242,9 @@ static int serve(struct agent *a)
 	if (a->table != NULL)
 		work_end(&work);
 	reporter_end(work.reporter);
+	metrics_set(METRIC_SYNCED, 0);
+	halt_set(&a->stop);
+	metrics_end();
 	table_free(a->table);
 	conn_free(a->node.conn);
 	follow_free(&a->node);
@@ -258,11 +261,8 @@ static int run(int argc, char **argv)
 		status = fail(KUBE_USAGE, "--cluster-cidr wants CIDR[/MASK], with commas between, not '%s'", a.o.cluster_cidr);
 	if (status == KUBE_DONE)
 		status = start_up(&a.o, true, &a.stop, &a.site, &a.client);
-	if (status == KUBE_DONE) {
+	if (status == KUBE_DONE)
 		status = serve(&a);
-		halt_set(&a.stop);
-		metrics_end();
-	}
 	start_down(&a.stop, &a.site, &a.client);
 	return status;
 }

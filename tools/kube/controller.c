@@ -213,7 +213,7 @@ static int begin(struct controller *c, struct work *work)
 	return rc;
 }
 
-static void end(struct controller *c, struct work *work)
+static void end(struct controller *c, struct work *work, bool last)
 {
 	halt_set(&c->relist);
 	patrol_end(c->patrol);
@@ -221,20 +221,25 @@ static void end(struct controller *c, struct work *work)
 	if (c->table != NULL)
 		work_end(work);
 	reporter_end(work->reporter);
+	metrics_set(METRIC_SYNCED, 0);
+	if (last) { /* that is told of Nodes */
+		metrics_set(METRIC_LEADER, 0);
+		halt_set(&c->stop);
+		metrics_end();
+	}
 	table_free(c->table);
 	c->table = NULL;
 	conn_free(c->nodes.conn);
 	c->nodes.conn = NULL;
 	follow_free(&c->nodes);
 	keys_free(&c->keys);
-	metrics_set(METRIC_SYNCED, 0);
 }
 
 /* While it leads. */
 static int lead(struct controller *c)
 {
 	unsigned failures = 0;
-	bool again;
+	bool again, last;
 	int status;
 
 	do {
@@ -247,9 +252,10 @@ static int lead(struct controller *c)
 		rc = begin(c, &work);
 		status = rc == 0 ? follow(c) : KUBE_REFUSED;
 		again = halt_is(&c->relist);
-		end(c, &work);
+		last = halt_is(&c->stop) || (c->o.once && (rc < 0 || !again));
+		end(c, &work, last);
 		failures = rc == 0 ? 0 : failures + 1;
-		if (c->o.once && (rc < 0 || !again))
+		if (last)
 			break;
 		if (rc < 0)
 			halt_sleep(leader_halt(c->leader), backoff(failures, RETRY_MS, RETRY_MOST_MS));

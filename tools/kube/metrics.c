@@ -49,7 +49,7 @@ static struct {
 	const char *file;
 	const struct halt *stop;
 	pthread_t thread;
-	bool warned;
+	bool runs, warned;
 } writer;
 
 void metrics_add(enum metric m, int64_t n)
@@ -133,13 +133,15 @@ int metrics_begin(const char *file, const struct halt *stop)
 	rc = pthread_create(&writer.thread, NULL, write_now_and_then, NULL);
 	if (rc != 0)
 		return fail(KUBE_REFUSED, "no thread to be had: %s", strerror(rc));
+	writer.runs = true;
 	return KUBE_DONE;
 }
 
 void metrics_end(void)
 {
-	if (writer.file == NULL)
+	if (!writer.runs)
 		return;
 	pthread_join(writer.thread, NULL);
+	writer.runs = false;
 	write_file();
 }

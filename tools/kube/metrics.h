@@ -44,7 +44,7 @@ int64_t metrics_get(enum metric m);
 
 /* Writes them into the file from now on, until stop; NULL: nowhere. A status. */
 int metrics_begin(const char *file, const struct halt *stop);
-/* Writes them a last time. */
+/* Writes them a last time, as they are now: what follows is the taking down. Only after metrics_begin, and when stop is set. */
 void metrics_end(void);
 
 #endif
