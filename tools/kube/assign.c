@@ -15,6 +15,7 @@
 enum {
 	PASSED_OVER = 4096, /* blocks that other Nodes' podCIDRs lie in are tried at most */
 	PATCH_TRIES = 3,    /* before it is reported */
+	KEYS_FRESH_MS = 100,
 };
 
 /* ---- writing them to the Node -------------------------------------------------------------------------------------------- */
@@ -115,17 +116,23 @@ static struct result write_to_node(struct worker *w, struct task *task, const st
 
 /* ---- a block in the mount --------------------------------------------------------------------------------------------------- */
 
-/* The selectors of now may name other labels than are kept. */
+/* The selectors of now may name other labels than are kept. Of many Nodes at once, not each has to ask. */
 static int labels_suffice(struct worker *w)
 {
+	int64_t now = now_ms();
 	struct keys keys;
-	int rc = site_keys(w->work->site, &keys);
 	bool same;
+	int rc;
 
+	if (now - atomic_load(&w->work->keys_at) < KEYS_FRESH_MS)
+		return true;
+	rc = site_keys(w->work->site, &keys);
 	if (rc < 0)
 		return rc;
 	same = keys_same(&keys, w->work->keys);
 	keys_free(&keys);
+	if (same)
+		atomic_store(&w->work->keys_at, now);
 	return same;
 }
 
@@ -138,7 +145,7 @@ static struct result delegate(struct worker *w, struct task *task)
 		return RETRY;
 	}
 	if (rc > 0)
-		rc = site_delegate(w->work->site, task->name, task->labels, NULL);
+		rc = batch_delegate(w->work->batch, task->name, task->labels, NULL);
 	if (rc == -EEXIST)
 		return AGAIN;
 	if (rc == -ENOSPC)

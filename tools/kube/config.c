@@ -3,6 +3,7 @@
 #include "yaml.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -38,12 +39,12 @@ __attribute__((format(printf, 3, 4))) static int refuse(struct config_error *err
 
 int config_slurp(const char *path, size_t max, char **out, size_t *size)
 {
-	FILE *f = fopen(path, "re");
+	int fd = open(path, O_RDONLY | O_CLOEXEC), rc = fd < 0 ? -errno : 0;
 	size_t n = 0, room = 0;
+	ssize_t got = 1;
 	char *text = NULL;
-	int rc = f == NULL ? -errno : 0;
 
-	while (rc == 0) {
+	while (rc == 0 && got > 0) {
 		if (n + 1 >= room) {
 			char *bigger = realloc(text, room = room == 0 ? 4096 : room * 2);
 
@@ -53,16 +54,14 @@ int config_slurp(const char *path, size_t max, char **out, size_t *size)
 			}
 			text = bigger;
 		}
-		n += fread(text + n, 1, room - n - 1, f);
-		if (ferror(f))
-			rc = errno == 0 ? -EIO : -errno;
-		else if (n > max)
+		got = read(fd, text + n, room - n - 1);
+		if (got < 0)
+			rc = -errno;
+		else if ((n += (size_t)got) > max)
 			rc = -EFBIG;
-		else if (feof(f))
-			break;
 	}
-	if (f != NULL)
-		fclose(f);
+	if (fd >= 0)
+		close(fd);
 	if (rc < 0) {
 		free(text);
 		return rc;

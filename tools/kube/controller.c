@@ -186,6 +186,11 @@ static int follow(struct controller *c)
 	return c->o.once ? KUBE_REFUSED : KUBE_DONE;
 }
 
+static bool may_write(void *arg)
+{
+	return leader_left(((struct controller *)arg)->leader) > 0;
+}
+
 /* The labels that are kept are those that the selectors name now. */
 static int begin(struct controller *c, struct work *work)
 {
@@ -201,8 +206,9 @@ static int begin(struct controller *c, struct work *work)
 	c->nodes = (struct follow){ .conn = conn_new(c->client, &c->relist), .path = "/api/v1/nodes", .kind = "NodeList", .query = "",
 				    .timeout_ms = c->o.timeout_ms, .arg = c, .item = item, .change = change };
 	work->table = c->table = table_new();
+	work->batch = batch_new(&c->site, may_write, c);
 	work->reporter = reporter_new(c->client, "ipamkube-controller", c->o.timeout_ms, leader_halt(c->leader));
-	if (c->nodes.conn == NULL || c->table == NULL || work->reporter == NULL)
+	if (c->nodes.conn == NULL || c->table == NULL || work->batch == NULL || work->reporter == NULL)
 		rc = -ENOMEM;
 	if (rc == 0)
 		rc = work_begin(work, c->o.workers);
@@ -229,6 +235,7 @@ static void end(struct controller *c, struct work *work, bool last)
 	}
 	table_free(c->table);
 	c->table = NULL;
+	batch_free(work->batch);
 	conn_free(c->nodes.conn);
 	c->nodes.conn = NULL;
 	follow_free(&c->nodes);

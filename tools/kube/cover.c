@@ -1,6 +1,7 @@
 #include "cover.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -141,7 +142,7 @@ int cover(const struct site *s, const struct covers *said, const struct pod_cidr
 	for (unsigned i = 0; rc == 0 && i < cidrs->n; i++)
 		rc = lacking(lines, said, &cidrs->cidr[i], &text);
 	if (rc == 0 && text != NULL)
-		rc = site_write(s, NULL, "cidrs", text, true);
+		rc = site_write(s, NULL, "cidrs", text, O_APPEND);
 	free(lines);
 	free(text);
 	return rc == -EEXIST ? -EADDRNOTAVAIL : rc; /* it would overlap what is there */
@@ -172,7 +173,7 @@ void cover_trim(const struct site *s, const struct blocks *were, const struct po
 	}
 	/* Refused where somebody has it after all: then it stays. */
 	if (f != NULL && fclose(f) == 0 && dropped > 0)
-		site_write(s, NULL, "cidrs", kept, false);
+		site_write(s, NULL, "cidrs", kept, O_TRUNC);
 	free(kept);
 	free(lines);
 }

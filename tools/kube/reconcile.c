@@ -5,6 +5,7 @@
 #include "metrics.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,7 +71,7 @@ static struct result refused_cidrs(struct worker *w, const struct task *task, in
 static struct result adopt(struct worker *w, const struct task *task)
 {
 	char text[NODE_CIDRS_TEXT];
-	int rc = site_delegate(w->work->site, task->name, task->labels, &task->cidrs);
+	int rc = batch_delegate(w->work->batch, task->name, task->labels, &task->cidrs);
 
 	if (rc == -EEXIST)
 		return AGAIN;
@@ -120,7 +121,7 @@ static struct result keep_labels(struct worker *w, const struct task *task)
 		if (*p == ' ')
 			*p = '\n';
 	if (rc == 0 && strcmp(wanted, there) != 0)
-		rc = site_write(w->work->site, task->name, "labels", wanted, false);
+		rc = site_write(w->work->site, task->name, "labels", wanted, O_TRUNC);
 	free(there);
 	free(wanted);
 	if (rc == -ENOENT)

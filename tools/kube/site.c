@@ -141,7 +141,7 @@ int site_read(const struct site *s, const char *node, const char *file, char **o
 	return rc < 0 ? rc : config_slurp(path, TEXT_MAX, out, &size);
 }
 
-int site_write(const struct site *s, const char *node, const char *file, const char *text, bool append)
+int site_write(const struct site *s, const char *node, const char *file, const char *text, int how)
 {
 	char path[PATH_MAX];
 	size_t n = strlen(text);
@@ -150,7 +150,7 @@ int site_write(const struct site *s, const char *node, const char *file, const c
 
 	if (rc < 0)
 		return rc;
-	fd = open(path, O_WRONLY | O_CLOEXEC | (append ? O_APPEND : O_TRUNC));
+	fd = open(path, O_WRONLY | O_CLOEXEC | how);
 	if (fd < 0)
 		return -errno;
 	written = write(fd, text, n);
@@ -185,11 +185,6 @@ int site_blocks(const struct site *s, const char *node, struct blocks *out)
 	int rc = site_read(s, node, "cidrs", &text);
 
 	*out = (struct blocks){ 0 };
-	if (rc == -ENOENT) {
-		/* The mount's answer, or that of a directory beneath it? */
-		rc = site_check(s);
-		return rc == 0 ? -ENOENT : rc == -ENOENT ? -EHOSTDOWN : rc;
-	}
 	for (const char *at = text; rc == 0 && *at != 0;) {
 		size_t n = strcspn(at, "\n");
 
@@ -209,18 +204,30 @@ void blocks_free(struct blocks *b)
 	*b = (struct blocks){ 0 };
 }
 
-int site_delegate(const struct site *s, const char *node, const char *labels, const struct pod_cidrs *cidrs)
+char *site_line(const char *node, const char *labels, const struct pod_cidrs *cidrs)
 {
 	char text[NODE_CIDRS_TEXT], *line;
-	bool exact = cidrs != NULL && cidrs->n > 0;
-	int rc;
 
-	if (asprintf(&line, "%s%s%s%s%s\n", node, *labels == 0 ? "" : " ", labels, exact ? " " : "",
-		     exact ? pod_cidrs_text(cidrs, text) : "") < 0)
-		return -ENOMEM;
-	rc = site_write(s, NULL, "delegate", line, false);
-	free(line);
+	if (asprintf(&line, "%s%s%s%s%s\n", node, *labels == 0 ? "" : " ", labels, cidrs == NULL ? "" : " ",
+		     cidrs == NULL ? "" : pod_cidrs_text(cidrs, text)) < 0)
+		return NULL;
+	return line;
+}
+
+int site_write_lines(const struct site *s, const char *lines)
+{
+	int rc = site_write(s, NULL, "delegate", lines, 0);
+
 	return rc == -ENOENT ? -EHOSTDOWN : rc;
+}
+
+int site_delegate(const struct site *s, const char *node, const char *labels, const struct pod_cidrs *cidrs)
+{
+	char *line = site_line(node, labels, cidrs);
+	int rc = line == NULL ? -ENOMEM : site_write_lines(s, line);
+
+	free(line);
+	return rc;
 }
 
 int site_exchange(const struct site *s, const char *node, const struct pod_cidrs *cidrs)
@@ -232,7 +239,7 @@ int site_exchange(const struct site *s, const char *node, const struct pod_cidrs
 		if (*p == ' ')
 			*p = '\n';
 	strcat(text, "\n");
-	return site_write(s, node, "cidrs", text, false);
+	return site_write(s, node, "cidrs", text, O_TRUNC);
 }
 
 int site_remove(const struct site *s, const char *node)

@@ -29,13 +29,18 @@ int site_make(const struct site *s);
 
 /* A control file's text; *out is to be freed. `node` NULL: the cluster's. */
 int site_read(const struct site *s, const char *node, const char *file, char **out);
-/* One write, whole or not at all. */
-int site_write(const struct site *s, const char *node, const char *file, const char *text, bool append);
+/* One write, whole or not at all. how: O_APPEND adds, O_TRUNC replaces, 0. */
+int site_write(const struct site *s, const char *node, const char *file, const char *text, int how);
 
-/* -ENOENT: there is no such node (and the mount is there to say so). */
+/* -ENOENT: there is no such node, or no mount. */
 int site_blocks(const struct site *s, const char *node, struct blocks *out);
 void blocks_free(struct blocks *b);
-/* The node is made, with these labels (or "") and these blocks, or (n 0) the next free ones. As `delegate` answers. */
+/* A line for `delegate`: the node is to be made, with these labels (or "") and these blocks, or (NULL) the next free ones. To be freed;
+ * NULL: no memory. */
+char *site_line(const char *node, const char *labels, const struct pod_cidrs *cidrs);
+/* One write of such lines, as `delegate` answers: all of them, or none. */
+int site_write_lines(const struct site *s, const char *lines);
+/* One line. */
 int site_delegate(const struct site *s, const char *node, const char *labels, const struct pod_cidrs *cidrs);
 /* Exactly these blocks. */
 int site_exchange(const struct site *s, const char *node, const struct pod_cidrs *cidrs);

@@ -2,6 +2,7 @@
 #ifndef IPAMKUBE_WORK_H
 #define IPAMKUBE_WORK_H
 
+#include "batch.h"
 #include "client.h"
 #include "leader.h"
 #include "options.h"
@@ -10,6 +11,7 @@
 #include "table.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #define NO_BLOCK_REASON "CIDRNotAvailable"
 #define FAILED_REASON "CIDRAssignmentFailed"
@@ -37,7 +39,9 @@ struct work {
 	const struct halt *halt; /* gives up what waits for the server */
 	struct reporter *reporter;
 	struct table *table;
+	struct batch *batch;     /* the controller's */
 	const struct keys *keys; /* labels that are kept */
+	_Atomic int64_t keys_at; /* ms: when they were what the selectors name */
 	struct halt *relist;     /* set: what is known here isn't so */
 	/* its own */
 	struct worker *worker;
