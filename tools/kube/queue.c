@@ -215,6 +215,9 @@ void table_done(struct table *t, struct task *task, enum outcome outcome, enum r
 	bool again, forget = false;
 
 	pthread_mutex_lock(&t->lock);
+	if (e->echo) /* it was something else */
+		e->version++;
+	e->echo = false;
 	again = e->again || is_past(e, task) || outcome == OUTCOME_AGAIN;
 	e->running = e->again = false;
 	t->running--;
@@ -260,6 +263,8 @@ void table_patched(struct table *t, struct task *task, const struct pod_cidrs *c
 	pthread_mutex_lock(&t->lock);
 	if (e->present && strcmp(e->uid, task->uid) == 0) {
 		table_tally(t, e, -1);
+		if (pod_cidrs_same(&e->cidrs, cidrs))
+			e->echo = false;
 		table_set_cidrs(t, e, cidrs);
 		e->sent = false;
 		table_tally(t, e, 1);

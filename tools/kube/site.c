@@ -1,6 +1,5 @@
 #include "site.h"
 
-#include "config.h"
 #include "kube.h"
 
 #include <dirent.h>
@@ -132,13 +131,51 @@ static int control(const struct site *s, const char *node, const char *file, cha
 	return n < PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
+/* The mount answers for many Nodes at once, so it isn't asked more than needed: of a control file, what is shorter than was asked for
+ * is the end. */
+static int read_all(int fd, char **out)
+{
+	size_t n = 0, room = 4096;
+	char *text = malloc(room + 1), *bigger;
+	ssize_t got;
+
+	while (text != NULL) {
+		got = read(fd, text + n, room - n);
+		if (got < 0) {
+			int rc = -errno;
+
+			free(text);
+			return rc;
+		}
+		n += (size_t)got;
+		if (n < room)
+			break;
+		bigger = room > TEXT_MAX ? NULL : realloc(text, room * 2 + 1);
+		if (bigger == NULL)
+			free(text);
+		text = bigger;
+		room *= 2;
+	}
+	if (text == NULL)
+		return -ENOMEM;
+	text[n] = 0;
+	*out = text;
+	return 0;
+}
+
 int site_read(const struct site *s, const char *node, const char *file, char **out)
 {
 	char path[PATH_MAX];
-	size_t size;
-	int rc = control(s, node, file, path);
+	int fd, rc = control(s, node, file, path);
 
-	return rc < 0 ? rc : config_slurp(path, TEXT_MAX, out, &size);
+	if (rc < 0)
+		return rc;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	rc = read_all(fd, out);
+	close(fd);
+	return rc;
 }
 
 int site_write(const struct site *s, const char *node, const char *file, const char *text, int how)

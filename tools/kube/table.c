@@ -162,7 +162,10 @@ static int take(struct table *t, struct known *e, const struct seen *s)
 	e->deleting = s->deleting;
 	if (different)
 		table_set_cidrs(t, e, &cidrs);
-	if (renewed || different || !known || labels > 0)
+	/* What the patch did that is under way, most likely: its worker will know. */
+	if (different && known && !renewed && labels == 0 && e->running && e->sent)
+		e->echo = true;
+	else if (renewed || different || !known || labels > 0)
 		changed(t, e);
 	return 0;
 }

@@ -18,6 +18,7 @@ struct known {
 	struct span span[NODE_CIDRS];
 	bool present, deleting, sent, fresh;
 	bool stranger;        /* it has podCIDRs that the mount doesn't hold for it */
+	bool echo;            /* podCIDRs were seen while a patch of them was under way */
 	bool running, again;  /* with a worker; and it is to be looked at after that */
 	uint8_t refused;      /* enum refusal */
 	uint32_t epoch;       /* of the list that named it last */
