@@ -4,6 +4,7 @@
 #include "kube.h"
 #include "metrics.h"
 #include "options.h"
+#include "patrol.h"
 #include "start.h"
 #include "work.h"
 
@@ -37,7 +38,7 @@ static const char usage[] =
 	"\n"
 	"Exit status: 0 done, 1 refused, 2 usage.\n";
 
-enum { ONCE_TRIES = 8, LIST_TRIES = 5, RETRY_MS = 500, RETRY_MOST_MS = 30000, RESYNC_MS = 60000 };
+enum { ONCE_TRIES = 8, LIST_TRIES = 5, RETRY_MS = 500, RETRY_MOST_MS = 30000 };
 
 struct agent {
 	struct options o;
@@ -50,7 +51,6 @@ struct agent {
 	struct follow node;
 	enum { UNKNOWN, NO_NODE, NO_CIDRS, HAS_CIDRS } state; /* of the Node, as the API said last */
 	bool seen;        /* in the list */
-	int64_t resynced;
 };
 
 /* ---- the Node and the mount ------------------------------------------------------------------------------------------------ */
@@ -149,7 +149,6 @@ static void change(void *arg, enum follow_change what, const json_t *node)
 
 static void look_at_all(struct agent *a)
 {
-	a->resynced = now_ms();
 	for (int phase = PHASE_ADOPT; phase <= PHASE_REST; phase++)
 		table_start(a->table, (enum phase)phase);
 	metrics_set(METRIC_LAST_SYNC, time(NULL));
@@ -191,9 +190,6 @@ static int watch(struct agent *a)
 
 	if (rc == -EPROTO || rc == -EACCES || rc == -EHOSTUNREACH)
 		say(LOG_WARNING, "the watch of Node %s: %s", a->o.node, a->node.answer.error);
-	/* Should the mount have been changed by somebody else. */
-	if (rc == 0 && now_ms() - a->resynced > RESYNC_MS)
-		look_at_all(a);
 	return rc == -EHOSTUNREACH ? 0 : rc;
 }
 
@@ -224,6 +220,7 @@ static int serve(struct agent *a)
 	struct work work = { .look = look, .arg = a, .options = &a->o, .site = &a->site, .client = a->client, .halt = &a->stop,
 			     .keys = &a->keys };
 	char *name = client_escape(a->o.node), *query = NULL;
+	struct patrol *patrol = NULL;
 	int status = KUBE_REFUSED, rc = -ENOMEM;
 
 	if (name != NULL && asprintf(&query, "&fieldSelector=metadata.name%%3D%s", name) < 0)
@@ -235,15 +232,18 @@ static int serve(struct agent *a)
 	work.reporter = reporter_new(a->client, "ipamkube-agent", a->o.timeout_ms, &a->stop);
 	if (query != NULL && a->node.conn != NULL && a->table != NULL && work.reporter != NULL)
 		rc = work_begin(&work, 1);
+	if (rc == 0 && (patrol = patrol_begin(a->table, &a->site, false, &a->stop)) == NULL)
+		rc = -ENOMEM;
 	if (rc == 0)
 		status = follow(a);
 	else
 		fail(status, "%s", strerror(-rc));
 	if (a->table != NULL)
 		work_end(&work);
-	reporter_end(work.reporter);
-	metrics_set(METRIC_SYNCED, 0);
+	reporter_end(work.reporter); /* which writes what waits, so before the halt */
 	halt_set(&a->stop);
+	patrol_end(patrol);
+	metrics_set(METRIC_SYNCED, 0);
 	metrics_end();
 	table_free(a->table);
 	conn_free(a->node.conn);

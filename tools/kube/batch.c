@@ -63,15 +63,20 @@ static char *join(struct line *const *lines, unsigned n)
 	return text;
 }
 
+/* One of the lines may be to blame. Else it is the mount, which isn't asked again for each. */
+static bool is_of_one(int rc)
+{
+	return rc == -EEXIST || rc == -ENOSPC || rc == -EADDRINUSE || rc == -EADDRNOTAVAIL || rc == -EINVAL || rc == -EMSGSIZE;
+}
+
 static void write_lines(struct batch *b, struct line *const *lines, unsigned n)
 {
 	char *text = n > 1 ? join(lines, n) : NULL;
 	int rc = text == NULL ? -ENOMEM : write_text(b, text);
 
 	free(text);
-	/* One of them may be to blame. */
 	for (unsigned i = 0; i < n; i++)
-		lines[i]->rc = rc == 0 || rc == -ECANCELED ? rc : write_text(b, lines[i]->text);
+		lines[i]->rc = is_of_one(rc) || text == NULL ? write_text(b, lines[i]->text) : rc;
 	if (rc == -EMSGSIZE && n > 1) {
 		pthread_mutex_lock(&b->lock);
 		b->max = n / 2;

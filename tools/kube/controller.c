@@ -212,7 +212,7 @@ static int begin(struct controller *c, struct work *work)
 		rc = -ENOMEM;
 	if (rc == 0)
 		rc = work_begin(work, c->o.workers);
-	if (rc == 0 && (c->patrol = patrol_begin(c->table, &c->site, &c->relist)) == NULL)
+	if (rc == 0 && (c->patrol = patrol_begin(c->table, &c->site, true, &c->relist)) == NULL)
 		rc = -ENOMEM;
 	if (rc < 0)
 		say(LOG_ERR, "%s", strerror(-rc));

@@ -48,6 +48,8 @@ bool work_is_news(const struct task *task)
 struct result work_failed(struct worker *w, const struct task *task, const char *what, int rc)
 {
 	(void)w;
+	if (rc == -ECANCELED) /* this one leads no more */
+		return RETRY;
 	metrics_add(METRIC_MOUNT_ERRORS, 1);
 	if (work_is_news(task))
 		say(LOG_WARNING, "%s: %s: %s", task->name, what, rc == -EHOSTDOWN ? "no ipamfs is mounted there" : strerror(-rc));
