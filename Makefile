@@ -33,6 +33,7 @@ core_src := $(wildcard core/*.c)
 fs_src   := $(wildcard fs/*.c)
 ctl_src  := $(wildcard tools/ipamctl/*.c)
 cni_src  := $(wildcard tools/cni/*.c)
+kube_src := $(wildcard tools/kube/*.c)
 bench_src := $(wildcard tools/bench/*.c)
 unit_src := $(wildcard tests/unit/test_*.c)
 helper_src := $(wildcard tests/mount/*.c tests/fault/*.c tests/clients/*.c)
@@ -41,10 +42,11 @@ engine_src := $(wildcard tests/engine/*.c)
 
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 cni_parts := $(call obj,$(filter-out %/main.c,$(cni_src)))
+kube_parts := $(call obj,$(filter-out %/main.c,$(kube_src)))
 lib      := $(B)/libipam.a
-programs := $(B)/bin/ipamfs $(B)/bin/ipamctl $(if $(cni_src),$(B)/bin/ipamfs-cni) $(B)/bin/ipamfs-bench
+programs := $(B)/bin/ipamfs $(B)/bin/ipamctl $(if $(cni_src),$(B)/bin/ipamfs-cni) $(B)/bin/ipamkube $(B)/bin/ipamfs-bench
 units_systemd := $(notdir $(wildcard tools/package/systemd/*))
-docs     := $(sort $(wildcard docs/*.md docs/*/*.md docs/images/* docs/monitoring/*))
+docs     := $(sort $(wildcard docs/*.md docs/*/*.md docs/images/* docs/monitoring/* docs/kubernetes/*))
 examples := $(sort $(wildcard docs/examples/*))
 units    := $(patsubst tests/unit/%.c,$(B)/tests/%,$(unit_src))
 helpers  := $(patsubst tests/%.c,$(B)/tests/%,$(helper_src))
@@ -52,7 +54,7 @@ engine_helpers := $(patsubst tests/%.c,$(B)/tests/%,$(engine_src))
 
 # Without these the compiler can't start; `make deps` installs what is missing.
 PACKAGES := gcc make pkg-config libc6-dev libfuse3-dev fuse3 libsqlite3-dev libjansson-dev libcurl4-openssl-dev \
-	libcap-ng-dev libseccomp-dev
+	libcap-ng-dev libseccomp-dev libyaml-dev
 TEST_PACKAGES := clang libclang-rt-14-dev valgrind libcmocka-dev sqlite3 iproute2 iputils-ping attr jq util-linux procps \
 	containernetworking-plugins podman containerd runc busybox-static prometheus prometheus-node-exporter \
 	chromium libxml2-utils etcd-server etcd-client openssl spin debhelper dpkg-dev build-essential lintian mandoc systemd
@@ -107,6 +109,10 @@ $(B)/bin/ipamfs-cni: $(call obj,$(cni_src)) $(lib)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(if $(FLAVOUR),,-static) -o $@ $^ -ljansson
 
+$(B)/bin/ipamkube: $(call obj,$(kube_src)) $(lib)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lyaml -ljansson -lcurl -lpthread
+
 $(B)/bin/ipamfs-bench: $(call obj,$(bench_src)) $(lib)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS_fuse) $(LDLIBS_core)
@@ -114,6 +120,10 @@ $(B)/bin/ipamfs-bench: $(call obj,$(bench_src)) $(lib)
 $(B)/tests/test_%: $(B)/tests/unit/test_%.o $(B)/tests/unit/fixture.o $(cni_parts) $(lib)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS_core)
+
+$(B)/tests/test_kube: $(B)/tests/unit/test_kube.o $(kube_parts) $(lib)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka -lyaml -ljansson -lcurl -lpthread
 
 $(helpers): $(B)/tests/%: $(B)/tests/%.o
 	@mkdir -p $(@D)
@@ -127,6 +137,7 @@ $(engine_helpers): $(B)/tests/%: $(B)/tests/%.o $(lib)
 define INSTALLED
 755 $(B)/bin/ipamfs $(BINDIR)/ipamfs
 755 $(B)/bin/ipamctl $(BINDIR)/ipamctl
+755 $(B)/bin/ipamkube $(BINDIR)/ipamkube
 $(foreach dir,$(CNI_DIRS),755 $(B)/bin/ipamfs-cni $(dir)/ipamfs
 )644 core/ipam.h $(PREFIX)/include/ipam/ipam.h
 644 core/cidr.h $(PREFIX)/include/ipam/cidr.h
@@ -140,6 +151,8 @@ $(foreach doc,$(docs),644 $(doc) $(DOCDIR)/$(patsubst docs/%,%,$(doc))
 )$(foreach it,$(examples),$(if $(filter %.sh,$(it)),755,644) $(it) $(DOCDIR)/examples/$(notdir $(it))
 )$(if $(wildcard tools/ipamctl/completion/ipamctl.bash),644 tools/ipamctl/completion/ipamctl.bash $(PREFIX)/share/bash-completion/completions/ipamctl)
 $(if $(wildcard tools/ipamctl/completion/_ipamctl),644 tools/ipamctl/completion/_ipamctl $(ZSHDIR)/_ipamctl)
+644 tools/kube/completion/ipamkube.bash $(PREFIX)/share/bash-completion/completions/ipamkube
+644 tools/kube/completion/_ipamkube $(ZSHDIR)/_ipamkube
 endef
 export INSTALLED
 

@@ -44,4 +44,17 @@ if command -v zsh >/dev/null; then
 	same "zsh: values" "block cluster node" "$(zoffers du --by '')"
 	same "zsh: files" "files" "$(zoffers backup '')"
 fi
+
+# ---- ipamkube, for which bash's is the same in small
+. "$ROOT/tools/kube/completion/ipamkube.bash"
+kube_offers() {
+	COMP_WORDS=(ipamkube "$@")
+	COMP_CWORD=$#
+	_ipamkube
+	printf '%s\n' "${COMPREPLY[@]}" | sort | xargs -d '\n'
+}
+same "ipamkube: commands" "agent controller help" "$(kube_offers '')"
+same "ipamkube: options" "--lease-duration --lease-name --lease-namespace" "$(kube_offers controller --lease)"
+same "ipamkube: of the other" "--cluster --cluster-cidr" "$(kube_offers agent --cl)"
+same "ipamkube: clusters" 'my\ cluster other prod' "$(kube_offers agent --cluster '')"
 umount_fs

@@ -28,6 +28,12 @@ for command in $("$IPAMCTL" help | sed -n 's/^  \([a-z]*\) .*/\1/p'); do
 	done >"$WORK/missing"
 	same "and its options" "" "$(xargs <"$WORK/missing")"
 done
+for command in controller agent; do
+	"$BUILD/bin/ipamkube" help "$command" | grep -v allocate-node | grep -oE -- '--[a-z][a-z0-9-]*' | sort -u | while read -r option; do
+		grep -qF -- "Fl $(sed 's/^-//' <<<"$option")" docs/ipamkube.8 || echo "$option"
+	done >"$WORK/missing"
+	same "ipamkube $command: its options are in the man page" "" "$(xargs <"$WORK/missing")"
+done
 for option in $("$IPAMFS" --help | sed -n 's/^  \([a-z_]*\)\(=.*\| .*\)$/\1/p'); do
 	ok "ipamfs $option is in the man page" grep -q "$option" docs/ipamfs.8
 done

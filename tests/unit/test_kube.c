@@ -1,0 +1,627 @@
+/* ipamkube's pure parts: kubeconfig, limits, lines of a watch, what is to be done for a Node, the queue. */
+#include "../../tools/kube/config.h"
+#include "../../tools/kube/cover.h"
+#include "../../tools/kube/kube.h"
+#include "../../tools/kube/lines.h"
+#include "../../tools/kube/node.h"
+#include "../../tools/kube/rate.h"
+#include "../../tools/kube/table.h"
+#include "../../tools/kube/yaml.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* ---- kubeconfig ---------------------------------------------------------------------------------------------------------- */
+
+struct files {
+	char dir[32], path[64], other[64];
+};
+
+static int files_make(void **state)
+{
+	struct files *f = calloc(1, sizeof *f);
+
+	strcpy(f->dir, "/tmp/test_kube.XXXXXX");
+	assert_non_null(mkdtemp(f->dir));
+	snprintf(f->path, sizeof f->path, "%s/config", f->dir);
+	snprintf(f->other, sizeof f->other, "%s/other", f->dir);
+	*state = f;
+	return 0;
+}
+
+static int files_remove(void **state)
+{
+	struct files *f = *state;
+
+	unlink(f->path);
+	unlink(f->other);
+	rmdir(f->dir);
+	free(f);
+	return 0;
+}
+
+static void write_file(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	assert_int_equal(fclose(f), 0);
+}
+
+static const char whole[] = "apiVersion: v1\n"
+			    "kind: Config\n"
+			    "current-context: one\n"
+			    "contexts:\n"
+			    "- name: one\n"
+			    "  context: {cluster: here, user: me}\n"
+			    "- name: two\n"
+			    "  context:\n"
+			    "    cluster: there\n"
+			    "    user: cert\n"
+			    "- name: three\n"
+			    "  context: {cluster: here, user: plugin}\n"
+			    "- name: four\n"
+			    "  context: {cluster: nowhere, user: me}\n"
+			    "clusters:\n"
+			    "- name: here\n"
+			    "  cluster:\n"
+			    "    server: https://10.0.0.1:6443/\n"
+			    "    certificate-authority-data: |\n"
+			    "      aGVs\n"
+			    "      bG8=\n"
+			    "    tls-server-name: kubernetes\n"
+			    "- name: there\n"
+			    "  cluster: {server: 'https://[fd00::1]:6443/k8s', certificate-authority: pki/ca.crt, insecure-skip-tls-verify: true}\n"
+			    "users:\n"
+			    "- name: me\n"
+			    "  user: {token: abc, username: ~}\n"
+			    "- name: cert\n"
+			    "  user: {client-certificate: /abs/c.pem, client-key: k.pem, username: u, password: 'p: w'}\n"
+			    "- name: plugin\n"
+			    "  user: {exec: {command: aws}}\n";
+
+static void test_kubeconfig(void **state)
+{
+	struct files *f = *state;
+	struct config_error error;
+	struct config c;
+	char want[128];
+
+	write_file(f->path, whole);
+	assert_int_equal(config_read(f->path, NULL, &c, &error), 0);
+	assert_string_equal(c.server, "https://10.0.0.1:6443");
+	assert_string_equal(c.tls_name, "kubernetes");
+	assert_string_equal(c.token, "abc");
+	assert_int_equal(c.ca.size, 5);
+	assert_string_equal(c.ca.data, "hello");
+	assert_true(c.user == NULL && c.password == NULL && !c.insecure && c.token_file == NULL);
+	config_free(&c);
+
+	assert_int_equal(config_read(f->path, "two", &c, &error), 0);
+	assert_string_equal(c.server, "https://[fd00::1]:6443/k8s");
+	snprintf(want, sizeof want, "%s/pki/ca.crt", f->dir);
+	assert_string_equal(c.ca.file, want); /* relative to the file */
+	snprintf(want, sizeof want, "%s/k.pem", f->dir);
+	assert_string_equal(c.key.file, want);
+	assert_string_equal(c.cert.file, "/abs/c.pem");
+	assert_string_equal(c.user, "u");
+	assert_string_equal(c.password, "p: w");
+	assert_true(c.insecure);
+	config_free(&c);
+
+	assert_int_equal(config_read(f->path, "three", &c, &error), -EOPNOTSUPP);
+	assert_non_null(strstr(error.text, "exec"));
+	config_free(&c);
+	assert_int_equal(config_read(f->path, "four", &c, &error), -EINVAL);
+	assert_non_null(strstr(error.text, "nowhere"));
+	config_free(&c);
+	assert_int_equal(config_read(f->path, "five", &c, &error), -EINVAL);
+	config_free(&c);
+	assert_int_equal(config_read(f->other, NULL, &c, &error), -ENOENT);
+	config_free(&c);
+}
+
+static void test_kubeconfig_many(void **state)
+{
+	struct files *f = *state;
+	struct config_error error;
+	struct config c;
+	char both[160];
+
+	/* The first that says something counts; JSON is YAML; a file that isn't there is passed over. */
+	write_file(f->path, whole);
+	write_file(f->other, "{\"current-context\": \"two\", \"users\": [{\"name\": \"cert\", \"user\": {\"tokenFile\": \"t\"}}]}");
+	snprintf(both, sizeof both, "%s:/nowhere/at-all:%s", f->other, f->path);
+	assert_int_equal(config_read(both, NULL, &c, &error), 0);
+	assert_string_equal(c.server, "https://[fd00::1]:6443/k8s");
+	assert_non_null(strstr(c.token_file, "/t"));
+	assert_null(c.cert.file);
+	config_free(&c);
+
+	for (int i = 0; i < 6; i++) {
+		static const char *const broken[] = { "", "- 1\n", "a: b: c\n", "a: [1\n", "a: 1\na: 2\n", "text" };
+
+		write_file(f->other, broken[i]);
+		assert_int_not_equal(config_read(f->other, NULL, &c, &error), 0);
+		assert_true(error.text[0] != 0);
+		config_free(&c);
+	}
+	write_file(f->other, "current-context: a\ncontexts: [{name: a, context: {cluster: a}}]\n"
+			     "clusters: [{name: a, cluster: {server: 'https://x', certificate-authority-data: '@@@'}}]\n");
+	assert_int_equal(config_read(f->other, NULL, &c, &error), -EINVAL);
+	config_free(&c);
+	write_file(f->other, "current-context: a\ncontexts: [{name: a, context: {cluster: a}}]\n"
+			     "clusters: [{name: a, cluster: {server: 'ftp://x'}}]\n");
+	assert_int_equal(config_read(f->other, NULL, &c, &error), -EINVAL);
+	config_free(&c);
+}
+
+static void test_in_cluster(void **state)
+{
+	struct files *f = *state;
+	struct config_error error;
+	struct config c;
+	char token[64];
+
+	unsetenv("KUBERNETES_SERVICE_HOST");
+	assert_int_equal(config_read_in_cluster(f->dir, &c, &error), -ENOENT);
+	config_free(&c);
+	setenv("KUBERNETES_SERVICE_HOST", "fd00::1", 1);
+	setenv("KUBERNETES_SERVICE_PORT", "443", 1);
+	assert_int_equal(config_read_in_cluster(f->dir, &c, &error), -ENOENT); /* no token */
+	config_free(&c);
+	snprintf(token, sizeof token, "%s/token", f->dir);
+	write_file(token, "t\n");
+	assert_int_equal(config_read_in_cluster(f->dir, &c, &error), 0);
+	assert_string_equal(c.server, "https://[fd00::1]:443");
+	assert_string_equal(c.token_file, token);
+	config_free(&c);
+	unlink(token);
+	unsetenv("KUBERNETES_SERVICE_HOST");
+}
+
+static void test_base64(void **state)
+{
+	static const struct {
+		const char *text, *bytes;
+	} good[] = { { "", "" }, { "YQ==", "a" }, { "YWI=", "ab" }, { "YWJj", "abc" }, { " YW\nJj ", "abc" } };
+	static const char *const bad[] = { "Y", "YQ", "YQ=", "YQ===", "Y=Q=", "Y*==" };
+	char *out;
+	size_t n;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+		assert_int_equal(config_base64(good[i].text, &out, &n), 0);
+		assert_int_equal(n, strlen(good[i].bytes));
+		assert_string_equal(out, good[i].bytes);
+		free(out);
+	}
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		assert_int_equal(config_base64(bad[i], &out, &n), -EINVAL);
+}
+
+static void test_yaml(void **state)
+{
+	static const char bomb[] = "a: &a [x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b]\n"
+				   "d: &d [*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d]\nf: [*e,*e,*e,*e,*e,*e,*e,*e]\n";
+	static const char self[] = "a: &a [*a]\n";
+	static const char text[] = "x: &n {k: 'null', l: null}\ny: *n\n";
+	char why[256];
+	json_t *v = yaml_read(text, sizeof text - 1, why);
+
+	(void)state;
+	assert_non_null(v);
+	assert_string_equal(json_string_value(json_object_get(json_object_get(v, "y"), "k")), "null");
+	assert_true(json_is_null(json_object_get(json_object_get(v, "y"), "l")));
+	json_decref(v);
+	assert_null(yaml_read(bomb, sizeof bomb - 1, why));
+	assert_null(yaml_read(self, sizeof self - 1, why));
+}
+
+/* ---- limits, times ----------------------------------------------------------------------------------------------------------- */
+
+static void test_rate(void **state)
+{
+	struct rate r;
+
+	(void)state;
+	rate_init(&r, 10, 3, 1000);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(rate_take(&r, 1000), 0);
+	assert_in_range(rate_take(&r, 1000), 100, 101); /* each of those who wait a turn of its own */
+	assert_in_range(rate_take(&r, 1000), 200, 201);
+	assert_in_range(rate_take(&r, 1100), 200, 201);
+	assert_int_equal(rate_take(&r, 1500), 0);
+	/* A rest gives the burst, not more. */
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(rate_take(&r, 100000), 0);
+	assert_in_range(rate_take(&r, 100000), 100, 101);
+	/* A clock that goes back gives nothing. */
+	assert_true(rate_take(&r, 50000) > 0);
+	rate_init(&r, 0, 0, 0);
+	for (int i = 0; i < 1000; i++)
+		assert_int_equal(rate_take(&r, 0), 0);
+}
+
+static void test_durations(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t ms;
+	} good[] = { { "15s", 15000 }, { "1m30s", 90000 }, { "500ms", 500 }, { "1.5s", 1500 }, { "2", 2000 }, { "0.25", 250 },
+		     { "1h", 3600000 } };
+	static const char *const bad[] = { "", "s", "-1s", "1x", "1s2", "1..s", "1ss", "1 s", "99999999999999999s" };
+	int64_t ms;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+		assert_int_equal(parse_duration(good[i].text, &ms), 0);
+		assert_int_equal(ms, good[i].ms);
+	}
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		assert_int_equal(parse_duration(bad[i], &ms), -EINVAL);
+	for (unsigned n = 1; n < 100; n++) {
+		int64_t wait = backoff(n, 50, 30000);
+
+		assert_in_range(wait, 45, 33000);
+	}
+}
+
+/* ---- lines of a watch ------------------------------------------------------------------------------------------------------------ */
+
+static int add_line(void *arg, const char *line, size_t n)
+{
+	char *out = arg;
+
+	sprintf(out + strlen(out), "[%.*s]", (int)n, line);
+	return n == 4 && memcmp(line, "stop", 4) == 0 ? -ESTALE : 0;
+}
+
+static void test_lines(void **state)
+{
+	static const char text[] = "{\"a\":1}\n\n  \n{\"b\":\"two words\"}\r\nlast\nrest";
+
+	(void)state;
+	for (size_t step = 1; step < sizeof text; step++) {
+		struct lines l = { .max = 100 };
+		char out[256] = "";
+
+		for (size_t at = 0; at < sizeof text - 1; at += step) {
+			size_t n = sizeof text - 1 - at < step ? sizeof text - 1 - at : step;
+
+			assert_int_equal(lines_feed(&l, text + at, n, add_line, out), 0);
+		}
+		assert_string_equal(out, "[{\"a\":1}][{\"b\":\"two words\"}][last]");
+		lines_free(&l);
+	}
+}
+
+static void test_lines_limits(void **state)
+{
+	struct lines l = { .max = 8 };
+	char out[256] = "";
+
+	(void)state;
+	assert_int_equal(lines_feed(&l, "12345678\n", 9, add_line, out), 0);
+	assert_int_equal(lines_feed(&l, "123456789\n", 10, add_line, out), -EMSGSIZE);
+	l.n = 0;
+	assert_int_equal(lines_feed(&l, "1234", 4, add_line, out), 0);
+	assert_int_equal(lines_feed(&l, "56789", 5, add_line, out), -EMSGSIZE);
+	l.n = 0;
+	assert_int_equal(lines_feed(&l, "a\nstop\nb\n", 9, add_line, out), -ESTALE);
+	assert_string_equal(out, "[12345678][a][stop]");
+	lines_free(&l);
+}
+
+/* ---- Nodes -------------------------------------------------------------------------------------------------------------------------- */
+
+static struct pod_cidrs cidrs_of(const char *json)
+{
+	json_t *spec = json_loads(json, 0, NULL);
+	struct pod_cidrs c;
+
+	assert_non_null(spec);
+	pod_cidrs_read(spec, &c);
+	json_decref(spec);
+	return c;
+}
+
+static void same_text(const char *json, const char *text, bool odd)
+{
+	struct pod_cidrs c = cidrs_of(json);
+	char out[NODE_CIDRS_TEXT];
+
+	assert_string_equal(pod_cidrs_text(&c, out), text);
+	assert_int_equal(c.odd, odd);
+}
+
+static void test_pod_cidrs(void **state)
+{
+	struct pod_cidrs a, b;
+
+	(void)state;
+	same_text("{}", "none", false);
+	same_text("{\"podCIDR\":\"\",\"podCIDRs\":[]}", "none", false);
+	same_text("{\"podCIDR\":\"10.244.3.0/24\"}", "10.244.3.0/24", false);
+	same_text("{\"podCIDR\":\"10.244.3.0/24\",\"podCIDRs\":[\"10.244.3.0/24\",\"fd00:0::/64\"]}", "10.244.3.0/24 fd00::/64", false);
+	same_text("{\"podCIDRs\":[\"10.244.3.7/24\"]}", "10.244.3.0/24", false); /* as the API means it */
+	same_text("{\"podCIDRs\":[\"10.244.3.0\"]}", "none", true);
+	same_text("{\"podCIDRs\":[7]}", "none", true);
+	same_text("{\"podCIDRs\":[\"10.0.0.0/24\",\"10.0.1.0/24\",\"10.0.2.0/24\"]}", "10.0.0.0/24 10.0.1.0/24", true);
+	a = cidrs_of("{\"podCIDRs\":[\"10.244.0.0/23\"]}");
+	b = cidrs_of("{\"podCIDRs\":[\"fd00::/64\",\"10.244.1.0/24\"]}");
+	assert_true(pod_cidrs_overlap(&a, &b));
+	assert_true(pod_cidrs_overlap(&b, &a));
+	b = cidrs_of("{\"podCIDRs\":[\"10.244.2.0/24\"]}");
+	assert_false(pod_cidrs_overlap(&a, &b));
+	assert_false(pod_cidrs_same(&a, &b));
+}
+
+static void test_plan(void **state)
+{
+	struct pod_cidrs none = { 0 }, odd = { .odd = true }, three = cidrs_of("{\"podCIDR\":\"10.0.3.0/24\"}");
+	struct pod_cidrs both = cidrs_of("{\"podCIDRs\":[\"10.0.3.0/24\",\"fd00:3::/64\"]}");
+	struct cidr held[] = { both.cidr[0], both.cidr[1], cidrs_of("{\"podCIDR\":\"10.0.9.0/24\"}").cidr[0] };
+	struct blocks nothing = { 0 }, one = { held, 1 }, two = { held, 2 }, grown = { held, 3 }, other = { held + 2, 1 };
+	struct pod_cidrs got;
+
+	(void)state;
+	assert_int_equal(plan_for(true, false, &none, false, &nothing), PLAN_DELEGATE);
+	assert_int_equal(plan_for(true, true, &none, false, &nothing), PLAN_WAIT);
+	assert_int_equal(plan_for(true, false, &none, true, &one), PLAN_PATCH); /* a crash came between */
+	assert_int_equal(plan_for(true, true, &none, true, &one), PLAN_WAIT);
+	assert_int_equal(plan_for(true, false, &none, true, &nothing), PLAN_DELEGATE);
+	assert_int_equal(plan_for(true, false, &three, false, &nothing), PLAN_ADOPT);
+	assert_int_equal(plan_for(true, true, &three, false, &nothing), PLAN_ADOPT); /* until it is gone it has it */
+	assert_int_equal(plan_for(true, false, &three, true, &one), PLAN_NOTHING);
+	assert_int_equal(plan_for(true, false, &three, true, &grown), PLAN_NOTHING);
+	assert_int_equal(plan_for(true, false, &both, true, &two), PLAN_NOTHING);
+	assert_int_equal(plan_for(true, false, &both, true, &one), PLAN_EXCHANGE);
+	assert_int_equal(plan_for(true, false, &three, true, &other), PLAN_EXCHANGE);
+	assert_int_equal(plan_for(true, false, &odd, false, &nothing), PLAN_REFUSE);
+	assert_int_equal(plan_for(false, false, &none, true, &one), PLAN_REMOVE);
+	assert_int_equal(plan_for(false, false, &none, false, &nothing), PLAN_NOTHING);
+	pod_cidrs_of_blocks(&grown, &got);
+	assert_true(pod_cidrs_same(&got, &both));
+}
+
+static void test_seen(void **state)
+{
+	static const char text[] = "{\"metadata\":{\"name\":\"n-1\",\"uid\":\"u\",\"deletionTimestamp\":\"2026-01-01T00:00:00Z\",\"labels\":{\"zone\":"
+				   "\"a\",\"other\":\"x\",\"example.org/rack\":\"\",\"bad\":\"a b\"}},\"spec\":{\"podCIDR\":\"10.0.0.0/24\"}}";
+	static const char *const bad[] = { "{}", "{\"metadata\":{\"name\":\"a/b\",\"uid\":\"u\"}}", "{\"metadata\":{\"name\":\".a\",\"uid\":\"u\"}}",
+					   "{\"metadata\":{\"name\":\"a\"}}", "{\"metadata\":{\"name\":\"a b\",\"uid\":\"u\"}}",
+					   "{\"metadata\":{\"name\":\"a=b\",\"uid\":\"u\"}}" };
+	struct keys keys = { 0 };
+	struct seen s;
+	json_t *node = json_loads(text, 0, NULL);
+
+	(void)state;
+	assert_int_equal(keys_read("10.0.0.0/16 24 selector=zone=a,bad!=x,!gone\n10.1.0.0/16 24\n10.2.0.0/16 24 selector=example.org/rack\n"
+				   "10.3.0.0/16 24 selector=zone==b\n", &keys), 0);
+	assert_int_equal(keys.n, 4);
+	assert_string_equal(keys.key[0], "bad");
+	assert_string_equal(keys.key[1], "example.org/rack");
+	assert_string_equal(keys.key[2], "gone");
+	assert_string_equal(keys.key[3], "zone");
+	assert_int_equal(seen_read(node, &keys, &s), 0);
+	assert_string_equal(s.labels, "example.org/rack= zone=a");
+	assert_true(s.deleting && s.cidrs.n == 1);
+	seen_free(&s);
+	json_decref(node);
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		node = json_loads(bad[i], 0, NULL);
+		assert_int_equal(seen_read(node, &keys, &s), -EINVAL);
+		seen_free(&s);
+		json_decref(node);
+	}
+	keys_free(&keys);
+}
+
+static void test_covers(void **state)
+{
+	struct covers c;
+
+	(void)state;
+	assert_int_equal(covers_parse("10.244.0.0/16/24,fd00::/48", &c), 0);
+	assert_int_equal(c.n, 2);
+	assert_int_equal(c.cover[0].mask, 24);
+	assert_int_equal(c.cover[1].mask, 0);
+	assert_int_equal(covers_parse("10.244.0.0/16/8", &c), -EINVAL);
+	assert_int_equal(covers_parse("10.244.0.0/16/31", &c), -EINVAL);
+	assert_int_equal(covers_parse("10.244.0.0/16/", &c), -EINVAL);
+	assert_int_equal(covers_parse("10.244.0.1/16", &c), -EINVAL);
+	assert_int_equal(covers_parse("10.244.0.0/16,", &c), -EINVAL);
+	assert_int_equal(covers_parse("", &c), -EINVAL);
+}
+
+/* ---- the table ------------------------------------------------------------------------------------------------------------------------ */
+
+static void see(struct table *t, const char *name, const char *uid, const char *cidr, const char *labels)
+{
+	struct seen s = { .name = name, .uid = uid, .labels = (char *)labels };
+
+	if (cidr != NULL) {
+		assert_int_equal(cidr_parse(cidr, strlen(cidr), &s.cidrs.cidr[0]), 0);
+		s.cidrs.n = 1;
+	}
+	assert_int_equal(table_see(t, &s), 0);
+}
+
+static void takes(struct table *t, const char *name, struct task *out)
+{
+	assert_true(table_take(t, out));
+	assert_string_equal(out->name, name);
+}
+
+static void test_table_phases(void **state)
+{
+	struct table *t = table_new();
+	struct halt halt;
+	struct task task;
+
+	(void)state;
+	assert_int_equal(halt_init(&halt, NULL), 0);
+	table_list(t);
+	see(t, "new", "1", NULL, "");
+	see(t, "old", "2", "10.0.0.0/24", "");
+	table_sweep(t);
+	assert_int_equal(table_mounted(t, "stray"), 0);
+	assert_int_equal(table_mounted(t, "old"), 0);
+	assert_false(table_drain(t, &halt)); /* nothing is due before it is started */
+	table_start(t, PHASE_ADOPT);
+	takes(t, "old", &task);
+	assert_true(task.present && task.cidrs.n == 1);
+	table_done(t, &task, OUTCOME_SETTLED, REFUSED_NOT);
+	assert_false(table_drain(t, &halt));
+	table_start(t, PHASE_REMOVE);
+	takes(t, "stray", &task);
+	assert_false(task.present);
+	table_done(t, &task, OUTCOME_SETTLED, REFUSED_NOT);
+	table_start(t, PHASE_REST);
+	takes(t, "new", &task);
+	table_done(t, &task, OUTCOME_SETTLED, REFUSED_NOT);
+	/* From now on what changes is queued at once, and what doesn't isn't. */
+	see(t, "old", "2", "10.0.0.0/24", "");
+	assert_false(table_drain(t, &halt));
+	see(t, "old", "2", "10.0.0.0/24", "zone=b");
+	takes(t, "old", &task);
+	assert_string_equal(task.labels, "zone=b");
+	table_done(t, &task, OUTCOME_SETTLED, REFUSED_NOT);
+	/* A list that doesn't name it. */
+	table_list(t);
+	see(t, "new", "1", NULL, "");
+	table_sweep(t);
+	table_start(t, PHASE_REMOVE);
+	takes(t, "old", &task);
+	assert_false(task.present);
+	table_done(t, &task, OUTCOME_SETTLED, REFUSED_NOT);
+	table_close(t);
+	assert_false(table_take(t, &task));
+	table_free(t);
+	halt_close(&halt);
+}
+
+static void test_table_changes(void **state)
+{
+	struct table *t = table_new();
+	struct pod_cidrs c = cidrs_of("{\"podCIDR\":\"10.0.0.0/24\"}"), part = cidrs_of("{\"podCIDR\":\"10.0.0.128/25\"}");
+	struct task task;
+	char who[256];
+
+	(void)state;
+	table_list(t);
+	table_start(t, PHASE_REST);
+	see(t, "a", "1", NULL, "");
+	takes(t, "a", &task);
+	/* It changes while it is looked at: it comes again, whatever came of that. */
+	see(t, "a", "1", "10.0.0.0/24", "");
+	assert_true(table_overlaps(t, "b", &part, who));
+	assert_string_equal(who, "a");
+	assert_false(table_overlaps(t, "a", &part, who));
+	table_done(t, &task, OUTCOME_SETTLED, REFUSED_NOT);
+	assert_true(table_overlaps(t, "b", &part, who));
+	takes(t, "a", &task);
+	assert_int_equal(task.cidrs.n, 1);
+	/* What was said before doesn't undo it. */
+	see(t, "a", "1", NULL, "");
+	table_done(t, &task, OUTCOME_SETTLED, REFUSED_NOT);
+	assert_true(table_overlaps(t, "b", &part, who)); /* also when the mount has it: somebody may take it from there */
+	assert_true(table_has_cidrs(t, "a", &c));
+	takes(t, "a", &task);
+	assert_true(pod_cidrs_same(&task.cidrs, &c));
+	table_done(t, &task, OUTCOME_SETTLED, REFUSED_NOT);
+	see(t, "b", "b", "10.0.0.128/25", ""); /* they overlap: each is told of the other */
+	takes(t, "b", &task);
+	assert_true(table_overlaps(t, "b", &part, who));
+	assert_true(table_overlaps(t, "a", &c, who));
+	assert_string_equal(who, "b");
+	table_done(t, &task, OUTCOME_REFUSED, REFUSED_OVERLAP);
+	takes(t, "a", &task); /* it was in the way: has the mount it still? */
+	table_done(t, &task, OUTCOME_SETTLED, REFUSED_NOT);
+	table_gone(t, "b", "b");
+	takes(t, "b", &task);
+	table_done(t, &task, OUTCOME_SETTLED, REFUSED_NOT);
+	assert_false(table_overlaps(t, "a", &c, who));
+	/* Another one of the name; the end of the first is of no account. */
+	see(t, "a", "2", NULL, "zone=b");
+	table_gone(t, "a", "1");
+	takes(t, "a", &task);
+	assert_true(task.present && task.cidrs.n == 0 && task.fresh);
+	assert_string_equal(task.uid, "2");
+	/* Patched: what the watch says then is no news. */
+	table_sent(t, &task, true);
+	table_patched(t, &task, &c);
+	see(t, "a", "2", "10.0.0.0/24", "zone=b");
+	assert_true(table_may_say(t, &task, "x"));
+	assert_false(table_may_say(t, &task, "x"));
+	assert_true(table_may_say(t, &task, "y"));
+	table_done(t, &task, OUTCOME_REFUSED, REFUSED_OVERLAP);
+	table_gone(t, "a", "2");
+	takes(t, "a", &task);
+	assert_false(task.present);
+	table_done(t, &task, OUTCOME_RETRY, REFUSED_NOT);
+	takes(t, "a", &task); /* waits for its time */
+	assert_int_equal(task.tries, 1);
+	table_done(t, &task, OUTCOME_SETTLED, REFUSED_NOT);
+	table_free(t);
+}
+
+static void test_table_order(void **state)
+{
+	struct table *t = table_new();
+	struct task task;
+	char name[16];
+	unsigned seen = 0;
+
+	(void)state;
+	table_list(t);
+	for (int i = 0; i < 500; i++) {
+		snprintf(name, sizeof name, "n-%d", i);
+		see(t, name, name, NULL, "");
+	}
+	table_start(t, PHASE_REST);
+	for (int i = 0; i < 500; i += 3) { /* some go before they are taken */
+		snprintf(name, sizeof name, "n-%d", i);
+		table_gone(t, name, name);
+	}
+	for (int i = 0; i < 500; i++) {
+		assert_true(table_take(t, &task));
+		seen += task.present;
+		table_done(t, &task, OUTCOME_SETTLED, REFUSED_NOT);
+	}
+	assert_int_equal(seen, 500 - 167);
+	table_free(t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_kubeconfig, files_make, files_remove),
+		cmocka_unit_test_setup_teardown(test_kubeconfig_many, files_make, files_remove),
+		cmocka_unit_test_setup_teardown(test_in_cluster, files_make, files_remove),
+		cmocka_unit_test(test_base64),
+		cmocka_unit_test(test_yaml),
+		cmocka_unit_test(test_rate),
+		cmocka_unit_test(test_durations),
+		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_lines_limits),
+		cmocka_unit_test(test_pod_cidrs),
+		cmocka_unit_test(test_plan),
+		cmocka_unit_test(test_seen),
+		cmocka_unit_test(test_covers),
+		cmocka_unit_test(test_table_phases),
+		cmocka_unit_test(test_table_changes),
+		cmocka_unit_test(test_table_order),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,239 @@
+#include "node.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- podCIDRs ------------------------------------------------------------------------------------------------------------ */
+
+static void add(struct pod_cidrs *out, const json_t *value)
+{
+	const char *s = json_string_value(value);
+	struct cidr c = { 0 };
+	u128 addr;
+
+	/* The API takes host bits that are set, and means the prefix. */
+	if (s == NULL || strchr(s, '/') == NULL || cidr_parse_host(s, strlen(s), &c.family, &addr, &c.len) < 0 || out->n == NODE_CIDRS) {
+		out->odd = true;
+		return;
+	}
+	c.base = addr & cidr_mask(c.family, c.len);
+	out->cidr[out->n++] = c;
+}
+
+void pod_cidrs_read(const json_t *spec, struct pod_cidrs *out)
+{
+	const json_t *list = json_object_get(spec, "podCIDRs"), *one = json_object_get(spec, "podCIDR"), *item;
+	size_t i;
+
+	*out = (struct pod_cidrs){ 0 };
+	json_array_foreach(list, i, item)
+		add(out, item);
+	/* Written by what is older than podCIDRs. */
+	if (json_array_size(list) == 0 && json_string_length(one) > 0)
+		add(out, one);
+}
+
+bool pod_cidrs_same(const struct pod_cidrs *a, const struct pod_cidrs *b)
+{
+	if (a->n != b->n || a->odd != b->odd)
+		return false;
+	for (unsigned i = 0; i < a->n; i++)
+		if (cidr_compare(&a->cidr[i], &b->cidr[i]) != 0)
+			return false;
+	return true;
+}
+
+const char *pod_cidrs_text(const struct pod_cidrs *c, char out[NODE_CIDRS_TEXT])
+{
+	size_t n = 0;
+
+	strcpy(out, "none");
+	for (unsigned i = 0; i < c->n; i++) {
+		if (i > 0)
+			out[n++] = ' ';
+		n += cidr_print(&c->cidr[i], out + n);
+	}
+	return out;
+}
+
+bool pod_cidrs_overlap(const struct pod_cidrs *a, const struct pod_cidrs *b)
+{
+	for (unsigned i = 0; i < a->n; i++)
+		for (unsigned k = 0; k < b->n; k++)
+			if (cidr_overlap(&a->cidr[i], &b->cidr[k]))
+				return true;
+	return false;
+}
+
+void pod_cidrs_of_blocks(const struct blocks *b, struct pod_cidrs *out)
+{
+	bool has[CIDR_FAMILIES] = { false };
+
+	*out = (struct pod_cidrs){ 0 };
+	for (size_t i = 0; i < b->n; i++)
+		if (!has[b->cidr[i].family]) {
+			has[b->cidr[i].family] = true;
+			out->cidr[out->n++] = b->cidr[i];
+		}
+}
+
+/* ---- what is to be done ------------------------------------------------------------------------------------------------- */
+
+static bool is_held(const struct cidr *c, const struct blocks *mount)
+{
+	for (size_t i = 0; i < mount->n; i++)
+		if (cidr_compare(c, &mount->cidr[i]) == 0)
+			return true;
+	return false;
+}
+
+enum plan plan_for(bool present, bool deleting, const struct pod_cidrs *api, bool mounted, const struct blocks *mount)
+{
+	bool held = true;
+
+	if (!present)
+		return mounted ? PLAN_REMOVE : PLAN_NOTHING;
+	if (api->odd)
+		return PLAN_REFUSE;
+	if (api->n == 0) {
+		if (deleting)
+			return PLAN_WAIT;
+		return mounted && mount->n > 0 ? PLAN_PATCH : PLAN_DELEGATE;
+	}
+	if (!mounted)
+		return PLAN_ADOPT;
+	/* It may have grown others beside them. */
+	for (unsigned i = 0; i < api->n; i++)
+		held = held && is_held(&api->cidr[i], mount);
+	return held ? PLAN_NOTHING : PLAN_EXCHANGE;
+}
+
+/* ---- labels -------------------------------------------------------------------------------------------------------------- */
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int add_key(struct keys *k, const char *s, size_t n)
+{
+	char **bigger;
+
+	for (size_t i = 0; i < k->n; i++)
+		if (strlen(k->key[i]) == n && memcmp(k->key[i], s, n) == 0)
+			return 0;
+	bigger = reallocarray(k->key, k->n + 1, sizeof *bigger);
+	if (bigger == NULL)
+		return -ENOMEM;
+	k->key = bigger;
+	k->key[k->n] = strndup(s, n);
+	return k->key[k->n] == NULL ? -ENOMEM : (k->n++, 0);
+}
+
+int keys_read(const char *cidrs, struct keys *out)
+{
+	static const char word[] = "selector=";
+	const char *at = cidrs;
+	int rc = 0;
+
+	while (rc == 0 && (at = strstr(at, word)) != NULL) {
+		bool begins = at == cidrs || at[-1] == ' ' || at[-1] == '\t';
+
+		at += sizeof word - 1;
+		while (begins && rc == 0) {
+			size_t pair, key;
+
+			at += *at == '!'; /* KEY=VALUE, KEY!=VALUE, KEY, !KEY */
+			pair = strcspn(at, ", \t\n");
+			key = strcspn(at, "=!, \t\n");
+			if (key > 0)
+				rc = add_key(out, at, key);
+			at += pair;
+			if (*at != ',')
+				break;
+			at++;
+		}
+	}
+	if (out->n > 0)
+		qsort(out->key, out->n, sizeof *out->key, by_text);
+	return rc;
+}
+
+bool keys_same(const struct keys *a, const struct keys *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++)
+		if (strcmp(a->key[i], b->key[i]) != 0)
+			return false;
+	return true;
+}
+
+void keys_free(struct keys *k)
+{
+	for (size_t i = 0; i < k->n; i++)
+		free(k->key[i]);
+	free(k->key);
+	*k = (struct keys){ 0 };
+}
+
+/* As the mount takes a word: the API lets nothing else through, but this is what servers say. */
+static bool is_word(const char *s)
+{
+	for (; *s != 0; s++)
+		if ((unsigned char)*s <= 0x20 || *s == 0x7f)
+			return false;
+	return true;
+}
+
+static char *labels_read(const json_t *labels, const struct keys *keys)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	if (f == NULL)
+		return NULL;
+	for (size_t i = 0; i < keys->n; i++) {
+		const char *value = json_string_value(json_object_get(labels, keys->key[i]));
+
+		if (value != NULL && is_word(value))
+			fprintf(f, "%s%s=%s", ftell(f) > 0 ? " " : "", keys->key[i], value);
+	}
+	if (fclose(f) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+/* ---- a Node --------------------------------------------------------------------------------------------------------------- */
+
+bool node_name_is_good(const char *name)
+{
+	size_t n = strlen(name);
+
+	return n > 0 && n < 254 && *name != '.' && is_word(name) && strpbrk(name, "/=") == NULL;
+}
+
+int seen_read(const json_t *node, const struct keys *keys, struct seen *out)
+{
+	const json_t *metadata = json_object_get(node, "metadata"), *deleted = json_object_get(metadata, "deletionTimestamp");
+
+	*out = (struct seen){ .name = json_string_value(json_object_get(metadata, "name")),
+			      .uid = json_string_value(json_object_get(metadata, "uid")) };
+	if (out->name == NULL || out->uid == NULL || !node_name_is_good(out->name))
+		return -EINVAL;
+	out->deleting = deleted != NULL && !json_is_null(deleted);
+	pod_cidrs_read(json_object_get(node, "spec"), &out->cidrs);
+	out->labels = labels_read(json_object_get(metadata, "labels"), keys);
+	return out->labels == NULL ? -ENOMEM : 0;
+}
+
+void seen_free(struct seen *s)
+{
+	free(s->labels);
+	s->labels = NULL;
+}

@@ -1,0 +1,74 @@
+/* node — what of a Node object matters here, and what is to be done about it. Pure. */
+#ifndef IPAMKUBE_NODE_H
+#define IPAMKUBE_NODE_H
+
+#include "cidr.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { NODE_CIDRS = 2 /* the API allows one of each family */, NODE_CIDRS_TEXT = NODE_CIDRS * CIDR_TEXT };
+
+/* podCIDRs, as the API has them. */
+struct pod_cidrs {
+	struct cidr cidr[NODE_CIDRS];
+	unsigned n;
+	bool odd; /* there are others, or some that are no CIDRs: never to be adopted */
+};
+
+/* A mount's blocks of a node, oldest first. */
+struct blocks {
+	struct cidr *cidr;
+	size_t n;
+};
+
+/* The label keys that a cluster's selectors name, sorted. */
+struct keys {
+	char **key;
+	size_t n;
+};
+
+/* A Node, as it was seen. Texts belong to the object, labels to this. */
+struct seen {
+	const char *name, *uid;
+	struct pod_cidrs cidrs;
+	bool deleting; /* it has a deletionTimestamp */
+	char *labels;  /* those of the keys, sorted: "KEY=VALUE KEY=VALUE" */
+};
+
+/* -EINVAL: no Node, or one whose name can't be a directory's; -ENOMEM. */
+int seen_read(const json_t *node, const struct keys *keys, struct seen *out);
+void seen_free(struct seen *s);
+/* May a node of the mount be called so? */
+bool node_name_is_good(const char *name);
+
+void pod_cidrs_read(const json_t *spec, struct pod_cidrs *out);
+bool pod_cidrs_same(const struct pod_cidrs *a, const struct pod_cidrs *b);
+/* "10.244.3.0/24 fd00:10:244:3::/64", or "none". */
+const char *pod_cidrs_text(const struct pod_cidrs *c, char out[NODE_CIDRS_TEXT]);
+/* Does the one share an address with the other? */
+bool pod_cidrs_overlap(const struct pod_cidrs *a, const struct pod_cidrs *b);
+/* The oldest block of each family, in the mount's order: what a Node without podCIDRs is given. */
+void pod_cidrs_of_blocks(const struct blocks *b, struct pod_cidrs *out);
+
+/* What is to be done for a node, by what the API and the mount have. */
+enum plan {
+	PLAN_NOTHING,  /* the mount has the Node's podCIDRs, or it is gone and the mount has nothing */
+	PLAN_WAIT,     /* a Node that goes away is given none any more */
+	PLAN_DELEGATE, /* it has none anywhere */
+	PLAN_PATCH,    /* the mount's blocks are to be written to the Node */
+	PLAN_ADOPT,    /* the Node's podCIDRs are to be made the mount's */
+	PLAN_EXCHANGE, /* the mount has others */
+	PLAN_REMOVE,   /* the Node is gone */
+	PLAN_REFUSE,   /* its podCIDRs are none that can be adopted */
+};
+/* present: the Node is in the API. mounted: the mount has a node of the name. */
+enum plan plan_for(bool present, bool deleting, const struct pod_cidrs *api, bool mounted, const struct blocks *mount);
+
+/* The selectors of a cluster's `cidrs`, line by line: adds the keys. -ENOMEM. */
+int keys_read(const char *cidrs, struct keys *out);
+bool keys_same(const struct keys *a, const struct keys *b);
+void keys_free(struct keys *k);
+
+#endif

@@ -1,0 +1,90 @@
+/* table — the Nodes that are known, and the queue of those to be looked at.
+ *
+ * One lock protects all of it. The watch tells what it saw, workers take a Node each and say how it went; a Node is never with two of
+ * them, and one that changed meanwhile comes again. Kept of each: name, uid, podCIDRs, the labels that selectors name.
+ */
+#ifndef IPAMKUBE_TABLE_H
+#define IPAMKUBE_TABLE_H
+
+#include "halt.h"
+#include "node.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct table;
+struct known;
+
+/* Why a Node was left alone. */
+enum refusal { REFUSED_NOT, REFUSED_NO_BLOCK, REFUSED_FOREIGN, REFUSED_OVERLAP, REFUSED_PATCH, REFUSED_LEASES, REFUSALS };
+
+enum outcome {
+	OUTCOME_SETTLED, /* the mount and the API say the same */
+	OUTCOME_AGAIN,   /* look at once */
+	OUTCOME_RETRY,   /* something failed that may pass */
+	OUTCOME_REFUSED, /* reported; looked at now and then */
+};
+
+/* What a worker needs to know of a Node; a copy. */
+struct task {
+	struct known *entry;
+	const char *name;
+	char uid[128];
+	struct pod_cidrs cidrs;
+	char *labels;
+	bool present, deleting;
+	bool sent;        /* a patch is under way, of which it isn't known whether it was done */
+	bool fresh;       /* made anew with other labels: what the mount has is its predecessor's */
+	int64_t known_at; /* ms: when the API said so */
+	uint64_t version; /* of what is told here */
+	unsigned tries;   /* that failed, in a row */
+};
+
+enum phase { PHASE_ADOPT, PHASE_REMOVE, PHASE_REST };
+
+struct table *table_new(void); /* NULL: no memory */
+/* When no worker is there any more. */
+void table_free(struct table *t);
+
+/* ---- what the API tells. -ENOMEM. */
+/* A list begins: which Nodes it doesn't name are gone when it is swept. They aren't queued until table_start. */
+void table_list(struct table *t);
+int table_see(struct table *t, const struct seen *s);
+void table_gone(struct table *t, const char *name, const char *uid);
+void table_sweep(struct table *t);
+/* All nodes of the mount, one by one; if no Node is called so, it is to be removed. After the last one, Nodes whose node was taken from
+ * the mount are looked at. */
+void table_mount(struct table *t);
+int table_mounted(struct table *t, const char *name);
+void table_missing(struct table *t);
+/* Queues those of a phase; after the last one, what is seen is queued at once. */
+void table_start(struct table *t, enum phase phase);
+/* All of them are looked at, unless there is a list under way. */
+void table_resync(struct table *t);
+/* Does another Node than `name` have podCIDRs that overlap these, as far as is known? */
+bool table_overlaps(struct table *t, const char *name, const struct pod_cidrs *cidrs, char who[256]);
+/* A Node of that name with podCIDRs? Otherwise it is queued: what the mount has for it may change. */
+bool table_has_cidrs(struct table *t, const char *name, struct pod_cidrs *out);
+
+/* ---- workers */
+/* Waits for one that is due; false when the table was closed. */
+bool table_take(struct table *t, struct task *out);
+/* Puts it back. reason: of OUTCOME_REFUSED. */
+void table_done(struct table *t, struct task *task, enum outcome outcome, enum refusal reason);
+/* A patch is sent; it was answered. */
+void table_sent(struct table *t, struct task *task, bool sent);
+/* The Node has these podCIDRs now. */
+void table_patched(struct table *t, struct task *task, const struct pod_cidrs *cidrs);
+/* May this be said of it? Not again and again. */
+bool table_may_say(struct table *t, const struct task *task, const char *text);
+/* A block was freed: those without one are looked at. */
+void table_freed(struct table *t);
+/* Workers take none any more. */
+void table_close(struct table *t);
+
+/* Until nothing is due, or halted (true). */
+bool table_drain(struct table *t, const struct halt *halt);
+/* Until all are settled, refused, or tried so often; the number that isn't settled. */
+size_t table_settle(struct table *t, unsigned tries, const struct halt *halt);
+
+#endif

@@ -1,0 +1,63 @@
+/* table's own: what table.c and queue.c share. */
+#ifndef IPAMKUBE_TABLE_OWN_H
+#define IPAMKUBE_TABLE_OWN_H
+
+#include "table.h"
+
+#include <pthread.h>
+
+/* A podCIDR in the index. */
+struct span {
+	struct cidr cidr;
+	struct known *of;
+};
+
+struct known {
+	char *name, *uid, *labels;
+	struct pod_cidrs cidrs; /* changed by table_set_cidrs alone */
+	struct span span[NODE_CIDRS];
+	bool present, deleting, sent, fresh;
+	bool stranger;        /* it has podCIDRs that the mount doesn't hold for it */
+	bool echo;            /* podCIDRs were seen while a patch of them was under way */
+	bool running, again;  /* with a worker; and it is to be looked at after that */
+	uint8_t refused;      /* enum refusal */
+	uint32_t epoch;       /* of the list that named it last */
+	uint32_t round;       /* of the mount's, likewise */
+	unsigned tries;
+	uint64_t version;
+	int64_t known_at;
+	char *said;           /* what was last reported */
+	int64_t said_at;
+	int64_t due;          /* when it is to be looked at */
+	size_t place;         /* in the queue, from 1; 0: it isn't there */
+};
+
+struct table {
+	pthread_mutex_t lock;
+	pthread_cond_t work; /* something was queued, or it was closed */
+	pthread_cond_t idle; /* a worker has put one back */
+	void *root;          /* tsearch's, by name */
+	void *spans;         /* by address: all Nodes' podCIDRs */
+	bool blind;          /* some weren't kept there, for want of memory */
+	struct known **heap; /* the one that is due first at [1] */
+	size_t queued, room;
+	size_t entries, running;
+	size_t strangers, without_block;
+	uint32_t epoch, round;
+	int64_t list_at;     /* when the list began */
+	bool listing, closed;
+};
+
+/* With the lock held. */
+int queue_reserve(struct table *t); /* room for all entries: -ENOMEM */
+void queue_add(struct table *t, struct known *e, int64_t due);
+void queue_drop(struct table *t, struct known *e);
+struct known *queue_take(struct table *t, int64_t now);
+/* What is counted of an entry: -1 before it is changed, 1 after. */
+void table_tally(struct table *t, const struct known *e, int sign);
+void table_forget(struct table *t, struct known *e);
+void table_set_cidrs(struct table *t, struct known *e, const struct pod_cidrs *cidrs);
+/* Somebody else's podCIDRs that overlap these, or NULL. */
+struct known *span_find(struct table *t, const char *name, const struct pod_cidrs *cidrs);
+
+#endif
