@@ -1,6 +1,7 @@
 #include "etcd_call.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -182,11 +183,52 @@ static int post_anywhere(struct etcd *e, const char *path, const char *body, boo
 	return rc;
 }
 
+int etcd_call_at(struct etcd *e, size_t endpoint, const char *path, const json_t *request, int timeout_ms, json_t **reply,
+		 struct ipam_error *error)
+{
+	char *body = json_dumps(request, JSON_COMPACT);
+	bool sent;
+	int rc;
+
+	*reply = NULL;
+	rc = body == NULL ? etcd_fail(error, -ENOMEM, "out of memory") :
+			    post(e, e->endpoint[endpoint], path, body, timeout_ms, reply, &sent, error);
+	free(body);
+	return rc;
+}
+
 /* ---- users ------------------------------------------------------------------------------------------------------ */
+
+/* The first line of its file; the caller's to wipe and free. */
+static int read_password(const struct etcd *e, char **out, struct ipam_error *error)
+{
+	FILE *f = fopen(e->password_file, "re");
+	size_t room = 0;
+	ssize_t n;
+	int rc = 0;
+
+	*out = NULL;
+	n = f == NULL ? -1 : getline(out, &room, f);
+	if (n < 0)
+		rc = etcd_fail(error, -EACCES, "the password of user '%s': %s: %s", e->user, e->password_file,
+			       f == NULL ? strerror(errno) : "the file is empty");
+	else
+		(*out)[strcspn(*out, "\r\n")] = 0;
+	if (f != NULL)
+		fclose(f);
+	return rc;
+}
+
+static void wipe(char *s)
+{
+	if (s != NULL)
+		explicit_bzero(s, strlen(s));
+	free(s);
+}
 
 int etcd_login(struct etcd *e, const char *refused, int timeout_ms, struct ipam_error *error)
 {
-	char *have = etcd_token(e), *body = NULL;
+	char *have = etcd_token(e), *body = NULL, *password = NULL;
 	json_t *request = NULL, *reply = NULL;
 	const char *token;
 	int rc = 0;
@@ -194,7 +236,10 @@ int etcd_login(struct etcd *e, const char *refused, int timeout_ms, struct ipam_
 	/* Another thread may have got a new one meanwhile. */
 	if (e->user == NULL || (have != NULL && (refused == NULL || strcmp(have, refused) != 0)))
 		goto out;
-	request = json_pack("{s:s, s:s}", "name", e->user, "password", e->password);
+	rc = read_password(e, &password, error);
+	if (rc < 0)
+		goto out;
+	request = json_pack("{s:s, s:s}", "name", e->user, "password", password);
 	body = request == NULL ? NULL : json_dumps(request, JSON_COMPACT);
 	rc = body == NULL ? etcd_fail(error, -ENOMEM, "the user's name or password is no UTF-8") :
 			    post_anywhere(e, "/v3/auth/authenticate", body, false, timeout_ms, &reply, error);
@@ -213,7 +258,8 @@ int etcd_login(struct etcd *e, const char *refused, int timeout_ms, struct ipam_
 	}
 out:
 	free(have);
-	free(body);
+	wipe(body);
+	wipe(password);
 	json_decref(request);
 	json_decref(reply);
 	return rc;

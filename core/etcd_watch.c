@@ -2,12 +2,18 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* etcd 3.4 says every 10 minutes that there is nothing to say. */
+enum { SILENCE_MS = 25 * 60 * 1000 };
 
 struct watching {
 	struct etcd *e;
 	const struct etcd_watch *w;
+	uint64_t number;
+	int64_t heard;        /* when anything was */
 	const char *endpoint;
 	char *line;           /* what has come of it */
 	size_t size, room;
@@ -72,6 +78,7 @@ static size_t take(char *data, size_t one, size_t n, void *arg)
 	const char *end = data + n;
 
 	(void)one;
+	t->heard = etcd_now_ms();
 	for (const char *p = data; t->rc == 0 && p < end;) {
 		const char *eol = memchr(p, '\n', (size_t)(end - p));
 		size_t part = (size_t)((eol != NULL ? eol : end) - p);
@@ -100,12 +107,18 @@ static size_t take(char *data, size_t one, size_t n, void *arg)
 	return t->rc == 0 ? n : 0;
 }
 
+/* Nothing is to be heard of this member. */
+static bool is_left(const struct watching *t)
+{
+	return atomic_load(&t->e->left) >= t->number || etcd_now_ms() - t->heard > SILENCE_MS;
+}
+
 static int keep_going(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
 {
 	const struct watching *t = arg;
 
 	(void)a, (void)b, (void)c, (void)d;
-	return atomic_load(&t->e->stop) || (t->w->stop != NULL && t->w->stop(t->w->arg));
+	return atomic_load(&t->e->stop) || is_left(t) || (t->w->stop != NULL && t->w->stop(t->w->arg));
 }
 
 /* ---- the watch ------------------------------------------------------------------------------------------------------- */
@@ -146,6 +159,8 @@ static int run(struct watching *t, CURL *curl, const char *body, struct curl_sli
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
 	if (t->rc != 0)
 		return t->rc;
+	if (code == CURLE_ABORTED_BY_CALLBACK && is_left(t))
+		return etcd_fail(t->error, -EHOSTUNREACH, "%s: hangs, or is cut off from the other members", t->endpoint);
 	if (code == CURLE_ABORTED_BY_CALLBACK)
 		return etcd_fail(t->error, -ECANCELED, "%s: the watch is given up", t->endpoint);
 	if (code != CURLE_OK)
@@ -153,17 +168,35 @@ static int run(struct watching *t, CURL *curl, const char *body, struct curl_sli
 	return etcd_fail(t->error, -EHOSTUNREACH, "%s: the watch has ended (HTTP status %ld)", t->endpoint, status);
 }
 
+/* For those who ask after it. */
+static uint64_t set_watch(struct etcd *e, bool runs, size_t endpoint)
+{
+	uint64_t number;
+
+	pthread_mutex_lock(&e->lock);
+	e->watches += runs;
+	number = e->watch = runs ? e->watches : 0;
+	e->watched = endpoint;
+	pthread_mutex_unlock(&e->lock);
+	return number;
+}
+
 int etcd_watch(struct etcd *e, const struct etcd_watch *w, int64_t *compacted, struct ipam_error *error)
 {
 	size_t n = atomic_load(&e->current);
-	struct watching t = { .e = e, .w = w, .endpoint = e->endpoint[n], .error = error };
+	struct watching t = { .e = e, .w = w, .endpoint = e->endpoint[n], .error = error, .heard = etcd_now_ms() };
 	int rc = etcd_login(e, NULL, 5 * ETCD_CONNECT_MS, error);
 	struct curl_slist *headers = rc == 0 ? etcd_headers(e) : NULL;
 	char *body = request_of(w), *token = etcd_token(e);
 	CURL *curl = rc == 0 ? etcd_take(e) : NULL;
 
-	if (rc == 0)
-		rc = curl == NULL || headers == NULL || body == NULL ? -ENOMEM : run(&t, curl, body, headers);
+	if (rc == 0 && (curl == NULL || headers == NULL || body == NULL))
+		rc = etcd_fail(error, -ENOMEM, "out of memory");
+	if (rc == 0) {
+		t.number = set_watch(e, true, n);
+		rc = run(&t, curl, body, headers);
+		set_watch(e, false, n);
+	}
 	/* The next one goes elsewhere. */
 	if (rc == -EHOSTUNREACH) {
 		size_t same = n;
@@ -181,5 +214,56 @@ int etcd_watch(struct etcd *e, const struct etcd_watch *w, int64_t *compacted, s
 	free(t.line);
 	free(body);
 	free(token);
+	return rc;
+}
+
+uint64_t etcd_watching(struct etcd *e, char *out, size_t size)
+{
+	uint64_t watches;
+
+	pthread_mutex_lock(&e->lock);
+	snprintf(out, size, "%s", e->watch == 0 ? "" : e->endpoint[e->watched]);
+	watches = e->watches;
+	pthread_mutex_unlock(&e->lock);
+	return watches;
+}
+
+void etcd_watch_leave(struct etcd *e)
+{
+	pthread_mutex_lock(&e->lock);
+	if (e->watch != 0)
+		atomic_store(&e->left, e->watch);
+	pthread_mutex_unlock(&e->lock);
+}
+
+int etcd_watch_probe(struct etcd *e, struct etcd_key key, int timeout_ms, struct ipam_error *error)
+{
+	json_t *request = json_pack("{s:o, s:b}", "key", etcd_base64(key.data, key.size), "count_only", 1), *reply = NULL;
+	uint64_t number;
+	size_t endpoint;
+	int rc;
+
+	pthread_mutex_lock(&e->lock);
+	number = e->watch;
+	endpoint = e->watched;
+	pthread_mutex_unlock(&e->lock);
+	if (request == NULL)
+		rc = etcd_fail(error, -ENOMEM, "out of memory");
+	else if (number == 0)
+		rc = -ENOENT;
+	else
+		rc = etcd_call_at(e, endpoint, "/v3/kv/range", request, timeout_ms, &reply, error);
+	/* Not another one that was begun meanwhile. */
+	if (rc == -EHOSTUNREACH) {
+		size_t same = endpoint;
+
+		pthread_mutex_lock(&e->lock);
+		if (e->watch == number)
+			atomic_store(&e->left, number);
+		pthread_mutex_unlock(&e->lock);
+		atomic_compare_exchange_strong(&e->current, &same, (endpoint + 1) % e->endpoints);
+	}
+	json_decref(request);
+	json_decref(reply);
 	return rc;
 }

@@ -39,7 +39,7 @@ struct ipam_remote {
 	const char *endpoints;               /* "HOST:PORT[,HOST:PORT...]" */
 	const char *prefix;                  /* of all keys: "/ipam" */
 	const char *node;                    /* the name that this machine's nodes go by; NULL: it has none */
-	const char *tls_ca, *tls_cert, *tls_key, *user, *password; /* or NULL */
+	const char *tls_ca, *tls_cert, *tls_key, *user, *password_file; /* or NULL */
 	bool hide_leases;                    /* other machines' leases are not followed: their blocks alone */
 };
 
@@ -424,9 +424,12 @@ struct ipam_engine {
 	const char *source, *machine, *node; /* etcd://..., the id of this machine there, its nodes' name or NULL */
 	bool up;                  /* it is reached; */
 	int64_t since;            /* since then, or not; seconds since the epoch, 0: not asked yet */
-	char unreachable[256], complaint[256]; /* why it isn't; what else is wrong, or "" */
+	char unreachable[256];    /* why it isn't */
+	char refused[256], complaint[256]; /* what it doesn't let this machine write; what else is wrong; or "" */
 	int64_t revision;         /* of the engine's, up to which all is seen here; 0: never read */
-	uint64_t asks, tries, conflicts, resyncs; /* changes asked of it, transactions for them, those that came too late; full reads */
+	char member[128];         /* which of the engine's is listened to, or "" */
+	uint64_t asks, tries, conflicts; /* changes asked of it, transactions for them, those that came too late */
+	uint64_t resyncs, watches;       /* full reads, and how often listening was begun */
 	bool healthy;             /* false: a change would fail now */
 	char problem[256];        /* why, and since when */
 	uint64_t commits, changes, failed_changes;

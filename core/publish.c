@@ -217,19 +217,24 @@ static int add(struct remote *r, struct batch *batch, const struct bucket *b)
 }
 
 /* Ends a batch with the time, so that others can tell how old what they see is. */
-static int finish(struct remote *r, struct batch *batch, struct ipam_error *error)
+static int finish(struct remote *r, struct batch *batch, int64_t *revision, struct ipam_error *error)
 {
 	char key[RECORD_KEY], value[64];
-	int64_t revision;
+	int64_t at;
+	int rc;
 
 	snprintf(value, sizeof value, "{\"time\":%lld}", (long long)time(NULL));
 	etcd_put(batch->txn, (struct etcd_key){ key, record_key_of(r->prefix, "published", batch->node, key) },
 		 (struct etcd_key){ value, strlen(value) }, 0);
-	return etcd_commit(r->etcd, batch->txn, CALL_MS, NULL, NULL, &revision, error);
+	rc = etcd_commit(r->etcd, batch->txn, CALL_MS, NULL, NULL, &at, error);
+	if (rc == 1)
+		*revision = at;
+	return rc;
 }
 
 /* The first n of the list, all of one node: 1 written, 0 the node is not as we thought, to be tried again. */
-static int write_some(struct remote *r, const struct bucket *list, size_t n, size_t *written, struct ipam_error *error)
+static int write_some(struct remote *r, const struct bucket *list, size_t n, size_t *written, int64_t *revision,
+		      struct ipam_error *error)
 {
 	struct batch batch = { .txn = etcd_txn_new() };
 	int rc = batch.txn == NULL ? -ENOMEM : 0;
@@ -238,7 +243,7 @@ static int write_some(struct remote *r, const struct bucket *list, size_t n, siz
 	while (rc == 0 && i < n && list[i].node == list[0].node && batch.count < BATCH && batch.bytes < BATCH_BYTES)
 		rc = add(r, &batch, &list[i++]);
 	if (rc == 0)
-		rc = batch.count == 0 ? 1 : finish(r, &batch, error);
+		rc = batch.count == 0 ? 1 : finish(r, &batch, revision, error);
 	etcd_txn_free(batch.txn);
 	*written = i;
 	return rc;
@@ -365,7 +370,7 @@ static struct bucket *take_dirty(struct publish *p, size_t *n)
 	return list;
 }
 
-int publish_round(struct remote *r, struct ipam_error *error)
+int publish_round(struct remote *r, int64_t *revision, struct ipam_error *error)
 {
 	struct publish *p = r->publish;
 	struct bucket *list;
@@ -385,7 +390,7 @@ int publish_round(struct remote *r, struct ipam_error *error)
 	while (rc >= 0 && done < n) {
 		size_t written = 0;
 
-		rc = write_some(r, list + done, n - done, &written, error);
+		rc = write_some(r, list + done, n - done, &written, revision, error);
 		if (rc == 1)
 			done += written;
 		else if (rc == 0)

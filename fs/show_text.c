@@ -26,6 +26,8 @@ static void print_engine(const struct ipam_engine *e, struct buffer *out)
 	}
 	buffer_print(out, "engine %s\n%s since %s%s%s\n", e->source, e->up ? "reached" : "unreachable", since,
 		     e->up || e->unreachable[0] == 0 ? "" : ": ", e->up ? "" : e->unreachable);
+	if (e->member[0] != 0)
+		buffer_print(out, "member %s\n", e->member);
 	buffer_print(out, "state %s\nmachine %s\nnode %s\nrevision %lld\n", e->path, e->machine,
 		     e->node != NULL ? e->node : "none", (long long)e->revision);
 }
@@ -39,6 +41,8 @@ int show_health(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *
 	ipam_engine(fs->ipam, &e);
 	if (!e.healthy)
 		buffer_print(out, "failing: %s\n", e.problem);
+	else if (e.refused[0] != 0)
+		buffer_print(out, "failing: the engine refuses what this machine writes: %s\n", e.refused);
 	else if (e.complaint[0] != 0)
 		buffer_print(out, "failing: %s\n", e.complaint);
 	else if (e.shared && !e.up)
