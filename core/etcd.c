@@ -164,6 +164,7 @@ static void set_up(struct etcd *e, CURL *curl)
 	curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, keep_going);
 	curl_easy_setopt(curl, CURLOPT_XFERINFODATA, e);
 	curl_easy_setopt(curl, CURLOPT_CAINFO, e->tls_ca);
+	curl_easy_setopt(curl, CURLOPT_CA_CACHE_TIMEOUT, 0L); /* a file that is replaced counts from the next connection on */
 	curl_easy_setopt(curl, CURLOPT_SSLCERT, e->tls_cert);
 	curl_easy_setopt(curl, CURLOPT_SSLKEY, e->tls_key);
 }
@@ -205,10 +206,11 @@ char *etcd_token(struct etcd *e)
 	return token;
 }
 
-struct curl_slist *etcd_headers(struct etcd *e)
+struct curl_slist *etcd_headers(struct etcd *e, const char *path)
 {
 	struct curl_slist *list = NULL, *more = NULL;
-	char *token = etcd_token(e), *line = NULL;
+	/* Who shows an old one isn't given a new one. */
+	char *token = strcmp(path, ETCD_LOGIN) == 0 ? NULL : etcd_token(e), *line = NULL;
 
 	if (asprintf(&line, "Authorization: %s", token != NULL ? token : "none") < 0)
 		line = NULL;

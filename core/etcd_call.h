@@ -26,11 +26,13 @@ struct etcd {
 	size_t idles;
 };
 
+#define ETCD_LOGIN "/v3/auth/authenticate"
+
 /* A handle for one request, with all that is the same for each; and back. NULL: no memory. */
 CURL *etcd_take(struct etcd *e);
 void etcd_give(struct etcd *e, CURL *curl);
-/* The header lines of a request, with the token if there is one. NULL: no memory. */
-struct curl_slist *etcd_headers(struct etcd *e);
+/* The header lines of a request for that path, with the token if there is one. NULL: no memory. */
+struct curl_slist *etcd_headers(struct etcd *e, const char *path);
 /* As etcd_call, once, of the one endpoint. */
 int etcd_call_at(struct etcd *e, size_t endpoint, const char *path, const json_t *request, int timeout_ms, json_t **reply,
 		 struct ipam_error *error);
@@ -42,6 +44,8 @@ int64_t etcd_now_ms(void); /* monotonic */
 int etcd_fail(struct ipam_error *error, int rc, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* What etcd's own error says: {"error": ..., "code": N} in a reply of this HTTP status. */
 int etcd_refusal(const char *endpoint, long status, const json_t *reply, struct ipam_error *error);
+/* Whether an error is of that kind: the other members may have other certificates. */
+bool etcd_is_tls(const struct ipam_error *error);
 /* The error of a transfer: -EHOSTUNREACH, -ECANCELED, -EACCES (TLS). */
 int etcd_transfer_error(struct etcd *e, const char *endpoint, CURLcode code, const char *detail, struct ipam_error *error);
 

@@ -186,7 +186,7 @@ int etcd_watch(struct etcd *e, const struct etcd_watch *w, int64_t *compacted, s
 	size_t n = atomic_load(&e->current);
 	struct watching t = { .e = e, .w = w, .endpoint = e->endpoint[n], .error = error, .heard = etcd_now_ms() };
 	int rc = etcd_login(e, NULL, 5 * ETCD_CONNECT_MS, error);
-	struct curl_slist *headers = rc == 0 ? etcd_headers(e) : NULL;
+	struct curl_slist *headers = rc == 0 ? etcd_headers(e, "/v3/watch") : NULL;
 	char *body = request_of(w), *token = etcd_token(e);
 	CURL *curl = rc == 0 ? etcd_take(e) : NULL;
 
@@ -198,7 +198,7 @@ int etcd_watch(struct etcd *e, const struct etcd_watch *w, int64_t *compacted, s
 		set_watch(e, false, n);
 	}
 	/* The next one goes elsewhere. */
-	if (rc == -EHOSTUNREACH) {
+	if (rc == -EHOSTUNREACH || (rc == -EACCES && etcd_is_tls(error))) {
 		size_t same = n;
 
 		atomic_compare_exchange_strong(&e->current, &same, (n + 1) % e->endpoints);

@@ -145,6 +145,9 @@ etcd_certificates() {
 	for ca in ca other-ca; do
 		openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=$ca" -keyout "$dir/$ca.key" -out "$dir/$ca.pem"
 	done
+	# One whose time is over since yesterday.
+	openssl req -newkey rsa:2048 -nodes -subj "/CN=expired" -keyout "$dir/expired.key" -out "$dir/expired.csr"
+	openssl x509 -req -in "$dir/expired.csr" -CA "$dir/ca.pem" -CAkey "$dir/ca.key" -CAcreateserial -days -1 -out "$dir/expired.pem"
 	for who in server:ca:IP:127.0.0.1 elsewhere:ca:DNS:elsewhere.example client:ca:DNS:client other-client:other-ca:DNS:client; do
 		IFS=: read -r who ca san <<<"$who"
 		openssl req -newkey rsa:2048 -nodes -subj "/CN=$who" -keyout "$dir/$who.key" -out "$dir/$who.csr"
@@ -154,14 +157,14 @@ extendedKeyUsage=serverAuth,clientAuth")
 	done
 } >>"$WORK/openssl.log" 2>&1
 
-# etcd_tls_cluster N [OPTIONS...]: one that takes clients over TLS, with a certificate of the CA's
+# etcd_tls_cluster N [OPTIONS...]: one that takes clients over TLS, with a certificate of the CA's; $SERVER: with that of its own
 etcd_tls_cluster() {
 	local n=$1 dir=$WORK/tls
 	shift
 	[ -e "$dir/ca.pem" ] || etcd_certificates
 	SCHEME=https
-	ctl_options=(--cacert "$dir/ca.pem" --cert "$dir/client.pem" --key "$dir/client.key")
-	etcd_cluster "$n" --cert-file "$dir/server.pem" --key-file "$dir/server.key" --client-cert-auth --trusted-ca-file "$dir/ca.pem" "$@"
+	ctl_options=(--insecure-skip-tls-verify --cacert "$dir/ca.pem" --cert "$dir/client.pem" --key "$dir/client.key")
+	etcd_cluster "$n" --cert-file "$dir/${SERVER:-server}.pem" --key-file "$dir/${SERVER:-server}.key" --client-cert-auth --trusted-ca-file "$dir/ca.pem" "$@"
 }
 
 # etcd_auth: from now on users are asked for: root (root-password), and ipam (ipam-password), who may all under $PREFIX
