@@ -430,6 +430,9 @@ struct ipam_engine {
 	char member[128];         /* which of the engine's is listened to, or "" */
 	uint64_t asks, tries, conflicts; /* changes asked of it, transactions for them, those that came too late */
 	uint64_t resyncs, watches;       /* full reads, and how often listening was begun */
+	uint64_t unpublished;     /* parts of own nodes whose leases others don't know as they are, */
+	int64_t unpublished_since; /* since then, seconds since the epoch; 0: none */
+	uint32_t lost, doubled;   /* own nodes that were removed elsewhere, by force; or that a copy of the state file is, too */
 	bool healthy;             /* false: a change would fail now */
 	char problem[256];        /* why, and since when */
 	uint64_t commits, changes, failed_changes;

@@ -21,6 +21,7 @@ struct publish {
 	pthread_mutex_t lock;      /* the rest; taken after that of struct ipam */
 	struct bucket *dirty;      /* sorted, without doubles, up to `sorted`; then as they came */
 	size_t count, size, sorted;
+	int64_t since;             /* when the first of them was marked; 0: none is, nor under way */
 	bool all, lost;            /* all is to be compared; for want of memory something was not marked */
 };
 
@@ -72,6 +73,9 @@ static void mark(struct publish *p, uint64_t node, uint64_t number)
 {
 	struct bucket b = { node, number };
 
+	if (p->since == 0)
+		p->since = (int64_t)time(NULL);
+
 	/* Most often it is the one that was marked last. */
 	if (p->count > 0 && by_bucket(&p->dirty[p->count - 1], &b) == 0)
 		return;
@@ -99,6 +103,17 @@ void publish_lease(struct ipam *ipam, const struct node *n, uint64_t lease)
 	pthread_mutex_lock(&p->lock);
 	mark(p, n->id, lease / PUBLISH_BUCKET);
 	pthread_mutex_unlock(&p->lock);
+}
+
+size_t publish_backlog(struct publish *p, int64_t *since)
+{
+	size_t n;
+
+	pthread_mutex_lock(&p->lock);
+	n = p->count;
+	*since = p->since;
+	pthread_mutex_unlock(&p->lock);
+	return n;
 }
 
 void publish_all(struct publish *p)
@@ -397,6 +412,9 @@ int publish_round(struct remote *r, int64_t *revision, struct ipam_error *error)
 			break; /* the node has changed: the watch will say how */
 	}
 	pthread_mutex_lock(&p->lock);
+	/* What was marked meanwhile is new, what is left isn't. */
+	if (done == n)
+		p->since = p->count > 0 ? (int64_t)time(NULL) : 0;
 	for (; done < n; done++)
 		mark(p, list[done].node, list[done].number);
 	pthread_mutex_unlock(&p->lock);

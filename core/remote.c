@@ -76,6 +76,14 @@ void remote_engine(struct remote *r, struct ipam_engine *out)
 	out->source = r->source;
 	out->machine = r->machine;
 	out->node = r->node;
+	pthread_rwlock_rdlock(&r->ipam->lock);
+	for (const struct cluster *c = r->ipam->registry.first; c != NULL; c = c->next)
+		for (const struct node *n = c->first; n != NULL; n = n->next) {
+			out->lost += n->doubt == NODE_ORPHANED;
+			out->doubled += n->doubt == NODE_DOUBLED;
+		}
+	pthread_rwlock_unlock(&r->ipam->lock);
+	out->unpublished = publish_backlog(r->publish, &out->unpublished_since);
 	out->watches = etcd_watching(r->etcd, out->member, sizeof out->member);
 	pthread_mutex_lock(&r->lock);
 	out->up = r->up;

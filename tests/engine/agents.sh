@@ -3,7 +3,7 @@
 # mounts agree.
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/lib.sh"
-MACHINES=${MACHINES:-8} DURATION=${SECONDS_OF:-20}
+MACHINES=${MACHINES:-20} DURATION=${SECONDS_OF:-60}
 
 etcd_cluster 3
 for i in $(seq "$MACHINES"); do machine "w$i" sync=normal; done
