@@ -1,4 +1,5 @@
 #include "etcd_call.h"
+#include "etcd_stream.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -15,96 +16,17 @@ struct watching {
 	uint64_t number;
 	int64_t heard;        /* when anything was */
 	const char *endpoint;
-	char *line;           /* what has come of it */
-	size_t size, room;
-	int64_t compacted;
-	int rc;               /* of what ends it */
 	struct ipam_error *error;
+	struct etcd_stream stream;
 };
-
-/* ---- what comes: an object of JSON a line ----------------------------------------------------------------------------- */
-
-static int take_events(struct watching *t, const json_t *events, int64_t revision)
-{
-	size_t n = json_array_size(events), have = 0;
-	struct etcd_kv *kv = calloc(n + 1, sizeof *kv);
-	int rc = kv == NULL ? -ENOMEM : 0;
-
-	for (; rc == 0 && have < n; have++) {
-		rc = etcd_kv_parse(json_object_get(json_array_get(events, have), "kv"), &kv[have]);
-		if (rc < 0)
-			break;
-	}
-	/* The header has the store's revision, of which one that catches up has not been told all; but a sign of life without
-	 * events is given only to who has. */
-	if (rc == 0)
-		rc = t->w->events(t->w->arg, kv, n, n > 0 ? kv[n - 1].mod_revision : revision);
-	while (have > 0)
-		etcd_kv_free(&kv[--have]);
-	free(kv);
-	return rc;
-}
-
-static int take_line(struct watching *t)
-{
-	json_t *o = json_loadb(t->line, t->size, 0, NULL);
-	const json_t *result = json_object_get(o, "result");
-	int rc = 0;
-
-	if (o == NULL || (result == NULL && json_object_get(o, "error") == NULL)) {
-		rc = etcd_fail(t->error, -EPROTO, "%s: the answer isn't etcd's", t->endpoint);
-	} else if (result == NULL) {
-		rc = etcd_refusal(t->endpoint, 200, o, t->error);
-	} else if (json_is_true(json_object_get(result, "canceled"))) {
-		const char *why = json_string_value(json_object_get(result, "cancel_reason"));
-
-		t->compacted = etcd_int(result, "compact_revision");
-		if (t->compacted != 0)
-			rc = etcd_fail(t->error, -ESTALE, "%s: history is compacted up to %" PRId64, t->endpoint, t->compacted);
-		else if (why != NULL && strstr(why, "permission") != NULL)
-			rc = etcd_fail(t->error, -EACCES, "%s: %s", t->endpoint, why);
-		else
-			rc = etcd_fail(t->error, -EHOSTUNREACH, "%s: the watch was ended: %s", t->endpoint, why != NULL ? why : "");
-	} else if (!json_is_true(json_object_get(result, "created"))) {
-		rc = take_events(t, json_object_get(result, "events"), etcd_int(json_object_get(result, "header"), "revision"));
-	}
-	json_decref(o);
-	return rc;
-}
 
 static size_t take(char *data, size_t one, size_t n, void *arg)
 {
 	struct watching *t = arg;
-	const char *end = data + n;
 
 	(void)one;
 	t->heard = etcd_now_ms();
-	for (const char *p = data; t->rc == 0 && p < end;) {
-		const char *eol = memchr(p, '\n', (size_t)(end - p));
-		size_t part = (size_t)((eol != NULL ? eol : end) - p);
-
-		if (t->size + part + 1 > t->room) {
-			size_t room = (t->size + part) * 2 + 4096;
-			char *bigger = room > ETCD_REPLY_MAX ? NULL : realloc(t->line, room);
-
-			if (bigger == NULL) {
-				t->rc = etcd_fail(t->error, -ENOMEM, "%s: events too long for memory", t->endpoint);
-				break;
-			}
-			t->line = bigger;
-			t->room = room;
-		}
-		memcpy(t->line + t->size, p, part);
-		t->size += part;
-		p += part;
-		if (eol == NULL)
-			break;
-		p++;
-		if (t->size > 0)
-			t->rc = take_line(t);
-		t->size = 0;
-	}
-	return t->rc == 0 ? n : 0;
+	return etcd_stream_take(&t->stream, data, n) == 0 ? n : 0;
 }
 
 /* Nothing is to be heard of this member. */
@@ -157,8 +79,10 @@ static int run(struct watching *t, CURL *curl, const char *body, struct curl_sli
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, t);
 	code = curl_easy_perform(curl);
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-	if (t->rc != 0)
-		return t->rc;
+	if (code == CURLE_OK && t->stream.size > 0)
+		etcd_stream_take(&t->stream, "\n", 1); /* an error may end without */
+	if (t->stream.rc != 0)
+		return t->stream.rc;
 	if (code == CURLE_ABORTED_BY_CALLBACK && is_left(t))
 		return etcd_fail(t->error, -EHOSTUNREACH, "%s: hangs, or is cut off from the other members", t->endpoint);
 	if (code == CURLE_ABORTED_BY_CALLBACK)
@@ -190,6 +114,7 @@ int etcd_watch(struct etcd *e, const struct etcd_watch *w, int64_t *compacted, s
 	char *body = request_of(w), *token = etcd_token(e);
 	CURL *curl = rc == 0 ? etcd_take(e) : NULL;
 
+	t.stream = (struct etcd_stream){ .endpoint = t.endpoint, .events = w->events, .arg = w->arg, .error = error };
 	if (rc == 0 && (curl == NULL || headers == NULL || body == NULL))
 		rc = etcd_fail(error, -ENOMEM, "out of memory");
 	if (rc == 0) {
@@ -207,11 +132,11 @@ int etcd_watch(struct etcd *e, const struct etcd_watch *w, int64_t *compacted, s
 
 		etcd_login(e, token, 5 * ETCD_CONNECT_MS, &ignored);
 	}
-	*compacted = t.compacted;
+	*compacted = t.stream.compacted;
 	curl_slist_free_all(headers);
 	if (curl != NULL)
 		curl_easy_cleanup(curl); /* not to the pool: its connection has an answer that goes on */
-	free(t.line);
+	etcd_stream_free(&t.stream);
 	free(body);
 	free(token);
 	return rc;

@@ -83,7 +83,7 @@ if [ $# -eq 0 ]; then
 		for test in ipam lives history; do unit build/tsan/tests/test_$test setarch -R; done
 		for test in race lives history watched; do script tests/mount/$test.sh build/tsan; done
 	fi
-	for test in ipam lives cni history; do unit build/tests/test_$test valgrind -q --error-exitcode=9 --leak-check=full; done
+	for test in ipam lives cni history etcd record; do unit build/tests/test_$test valgrind -q --error-exitcode=9 --leak-check=full; done
 fi
 
 echo "$passed passed, $failed failed"
