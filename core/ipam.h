@@ -443,6 +443,17 @@ struct ipam_engine {
 };
 void ipam_engine(struct ipam *ipam, struct ipam_engine *out);
 
+/* All that the engine has, asked anew, against what is here: that no two blocks overlap there, that keys and records of blocks agree
+ * and are mirrored, that each address that this machine leases and others have published is in a block of its node and in one hand.
+ * finding gets each thing that isn't so. 0: all was asked; -EHOSTUNREACH and the like, with a message: nothing was proved; -EBUSY: one is
+ * under way; -EOPNOTSUPP without an engine. Blocks for seconds. */
+struct ipam_audit {
+	int64_t revision;         /* the engine's, at which that was so */
+	uint64_t clusters, nodes, blocks, resting, leases;
+};
+int ipam_audit(struct ipam *ipam, void (*finding)(void *arg, const char *text), void *arg, struct ipam_audit *out,
+	       struct ipam_error *error);
+
 /* What it did since the database was opened. */
 enum { IPAM_BUCKETS = 12 };
 struct ipam_histogram {

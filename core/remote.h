@@ -42,6 +42,8 @@ struct remote {
 	unsigned threads;                 /* of those, in that order, how many run */
 	struct publish *publish;
 
+	_Atomic bool auditing;            /* by one caller at a time */
+
 	pthread_mutex_t lock;             /* the rest */
 	pthread_cond_t moved;             /* any of it has changed */
 	bool stop;

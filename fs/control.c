@@ -43,6 +43,7 @@ const struct control control_table[] = {
 	{ IPAM_CLUSTER, "map.svg", .show = show_map_svg },
 	{ IPAM_NODE, "map.svg", .show = show_map_svg },
 	{ IPAM_NODE, "remove", .writable = true, .store = remove_store },
+	{ IPAM_ROOT, "audit", .show = show_audit },
 };
 
 const unsigned control_rows = sizeof control_table / sizeof *control_table;

@@ -58,6 +58,33 @@ int show_health(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *
 	return 0;
 }
 
+static void print_finding(void *arg, const char *text)
+{
+	buffer_print(arg, "finding %s\n", text);
+}
+
+/* What `ipamctl check` asks of a mount that shares an engine. */
+int show_audit(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out)
+{
+	struct ipam_error error;
+	struct ipam_audit a;
+	int rc = ipam_audit(fs->ipam, print_finding, out, &a, &error);
+
+	(void)kind;
+	(void)id;
+	if (rc == -ENOMEM)
+		return rc;
+	if (rc == -EOPNOTSUPP)
+		buffer_print(out, "alone\n");
+	else if (rc < 0)
+		buffer_print(out, "unproved %s\n", error.text);
+	else
+		buffer_print(out, "audited %llu clusters, %llu nodes, %llu blocks, %llu resting blocks, %llu leases at revision %lld\n",
+			     (unsigned long long)a.clusters, (unsigned long long)a.nodes, (unsigned long long)a.blocks,
+			     (unsigned long long)a.resting, (unsigned long long)a.leases, (long long)a.revision);
+	return 0;
+}
+
 static void print_key(struct buffer *out, const char *key, u128 value)
 {
 	buffer_print(out, "%s ", key);
