@@ -8,11 +8,13 @@ if [ -w /dev/shm ] && [ "$(df --output=avail -k /dev/shm | tail -1)" -gt 524288 
 members=() # pids, by number
 PREFIX=/ipamfs-test
 
-# The members first: one that lives would write where all is removed.
+# The members first: one that lives would write where all is removed. Forced, so that nobody waits for a machine that is gone.
 etcd_cleanup() {
 	local status=$? i
 	for i in "${!members[@]}"; do etcd_kill "$i"; done
 	rm -rf "$ETCD_DIR"
+	for i in "${pids[@]}"; do kill -9 "$i" 2>/dev/null; done
+	for i in "${mounts[@]}"; do umount -f "$i" 2>/dev/null; done
 	(exit "$status")
 	cleanup
 }
