@@ -49,6 +49,8 @@ void ask_put(struct ask *a, const struct record *r)
 		return;
 	}
 	etcd_put(a->txn, key_of(key, n), key_of(value, strlen(value)), 0);
+	if (record_schema(r) > a->schema)
+		a->schema = record_schema(r);
 	free(a->proof);
 	free(a->proof_key);
 	a->proof = value;
@@ -110,6 +112,13 @@ void ask_if_free(struct ask *a, uint64_t cluster, const struct cidr *block)
 	revision = rest == NULL ? 0 : rest->revision;
 	pthread_mutex_unlock(&a->remote->lock);
 	etcd_if_revision(a->txn, key_of(key, n), no_key, revision);
+}
+
+int ask_take_block(struct ask *a, struct record *r, const struct cidr *block)
+{
+	ask_if_free(a, r->cluster, block);
+	ask_put_block(a, &(struct record_block){ .cluster = r->cluster, .cidr = *block, .node = r->id });
+	return record_add_block(r, block);
 }
 
 /* Somebody is about to get it, or it rests still. */
@@ -174,18 +183,42 @@ static int choose_in(struct ask *a, uint64_t cluster, struct pool *pool, const c
 	return rc;
 }
 
-int ask_choose(struct ask *a, const struct cluster *c, unsigned family, const char *name, struct cidr *out)
+static int note(struct ask *a, uint64_t cluster, const struct cidr *cidr)
 {
+	if (a->wants == ASK_SLOTS)
+		return -EMSGSIZE;
+	a->want[a->wants++] = (struct remote_slot){ cluster, *cidr };
+	return 0;
+}
+
+int ask_choose(struct ask *a, const struct cluster *c, unsigned family, const char *name, const char *labels, struct cidr *out)
+{
+	struct cluster_cidr *from = cluster_cidr_for(c->choice, family, labels);
 	int rc = -ENOSPC;
 
-	for (size_t i = 0; i < c->cidrs && rc == -ENOSPC; i++)
-		if (c->cidr[i]->cidr.family == family)
-			rc = choose_in(a, c->shared, &c->cidr[i]->pool, name, out);
-	if (rc == 0 && a->wants == ASK_SLOTS)
-		rc = -ENOSPC;
-	if (rc == 0)
-		a->want[a->wants++] = (struct remote_slot){ c->shared, *out };
-	return rc;
+	for (; from != NULL && rc == -ENOSPC; from = cluster_cidr_for(from->next, family, labels))
+		rc = choose_in(a, c->shared, &from->pool, name, out);
+	return rc < 0 ? rc : note(a, c->shared, out);
+}
+
+int ask_want(struct ask *a, const struct cluster *c, const struct cidr *block)
+{
+	const struct cluster_cidr *from = cluster_cidr_of(c, block);
+	u128 slot;
+
+	if (from == NULL || from->node_mask != block->len || pool_slot(&from->pool, block->base, &slot) < 0 ||
+	    pool_excluded(&from->pool, slot))
+		return -EADDRNOTAVAIL;
+	if (pool_taken(&from->pool, slot))
+		return -EADDRINUSE;
+	/* Another line of the same text has it, or it is somebody's as the engine told just now. */
+	for (unsigned i = 0; i < a->wants; i++)
+		if (same_slot(&a->want[i], c->shared, block))
+			return -EADDRINUSE;
+	for (size_t i = 0; i < a->avoids; i++)
+		if (same_slot(&a->avoid[i], c->shared, block))
+			return -EADDRINUSE;
+	return note(a, c->shared, block);
 }
 
 /* ---- whose ---------------------------------------------------------------------------------------------------------- */

@@ -8,7 +8,7 @@
 
 #include "remote.h"
 
-enum { ASK_SLOTS = 8 };
+enum { ASK_SLOTS = 128 }; /* as many as a transaction holds */
 
 struct ask {
 	struct remote *remote;
@@ -18,6 +18,7 @@ struct ask {
 	uint64_t withdraws;           /* id of an own node that gives blocks back: in doubt until the engine has answered */
 	struct remote_slot want[ASK_SLOTS]; /* blocks that this asks for */
 	unsigned wants;
+	int schema;                   /* what is put needs */
 	const struct remote_slot *avoid; /* taken, as a try before was told */
 	size_t avoids;
 	int rc;                       /* -ENOMEM on the way */
@@ -40,8 +41,12 @@ void ask_delete(struct ask *a, const char *key, size_t size);
 void ask_delete_all(struct ask *a, const char *kind, uint64_t id); /* PREFIX/KIND/ID/... */
 /* The block is nobody's: not there, or rested. */
 void ask_if_free(struct ask *a, uint64_t cluster, const struct cidr *block);
-/* The next free block of a family for a node of that name; noted in want. -ENOSPC. */
-int ask_choose(struct ask *a, const struct cluster *c, unsigned family, const char *name, struct cidr *out);
+/* The same, and it becomes this record's. -ENOMEM. */
+int ask_take_block(struct ask *a, struct record *r, const struct cidr *block);
+/* The next free block of a family for a node of that name with these labels; noted in want. -ENOSPC; -EMSGSIZE: too many. */
+int ask_choose(struct ask *a, const struct cluster *c, unsigned family, const char *name, const char *labels, struct cidr *out);
+/* This block, which nobody has; noted in want. -EADDRNOTAVAIL none of the cluster's, -EADDRINUSE, -EMSGSIZE. */
+int ask_want(struct ask *a, const struct cluster *c, const struct cidr *block);
 /* Whether this machine goes by the node's name. */
 bool ask_is_own(const struct ask *a, const char *name);
 /* "" or this machine's, or for another's NULL: as a record has it. */
@@ -55,6 +60,8 @@ int share_node_make(struct ipam *ipam, const struct change *c, struct ask *a);
 int share_node_remove(struct ipam *ipam, const struct change *c, struct ask *a);
 int share_node_rename(struct ipam *ipam, const struct change *c, struct ask *a);
 int share_node_cidrs(struct ipam *ipam, const struct change *c, struct ask *a);
+int share_node_labels(struct ipam *ipam, const struct change *c, struct ask *a);
+int share_delegate(struct ipam *ipam, const struct change *c, struct ask *a);
 int share_node_settings(struct ipam *ipam, const struct change *c, struct ask *a);
 int share_attr(struct ipam *ipam, const struct change *c, struct ask *a);
 int share_grow(struct ipam *ipam, const struct change *c, struct ask *a);

@@ -184,6 +184,8 @@ static int compose(struct asking *t)
 	rc = t->c->type->share(ipam, t->c, &t->ask);
 	if (rc == 0)
 		rc = t->ask.rc;
+	if (rc == 0 && etcd_txn_size(t->ask.txn) > ETCD_TXN_MAX)
+		rc = -EMSGSIZE;
 	if (rc == 0)
 		rc = speak_for(t);
 	pthread_rwlock_unlock(&ipam->lock);
@@ -243,6 +245,16 @@ static int send(struct asking *t, int64_t *revision)
 	return rc;
 }
 
+static bool knows(struct remote *r, int schema)
+{
+	bool is;
+
+	pthread_mutex_lock(&r->lock);
+	is = r->schema >= schema;
+	pthread_mutex_unlock(&r->lock);
+	return is;
+}
+
 /* 1: done at *revision; 0: again; or an error. */
 static int try(struct asking *t, int64_t *revision)
 {
@@ -255,6 +267,11 @@ static int try(struct asking *t, int64_t *revision)
 		unspeak(t);
 		rc = begin_doubt(t);
 		return rc < 0 ? rc : 0; /* asked anew: leases that were in flight have come to be */
+	}
+	if (!knows(r, t->ask.schema)) {
+		unspeak(t);
+		rc = remote_raise_schema(r, t->ask.schema, (int)(t->until - remote_now_ms()), &t->error);
+		return rc < 0 ? rc : 0;
 	}
 	rc = send(t, revision);
 	if (rc == 0 && t->alive)
@@ -284,7 +301,8 @@ static void find_object(struct asking *t)
 	else if (n != NULL)
 		object_of_node(n, &c->object);
 	c->has_object = cluster != NULL || n != NULL;
-	c->object.created = c->type == &change_cluster_make || c->type == &change_node_make;
+	c->object.created = c->type == &change_cluster_make || c->type == &change_node_make ||
+			    c->type == &change_delegate;
 	pthread_rwlock_unlock(&ipam->lock);
 }
 

@@ -1,6 +1,8 @@
 /* The two tiers of prefixes: a cluster's CIDRs cut into blocks, and a node's blocks cut into addresses. */
 #include "registry.h"
 
+#include "label.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,7 +40,33 @@ void cluster_cidr_free(struct cluster_cidr *cc)
 	if (cc == NULL)
 		return;
 	pool_close(&cc->pool);
+	free(cc->selector);
 	free(cc);
+}
+
+void cluster_order_cidr(struct cluster *c, struct cluster_cidr *cc)
+{
+	unsigned requirements = selector_requirements(cc->selector);
+	struct cluster_cidr **at = &c->choice;
+
+	while (*at != NULL && selector_requirements((*at)->selector) >= requirements)
+		at = &(*at)->next;
+	cc->next = *at;
+	*at = cc;
+}
+
+void cluster_order_cidrs(struct cluster *c)
+{
+	c->choice = NULL;
+	for (size_t i = 0; i < c->cidrs; i++)
+		cluster_order_cidr(c, c->cidr[i]);
+}
+
+struct cluster_cidr *cluster_cidr_for(struct cluster_cidr *cc, unsigned family, const char *labels)
+{
+	while (cc != NULL && (cc->cidr.family != family || !selector_matches(cc->selector, labels)))
+		cc = cc->next;
+	return cc;
 }
 
 static int by_first(const void *a, const void *b)

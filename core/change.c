@@ -25,6 +25,10 @@ static void change_free(struct change *c)
 	for (size_t i = 0; c->cidr != NULL && i < c->cidrs; i++)
 		cluster_cidr_free(c->cidr[i]); /* settle leaves here what nobody owns */
 	free(c->cidr);
+	for (size_t i = 0; i < c->selectors; i++)
+		free(c->selector[i]);
+	free(c->selector);
+	free(c->labels);
 	free(c->block);
 	free(c->fresh);
 	free(c->gone);

@@ -75,7 +75,8 @@ struct change {
 	uint32_t lease;
 	struct network *network;
 	uint32_t *made;                       /* leases of an import; */
-	struct node **made_node;              /* and its nodes */
+	struct node **made_node;              /* and its nodes; those that are delegated: */
+	size_t made_nodes;
 	int64_t now;
 	struct store_lease row;
 	struct block *grown[CIDR_FAMILIES];   /* blocks delegated by this change */
@@ -85,6 +86,9 @@ struct change {
 	unsigned rest_count;
 	struct cluster_cidr **cidr;           /* the new list */
 	size_t cidrs;
+	char **selector;                      /* and its selectors: NULL, any node's */
+	size_t selectors;
+	char *labels;                         /* a node's new ones */
 	struct block **block;                 /* the new list; which are new; which go */
 	size_t blocks;
 	struct block **fresh, **gone;
@@ -110,7 +114,7 @@ void change_finish(struct ipam *ipam, struct change *c, int error); /* done, fre
 extern const struct change_type change_cluster_make, change_cluster_remove, change_cluster_rename, change_cidrs,
 	change_reserved, change_cluster_settings;
 extern const struct change_type change_node_make, change_node_remove, change_node_rename, change_node_cidrs,
-	change_node_settings;
+	change_node_settings, change_node_labels, change_delegate;
 extern const struct change_type change_lease_make, change_lease_remove, change_lease_rename, change_lease_write;
 extern const struct change_type change_lease_describe, change_import;
 extern const struct change_type change_network_make, change_network_remove, change_network_last;
@@ -145,6 +149,18 @@ void touch_attr(struct ipam_attr *a, int64_t now);
 int cluster_check_unused(const struct ipam *ipam, const struct cluster *cluster, const struct cidr_range *range);
 /* All leases of the node lie in these: 0, -EBUSY. */
 int node_check_leases(const struct ipam *ipam, const struct node *n, const struct cidr *cidr, size_t count);
+/* ---- a node that is being made (node_make.c), in c->cluster, whose gate is entered; c->owner says whose it will be */
+/* Pending, without blocks. labels: canonical, or NULL. -EEXIST, -ENOMEM. */
+int node_begin(struct ipam *ipam, const struct change *c, const char *name, const char *labels, struct node **out);
+/* A block of each family that the cluster has, from CIDRs for its labels: all, or -ENOSPC. */
+int node_take_free(struct ipam *ipam, struct node *n);
+/* Exactly these; *refused: which was not to be had. -EADDRINUSE, -EADDRNOTAVAIL, -ENOMEM. */
+int node_take_these(struct ipam *ipam, struct node *n, const struct cidr *cidr, size_t count, size_t *refused);
+/* Its rows and events; c->node is it then. */
+int node_store(struct ipam *ipam, struct change *c, struct node *n, const char *reason);
+/* It is made; or it is not, and gone. */
+void node_finish(struct change *c, struct node *n);
+void node_unmake(struct ipam *ipam, struct node *n);
 /* Give all its blocks back. */
 void node_give_back(struct ipam *ipam, struct node *n);
 /* The node's block of exactly this prefix, or NULL. */

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- make, remove, rename --------------------------------------------------------------------------------- */
 
@@ -200,6 +201,14 @@ static void drop_fresh(struct change *c)
 	c->cidrs = 0;
 }
 
+static int add_selector(struct change *c, const char *selector)
+{
+	char **at = &c->selector[c->selectors++];
+
+	*at = selector == NULL ? NULL : strdup(selector);
+	return selector != NULL && *at == NULL ? -ENOMEM : 0;
+}
+
 /* Fill c->cidr from the lines: the cluster's own objects where they stay. */
 static int list_cidrs(struct change *c, const struct text_cidr *line, size_t lines)
 {
@@ -208,11 +217,12 @@ static int list_cidrs(struct change *c, const struct text_cidr *line, size_t lin
 	int rc = 0;
 
 	c->cidr = calloc(old + lines + 1, sizeof *c->cidr);
-	if (c->cidr == NULL)
+	c->selector = calloc(old + lines + 1, sizeof *c->selector);
+	if (c->cidr == NULL || c->selector == NULL)
 		return -ENOMEM;
-	while (c->cidrs < old) {
+	for (; rc == 0 && c->cidrs < old; c->cidrs++) {
 		c->cidr[c->cidrs] = cluster->cidr[c->cidrs];
-		c->cidrs++;
+		rc = add_selector(c, cluster->cidr[c->cidrs]->selector);
 	}
 	for (size_t i = 0; rc == 0 && i < lines; i++) {
 		struct cluster_cidr *cc = c->append ? NULL : same(cluster, &line[i]);
@@ -227,8 +237,10 @@ static int list_cidrs(struct change *c, const struct text_cidr *line, size_t lin
 			if (rc < 0)
 				cluster_cidr_free(cc);
 		}
-		if (rc == 0)
+		if (rc == 0) {
 			c->cidr[c->cidrs++] = cc;
+			rc = add_selector(c, line[i].selector);
+		}
 	}
 	for (size_t i = 0; rc == 0 && i < cluster->cidrs; i++)
 		if (!keeps(c, cluster->cidr[i]) && cluster->cidr[i]->pool.used > 0)
@@ -252,7 +264,7 @@ static int cidrs_reserve(struct ipam *ipam, struct change *c)
 			gate_leave_exclusive(&c->cluster->gate);
 		}
 	}
-	free(line);
+	text_cidrs_free(line, lines);
 	return rc;
 }
 
@@ -265,8 +277,10 @@ static int cidrs_apply(struct ipam *ipam, struct change *c)
 		char text[CIDR_TEXT];
 
 		cidr_print(&c->cidr[i]->cidr, text);
-		json_array_append_new(list, json_sprintf("%s %u", text, c->cidr[i]->node_mask));
-		rc = store_add_cidr(ipam->store, c->id, i, &c->cidr[i]->cidr, c->cidr[i]->node_mask);
+		json_array_append_new(list, json_sprintf("%s %u%s%s", text, c->cidr[i]->node_mask,
+							 c->selector[i] != NULL ? " selector=" : "",
+							 c->selector[i] != NULL ? c->selector[i] : ""));
+		rc = store_add_cidr(ipam->store, c->id, i, &c->cidr[i]->cidr, c->cidr[i]->node_mask, c->selector[i]);
 	}
 	return history_add_list(ipam, c, "cidrs", rc, list);
 }
@@ -290,6 +304,12 @@ static void cidrs_settle(struct ipam *ipam, struct change *c)
 	cluster->cidr = c->cidr;
 	cluster->cidrs = c->cidrs;
 	c->cidr = NULL;
+	for (size_t i = 0; i < cluster->cidrs; i++) {
+		free(cluster->cidr[i]->selector);
+		cluster->cidr[i]->selector = c->selector[i];
+		c->selector[i] = NULL;
+	}
+	cluster_order_cidrs(cluster);
 	touch_attr(&cluster->attr, c->now);
 }
 

@@ -1,7 +1,6 @@
 /* Importing: nodes and leases that were made elsewhere become ours with the blocks and addresses they have, all or none. */
 #include "change.h"
 
-#include "delegate.h"
 #include "publish.h"
 
 #include <errno.h>
@@ -77,18 +76,30 @@ static int make_lease(struct ipam *ipam, struct change *c, struct ipam_import *i
 	return rc;
 }
 
-static bool has_exactly(const struct node *n, const struct ipam_import *in)
+static bool has_exactly(const struct node *n, const struct ipam_import *in, const char *labels)
 {
 	for (size_t i = 0; i < in->cidrs; i++)
 		if (node_block(n, &in->cidr[i]) == NULL)
 			return false;
-	return n->blocks == in->cidrs;
+	return n->blocks == in->cidrs && (labels == NULL || strcmp(labels, n->labels == NULL ? "" : n->labels) == 0);
 }
 
-static void unmake_node(struct ipam *ipam, struct node *n)
+static int begin_node(struct ipam *ipam, struct change *c, struct ipam_import *in, const char *labels, struct node **out)
 {
-	node_give_back(ipam, n);
-	registry_remove_node(&ipam->registry, n);
+	struct node *n;
+	int rc = ipam->remote != NULL ? -EOPNOTSUPP : 0; /* nodes go through the engine, one by one */
+
+	if (rc == 0)
+		rc = node_begin(ipam, c, in->node, labels, &n);
+	if (rc < 0)
+		return rc;
+	n->attr.mode = 0755;
+	rc = node_take_these(ipam, n, in->cidr, in->cidrs, &in->refused);
+	if (rc < 0)
+		node_unmake(ipam, n);
+	else
+		*out = n;
+	return rc;
 }
 
 /* One node; the same. *out stays NULL where it is there as it should be. */
@@ -96,33 +107,17 @@ static int make_node(struct ipam *ipam, struct change *c, struct ipam_import *in
 {
 	struct node *n = registry_node_named(&ipam->registry, c->cluster, in->node);
 	int rc = ipam_check_name(IPAM_NODE, in->node);
+	char *labels = NULL;
 
-	if (rc < 0)
-		return rc;
-	if (in->cidrs == 0)
-		return -EINVAL;
-	if (n != NULL)
-		return has_exactly(n, in) ? 0 : -EEXIST;
-	if (ipam->remote != NULL)
-		return -EOPNOTSUPP; /* nodes go through the engine, one by one */
-	rc = registry_add_node(&ipam->registry, c->cluster, engine_id(ipam), in->node, &n);
-	if (rc < 0)
-		return rc;
-	n->pending = true;
-	n->attr = attr_of(&c->owner, c->now);
-	n->attr.mode = 0755;
-	for (size_t i = 0; rc == 0 && i < in->cidrs; i++) {
-		struct block *b;
-
-		in->refused = i;
-		rc = ipam->delegate->this(ipam, n, &in->cidr[i], &b);
-		if (rc == 0 && (rc = node_add_block(n, b)) < 0)
-			ipam->delegate->back(ipam, b);
-	}
-	if (rc < 0)
-		unmake_node(ipam, n);
-	else
-		*out = n;
+	if (rc == 0 && in->cidrs == 0)
+		rc = -EINVAL;
+	if (rc == 0 && in->labels != NULL)
+		rc = text_labels(in->labels, strlen(in->labels), NULL, &labels);
+	if (rc == 0 && n == NULL)
+		rc = begin_node(ipam, c, in, labels, out);
+	else if (rc == 0 && !has_exactly(n, in, labels))
+		rc = -EEXIST;
+	free(labels);
 	return rc;
 }
 
@@ -134,7 +129,7 @@ static void unmake(struct ipam *ipam, struct change *c)
 			lease_unbegin(ipam, c->made[i]);
 	for (size_t i = 0; i < c->size; i++)
 		if (c->made_node[i] != NULL)
-			unmake_node(ipam, c->made_node[i]);
+			node_unmake(ipam, c->made_node[i]);
 }
 
 static int import_reserve(struct ipam *ipam, struct change *c)
@@ -168,20 +163,6 @@ static int import_reserve(struct ipam *ipam, struct change *c)
 	return rc;
 }
 
-static int store_node(struct ipam *ipam, struct change *c, struct node *n)
-{
-	int rc = store_add_node(ipam->store, n->id, c->cluster->id, n->name, &n->attr);
-
-	c->node = n;
-	for (uint32_t i = 0; rc == 0 && i < n->blocks; i++)
-		rc = store_add_block(ipam->store, n->block[i]->id, c->cluster->id, n->id, &n->block[i]->pool.prefix);
-	if (rc == 0)
-		rc = history_add_node(ipam, c, "node-add");
-	for (uint32_t i = 0; rc == 0 && i < n->blocks; i++)
-		rc = history_add_block(ipam, c, "delegate", "import", n->block[i]);
-	return rc;
-}
-
 static int store_lease(struct ipam *ipam, struct change *c, const struct ipam_import *in, uint32_t handle)
 {
 	struct store_lease row;
@@ -207,17 +188,10 @@ static int import_apply(struct ipam *ipam, struct change *c)
 
 	for (size_t i = 0; rc == 0 && i < c->size; i++)
 		if (c->made_node[i] != NULL)
-			rc = store_node(ipam, c, c->made_node[i]);
+			rc = node_store(ipam, c, c->made_node[i], "import");
 		else if (c->made[i] != 0)
 			rc = store_lease(ipam, c, &c->import[i], c->made[i]);
 	return rc;
-}
-
-static void settle_node(struct node *n)
-{
-	n->pending = false;
-	for (uint32_t i = 0; i < n->blocks; i++)
-		n->block[i]->pending = false;
 }
 
 static void settle_lease(struct ipam *ipam, struct change *c, struct lease *l)
@@ -238,8 +212,7 @@ static void import_settle(struct ipam *ipam, struct change *c)
 	}
 	for (size_t i = 0; i < c->size; i++)
 		if (c->made_node[i] != NULL) {
-			settle_node(c->made_node[i]);
-			touch_attr(&c->cluster->attr, c->now);
+			node_finish(c, c->made_node[i]);
 		} else if (c->made[i] != 0) {
 			struct lease *l = registry_lease(&ipam->registry, c->made[i]);
 

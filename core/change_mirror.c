@@ -1,38 +1,16 @@
 /* Changes that bring what the engine of many machines has into this one's memory and database. */
 #include "change.h"
 
-#include "delegate.h"
-
 #include <errno.h>
 #include <stdlib.h>
 
-/* ---- a node with its blocks (c->parent, c->name, c->text: a block a line), as one change ------------------------------ */
-
-static void unmake(struct ipam *ipam, struct change *c)
-{
-	node_give_back(ipam, c->node);
-	registry_remove_node(&ipam->registry, c->node);
-}
-
-static int add_blocks(struct ipam *ipam, struct change *c, const struct cidr *cidr, size_t n)
-{
-	int rc = 0;
-
-	for (size_t i = 0; rc == 0 && i < n; i++) {
-		struct block *b;
-
-		rc = ipam->delegate->this(ipam, c->node, &cidr[i], &b);
-		if (rc == 0 && (rc = node_add_block(c->node, b)) < 0)
-			ipam->delegate->back(ipam, b);
-	}
-	return rc;
-}
+/* ---- a node with its blocks (c->parent, c->name, c->text: a block a line, c->labels), as one change ------------------------------ */
 
 static int mirror_reserve(struct ipam *ipam, struct change *c)
 {
 	struct cluster *cluster = registry_cluster(&ipam->registry, c->parent);
 	struct cidr *cidr = NULL;
-	size_t n = 0;
+	size_t n = 0, refused;
 	int rc = ipam_check_name(IPAM_NODE, c->name);
 
 	if (rc == 0 && c->size > 0)
@@ -46,16 +24,13 @@ static int mirror_reserve(struct ipam *ipam, struct change *c)
 	if (rc != 0)
 		goto out;
 	c->cluster = cluster;
-	rc = registry_add_node(&ipam->registry, cluster, engine_id(ipam), c->name, &c->node);
+	rc = node_begin(ipam, c, c->name, c->labels, &c->node);
 	if (rc == 0) {
-		c->node->pending = true;
-		c->node->attr = c->attr = attr_of(&c->owner, c->now);
-		c->id = c->node->id;
 		rc = registry_share_node(&ipam->registry, c->node, c->shared);
 		if (rc == 0)
-			rc = add_blocks(ipam, c, cidr, n);
+			rc = node_take_these(ipam, c->node, cidr, n, &refused);
 		if (rc < 0)
-			unmake(ipam, c);
+			node_unmake(ipam, c->node);
 	}
 	if (rc < 0)
 		gate_leave_shared(&cluster->gate);
@@ -66,17 +41,9 @@ out:
 
 static int mirror_apply(struct ipam *ipam, struct change *c)
 {
-	int rc = store_add_node(ipam->store, c->id, c->cluster->id, c->name, &c->attr);
+	int rc = node_store(ipam, c, c->node, NULL);
 
-	if (rc == 0)
-		rc = store_put_node_shared(ipam->store, c->id, c->shared, c->revision, c->held);
-	for (uint32_t i = 0; rc == 0 && i < c->node->blocks; i++)
-		rc = store_add_block(ipam->store, c->node->block[i]->id, c->cluster->id, c->id, &c->node->block[i]->pool.prefix);
-	if (rc == 0)
-		rc = history_add_node(ipam, c, "node-add");
-	for (uint32_t i = 0; rc == 0 && i < c->node->blocks; i++)
-		rc = history_add_block(ipam, c, "delegate", NULL, c->node->block[i]);
-	return rc;
+	return rc < 0 ? rc : store_put_node_shared(ipam->store, c->node->id, c->shared, c->revision, c->held);
 }
 
 static void mirror_settle(struct ipam *ipam, struct change *c)
@@ -85,15 +52,12 @@ static void mirror_settle(struct ipam *ipam, struct change *c)
 
 	gate_leave_shared(&c->cluster->gate);
 	if (c->error < 0) {
-		unmake(ipam, c);
+		node_unmake(ipam, n);
 		return;
 	}
-	n->pending = false;
+	node_finish(c, n);
 	n->revision = c->revision;
 	n->held = c->held;
-	for (uint32_t i = 0; i < n->blocks; i++)
-		n->block[i]->pending = false;
-	touch_attr(&c->cluster->attr, c->now);
 	object_of_node(n, &c->object);
 	c->object.created = c->has_object = true;
 }

@@ -4,35 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-void node_give_back(struct ipam *ipam, struct node *n)
-{
-	while (n->blocks > 0) {
-		struct block *b = n->block[n->blocks - 1];
-
-		node_take_block(n, b);
-		ipam->delegate->back(ipam, b);
-	}
-}
-
 /* ---- make ------------------------------------------------------------------------------------------------- */
-
-/* A block of each family that the cluster has, both or none. */
-static int delegate_first(struct ipam *ipam, struct change *c)
-{
-	bool wanted[CIDR_FAMILIES] = { false };
-	int rc = -ENOSPC;
-
-	for (size_t i = 0; i < c->cluster->cidrs; i++)
-		wanted[c->cluster->cidr[i]->cidr.family] = true;
-	for (unsigned f = 0; f < CIDR_FAMILIES; f++) {
-		if (!wanted[f])
-			continue;
-		rc = ipam->delegate->next(ipam, c->node, f, &c->grown[f]);
-		if (rc < 0)
-			return rc;
-	}
-	return rc;
-}
 
 static int make_reserve(struct ipam *ipam, struct change *c)
 {
@@ -50,16 +22,11 @@ static int make_reserve(struct ipam *ipam, struct change *c)
 	if (!gate_shared(ipam, &cluster->gate))
 		return CHANGE_DEFER;
 	c->cluster = cluster;
-	rc = registry_add_node(&ipam->registry, cluster, engine_id(ipam), c->name, &c->node);
+	rc = node_begin(ipam, c, c->name, NULL, &c->node);
 	if (rc == 0) {
-		c->node->pending = true;
-		c->node->attr = c->attr = attr_of(&c->owner, c->now);
-		c->id = c->node->id;
-		rc = delegate_first(ipam, c);
-		if (rc < 0) {
-			node_give_back(ipam, c->node);
-			registry_remove_node(&ipam->registry, c->node);
-		}
+		rc = node_take_free(ipam, c->node);
+		if (rc < 0)
+			node_unmake(ipam, c->node);
 	}
 	if (rc < 0)
 		gate_leave_shared(&cluster->gate);
@@ -68,32 +35,17 @@ static int make_reserve(struct ipam *ipam, struct change *c)
 
 static int make_apply(struct ipam *ipam, struct change *c)
 {
-	int rc = store_add_node(ipam->store, c->id, c->cluster->id, c->name, &c->attr);
-
-	for (unsigned f = 0; rc == 0 && f < CIDR_FAMILIES; f++)
-		if (c->grown[f] != NULL)
-			rc = store_add_block(ipam->store, c->grown[f]->id, c->cluster->id, c->id, &c->grown[f]->pool.prefix);
-	if (rc == 0)
-		rc = history_add_node(ipam, c, "node-add");
-	for (unsigned f = 0; rc == 0 && f < CIDR_FAMILIES; f++)
-		if (c->grown[f] != NULL)
-			rc = history_add_block(ipam, c, "delegate", NULL, c->grown[f]);
-	return rc;
+	return node_store(ipam, c, c->node, NULL);
 }
 
 static void make_settle(struct ipam *ipam, struct change *c)
 {
 	gate_leave_shared(&c->cluster->gate);
 	if (c->error < 0) {
-		node_give_back(ipam, c->node);
-		registry_remove_node(&ipam->registry, c->node);
+		node_unmake(ipam, c->node);
 		return;
 	}
-	c->node->pending = false;
-	for (unsigned f = 0; f < CIDR_FAMILIES; f++)
-		if (c->grown[f] != NULL)
-			c->grown[f]->pending = false;
-	touch_attr(&c->cluster->attr, c->now);
+	node_finish(c, c->node);
 	object_of_node(c->node, &c->object);
 	c->object.created = c->has_object = true;
 }

@@ -25,15 +25,12 @@ static int make_block(struct ipam *ipam, struct node *n, struct cluster_cidr *fr
 
 static int local_next(struct ipam *ipam, struct node *n, unsigned family, struct block **out)
 {
-	struct cluster *c = n->cluster;
+	struct cluster_cidr *from = cluster_cidr_for(n->cluster->choice, family, n->labels);
 	int rc = -ENOSPC;
 
-	for (size_t i = 0; i < c->cidrs && rc == -ENOSPC; i++) {
-		struct cluster_cidr *from = c->cidr[i];
+	for (; from != NULL && rc == -ENOSPC; from = cluster_cidr_for(from->next, family, n->labels)) {
 		u128 slot;
 
-		if (from->cidr.family != family)
-			continue;
 		rc = pool_claim_next(&from->pool, &slot);
 		if (rc < 0)
 			continue;

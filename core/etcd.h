@@ -59,6 +59,7 @@ int etcd_range(struct etcd *e, struct etcd_key key, struct etcd_key end, int tim
 
 /* ---- transactions: if all compares hold, the puts and deletes are done at once; else nothing is, and the keys that were
  * compared are told as they are. At most 128 operations and as many compares. */
+enum { ETCD_TXN_MAX = 128 };
 struct etcd_txn;
 struct etcd_txn *etcd_txn_new(void); /* NULL: no memory. What is added below may fail for want of memory: etcd_commit says so */
 void etcd_txn_free(struct etcd_txn *t);
@@ -66,6 +67,7 @@ void etcd_txn_free(struct etcd_txn *t);
 void etcd_if_revision(struct etcd_txn *t, struct etcd_key key, struct etcd_key end, int64_t mod_revision);
 void etcd_put(struct etcd_txn *t, struct etcd_key key, struct etcd_key value, int64_t lease);
 void etcd_delete(struct etcd_txn *t, struct etcd_key key, struct etcd_key end);
+size_t etcd_txn_size(const struct etcd_txn *t); /* the larger number */
 /* 1: done, 0: a compare failed, then fn (may be NULL) gets each compared key that is there (of a compared range, all in it, 1,000
  * at most). *revision: the store's, with this change if it was done. */
 int etcd_commit(struct etcd *e, const struct etcd_txn *t, int timeout_ms, int (*fn)(void *arg, const struct etcd_kv *kv),

@@ -281,6 +281,13 @@ void etcd_delete(struct etcd_txn *t, struct etcd_key key, struct etcd_key end)
 	add(t, t->success, json_pack("{s:o}", "request_delete_range", o));
 }
 
+size_t etcd_txn_size(const struct etcd_txn *t)
+{
+	size_t compares = json_array_size(t->compare), changes = json_array_size(t->success);
+
+	return compares > changes ? compares : changes;
+}
+
 int etcd_commit(struct etcd *e, const struct etcd_txn *t, int timeout_ms, int (*fn)(void *arg, const struct etcd_kv *kv),
 		void *arg, int64_t *revision, struct ipam_error *error)
 {

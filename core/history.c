@@ -1,6 +1,7 @@
 #include "change.h"
 
 #include "json_text.h"
+#include "label.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -72,6 +73,21 @@ static json_t *attributes(const struct history_event *e)
 	return object;
 }
 
+json_t *history_labels(const char *labels)
+{
+	json_t *object = json_object();
+	struct label l;
+
+	while (labels_next(&labels, &l)) {
+		char key[IPAM_LABELS_MAX + 1];
+
+		memcpy(key, l.key, l.key_size);
+		key[l.key_size] = 0;
+		json_object_set_new(object, key, json_stringn(l.value, l.value_size));
+	}
+	return object;
+}
+
 /* NULL: no memory. Takes over e->detail. */
 static json_t *compose(const struct change *c, const struct history_event *e)
 {
@@ -96,6 +112,8 @@ static json_t *compose(const struct change *c, const struct history_event *e)
 		cidr_print(e->block, text);
 		rc |= json_object_set_new(o, "block", json_string(text));
 	}
+	if (e->labels != NULL)
+		rc |= json_object_set_new(o, "labels", history_labels(e->labels));
 	if (e->xattr != NULL || e->more != NULL)
 		rc |= json_object_set_new(o, "attributes", attributes(e));
 	if (e->detail != NULL)
@@ -205,12 +223,14 @@ int history_add_lease(struct ipam *ipam, const struct change *c, struct history_
 int history_add_block(struct ipam *ipam, const struct change *c, const char *event, const char *reason, const struct block *b)
 {
 	return history_add(ipam, c, &(struct history_event){ .event = event, .reason = reason, .cluster = c->cluster,
-							     .node = c->node, .block = &b->pool.prefix });
+							     .node = c->node, .labels = c->node->labels,
+							     .block = &b->pool.prefix });
 }
 
 int history_add_node(struct ipam *ipam, const struct change *c, const char *event)
 {
-	return history_add(ipam, c, &(struct history_event){ .event = event, .cluster = c->cluster, .node = c->node });
+	return history_add(ipam, c, &(struct history_event){ .event = event, .cluster = c->cluster, .node = c->node,
+							     .labels = c->node->labels });
 }
 
 int history_add_cluster(struct ipam *ipam, const struct change *c, const char *event)

@@ -34,6 +34,7 @@ struct history_event {
 	const char *renamed, *from; /* of a node or cluster: its new name; of what was renamed, the name before */
 	bool has[CIDR_FAMILIES];
 	u128 addr[CIDR_FAMILIES];
+	const char *labels;         /* of the node, as label.h has them */
 	const struct cidr *block;
 	const struct xattr *xattr, *more; /* attributes; and those that will stand above them */
 	int64_t since;              /* of a release: when it was made */
@@ -53,6 +54,9 @@ int history_add_cluster(struct ipam *ipam, const struct change *c, const char *e
 /* Of one or the other: what it has now, under the event's own name. Takes over detail; does nothing but free it when rc, which
  * is returned, is an error already. */
 int history_add_list(struct ipam *ipam, const struct change *c, const char *event, int rc, json_t *detail);
+
+/* Labels (label.h) as an object, for a detail. NULL: no memory. */
+json_t *history_labels(const char *labels);
 
 /* Since here may be undone, without the transaction as a whole. */
 struct history_line **history_mark(struct ipam *ipam);

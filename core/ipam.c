@@ -357,6 +357,7 @@ void ipam_write(struct ipam *ipam, enum ipam_text what, uint64_t id, const char 
 		[IPAM_CLUSTER_SETTINGS] = &change_cluster_settings,
 		[IPAM_NODE_CIDRS] = &change_node_cidrs,
 		[IPAM_NODE_SETTINGS] = &change_node_settings,
+		[IPAM_NODE_LABELS] = &change_node_labels,
 		[IPAM_LEASE_ADDRESSES] = &change_lease_write,
 		[IPAM_LEASE_FIRST] = &change_lease_write,
 	};
@@ -371,6 +372,24 @@ void ipam_write(struct ipam *ipam, enum ipam_text what, uint64_t id, const char 
 		c->what = what;
 		c->id = id;
 		c->append = append;
+		c->by = by;
+	}
+	submit(ipam, c, done, arg);
+}
+
+void ipam_delegate(struct ipam *ipam, uint64_t cluster, const char *text, size_t size, const struct ipam_owner *owner,
+		   struct ipam_by by, ipam_done *done, void *arg)
+{
+	struct change *c;
+
+	if (memchr(text, 0, size) != NULL) {
+		done(arg, -EINVAL, NULL);
+		return;
+	}
+	c = change_text(change_new(&change_delegate, done, arg), text, size);
+	if (c != NULL) {
+		c->id = cluster;
+		c->owner = *owner;
 		c->by = by;
 	}
 	submit(ipam, c, done, arg);

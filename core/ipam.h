@@ -23,6 +23,9 @@ enum {
 	IPAM_XATTR_BUDGET = 4096,  /* bytes of attribute names and values a lease may carry */
 	IPAM_BOOT_ID = 37,         /* a boot id with its NUL */
 	IPAM_LEASE_TEXT = 2 * CIDR_TEXT, /* a lease's content with a NUL */
+	IPAM_LABELS_MAX = 4096,    /* bytes of a node's labels, a line KEY=VALUE each */
+	IPAM_SELECTOR_MAX = 4096,  /* bytes of a CIDR's selector */
+	IPAM_DELEGATE_LINES = 1024, /* nodes that one ipam_delegate makes at most */
 };
 
 enum ipam_kind { IPAM_ROOT, IPAM_CLUSTER, IPAM_NODE, IPAM_LEASE };
@@ -186,6 +189,7 @@ struct ipam_import {
 	const char *node, *name; /* name NULL: the node itself, with exactly these blocks; it may have them already */
 	const struct cidr *cidr;
 	size_t cidrs;
+	const char *labels;      /* of a node, lines KEY=VALUE; NULL: none, or any where it is there */
 	bool has[CIDR_FAMILIES];
 	u128 addr[CIDR_FAMILIES];
 	const struct ipam_attribute *attribute;
@@ -207,11 +211,12 @@ void ipam_rename(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const 
 		 const char *new_name, struct ipam_by by, ipam_done *done, void *arg);
 
 enum ipam_text {
-	IPAM_CLUSTER_CIDRS,    /* id: a cluster. Lines "CIDR [NODE-MASK]" */
+	IPAM_CLUSTER_CIDRS,    /* id: a cluster. Lines "CIDR [NODE-MASK] [selector=REQ[,REQ...]]" */
 	IPAM_CLUSTER_RESERVED, /* id: a cluster. Lines CIDR, ADDRESS or FIRST-LAST */
 	IPAM_CLUSTER_SETTINGS, /* id: a cluster. Lines "KEY VALUE" */
 	IPAM_NODE_CIDRS,       /* id: a node. Lines CIDR: delegate exactly these */
 	IPAM_NODE_SETTINGS,    /* id: a node */
+	IPAM_NODE_LABELS,      /* id: a node. Lines KEY=VALUE; append adds or changes these keys, else they are all there are */
 	IPAM_LEASE_ADDRESSES,  /* id: a lease. Lines ADDRESS[/LEN], at most one a family, or FIRST-LAST, any number: one of it */
 	IPAM_LEASE_FIRST,      /* the same, by who has just made it: what it had is nobody's, and doesn't rest */
 };
@@ -219,6 +224,14 @@ enum ipam_text {
  * Errors as interface.md lists them: -EINVAL, -EEXIST, -EBUSY, -EADDRINUSE, -EADDRNOTAVAIL, -ENOSPC. */
 void ipam_write(struct ipam *ipam, enum ipam_text what, uint64_t id, const char *text, size_t size, bool append,
 		struct ipam_by by, ipam_done *done, void *arg);
+
+/* Make nodes, all or none, at most IPAM_DELEGATE_LINES: lines "NODE [KEY=VALUE ...] [CIDR ...]". With CIDRs a node gets exactly these
+ * blocks, whatever their selectors say; else one of each family from CIDRs that match its labels, as ipam_make with labels.
+ * -EINVAL malformed, or too many lines; -EEXIST a node is there, or stands twice; -ENOSPC no block left, or labels past
+ * IPAM_LABELS_MAX; -EADDRINUSE, -EADDRNOTAVAIL of a block; -EMSGSIZE more than the engine takes at once; -ENOENT no such cluster.
+ * object: of the first node. */
+void ipam_delegate(struct ipam *ipam, uint64_t cluster, const char *text, size_t size, const struct ipam_owner *owner,
+		   struct ipam_by by, ipam_done *done, void *arg);
 
 enum { IPAM_SET_UID = 1, IPAM_SET_GID = 2, IPAM_SET_MODE = 4, IPAM_SET_ATIME = 8, IPAM_SET_MTIME = 16 };
 /* Change owner, mode, times; which is a set of IPAM_SET_*. Of clusters, nodes and leases. */
@@ -272,6 +285,7 @@ void ipam_read_end(struct ipam *ipam);
 struct ipam_cidr_view {
 	struct cidr cidr;
 	uint8_t node_mask;
+	const char *selector; /* which nodes get blocks of it; NULL: any */
 	u128 blocks;   /* that can be delegated: all less the reserved */
 	u128 used;     /* delegated */
 };
@@ -294,6 +308,7 @@ struct ipam_node_view {
 	uint64_t id, cluster;
 	const char *name;
 	struct ipam_attr attr;
+	const char *labels;       /* lines KEY=VALUE, sorted; "" none */
 	uint32_t blocks, leases;
 };
 

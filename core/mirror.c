@@ -256,6 +256,11 @@ static int make_node(struct remote *r, const struct record *record, struct here 
 		c->shared = record->id;
 		c->revision = record->settings[0] == 0 ? record->revision : 0;
 		c->held = (uint8_t)held_by(r, record->machine);
+		c->labels = strdup(record->labels);
+		if (c->labels == NULL) {
+			change_finish(r->ipam, c, -ENOMEM);
+			c = NULL;
+		}
 	}
 	rc = run(r, c, soft);
 	if (rc < 0 || record->settings[0] == 0)
@@ -308,6 +313,9 @@ static int update_node(struct remote *r, const struct record *record, const stru
 
 	if (!narrow && strcmp(now->name, record->name) != 0)
 		rc = rename_to(r, &change_node_rename, h->parent, now->name, record->name, soft);
+	/* Before the blocks that came by them. */
+	if (rc == 0 && !narrow && strcmp(now->labels, record->labels) != 0)
+		rc = write_text(r, &change_node_labels, IPAM_NODE_LABELS, h->id, record->labels, soft);
 	if (rc == 0)
 		rc = write_blocks(r, record, h, narrow);
 	if (rc < 0 || narrow)

@@ -61,7 +61,8 @@ static void compact(struct publish *p)
 {
 	size_t kept = 0;
 
-	qsort(p->dirty, p->count, sizeof *p->dirty, by_bucket);
+	if (p->count > 1)
+		qsort(p->dirty, p->count, sizeof *p->dirty, by_bucket);
 	for (size_t i = 0; i < p->count; i++)
 		if (kept == 0 || by_bucket(&p->dirty[kept - 1], &p->dirty[i]) != 0)
 			p->dirty[kept++] = p->dirty[i];

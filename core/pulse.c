@@ -78,7 +78,7 @@ static void listen_for_echo(struct pulse *p, int64_t before)
 	}
 }
 
-/* Nothing is written by this, whether it is allowed or not: the key is there. */
+/* Whether it is allowed is looked at first; and then nothing is written, since a key can't both be there and not. */
 static int probe_writing(struct pulse *p, struct etcd_key k)
 {
 	struct etcd_txn *txn = etcd_txn_new();
@@ -88,6 +88,7 @@ static int probe_writing(struct pulse *p, struct etcd_key k)
 
 	if (rc == 0) {
 		etcd_if_revision(txn, k, (struct etcd_key){ 0 }, 0);
+		etcd_if_revision(txn, k, (struct etcd_key){ 0 }, 1);
 		etcd_put(txn, k, (struct etcd_key){ version, 1 }, 0);
 		rc = etcd_commit(p->r->etcd, txn, CALL_MS, NULL, NULL, &revision, &p->error);
 	}

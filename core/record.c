@@ -33,17 +33,33 @@ static char *lines_end(struct lines *l)
 	return NULL;
 }
 
-char *record_cluster_cidrs(const struct cluster *c)
+static void print_cidr(struct lines *l, const struct cidr *cidr, unsigned node_mask, const char *selector)
 {
 	char text[CIDR_TEXT];
+
+	cidr_print(cidr, text);
+	fprintf(l->f, "%s %u%s%s\n", text, node_mask, selector != NULL ? " selector=" : "", selector != NULL ? selector : "");
+}
+
+char *record_cluster_cidrs(const struct cluster *c)
+{
 	struct lines l;
 
 	if (!lines_begin(&l))
 		return NULL;
-	for (size_t i = 0; i < c->cidrs; i++) {
-		cidr_print(&c->cidr[i]->cidr, text);
-		fprintf(l.f, "%s %u\n", text, c->cidr[i]->node_mask);
-	}
+	for (size_t i = 0; i < c->cidrs; i++)
+		print_cidr(&l, &c->cidr[i]->cidr, c->cidr[i]->node_mask, c->cidr[i]->selector);
+	return lines_end(&l);
+}
+
+char *record_cidrs(const struct text_cidr *line, size_t n)
+{
+	struct lines l;
+
+	if (!lines_begin(&l))
+		return NULL;
+	for (size_t i = 0; i < n; i++)
+		print_cidr(&l, &line[i].cidr, line[i].node_mask, line[i].selector);
 	return lines_end(&l);
 }
 
@@ -99,7 +115,7 @@ static int take(struct record *r, const char *name, const struct ipam_attr *attr
 	r->gid = attr->gid;
 	r->mode = attr->mode;
 	r->made = attr->btime;
-	if (r->cidrs != NULL && r->settings != NULL && r->reserved != NULL)
+	if (r->cidrs != NULL && r->settings != NULL && r->reserved != NULL && r->labels != NULL)
 		return 0;
 	record_free(r);
 	return -ENOMEM;
@@ -111,6 +127,7 @@ int record_of_cluster(const struct cluster *c, struct record *out)
 	out->cidrs = record_cluster_cidrs(c);
 	out->reserved = record_reserved(c);
 	out->settings = record_settings(&c->settings);
+	out->labels = strdup("");
 	return take(out, c->name, &c->attr);
 }
 
@@ -120,6 +137,7 @@ int record_of_node(const struct node *n, struct record *out)
 	out->cidrs = record_node_cidrs(n);
 	out->reserved = strdup("");
 	out->settings = record_settings(&n->settings);
+	out->labels = strdup(n->labels == NULL ? "" : n->labels);
 	return take(out, n->name, &n->attr);
 }
 
@@ -128,7 +146,27 @@ void record_free(struct record *r)
 	free(r->cidrs);
 	free(r->reserved);
 	free(r->settings);
-	r->cidrs = r->reserved = r->settings = NULL;
+	free(r->labels);
+	r->cidrs = r->reserved = r->settings = r->labels = NULL;
+}
+
+int record_add_block(struct record *r, const struct cidr *cidr)
+{
+	char text[CIDR_TEXT], *longer = NULL;
+
+	cidr_print(cidr, text);
+	if (asprintf(&longer, "%s%s\n", r->cidrs, text) < 0)
+		return -ENOMEM;
+	free(r->cidrs);
+	r->cidrs = longer;
+	return 0;
+}
+
+int record_schema(const struct record *r)
+{
+	bool selectors = r->kind == IPAM_CLUSTER && strchr(r->cidrs, '=') != NULL;
+
+	return selectors || (r->labels != NULL && r->labels[0] != 0) ? RECORD_SCHEMA_LABELS : RECORD_SCHEMA_FIRST;
 }
 
 /* ---- JSON ------------------------------------------------------------------------------------------------------ */
@@ -163,6 +201,8 @@ char *record_encode(const struct record *r)
 		rc = json_object_set_new(o, "reserved", array_of(r->reserved));
 	else if (rc == 0)
 		rc = json_object_set_new(o, "machine", json_string(r->machine));
+	if (rc == 0 && r->kind == IPAM_NODE && r->labels != NULL && r->labels[0] != 0)
+		rc = json_object_set_new(o, "labels", array_of(r->labels));
 	if (rc == 0)
 		text = json_dumps(o, JSON_COMPACT);
 	json_decref(o);
@@ -242,6 +282,11 @@ static int decode(const json_t *o, struct record *out)
 		rc = get_lines(o, "settings", &out->settings);
 	if (rc == 0 && out->kind == IPAM_CLUSTER)
 		rc = get_lines(o, "reserved", &out->reserved);
+	/* Those of before there were any have none. */
+	if (rc == 0 && out->kind == IPAM_NODE && json_object_get(o, "labels") != NULL)
+		rc = get_lines(o, "labels", &out->labels);
+	else if (rc == 0 && (out->labels = strdup("")) == NULL)
+		rc = -ENOMEM;
 	if (rc == 0 && get_number(o, "uid", UINT32_MAX - 1, &uid) == 0 && get_number(o, "gid", UINT32_MAX - 1, &gid) == 0 &&
 	    get_number(o, "mode", 07777, &mode) == 0 && get_number(o, "made", INT64_MAX, &out->made) == 0) {
 		out->uid = (uint32_t)uid;

@@ -14,11 +14,14 @@
 #define IPAM_RECORD_H
 
 #include "registry.h"
+#include "text.h"
 
 #include <jansson.h>
 
 enum {
-	RECORD_SCHEMA = 1,
+	RECORD_SCHEMA = 2,          /* the newest that is known here; */
+	RECORD_SCHEMA_FIRST = 1,    /* of a prefix that has nothing of what came later: */
+	RECORD_SCHEMA_LABELS = 2,   /* selectors, labels */
 	RECORD_PREFIX_MAX = 255,
 	RECORD_KEY = RECORD_PREFIX_MAX + 320, /* room for any key */
 	RECORD_MACHINE = 33,                  /* of an instance's id, with its NUL */
@@ -35,6 +38,7 @@ struct record {
 	int64_t made;
 	char *cidrs;                   /* of a cluster its CIDRs, of a node its blocks: a line each */
 	char *reserved;                /* of a cluster */
+	char *labels;                  /* of a node, as label.h has them */
 	char *settings;
 };
 
@@ -46,6 +50,7 @@ struct record_block {
 
 /* The lines that the files show. The caller's to free; NULL: no memory. */
 char *record_cluster_cidrs(const struct cluster *c);
+char *record_cidrs(const struct text_cidr *line, size_t n); /* the same of what was written */
 char *record_node_cidrs(const struct node *n);
 char *record_reserved(const struct cluster *c);
 char *record_settings(const struct settings *s);
@@ -54,6 +59,10 @@ char *record_settings(const struct settings *s);
 int record_of_cluster(const struct cluster *c, struct record *out);
 int record_of_node(const struct node *n, struct record *out);
 void record_free(struct record *r); /* what it holds */
+/* One more block, the youngest. -ENOMEM. */
+int record_add_block(struct record *r, const struct cidr *cidr);
+/* The first schema that has all that is in it. */
+int record_schema(const struct record *r);
 
 /* The value, the caller's to free; NULL: no memory. */
 char *record_encode(const struct record *r);

@@ -183,6 +183,7 @@ static void free_node(struct node *n)
 	for (uint32_t i = 0; i < n->blocks; i++)
 		block_free(n->block[i]);
 	free(n->block);
+	free(n->labels);
 	free(n->name);
 	free(n);
 }

@@ -20,7 +20,9 @@ struct gate {
 struct cluster_cidr {
 	struct cidr cidr;
 	uint8_t node_mask;
-	struct pool pool; /* its blocks */
+	char *selector;             /* which nodes get blocks of it, canonical (label.h); NULL: any */
+	struct cluster_cidr *next;  /* in the order of choice */
+	struct pool pool;           /* its blocks */
 };
 
 struct cluster {
@@ -35,6 +37,7 @@ struct cluster {
 	struct gate gate;
 	struct cluster_cidr **cidr;   /* in the order written */
 	size_t cidrs;
+	struct cluster_cidr *choice;  /* in the order in which they are looked at for a block */
 	struct cidr_range *reserved;
 	size_t reserveds;
 	struct node *first, *last;    /* in the order made */
@@ -82,6 +85,7 @@ struct node {
 	uint32_t handle;
 	bool pending;
 	char *name;
+	char *labels;               /* canonical (label.h); NULL: none */
 	struct cluster *cluster;
 	struct ipam_attr attr;
 	struct settings settings;
@@ -188,6 +192,11 @@ int cluster_cidr_new(const struct cidr *cidr, unsigned node_mask, struct cluster
 void cluster_cidr_free(struct cluster_cidr *cc);
 /* Exclude from the CIDR's blocks those wholly inside the union of these ranges. -ENOMEM. */
 int cluster_cidr_exclude(struct cluster_cidr *cc, const struct cidr_range *range, size_t n);
+/* Make the order of choice anew, or put one more into it: those with the most requirements first, else as they are listed. */
+void cluster_order_cidrs(struct cluster *c);
+void cluster_order_cidr(struct cluster *c, struct cluster_cidr *cc);
+/* From `cc` on (of the order of choice, may be NULL), the first of the family whose selector these labels match; or NULL. */
+struct cluster_cidr *cluster_cidr_for(struct cluster_cidr *cc, unsigned family, const char *labels);
 
 /* ---- nodes */
 int registry_add_node(struct registry *r, struct cluster *c, uint64_t id, const char *name, struct node **out);

@@ -64,6 +64,7 @@ struct remote {
 		struct cidr cidr;
 	} *asked;                         /* blocks that are being asked for */
 	size_t askeds;
+	int schema;                       /* under the prefix, as it was last seen */
 	uint64_t asks, tries, conflicts, mirrored, resyncs;
 };
 
@@ -95,6 +96,12 @@ void remote_complain(struct remote *r, const char *format, ...) __attribute__((f
 bool remote_await(struct remote *r, int64_t revision, int64_t until_ms);
 void remote_again(struct remote *r);
 int64_t remote_now_ms(void);
+
+/* Is what lies under the prefix ours (sync_schema.c)? The first machine says so for all. -ENOTSUP with a message: it isn't, or
+ * is a newer version's. */
+int remote_check_schema(struct remote *r, struct ipam_error *error);
+/* From now on it has what only programs from this version on know: older ones are refused when they look. As above. */
+int remote_raise_schema(struct remote *r, int version, int timeout_ms, struct ipam_error *error);
 
 /* What there is to say of it. */
 void remote_engine(struct remote *r, struct ipam_engine *out);

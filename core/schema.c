@@ -172,6 +172,21 @@ static const char *const steps[] = {
 	"  key TEXT PRIMARY KEY,"
 	"  value TEXT NOT NULL"
 	") STRICT, WITHOUT ROWID;",
+
+	/* 4 -> 5 */
+	"CREATE TABLE label ("
+	"  node INTEGER NOT NULL REFERENCES node (id) ON DELETE CASCADE,"
+	"  key TEXT NOT NULL CHECK (length(key) BETWEEN 1 AND 317 AND key NOT GLOB '*[^-A-Za-z0-9_./]*'),"
+	"  value TEXT NOT NULL CHECK (length(value) <= 63 AND value NOT GLOB '*[^-A-Za-z0-9_.]*'),"
+	"  PRIMARY KEY (node, key)"
+	") STRICT, WITHOUT ROWID;"
+	/* What a CHECK would say, which a column that is there can't be given. */
+	"CREATE TRIGGER cidr_selector BEFORE INSERT ON cidr "
+	"WHEN NOT (length(NEW.selector) BETWEEN 1 AND 4096 AND NEW.selector NOT GLOB '*[^-A-Za-z0-9_./,=!]*') "
+	"BEGIN SELECT RAISE(ABORT, 'no selector'); END;"
+	"CREATE TRIGGER cidr_selector_changed BEFORE UPDATE OF selector ON cidr "
+	"WHEN NOT (length(NEW.selector) BETWEEN 1 AND 4096 AND NEW.selector NOT GLOB '*[^-A-Za-z0-9_./,=!]*') "
+	"BEGIN SELECT RAISE(ABORT, 'no selector'); END;",
 };
 
 _Static_assert(sizeof steps / sizeof *steps == SCHEMA_VERSION, "a step for each version");

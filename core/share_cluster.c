@@ -121,30 +121,15 @@ static int check_leaving(struct ask *a, const struct cluster *cluster, const str
 	return 0;
 }
 
-static char *print_cidrs(const struct text_cidr *line, size_t n)
-{
-	char *text = NULL, cidr[CIDR_TEXT];
-	size_t size;
-	FILE *f = open_memstream(&text, &size);
-
-	if (f == NULL)
-		return NULL;
-	for (size_t i = 0; i < n; i++) {
-		cidr_print(&line[i].cidr, cidr);
-		fprintf(f, "%s %u\n", cidr, line[i].node_mask);
-	}
-	fclose(f);
-	return text;
-}
-
 static int change_cidr_list(const struct change *c, struct ask *a, const struct cluster *cluster, struct record *r)
 {
 	struct text_cidr *line = NULL;
 	size_t n = 0;
 	int rc = text_cidrs(c->text, c->size, &line, &n); /* what is wrong with it by itself */
 
-	free(line);
+	text_cidrs_free(line, n);
 	line = NULL;
+	n = 0;
 	if (rc == 0)
 		rc = joined(c, &r->cidrs);
 	if (rc == 0)
@@ -153,10 +138,10 @@ static int change_cidr_list(const struct change *c, struct ask *a, const struct 
 		rc = check_leaving(a, cluster, line, n);
 	if (rc == 0) {
 		free(r->cidrs);
-		r->cidrs = print_cidrs(line, n);
+		r->cidrs = record_cidrs(line, n);
 		rc = r->cidrs == NULL ? -ENOMEM : 0;
 	}
-	free(line);
+	text_cidrs_free(line, n);
 	return rc;
 }
 

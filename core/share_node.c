@@ -8,82 +8,6 @@
 #include <string.h>
 #include <time.h>
 
-static void put_block(struct ask *a, uint64_t cluster, const struct cidr *cidr, uint64_t node)
-{
-	ask_if_free(a, cluster, cidr);
-	ask_put_block(a, &(struct record_block){ .cluster = cluster, .cidr = *cidr, .node = node });
-}
-
-static int add_line(struct record *r, const struct cidr *cidr)
-{
-	char text[CIDR_TEXT], *longer = NULL;
-
-	cidr_print(cidr, text);
-	if (asprintf(&longer, "%s%s\n", r->cidrs, text) < 0)
-		return -ENOMEM;
-	free(r->cidrs);
-	r->cidrs = longer;
-	return 0;
-}
-
-/* ---- make ------------------------------------------------------------------------------------------------------------ */
-
-/* A block of each family that the cluster has, both or none. */
-static int first_blocks(struct ask *a, const struct cluster *cluster, struct record *r)
-{
-	bool wanted[CIDR_FAMILIES] = { false };
-	int rc = -ENOSPC;
-
-	for (size_t i = 0; i < cluster->cidrs; i++)
-		wanted[cluster->cidr[i]->cidr.family] = true;
-	for (unsigned f = 0; f < CIDR_FAMILIES; f++) {
-		struct cidr cidr;
-
-		if (!wanted[f])
-			continue;
-		rc = ask_choose(a, cluster, f, r->name, &cidr);
-		if (rc == 0)
-			rc = add_line(r, &cidr);
-		if (rc < 0)
-			return rc;
-		put_block(a, cluster->shared, &cidr, r->id);
-	}
-	return rc;
-}
-
-int share_node_make(struct ipam *ipam, const struct change *c, struct ask *a)
-{
-	struct cluster *cluster = registry_cluster(&ipam->registry, c->parent);
-	struct ipam_attr attr = attr_of(&c->owner, engine_now());
-	struct record r = { .kind = IPAM_NODE, .uid = attr.uid, .gid = attr.gid, .mode = attr.mode, .made = attr.btime };
-	char key[RECORD_KEY];
-	int rc = ipam_check_name(IPAM_NODE, c->name);
-
-	if (rc < 0)
-		return rc;
-	if (cluster == NULL || cluster->pending || cluster->shared == 0)
-		return -ENOENT;
-	if (registry_node_named(&ipam->registry, cluster, c->name) != NULL)
-		return -EEXIST;
-	r.cluster = cluster->shared;
-	r.cidrs = strdup("");
-	r.settings = strdup("");
-	snprintf(r.name, sizeof r.name, "%s", c->name);
-	if (ask_is_own(a, c->name))
-		memcpy(r.machine, a->remote->machine, sizeof r.machine);
-	rc = r.cidrs == NULL || r.settings == NULL ? -ENOMEM : record_new_id(&r.id);
-	if (rc == 0) {
-		a->shared = r.id;
-		ask_if_cluster(a, cluster); /* its CIDRs and what is reserved are as we know them */
-		ask_if_absent(a, key, record_key_node(a->remote->prefix, r.cluster, r.name, key));
-		rc = first_blocks(a, cluster, &r);
-	}
-	if (rc == 0)
-		ask_put(a, &r);
-	record_free(&r);
-	return rc;
-}
-
 /* ---- of those that are there -------------------------------------------------------------------------------------------- */
 
 /* Another machine's is its own affair. */
@@ -187,18 +111,6 @@ static bool lists(const struct cidr *list, size_t n, const struct cidr *cidr)
 	return false;
 }
 
-/* A block of the cluster's that nobody has. */
-static int check_block(const struct node *n, const struct cidr *cidr)
-{
-	const struct cluster_cidr *from = cluster_cidr_of(n->cluster, cidr);
-	u128 slot;
-
-	if (from == NULL || from->node_mask != cidr->len || pool_slot(&from->pool, cidr->base, &slot) < 0 ||
-	    pool_excluded(&from->pool, slot))
-		return -EADDRNOTAVAIL;
-	return pool_taken(&from->pool, slot) ? -EADDRINUSE : 0;
-}
-
 static int exchange(struct ask *a, const struct node *n, const struct cidr *list, size_t count, struct record *r)
 {
 	uint64_t cluster = n->cluster->shared;
@@ -211,7 +123,7 @@ static int exchange(struct ask *a, const struct node *n, const struct cidr *list
 		const struct cidr *have = &n->block[i]->pool.prefix;
 
 		if (lists(list, count, have)) {
-			rc = add_line(r, have);
+			rc = record_add_block(r, have);
 			continue;
 		}
 		ask_delete(a, key, record_key_block(a->remote->prefix, cluster, have, key));
@@ -221,11 +133,9 @@ static int exchange(struct ask *a, const struct node *n, const struct cidr *list
 	for (size_t i = 0; rc == 0 && i < count; i++) {
 		if (node_block(n, &list[i]) != NULL)
 			continue;
-		rc = check_block(n, &list[i]);
+		rc = ask_want(a, n->cluster, &list[i]);
 		if (rc == 0)
-			rc = add_line(r, &list[i]);
-		if (rc == 0)
-			put_block(a, cluster, &list[i], n->shared);
+			rc = ask_take_block(a, r, &list[i]);
 	}
 	return rc;
 }
@@ -286,6 +196,31 @@ int share_node_settings(struct ipam *ipam, const struct change *c, struct ask *a
 	return rc;
 }
 
+int share_node_labels(struct ipam *ipam, const struct change *c, struct ask *a)
+{
+	struct node *n = registry_node(&ipam->registry, c->id);
+	char *labels = NULL;
+	struct record r;
+	int rc = may_ask(n);
+
+	if (rc == 0)
+		rc = text_labels(c->text, c->size, c->append ? n->labels : NULL, &labels);
+	if (rc == 0)
+		rc = record_of_node(n, &r);
+	if (rc < 0) {
+		free(labels);
+		return rc;
+	}
+	free(r.labels);
+	r.labels = labels;
+	a->shared = n->shared;
+	ask_machine(a, n, &r);
+	ask_if_node(a, n);
+	ask_put(a, &r);
+	record_free(&r);
+	return 0;
+}
+
 /* c->id, c->kind (a family). */
 int share_grow(struct ipam *ipam, const struct change *c, struct ask *a)
 {
@@ -303,15 +238,14 @@ int share_grow(struct ipam *ipam, const struct change *c, struct ask *a)
 		return -ENOSPC;
 	rc = record_of_node(n, &r);
 	if (rc == 0)
-		rc = ask_choose(a, n->cluster, c->which, n->name, &cidr);
+		rc = ask_choose(a, n->cluster, c->which, n->name, n->labels, &cidr);
 	if (rc == 0)
-		rc = add_line(&r, &cidr);
+		rc = ask_take_block(a, &r, &cidr);
 	if (rc == 0) {
 		a->shared = n->shared;
 		ask_machine(a, n, &r);
 		ask_if_node(a, n);
 		ask_if_cluster(a, n->cluster);
-		put_block(a, n->cluster->shared, &cidr, n->shared);
 		ask_put(a, &r);
 	}
 	record_free(&r);

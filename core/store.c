@@ -1,5 +1,6 @@
 #include "store_db.h"
 
+#include "label.h"
 #include "schema.h"
 
 #include <errno.h>
@@ -231,16 +232,17 @@ int store_delete_cidrs(struct store *s, uint64_t cluster)
 	return store_run(s, "DELETE FROM cidr WHERE cluster = ?", "i", (int64_t)cluster);
 }
 
-int store_add_cidr(struct store *s, uint64_t cluster, size_t position, const struct cidr *cidr, unsigned node_mask)
+int store_add_cidr(struct store *s, uint64_t cluster, size_t position, const struct cidr *cidr, unsigned node_mask,
+		   const char *selector)
 {
 	char text[CIDR_TEXT], first[33], last[33];
 
 	cidr_print(cidr, text);
 	cidr_print_key(cidr->family, cidr->base, first);
 	cidr_print_key(cidr->family, cidr_last(cidr), last);
-	return store_run(s, "INSERT INTO cidr (cluster, position, cidr, node_mask, first_key, last_key)"
-			 " VALUES (?, ?, ?, ?, ?, ?)", "iititt", (int64_t)cluster, (int64_t)position,
-			 text, (int64_t)node_mask, first, last);
+	return store_run(s, "INSERT INTO cidr (cluster, position, cidr, node_mask, first_key, last_key, selector)"
+			 " VALUES (?, ?, ?, ?, ?, ?, ?)", "iitittt", (int64_t)cluster, (int64_t)position,
+			 text, (int64_t)node_mask, first, last, selector);
 }
 
 int store_delete_reserved(struct store *s, uint64_t cluster)
@@ -272,6 +274,17 @@ int store_rename_node(struct store *s, uint64_t id, const char *name)
 int store_delete_node(struct store *s, uint64_t id)
 {
 	return store_run(s, "DELETE FROM node WHERE id = ?", "i", (int64_t)id);
+}
+
+int store_put_labels(struct store *s, uint64_t node, const char *labels)
+{
+	int rc = store_run(s, "DELETE FROM label WHERE node = ?", "i", (int64_t)node);
+	struct label l;
+
+	while (rc == 0 && labels_next(&labels, &l))
+		rc = store_run(s, "INSERT INTO label VALUES (?, ?, ?)", "iTT", (int64_t)node, l.key, l.key_size, l.value,
+			       l.value_size);
+	return rc;
 }
 
 int store_add_block(struct store *s, uint64_t id, uint64_t cluster, uint64_t node, const struct cidr *cidr)

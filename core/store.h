@@ -57,13 +57,16 @@ int store_add_cluster(struct store *s, uint64_t id, const char *name, const stru
 int store_rename_cluster(struct store *s, uint64_t id, const char *name);
 int store_delete_cluster(struct store *s, uint64_t id);
 int store_delete_cidrs(struct store *s, uint64_t cluster);
-int store_add_cidr(struct store *s, uint64_t cluster, size_t position, const struct cidr *cidr, unsigned node_mask);
+int store_add_cidr(struct store *s, uint64_t cluster, size_t position, const struct cidr *cidr, unsigned node_mask,
+		   const char *selector); /* or NULL */
 int store_delete_reserved(struct store *s, uint64_t cluster);
 int store_add_reserved(struct store *s, uint64_t cluster, size_t position, const struct cidr_range *range);
 
 int store_add_node(struct store *s, uint64_t id, uint64_t cluster, const char *name, const struct ipam_attr *a);
 int store_rename_node(struct store *s, uint64_t id, const char *name);
 int store_delete_node(struct store *s, uint64_t id);
+/* These instead of what it has: canonical (label.h), or NULL. */
+int store_put_labels(struct store *s, uint64_t node, const char *labels);
 int store_add_block(struct store *s, uint64_t id, uint64_t cluster, uint64_t node, const struct cidr *cidr);
 int store_delete_block(struct store *s, uint64_t id);
 int store_put_given(struct store *s, uint64_t block, unsigned family, u128 addr, uint64_t lease);

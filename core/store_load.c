@@ -1,5 +1,6 @@
 #include "store_db.h"
 
+#include "label.h"
 #include "text.h"
 
 #include <errno.h>
@@ -123,9 +124,9 @@ static int load_reserved(struct load *l, sqlite3_stmt *row)
 static int load_cidr(struct load *l, sqlite3_stmt *row)
 {
 	struct cluster *c = registry_cluster(l->r, id(row, 0));
-	const char *s = text(row, 1);
+	const char *s = text(row, 1), *selector = text(row, 3);
 	int mask = sqlite3_column_int(row, 2);
-	struct cluster_cidr **bigger;
+	struct cluster_cidr **bigger, *cc;
 	struct cidr cidr;
 	int rc;
 
@@ -138,11 +139,16 @@ static int load_cidr(struct load *l, sqlite3_stmt *row)
 	if (bigger == NULL)
 		return -ENOMEM;
 	c->cidr = bigger;
-	rc = cluster_cidr_new(&cidr, (unsigned)mask, &c->cidr[c->cidrs]);
+	rc = cluster_cidr_new(&cidr, (unsigned)mask, &cc);
 	if (rc < 0)
 		return rc;
-	c->cidrs++;
-	return cluster_cidr_exclude(c->cidr[c->cidrs - 1], c->reserved, c->reserveds);
+	c->cidr[c->cidrs++] = cc;
+	if (sqlite3_column_type(row, 3) != SQLITE_NULL)
+		rc = selector_parse(selector, strlen(selector), &cc->selector);
+	if (rc == -EINVAL)
+		return refuse(l, -EUCLEAN, "cidr '%s' of cluster '%s': '%s' is no selector", s, c->name, selector);
+	cluster_order_cidr(c, cc);
+	return rc < 0 ? rc : cluster_cidr_exclude(cc, c->reserved, c->reserveds);
 }
 
 static int load_node(struct load *l, sqlite3_stmt *row)
@@ -163,6 +169,26 @@ static int load_node(struct load *l, sqlite3_stmt *row)
 		n->doubt = (uint8_t)sqlite3_column_int(row, 13);
 	}
 	return rc == -EEXIST ? refuse(l, -EUCLEAN, "two nodes '%s/%s'", c->name, text(row, 2)) : rc;
+}
+
+static int load_label(struct load *l, sqlite3_stmt *row)
+{
+	struct node *n = registry_node(l->r, id(row, 0));
+	const char *key = text(row, 1), *value = text(row, 2);
+	struct label label = { key, value, strlen(key), strlen(value) };
+	char *labels, *word = NULL;
+	int rc = n == NULL ? -EINVAL : asprintf(&word, "%s=%s", key, value) < 0 ? -ENOMEM : 0;
+
+	if (rc == 0)
+		rc = label_parse(word, strlen(word), &label);
+	if (rc == 0)
+		rc = labels_make(n->labels, &label, 1, &labels);
+	if (rc == 0) {
+		free(n->labels);
+		n->labels = labels;
+	}
+	free(word);
+	return rc == -EINVAL || rc == -ENOSPC ? refuse(l, -EUCLEAN, "label '%s=%s'", key, value) : rc;
 }
 
 static int load_setting(struct load *l, sqlite3_stmt *row)
@@ -357,9 +383,10 @@ int store_load(struct store *s, struct registry *r, struct store_loaded *loaded,
 		{ "SELECT id, boot_id FROM boot ORDER BY id", load_boot },
 		{ "SELECT id, name, uid, gid, mode, atime, mtime, ctime, btime, shared, revision FROM cluster ORDER BY id", load_cluster },
 		{ "SELECT cluster, range FROM reserved ORDER BY cluster, position", load_reserved },
-		{ "SELECT cluster, cidr, node_mask FROM cidr ORDER BY cluster, position", load_cidr },
+		{ "SELECT cluster, cidr, node_mask, selector FROM cidr ORDER BY cluster, position", load_cidr },
 		{ "SELECT id, cluster, name, uid, gid, mode, atime, mtime, ctime, btime, shared, revision, held, doubt"
 		  " FROM node ORDER BY id", load_node },
+		{ "SELECT node, key, value FROM label ORDER BY node, key", load_label },
 		{ "SELECT owner, key, value FROM setting", load_setting },
 		{ "SELECT id, cluster, node, cidr, given, given_lease FROM block ORDER BY id", load_block },
 		{ "SELECT * FROM lease ORDER BY id", load_lease },

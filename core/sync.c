@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { READ_MS = 30000, CALL_MS = 4000, PAUSE_MS = 300, REFUSED_MS = 5000 };
+enum { READ_MS = 30000, PAUSE_MS = 300, REFUSED_MS = 5000 };
 
 static struct etcd_key text_key(const char *s)
 {
@@ -98,83 +98,6 @@ static int collect(void *arg, const struct etcd_kv *kv)
 }
 
 /* ---- a full read ------------------------------------------------------------------------------------------------------- */
-
-/* Is what lies under the prefix ours? The first machine says so for all. */
-static int check_schema(struct remote *r, struct ipam_error *error);
-
-struct schema {
-	bool any, known, newer;
-};
-
-static int see_schema(void *arg, const struct etcd_kv *kv)
-{
-	struct schema *s = arg;
-	char *end;
-	long version = strtol(kv->value.data, &end, 10);
-
-	s->any = true;
-	s->known = kv->value.size > 0 && *end == 0 && version >= 1;
-	s->newer = s->known && version > RECORD_SCHEMA;
-	return 0;
-}
-
-static int see_any(void *arg, const struct etcd_kv *kv)
-{
-	(void)kv;
-	*(bool *)arg = true;
-	return 1;
-}
-
-static int found_schema(struct remote *r, struct ipam_error *error)
-{
-	char key[RECORD_KEY], prefix[RECORD_KEY], end[RECORD_KEY + 1];
-	const char version[] = { '0' + RECORD_SCHEMA, 0 };
-	struct etcd_txn *txn = etcd_txn_new();
-	bool any = false;
-	int64_t revision;
-	int rc = txn == NULL ? -ENOMEM : 0;
-
-	snprintf(prefix, sizeof prefix, "%s/", r->prefix);
-	record_key(r->prefix, "schema", key);
-	if (rc == 0)
-		rc = etcd_range(r->etcd, text_key(prefix), (struct etcd_key){ end, etcd_prefix_end(text_key(prefix), end) }, CALL_MS,
-				see_any, &any, NULL, error);
-	if (rc >= 0 && any) {
-		snprintf(error->text, sizeof error->text,
-			 "under '%s' lie keys of something else; choose a prefix of its own for the addresses", r->prefix);
-		rc = -ENOTSUP;
-	}
-	if (rc == 0) {
-		etcd_if_revision(txn, text_key(key), (struct etcd_key){ 0 }, 0);
-		etcd_put(txn, text_key(key), text_key(version), 0);
-		rc = etcd_commit(r->etcd, txn, CALL_MS, NULL, NULL, &revision, error);
-	}
-	etcd_txn_free(txn);
-	if (rc == 0)
-		return check_schema(r, error); /* somebody was faster */
-	return rc > 0 ? 0 : rc;
-}
-
-static int check_schema(struct remote *r, struct ipam_error *error)
-{
-	struct schema s = { 0 };
-	char key[RECORD_KEY];
-	int rc;
-
-	record_key(r->prefix, "schema", key);
-	rc = etcd_range(r->etcd, text_key(key), (struct etcd_key){ 0 }, CALL_MS, see_schema, &s, NULL, error);
-	if (rc < 0)
-		return rc;
-	if (!s.any)
-		return found_schema(r, error);
-	if (s.newer || !s.known) {
-		snprintf(error->text, sizeof error->text, "under '%s' lies %s; %s", r->prefix,
-			 s.newer ? "the state of a newer version" : "something else",
-			 s.newer ? "upgrade this ipamfs" : "choose a prefix of its own for the addresses");
-		return -ENOTSUP;
-	}
-	return 0;
-}
 
 static int by_id(const void *a, const void *b)
 {
@@ -318,7 +241,7 @@ static int read_all(struct remote *r, int64_t *revision, struct ipam_error *erro
 	char key[RECORD_KEY], end[RECORD_KEY + 1];
 	struct records list = { .r = r };
 	struct etcd_key first, past;
-	int rc = check_schema(r, error);
+	int rc = remote_check_schema(r, error);
 
 	record_key(r->prefix, "state/", key);
 	first = text_key(key);

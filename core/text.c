@@ -1,62 +1,53 @@
 #include "text.h"
 
+#include "label.h"
+#include "text_line.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { MAX_WORDS = 3 };
-
-struct word {
-	const char *s;
-	size_t n;
-};
-
-/* Walks lines that have words in them. */
-struct reader {
-	const char *s, *end;
-	struct word word[MAX_WORDS];
-	size_t words; /* as many as there are on the line, though only MAX_WORDS are kept */
-};
 
 static bool blank(char c)
 {
 	return c == ' ' || c == '\t' || c == '\r';
 }
 
-static bool next_line(struct reader *r)
+bool text_next_word(const char **at, const char *stop, struct text_word *out)
+{
+	const char *p = *at;
+
+	while (p < stop && blank(*p))
+		p++;
+	out->s = p;
+	while (p < stop && !blank(*p))
+		p++;
+	out->n = (size_t)(p - out->s);
+	*at = p;
+	return out->n > 0;
+}
+
+bool text_next_line(struct text_reader *r)
 {
 	while (r->s < r->end) {
-		const char *eol = memchr(r->s, '\n', (size_t)(r->end - r->s));
-		const char *p = r->s, *stop, *hash;
+		const char *eol = memchr(r->s, '\n', (size_t)(r->end - r->s)), *hash, *at;
+		struct text_word word;
 
 		if (eol == NULL)
 			eol = r->end;
-		hash = memchr(p, '#', (size_t)(eol - p));
-		stop = hash != NULL ? hash : eol;
+		hash = memchr(r->s, '#', (size_t)(eol - r->s));
+		r->line = at = r->s;
+		r->stop = hash != NULL ? hash : eol;
 		r->s = eol < r->end ? eol + 1 : eol;
-		r->words = 0;
-		while (p < stop) {
-			const char *start;
-
-			while (p < stop && blank(*p))
-				p++;
-			start = p;
-			while (p < stop && !blank(*p))
-				p++;
-			if (p == start)
-				break;
-			if (r->words < MAX_WORDS)
-				r->word[r->words] = (struct word){ start, (size_t)(p - start) };
-			r->words++;
-		}
+		for (r->words = 0; text_next_word(&at, r->stop, &word); r->words++)
+			if (r->words < TEXT_WORDS)
+				r->word[r->words] = word;
 		if (r->words > 0)
 			return true;
 	}
 	return false;
 }
 
-/* Space for one more element; lists are short or come in one write, so doubling is enough. */
-static int grow(void **array, size_t count, size_t element)
+int text_grow(void **array, size_t count, size_t element)
 {
 	void *bigger;
 
@@ -69,7 +60,7 @@ static int grow(void **array, size_t count, size_t element)
 	return 0;
 }
 
-static int parse_mask(struct word w, unsigned *out)
+static int parse_mask(struct text_word w, unsigned *out)
 {
 	unsigned value = 0;
 
@@ -84,44 +75,64 @@ static int parse_mask(struct word w, unsigned *out)
 	return 0;
 }
 
-static int parse_cidr_line(const struct reader *r, struct text_cidr *out)
+/* "selector=...": the last word, where there is one. */
+static int parse_selector(struct text_word w, char **out)
 {
+	static const char word[] = "selector=";
+	size_t n = sizeof word - 1;
+
+	return w.n > n && memcmp(w.s, word, n) == 0 ? selector_parse(w.s + n, w.n - n, out) : -EINVAL;
+}
+
+static int parse_cidr_line(const struct text_reader *r, struct text_cidr *out)
+{
+	bool masked = r->words > 1 && memchr(r->word[1].s, '=', r->word[1].n) == NULL;
 	unsigned mask;
 	int rc;
 
-	if (r->words > 2)
+	out->selector = NULL;
+	if (r->words > 2u + masked)
 		return -EINVAL;
 	rc = cidr_parse(r->word[0].s, r->word[0].n, &out->cidr);
 	if (rc < 0)
 		return rc;
 	mask = out->cidr.family == CIDR_V4 ? 24 : 64;
-	if (r->words == 2 && (rc = parse_mask(r->word[1], &mask)) < 0)
+	if (masked && (rc = parse_mask(r->word[1], &mask)) < 0)
 		return rc;
 	/* A block needs room for a network, a gateway, a broadcast and at least one more address. */
 	if (mask < out->cidr.len || mask > cidr_bits(out->cidr.family) - 2)
 		return -EINVAL;
 	out->node_mask = (uint8_t)mask;
-	return 0;
+	return r->words > 1u + masked ? parse_selector(r->word[1 + masked], &out->selector) : 0;
+}
+
+void text_cidrs_free(struct text_cidr *list, size_t count)
+{
+	for (size_t i = 0; list != NULL && i < count; i++)
+		free(list[i].selector);
+	free(list);
 }
 
 int text_cidrs(const char *s, size_t n, struct text_cidr **out, size_t *count)
 {
-	struct reader r = { .s = s, .end = s + n };
+	struct text_reader r = { .s = s, .end = s + n };
 	struct text_cidr *list = NULL;
 	size_t have = 0;
 	int rc = 0;
 
-	while (rc == 0 && next_line(&r)) {
-		rc = grow((void **)&list, have, sizeof *list);
+	while (rc == 0 && text_next_line(&r)) {
+		rc = text_grow((void **)&list, have, sizeof *list);
 		if (rc == 0)
 			rc = parse_cidr_line(&r, &list[have]);
+		if (rc < 0)
+			break;
 		for (size_t i = 0; rc == 0 && i < have; i++)
 			if (cidr_overlap(&list[i].cidr, &list[have].cidr))
 				rc = -EEXIST;
 		have++;
 	}
 	if (rc < 0) {
-		free(list);
+		text_cidrs_free(list, have);
 		return rc;
 	}
 	*out = list;
@@ -131,13 +142,13 @@ int text_cidrs(const char *s, size_t n, struct text_cidr **out, size_t *count)
 
 int text_ranges(const char *s, size_t n, struct cidr_range **out, size_t *count)
 {
-	struct reader r = { .s = s, .end = s + n };
+	struct text_reader r = { .s = s, .end = s + n };
 	struct cidr_range *list = NULL;
 	size_t have = 0;
 	int rc = 0;
 
-	while (rc == 0 && next_line(&r)) {
-		rc = grow((void **)&list, have, sizeof *list);
+	while (rc == 0 && text_next_line(&r)) {
+		rc = text_grow((void **)&list, have, sizeof *list);
 		if (rc == 0)
 			rc = r.words > 1 ? -EINVAL : cidr_parse_range(r.word[0].s, r.word[0].n, &list[have]);
 		have++;
@@ -153,13 +164,13 @@ int text_ranges(const char *s, size_t n, struct cidr_range **out, size_t *count)
 
 int text_blocks(const char *s, size_t n, struct cidr **out, size_t *count)
 {
-	struct reader r = { .s = s, .end = s + n };
+	struct text_reader r = { .s = s, .end = s + n };
 	struct cidr *list = NULL;
 	size_t have = 0;
 	int rc = 0;
 
-	while (rc == 0 && next_line(&r)) {
-		rc = grow((void **)&list, have, sizeof *list);
+	while (rc == 0 && text_next_line(&r)) {
+		rc = text_grow((void **)&list, have, sizeof *list);
 		if (rc == 0)
 			rc = r.words > 1 ? -EINVAL : cidr_parse(r.word[0].s, r.word[0].n, &list[have]);
 		for (size_t i = 0; rc == 0 && i < have; i++)
@@ -180,10 +191,10 @@ int text_blocks(const char *s, size_t n, struct cidr **out, size_t *count)
 
 int text_settings(const char *s, size_t n, struct settings *out)
 {
-	struct reader r = { .s = s, .end = s + n };
+	struct text_reader r = { .s = s, .end = s + n };
 
 	*out = (struct settings){ 0 };
-	while (next_line(&r)) {
+	while (text_next_line(&r)) {
 		enum ipam_setting setting;
 		uint64_t number;
 		int rc = -EINVAL;
@@ -198,7 +209,7 @@ int text_settings(const char *s, size_t n, struct settings *out)
 	return 0;
 }
 
-static int lease_address(const struct reader *r, struct text_lease *out)
+static int lease_address(const struct text_reader *r, struct text_lease *out)
 {
 	uint8_t family, len;
 	u128 addr;
@@ -211,9 +222,9 @@ static int lease_address(const struct reader *r, struct text_lease *out)
 	return 0;
 }
 
-static int lease_range(const struct reader *r, struct text_lease *out, bool families[CIDR_FAMILIES])
+static int lease_range(const struct text_reader *r, struct text_lease *out, bool families[CIDR_FAMILIES])
 {
-	int rc = grow((void **)&out->range, out->ranges, sizeof *out->range);
+	int rc = text_grow((void **)&out->range, out->ranges, sizeof *out->range);
 
 	if (rc == 0)
 		rc = cidr_parse_range(r->word[0].s, r->word[0].n, &out->range[out->ranges]);
@@ -224,12 +235,12 @@ static int lease_range(const struct reader *r, struct text_lease *out, bool fami
 
 int text_lease(const char *s, size_t n, struct text_lease *out)
 {
-	struct reader r = { .s = s, .end = s + n };
+	struct text_reader r = { .s = s, .end = s + n };
 	bool alternatives[CIDR_FAMILIES] = { false };
 	int rc = 0;
 
 	*out = (struct text_lease){ 0 };
-	while (rc == 0 && next_line(&r)) {
+	while (rc == 0 && text_next_line(&r)) {
 		if (r.words > 1)
 			rc = -EINVAL;
 		else if (memchr(r.word[0].s, '-', r.word[0].n) != NULL)

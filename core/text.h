@@ -11,17 +11,32 @@
 struct text_cidr {
 	struct cidr cidr;
 	uint8_t node_mask;
+	char *selector; /* canonical; NULL: none */
 };
 
-/* "CIDR [NODE-MASK]" a line; the mask defaults to 24 and 64, as kube-controller-manager's. -EINVAL also for a mask
- * shorter than the CIDR or longer than 30 (126); -EEXIST where two of the list overlap. */
+/* "CIDR [NODE-MASK] [selector=REQ[,REQ...]]" a line; the mask defaults to 24 and 64, as kube-controller-manager's. -EINVAL
+ * also for a mask shorter than the CIDR or longer than 30 (126); -EEXIST where two of the list overlap. */
 int text_cidrs(const char *s, size_t n, struct text_cidr **out, size_t *count);
+void text_cidrs_free(struct text_cidr *list, size_t count);
 /* "CIDR", "ADDRESS" or "FIRST-LAST" a line. */
 int text_ranges(const char *s, size_t n, struct cidr_range **out, size_t *count);
 /* "CIDR" a line; -EINVAL where one stands twice, or there is none. */
 int text_blocks(const char *s, size_t n, struct cidr **out, size_t *count);
+/* "KEY=VALUE" a line, laid over the canonical `old` (NULL: none): as labels_make. */
+int text_labels(const char *s, size_t n, const char *old, char **out);
 /* "KEY VALUE" a line. */
 int text_settings(const char *s, size_t n, struct settings *out);
+
+/* A node to be made. */
+struct text_node {
+	char *name, *labels; /* labels: canonical */
+	struct cidr *cidr;   /* exactly these blocks; none: what is free */
+	size_t cidrs;
+};
+/* "NODE [KEY=VALUE ...] [CIDR ...]" a line, in any order after the name (text_node.c). -EINVAL also for none, or more than
+ * IPAM_DELEGATE_LINES, and for a bad name; -EEXIST where a name stands twice; -ENOSPC as labels_make. */
+int text_nodes(const char *s, size_t n, struct text_node **out, size_t *count);
+void text_nodes_free(struct text_node *list, size_t count);
 
 struct text_lease {
 	bool has[CIDR_FAMILIES];

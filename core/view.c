@@ -363,8 +363,8 @@ int ipam_view_cidr(struct ipam *ipam, uint64_t cluster, size_t i, struct ipam_ci
 
 	if (c == NULL || i >= c->cidrs)
 		return -ENOENT;
-	*out = (struct ipam_cidr_view){ c->cidr[i]->cidr, c->cidr[i]->node_mask, pool_capacity(&c->cidr[i]->pool),
-					c->cidr[i]->pool.used };
+	*out = (struct ipam_cidr_view){ c->cidr[i]->cidr, c->cidr[i]->node_mask, c->cidr[i]->selector,
+					pool_capacity(&c->cidr[i]->pool), c->cidr[i]->pool.used };
 	return 0;
 }
 
@@ -379,6 +379,7 @@ static void view_node(const struct node *n, struct ipam_node_view *out)
 		.cluster = n->cluster->id,
 		.name = n->name,
 		.attr = n->attr,
+		.labels = n->labels == NULL ? "" : n->labels,
 		.blocks = n->blocks,
 		.leases = n->leases,
 	};

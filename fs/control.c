@@ -43,6 +43,8 @@ const struct control control_table[] = {
 	{ IPAM_CLUSTER, "map.svg", .show = show_map_svg },
 	{ IPAM_NODE, "map.svg", .show = show_map_svg },
 	{ IPAM_NODE, "remove", .writable = true, .store = remove_store },
+	{ IPAM_CLUSTER, "delegate", .writable = true, .makes = true, .open = delegate_open },
+	{ IPAM_NODE, "labels", .show = show_labels, .writable = true, .text = IPAM_NODE_LABELS },
 	{ IPAM_ROOT, "audit", .show = show_audit },
 };
 

@@ -18,6 +18,7 @@ struct control {
 	enum control_directory in; /* one that is a directory of that kind; CONTROL_FILE: in .ipam itself */
 	enum control_directory directory;
 	bool writable;
+	bool makes;            /* nodes or leases: to be written by whom the directory allows to make some */
 	enum ipam_text text;   /* what writing it means */
 	file_store *store;     /* or this, where it means more than a change of text */
 	/* or it is opened in a way of its own: 0, with fi filled in. */
@@ -36,6 +37,7 @@ int control_find(enum ipam_kind level, enum control_directory in, const char *na
 file_store release_store, remove_store;
 int events_open(struct fs *fs, struct node_ref ref, struct fuse_file_info *fi);
 int history_open(struct fs *fs, struct node_ref ref, struct fuse_file_info *fi);
+int delegate_open(struct fs *fs, struct node_ref ref, struct fuse_file_info *fi);
 int import_open(struct fs *fs, struct node_ref ref, struct fuse_file_info *fi);
 
 int show_audit(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out);
@@ -43,6 +45,7 @@ int show_version(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer 
 int show_health(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out);
 int show_stats(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out);
 int show_cidrs(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out);
+int show_labels(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out);
 int show_reserved(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out);
 int show_settings(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out);
 int show_gateway(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out);

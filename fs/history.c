@@ -131,13 +131,15 @@ static void history_release(struct fs *fs, fuse_req_t req, struct handle *h)
 
 static int newest(struct fs *fs, uint64_t *number)
 {
+	/* Under an engine what happened here stands in the machine's own part. */
+	const char *path = fs->options.state != NULL ? fs->options.state : fs->options.source;
 	struct past *p = fs->past;
 	struct ipam_error error;
 	int rc = 0;
 
 	pthread_mutex_lock(&p->lock);
 	if (p->history == NULL)
-		rc = ipam_history_open(fs->options.source, &p->history, &error) < 0 ? -EIO : 0;
+		rc = ipam_history_open(path, &p->history, &error) < 0 ? -EIO : 0;
 	if (rc == 0)
 		rc = ipam_history_last(p->history, number);
 	pthread_mutex_unlock(&p->lock);

@@ -2,7 +2,8 @@
  * not at all.
  *
  * An object a lease: {"node": "worker-1", "name": "web-0", "addresses": ["10.244.0.5", "fd00::5/64"],
- * "attributes": {"pod": "default/web-0"}}; one without a name a node: {"node": "worker-1", "cidrs": ["10.244.0.0/24"]}.
+ * "attributes": {"pod": "default/web-0"}}; one without a name a node: {"node": "worker-1", "cidrs": ["10.244.0.0/24"],
+ * "labels": {"zone": "a"}}, of which labels may be left out.
  * Other keys are passed over, so what leases.json shows can be written here. They come in an array, or one after the other.
  * Reading the same descriptor afterwards tells what was refused and why.
  */
@@ -34,6 +35,8 @@ struct round {
 	struct ipam_import *list;
 	struct ipam_attribute *attribute;
 	struct cidr *cidr;
+	struct buffer *labels;    /* one each, */
+	size_t objects;           /* of which there are so many */
 	size_t n, attributes, cidrs;
 };
 
@@ -51,6 +54,30 @@ static int parse_address(const char *s, struct ipam_import *in)
 	return 0;
 }
 
+static bool one_word(const char *s)
+{
+	return s != NULL && strpbrk(s, "# \t\r\n") == NULL;
+}
+
+/* As lines, which the core takes. NULL: none are said. */
+static int parse_labels(json_t *labels, struct buffer *out)
+{
+	const char *key;
+	json_t *value;
+
+	if (labels == NULL)
+		return 0;
+	if (!json_is_object(labels))
+		return -EINVAL;
+	buffer_add(out, "", 0);
+	json_object_foreach(labels, key, value) {
+		if (!one_word(key) || !one_word(json_string_value(value)))
+			return -EINVAL;
+		buffer_print(out, "%s=%s\n", key, json_string_value(value));
+	}
+	return out->failed ? -ENOMEM : 0;
+}
+
 /* An object without a name: its blocks. */
 static int parse_node(struct round *r, struct ipam_import *in, json_t *object)
 {
@@ -66,6 +93,9 @@ static int parse_node(struct round *r, struct ipam_import *in, json_t *object)
 			rc = s == NULL ? -EINVAL : cidr_parse(s, strlen(s), &r->cidr[r->cidrs++]);
 	}
 	in->cidrs = (size_t)(r->cidr + r->cidrs - in->cidr);
+	if (rc == 0)
+		rc = parse_labels(json_object_get(object, "labels"), &r->labels[r->n - 1]);
+	in->labels = r->labels[r->n - 1].data;
 	return rc;
 }
 
@@ -171,12 +201,14 @@ static int parse(struct round *r, const char *text, size_t size)
 		r->list = calloc(r->n + 1, sizeof *r->list);
 		r->attribute = calloc(r->attributes + 1, sizeof *r->attribute);
 		r->cidr = calloc(r->cidrs + 1, sizeof *r->cidr);
+		r->labels = calloc(r->n + 1, sizeof *r->labels);
+		r->objects = r->labels == NULL ? 0 : r->n;
 		r->n = r->attributes = r->cidrs = 0;
-		rc = r->list == NULL || r->attribute == NULL || r->cidr == NULL ? -ENOMEM : each_object(r, parse_object);
+		rc = r->list == NULL || r->attribute == NULL || r->cidr == NULL || r->labels == NULL ? -ENOMEM : each_object(r, parse_object);
 	}
 	if (loaded && rc == -EINVAL)
 		buffer_print(&r->import->report, "-\t-\tentry %zu: an object with node, name, addresses (of one each family) "
-						 "and attributes (strings), or with node and cidrs, is wanted\n", r->n);
+						 "and attributes (strings), or with node, cidrs and labels, is wanted\n", r->n);
 	return rc;
 }
 
@@ -204,6 +236,9 @@ static void finish(struct round *r, int error)
 	free(r->list);
 	free(r->attribute);
 	free(r->cidr);
+	for (size_t i = 0; i < r->objects; i++)
+		free(r->labels[i].data);
+	free(r->labels);
 	free(r);
 }
 

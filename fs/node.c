@@ -26,7 +26,8 @@ const char node_readme[] =
 	"  mv, ls -l, df -i, getfattr, find      as with any files\n"
 	"\n"
 	"Each directory has a hidden .ipam (ls prod/.ipam), with\n"
-	"  cidrs reserved settings               what you may write\n"
+	"  cidrs reserved settings labels        what you may write\n"
+	"  delegate                              a cluster's: a node with labels or exact blocks, a line each\n"
 	"  blocks leases leases.json stats       what there is\n"
 	"  by-ip/10.244.0.7                      who holds it: a link to the lease\n"
 	"  map.txt                               how full it is\n"
@@ -151,6 +152,8 @@ static int stat_control(struct fs *fs, fuse_ino_t ino, struct node_ref ref, stru
 		object.attr.mode = 0555;
 	} else if (control_directory(ref) != CONTROL_FILE) {
 		type = S_IFDIR; /* leases are made there, by whom the directory allows it */
+	} else if (control_table[ref.which].makes) {
+		object.attr.mode &= 0222;
 	} else if (control_table[ref.which].writable && control_table[ref.which].show == NULL) {
 		object.attr.mode = 0600;
 	} else {

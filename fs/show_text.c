@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 int show_version(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out)
@@ -182,7 +183,8 @@ static int print_cluster_cidrs(struct fs *fs, uint64_t id, struct buffer *out)
 		if (rc < 0)
 			break;
 		cidr_print(&v.cidr, text);
-		buffer_print(out, "%s %u\n", text, v.node_mask);
+		buffer_print(out, "%s %u%s%s\n", text, v.node_mask, v.selector != NULL ? " selector=" : "",
+			     v.selector != NULL ? v.selector : "");
 	}
 	return rc;
 }
@@ -233,6 +235,20 @@ int show_settings(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer
 		else if (rc == 0)
 			buffer_print(out, "%s %s\n", ipam_setting_name(i), value);
 	}
+	ipam_read_end(fs->ipam);
+	return rc;
+}
+
+int show_labels(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out)
+{
+	struct ipam_node_view v;
+	int rc;
+
+	(void)kind;
+	ipam_read_begin(fs->ipam);
+	rc = ipam_view_node(fs->ipam, id, &v);
+	if (rc == 0)
+		buffer_add(out, v.labels, strlen(v.labels));
 	ipam_read_end(fs->ipam);
 	return rc;
 }

@@ -88,11 +88,34 @@ static void test_owners(void **state)
 	takes("DELETE FROM cluster WHERE id = 3");
 }
 
+static void test_labels(void **state)
+{
+	(void)state;
+	takes("INSERT INTO label VALUES (4, 'a.io/zone', 'x'), (4, 'b', ''), (5, 'b', 'c')");
+	refuses("INSERT INTO label VALUES (4, 'b', 'c')");
+	refuses("INSERT INTO label VALUES (99, 'b', 'c')");
+	refuses("INSERT INTO label VALUES (4, '', 'c')");
+	refuses("INSERT INTO label VALUES (4, 'c', 'x y')");
+	refuses("INSERT INTO label VALUES (4, 'c d', 'x')");
+	refuses("INSERT INTO label VALUES (4, 'c', printf('%064d', 1))");
+	refuses("INSERT INTO label VALUES (4, printf('%0318d', 1), 'c')");
+	refuses("INSERT INTO label VALUES (4, 'c', NULL)");
+	takes("DELETE FROM node WHERE id = 5");
+	refuses("INSERT INTO label SELECT 4, key, value FROM label WHERE node = 4");
+	takes("INSERT INTO cidr VALUES (2, 0, '10.0.0.0/16', 24, '0a000000', '0a00ffff', NULL)");
+	takes("UPDATE cidr SET selector = '!a,b=c,d!=e'");
+	refuses("UPDATE cidr SET selector = ''");
+	refuses("UPDATE cidr SET selector = 'a b'");
+	refuses("INSERT INTO cidr VALUES (2, 1, '10.1.0.0/16', 24, '0a010000', '0a01ffff', '')");
+	refuses("INSERT INTO cidr VALUES (2, 1, '10.1.0.0/16', 24, '0a010000', '0a01ffff', 'a; b')");
+	takes("INSERT INTO cidr VALUES (2, 1, '10.1.0.0/16', 24, '0a010000', '0a01ffff', 'a.b/c')");
+}
+
 /* A database of the first version, with a lease in it, comes up to date and keeps it. */
 static void test_migration(void **state)
 {
 	(void)state;
-	takes("DROP TABLE engine; DROP INDEX node_shared; DROP INDEX cluster_shared; ALTER TABLE cidr DROP COLUMN selector;"
+	takes("DROP TRIGGER cidr_selector; DROP TRIGGER cidr_selector_changed; DROP TABLE label; DROP TABLE engine; DROP INDEX node_shared; DROP INDEX cluster_shared; ALTER TABLE cidr DROP COLUMN selector;"
 	      "ALTER TABLE cluster DROP COLUMN shared; ALTER TABLE cluster DROP COLUMN revision;"
 	      "ALTER TABLE node DROP COLUMN shared; ALTER TABLE node DROP COLUMN revision;"
 	      "ALTER TABLE node DROP COLUMN held; ALTER TABLE node DROP COLUMN doubt;"
@@ -107,6 +130,23 @@ static void test_migration(void **state)
 	takes("INSERT INTO network VALUES (12, 5, 'net'); INSERT INTO network_last VALUES (12, 0, '10.0.0.2')");
 	refuses("INSERT INTO network VALUES (13, 5, 'net')");
 	refuses("INSERT INTO network VALUES (13, 99, 'other')");
+	takes("INSERT INTO label VALUES (4, 'a', 'b')");
+	refuses("INSERT INTO label VALUES (99, 'a', 'b')");
+}
+
+/* One of the version before labels keeps its nodes, which have none, and its blocks stay apart. */
+static void test_before_labels(void **state)
+{
+	(void)state;
+	takes("DROP TRIGGER cidr_selector; DROP TRIGGER cidr_selector_changed; DROP TABLE label; PRAGMA user_version = 4;"
+	      "INSERT INTO cidr VALUES (2, 0, '10.0.0.0/16', 24, '0a000000', '0a00ffff', NULL)");
+	assert_int_equal(schema_check(db), 1);
+	assert_int_equal(schema_migrate(db), 0);
+	assert_int_equal(schema_check(db), 0);
+	takes("INSERT INTO label SELECT id, 'zone', 'a' FROM node; UPDATE cidr SET selector = 'zone=a'");
+	refuses("UPDATE cidr SET selector = 'zone = a'");
+	refuses(BLOCK("10", "5", "10.0.0.128/25", "0a000080", "0a0000ff"));
+	refuses(LEASE("8", "4", "2", "b", "'10.0.0.2'", "NULL"));
 }
 
 static void test_identity(void **state)
@@ -125,7 +165,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_leases, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_blocks, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_owners, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_labels, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_migration, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_before_labels, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_identity, set_up, tear_down),
 	};
 

@@ -14,7 +14,7 @@ static int cidrs(const char *s, size_t *n)
 	int rc = text_cidrs(s, strlen(s), &list, n);
 
 	if (rc == 0)
-		free(list);
+		text_cidrs_free(list, *n);
 	return rc;
 }
 
@@ -30,7 +30,7 @@ static void test_cidrs(void **state)
 	assert_int_equal(list[0].node_mask, 24);
 	assert_int_equal(list[1].node_mask, 64);
 	assert_int_equal(list[2].node_mask, 25);
-	free(list);
+	text_cidrs_free(list, n);
 	assert_int_equal(cidrs("", &n), 0);
 	assert_int_equal(n, 0);
 	assert_int_equal(cidrs("10.0.0.0/16\n10.0.128.0/17\n", &n), -EEXIST);

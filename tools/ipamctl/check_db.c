@@ -1,6 +1,7 @@
 #include "check.h"
 
 #include "bitset.h"
+#include "label.h"
 #include "settings.h"
 #include "text.h"
 
@@ -85,6 +86,17 @@ static void take_cluster(struct check *c, sqlite3_stmt *row, void *arg)
 		check_finding(c, "cluster '%s': its id was not given yet", name);
 }
 
+static void check_selector(struct check *c, const struct zone *z, const char *cidr, const char *selector)
+{
+	char *canonical = NULL;
+
+	if (selector_parse(selector, strlen(selector), &canonical) < 0)
+		check_finding(c, "cluster '%s': cidr '%s': '%s' is no selector", z->name, cidr, selector);
+	else if (strcmp(selector, canonical) != 0)
+		check_finding(c, "cluster '%s': cidr '%s': selector '%s' isn't written as '%s'", z->name, cidr, selector, canonical);
+	free(canonical);
+}
+
 static void take_cidr(struct check *c, sqlite3_stmt *row, void *arg)
 {
 	struct zone *z = zone_of(arg, id(row, 0));
@@ -104,11 +116,13 @@ static void take_cidr(struct check *c, sqlite3_stmt *row, void *arg)
 		check_finding(c, "cluster '%s': cidr '%s' and its keys disagree", z->name, s);
 	if (mask < cidr.len || mask > (int)cidr_bits(cidr.family) - 2)
 		check_finding(c, "cluster '%s': cidr '%s' with node mask /%d", z->name, s, mask);
+	if (sqlite3_column_type(row, 5) != SQLITE_NULL)
+		check_selector(c, z, s, check_text(row, 5));
 	for (size_t i = 0; i < z->cidrs; i++)
 		if (cidr_overlap(&z->cidr[i].cidr, &cidr))
 			check_finding(c, "cluster '%s': cidr '%s' overlaps another of its", z->name, s);
 	z->cidr = more(z->cidr, z->cidrs, sizeof *z->cidr);
-	z->cidr[z->cidrs++] = (struct text_cidr){ cidr, (uint8_t)mask };
+	z->cidr[z->cidrs++] = (struct text_cidr){ .cidr = cidr, .node_mask = (uint8_t)mask };
 }
 
 static void take_reserved(struct check *c, sqlite3_stmt *row, void *arg)
@@ -339,6 +353,22 @@ static void take_budget(struct check *c, sqlite3_stmt *row, void *arg)
 	check_finding(c, "lease %s: more attributes than a lease may carry", check_text(row, 0));
 }
 
+static void take_label(struct check *c, sqlite3_stmt *row, void *arg)
+{
+	const char *node = check_text(row, 0), *label = check_text(row, 1);
+	struct label l;
+
+	(void)arg;
+	if (label_parse(label, strlen(label), &l) < 0)
+		check_finding(c, "node %s: '%s' is no label", node, label);
+}
+
+static void take_labels(struct check *c, sqlite3_stmt *row, void *arg)
+{
+	(void)arg;
+	check_finding(c, "node %s: more labels than a node may have", check_text(row, 0));
+}
+
 static void take_setting(struct check *c, sqlite3_stmt *row, void *arg)
 {
 	const char *key = check_text(row, 1), *value = check_text(row, 2);
@@ -376,10 +406,12 @@ void check_database(struct check *c)
 	check_rows(c, "SELECT name FROM node GROUP BY +cluster, +name HAVING count(*) > 1", take_duplicate, "nodes");
 	check_rows(c, "SELECT name FROM lease GROUP BY +node, +name HAVING count(*) > 1", take_duplicate, "leases");
 	check_rows(c, "SELECT id, name FROM cluster ORDER BY id", take_cluster, &r);
-	check_rows(c, "SELECT cluster, cidr, node_mask, first_key, last_key FROM cidr", take_cidr, &r);
+	check_rows(c, "SELECT cluster, cidr, node_mask, first_key, last_key, selector FROM cidr", take_cidr, &r);
 	check_rows(c, "SELECT cluster, range FROM reserved", take_reserved, &r);
 	check_rows(c, "SELECT owner, key, value FROM setting", take_setting, &r);
 	check_rows(c, "SELECT id, cluster, name FROM node", take_node, &r);
+	check_rows(c, "SELECT node, key || '=' || value FROM label", take_label, &r);
+	check_rows(c, "SELECT node FROM label GROUP BY node HAVING sum(length(key) + length(value) + 2) > 4096", take_labels, &r);
 	check_rows(c,
 		   "SELECT b.cluster, b.node, b.cidr, b.first_key, b.last_key, n.name, n.cluster,"
 		   " coalesce((SELECT value FROM setting WHERE owner = b.node AND key = 'gateway'),"

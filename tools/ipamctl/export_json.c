@@ -20,9 +20,10 @@ static int add_line(void *arg, char *line)
 	return json_array_append_new(arg, string(line)) == 0 ? CTL_DONE : ctl_fail(CTL_REFUSED, "out of memory");
 }
 
-static int add_setting(void *arg, char *line)
+/* "KEY VALUE", or "KEY=VALUE". */
+static int add_value(void *arg, char *line)
 {
-	char *value = strchr(line, ' ');
+	char *value = strpbrk(line, " =");
 
 	if (value == NULL)
 		return CTL_DONE;
@@ -43,9 +44,9 @@ static void put_owner(json_t *o, const struct stat *st)
 /* "cidrs", "settings" and so on, by the file of that name. */
 static int put_file(const struct document *d, json_t *o, const char *path, const char *file)
 {
-	bool settings = strcmp(file, "settings") == 0;
-	json_t *value = settings ? json_object() : json_array();
-	int status = walk_lines(d->view, path, file, settings ? add_setting : add_line, value);
+	bool keyed = strcmp(file, "settings") == 0 || strcmp(file, "labels") == 0;
+	json_t *value = keyed ? json_object() : json_array();
+	int status = walk_lines(d->view, path, file, keyed ? add_value : add_line, value);
 
 	json_object_set_new(o, file, value);
 	return status;
@@ -77,6 +78,8 @@ static int on_node(void *arg, const char *cluster, const char *name, const struc
 
 	snprintf(path, sizeof path, "%s/%s", cluster, name);
 	status = put_file(d, o, path, "cidrs");
+	if (status == CTL_DONE)
+		status = put_file(d, o, path, "labels");
 	if (status == CTL_DONE)
 		status = put_file(d, o, path, "settings");
 	put_owner(o, st);

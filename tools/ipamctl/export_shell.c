@@ -234,10 +234,20 @@ static int add_line(void *arg, char *line)
 	return json_array_append_new(arg, json_string(line)) == 0 ? CTL_DONE : ctl_fail(CTL_REFUSED, "out of memory");
 }
 
+static int add_label(void *arg, char *line)
+{
+	char *value = strchr(line, '=');
+
+	if (value == NULL)
+		return CTL_DONE;
+	*value++ = 0;
+	return json_object_set_new(arg, line, json_string(value)) == 0 ? CTL_DONE : ctl_fail(CTL_REFUSED, "out of memory");
+}
+
 static int on_node(void *arg, const char *cluster, const char *name, const struct stat *st)
 {
 	struct script *s = arg;
-	json_t *cidrs = json_array();
+	json_t *cidrs = json_array(), *labels = json_object(), *o = NULL;
 	const char *now = name;
 	char path[1024];
 	int status;
@@ -250,8 +260,15 @@ static int on_node(void *arg, const char *cluster, const char *name, const struc
 	}
 	status = walk_lines(s->view, path, "cidrs", add_line, cidrs);
 	if (status == CTL_DONE)
-		status = put_import(s, cluster, json_pack("{s:s,s:O}", "node", now, "cidrs", cidrs));
+		status = walk_lines(s->view, path, "labels", add_label, labels);
+	if (status == CTL_DONE)
+		o = json_pack("{s:s,s:O}", "node", now, "cidrs", cidrs);
+	if (o != NULL && json_object_size(labels) > 0)
+		json_object_set(o, "labels", labels);
+	if (status == CTL_DONE)
+		status = put_import(s, cluster, o);
 	json_decref(cidrs);
+	json_decref(labels);
 	if (status == CTL_DONE)
 		status = put_gateway(s, path, cluster, now);
 	if (status == CTL_DONE)

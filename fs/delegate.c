@@ -1,0 +1,181 @@
+/* The file 'delegate' of a cluster: "NODE [KEY=VALUE ...] [CIDR ...]" a line makes that node, with these labels, and with exactly
+ * these blocks or such as its labels let it have. Each write is a text of its own, taken whole or not at all before it returns.
+ * Only of one that a program cuts at its buffer's end, the last line waits for its rest. */
+#include "control.h"
+#include "log.h"
+#include "notify.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+enum {
+	TEXT_MAX = 64 * 1024,   /* of one write: the kernel passes on as much at once */
+	PROGRAM_BUFFER = 4096,  /* a write at least so long may be cut within a line */
+};
+
+struct delegation {
+	struct handle handle;
+	struct node_ref ref;
+	pthread_mutex_t lock; /* the rest */
+	struct buffer held;   /* a line without its end */
+	int error;            /* a text that was cut is refused: so is the rest of it */
+	struct ipam_owner owner; /* who wrote it */
+	struct ipam_by by;
+};
+
+/* One write, until it is answered. */
+struct round {
+	struct fs *fs;
+	fuse_req_t req;
+	struct delegation *delegation;
+	uint64_t cluster;
+	size_t size;
+};
+
+static void answer(void *arg)
+{
+	struct round *r = arg;
+
+	fuse_reply_write(r->req, r->size);
+	free(r);
+}
+
+/* The kernel didn't see its directory change. */
+static void made(void *arg, int error, const struct ipam_object *object)
+{
+	struct round *r = arg;
+	struct delegation *d = r->delegation;
+
+	(void)object;
+	if (error == 0) {
+		notify_content(r->fs->notify, node_ino(NODE_CLUSTER, 0, r->cluster), answer, r);
+		return;
+	}
+	pthread_mutex_lock(&d->lock);
+	if (d->held.size > 0)
+		d->error = fs_of_inode(error);
+	pthread_mutex_unlock(&d->lock);
+	fuse_reply_err(r->req, -fs_of_inode(error));
+	free(r);
+}
+
+/* What is to be done now of what is held and this; the rest of it is held from now on. */
+static int gather(struct delegation *d, const char *buf, size_t size, struct buffer *text)
+{
+	size_t tail = 0;
+
+	if (d->error == 0 && (size > TEXT_MAX || d->held.size > TEXT_MAX - size))
+		d->error = -EFBIG;
+	if (d->error < 0)
+		return d->error;
+	while (size >= PROGRAM_BUFFER && tail < size && buf[size - 1 - tail] != '\n')
+		tail++;
+	if (tail < size) {
+		if (d->held.size > 0)
+			buffer_add(text, d->held.data, d->held.size);
+		buffer_add(text, buf, size - tail);
+		d->held.size = 0;
+	}
+	buffer_add(&d->held, buf + size - tail, tail);
+	return text->failed || d->held.failed ? -ENOMEM : 0;
+}
+
+static void delegate_write(struct fs *fs, fuse_req_t req, struct handle *h, const char *buf, size_t size, off_t off)
+{
+	struct delegation *d = (struct delegation *)h;
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+	struct ipam_owner owner = { ctx->uid, ctx->gid, 0755 };
+	struct round *r = malloc(sizeof *r);
+	struct buffer text = { 0 };
+	int rc = r == NULL ? -ENOMEM : 0;
+
+	(void)off; /* what is written is done, not kept */
+	if (rc == 0) {
+		*r = (struct round){ fs, req, d, d->ref.id, size };
+		pthread_mutex_lock(&d->lock);
+		d->owner = owner;
+		d->by = fs_by(req);
+		rc = gather(d, buf, size, &text);
+		pthread_mutex_unlock(&d->lock);
+	}
+	if (rc < 0) {
+		fuse_reply_err(req, -rc);
+		free(r);
+	} else if (text.size == 0) {
+		answer(r);
+	} else {
+		ipam_delegate(fs->ipam, d->ref.id, text.data, text.size, &owner, fs_by(req), made, r);
+	}
+	free(text.data);
+}
+
+static void delegate_read(struct fs *fs, fuse_req_t req, struct handle *h, size_t size, off_t off, int flags)
+{
+	(void)fs, (void)h, (void)size, (void)off, (void)flags;
+	fuse_reply_buf(req, NULL, 0);
+}
+
+static void discard(struct fs *fs, struct handle *h)
+{
+	struct delegation *d = (struct delegation *)h;
+
+	(void)fs;
+	pthread_mutex_destroy(&d->lock);
+	free(d->held.data);
+	free(d);
+}
+
+struct late {
+	struct fs *fs;
+	fuse_req_t req;
+	uint64_t cluster;
+};
+
+static void made_late(void *arg, int error, const struct ipam_object *object)
+{
+	struct late *l = arg;
+
+	(void)object;
+	if (error < 0)
+		log_write(NULL, LOG_WARNING, "the last line written to 'delegate' had no end and was refused");
+	else
+		notify_content(l->fs->notify, node_ino(NODE_CLUSTER, 0, l->cluster), NULL, NULL);
+	fuse_reply_err(l->req, 0);
+	free(l);
+}
+
+static void delegate_release(struct fs *fs, fuse_req_t req, struct handle *h)
+{
+	struct delegation *d = (struct delegation *)h;
+	struct late *l = d->held.size == 0 || d->error < 0 ? NULL : malloc(sizeof *l);
+
+	if (l != NULL) {
+		*l = (struct late){ fs, req, d->ref.id };
+		ipam_delegate(fs->ipam, d->ref.id, d->held.data, d->held.size, &d->owner, d->by, made_late, l);
+	} else {
+		fuse_reply_err(req, 0);
+	}
+	discard(fs, h);
+}
+
+int delegate_open(struct fs *fs, struct node_ref ref, struct fuse_file_info *fi)
+{
+	static const struct handle_ops ops = {
+		.read = delegate_read, .write = delegate_write, .release = delegate_release, .discard = discard
+	};
+	struct delegation *d = calloc(1, sizeof *d);
+
+	(void)fs;
+	if (d == NULL)
+		return -ENOMEM;
+	d->handle.ops = &ops;
+	d->ref = ref;
+	pthread_mutex_init(&d->lock, NULL);
+	fi->direct_io = 1;
+	fi->noflush = 1;
+	fi->fh = (uintptr_t)d;
+	return 0;
+}
