@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { CALL_MS = 3000, BATCH = 60, BATCH_BYTES = 1 << 20 };
+enum { OWN = 64, CALL_MS = 3000, BATCH = 60, BATCH_BYTES = 1 << 20 };
 
 struct bucket {
 	uint64_t node; /* our id */
@@ -22,6 +22,11 @@ struct publish {
 	struct bucket *dirty;      /* sorted, without doubles, up to `sorted`; then as they came */
 	size_t count, size, sorted;
 	int64_t since;             /* when the first of them was marked; 0: none is, nor under way */
+	struct {
+		uint64_t node;     /* shared */
+		int64_t revision;  /* of PREFIX/published/NODE; 0: it isn't there, as far as we know */
+	} last[OWN];               /* the pulse's alone */
+	size_t lasts;
 	bool all, lost;            /* all is to be compared; for want of memory something was not marked */
 };
 
@@ -232,19 +237,52 @@ static int add(struct remote *r, struct batch *batch, const struct bucket *b)
 	return rc;
 }
 
-/* Ends a batch with the time, so that others can tell how old what they see is. */
+/* What was published last of a node. */
+static int64_t *last_of(struct publish *p, uint64_t node)
+{
+	for (size_t i = 0; i < p->lasts; i++)
+		if (p->last[i].node == node)
+			return &p->last[i].revision;
+	if (p->lasts == OWN)
+		p->lasts = 0; /* learned anew */
+	p->last[p->lasts].node = node;
+	p->last[p->lasts].revision = 0;
+	return &p->last[p->lasts++].revision;
+}
+
+struct learned {
+	struct remote *r;
+	int64_t revision;
+};
+
+static int learn(void *arg, const struct etcd_kv *kv)
+{
+	struct learned *l = arg;
+	struct record_name name;
+
+	if (record_parse_key(l->r->prefix, kv->key.data, kv->key.size, &name) == 0 && name.what == RECORD_PUBLISHED)
+		l->revision = kv->mod_revision;
+	return 0;
+}
+
+/* Ends a batch with the time, so that others can tell how old what they see is. That key is compared as well: a batch that was given
+ * up, and is under way still, must not come after a newer one. */
 static int finish(struct remote *r, struct batch *batch, int64_t *revision, struct ipam_error *error)
 {
+	int64_t at, *last = last_of(r->publish, batch->node);
+	struct learned learned = { .r = r };
 	char key[RECORD_KEY], value[64];
-	int64_t at;
+	struct etcd_key k = { key, record_key_of(r->prefix, "published", batch->node, key) };
 	int rc;
 
 	snprintf(value, sizeof value, "{\"time\":%lld}", (long long)time(NULL));
-	etcd_put(batch->txn, (struct etcd_key){ key, record_key_of(r->prefix, "published", batch->node, key) },
-		 (struct etcd_key){ value, strlen(value) }, 0);
-	rc = etcd_commit(r->etcd, batch->txn, CALL_MS, NULL, NULL, &at, error);
+	etcd_if_revision(batch->txn, k, (struct etcd_key){ 0 }, *last);
+	etcd_put(batch->txn, k, (struct etcd_key){ value, strlen(value) }, 0);
+	rc = etcd_commit(r->etcd, batch->txn, CALL_MS, learn, &learned, &at, error);
 	if (rc == 1)
-		*revision = at;
+		*revision = *last = at;
+	else if (rc == 0)
+		*last = learned.revision;
 	return rc;
 }
 

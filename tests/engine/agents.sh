@@ -108,7 +108,13 @@ for i in $(seq "$MACHINES"); do (cd "$WORK/w$i/prod" && for lease in "w$i"/*; do
 shown() { cmp -s <(everything "$1" | sort) "$WORK/own"; }
 for i in 1 "$MACHINES"; do
 	until_true 30 shown "w$i"
-	same "w$i shows everybody's leases as they are" "" "$(diff <(everything "w$i" | sort) "$WORK/own" | head -5)"
+	wrong=$(diff <(everything "w$i" | sort) "$WORK/own" | head -6)
+	# Who is wrong: the machine, the kernel, or what was published?
+	[ -z "$wrong" ] || for it in $(sed -n 's,^[<>] [^/]*/\([^ ]*\) .*,\1,p' <<<"$wrong" | sort -u); do
+		wrong+=$'\n'"$it here: $(grep -w "$it" "$WORK/w$i/prod/.ipam/leases" | tr '\n' ';')"
+		wrong+=$'\n'"$it published: $(ctl get --prefix "$PREFIX/leases/" | grep -o "\"name\":\"$it\",\"addresses\":[^]]*" | tr '\n' ';')"
+	done
+	same "w$i shows everybody's leases as they are" "" "$wrong"
 done
 
 # ---- at no time: each machine's own history of its own node, laid over each other

@@ -87,6 +87,7 @@ mkdir "$A/prod/asked" 2>/dev/null &
 maker=$!
 kill -CONT "${machine[w1]}"
 sleep 1
+disown "${machine[w1]}"
 kill -9 "${machine[w1]}"
 let_go() { ! kill -0 "$maker"; }
 ok "a mkdir of a machine that is killed ends" until_true 20 let_go
