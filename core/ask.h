@@ -30,6 +30,10 @@ extern const struct change_type change_grow, change_force, change_attach;
 /* Ask now, on this thread: what remote_ask does in the background. Takes the change over. */
 void ask_run(struct remote *r, struct change *c);
 
+/* Store it, and wait for that. NODE_SURE ends a doubt only where the node is in one, and no other has begun since there were
+ * `doubts` (struct node): else -EAGAIN. -EROFS: it was removed elsewhere, which nothing undoes. */
+int remote_doubt(struct remote *r, uint64_t node, enum node_doubt doubt, uint32_t doubts);
+
 /* Compares, puts and deletes of records. */
 void ask_if_cluster(struct ask *a, const struct cluster *c);
 void ask_if_node(struct ask *a, const struct node *n);

@@ -106,7 +106,7 @@ static void unspeak(struct asking *t)
 
 /* ---- an own node that gives blocks back ------------------------------------------------------------------------------------ */
 
-static int set_doubt(struct remote *r, uint64_t node, enum node_doubt doubt)
+int remote_doubt(struct remote *r, uint64_t node, enum node_doubt doubt, uint32_t doubts)
 {
 	struct change *c = change_new(&change_doubt, NULL, NULL);
 
@@ -115,48 +115,67 @@ static int set_doubt(struct remote *r, uint64_t node, enum node_doubt doubt)
 	c->kind = IPAM_NODE;
 	c->id = node;
 	c->doubt = (uint8_t)doubt;
+	c->revision = doubts;
 	c->by.uid = IPAM_BY_NOBODY;
 	return remote_run(r->ipam, c);
-}
-
-static void set_asking(struct remote *r, uint64_t node, bool asking)
-{
-	struct change *c;
-	struct node *n;
-
-	pthread_rwlock_wrlock(&r->ipam->lock);
-	n = registry_node(&r->ipam->registry, node);
-	if (n != NULL)
-		n->asking = asking;
-	pthread_rwlock_unlock(&r->ipam->lock);
-	/* What waited for the answer goes on. */
-	c = asking ? NULL : change_new(&change_wake, NULL, NULL);
-	if (c != NULL)
-		remote_run(r->ipam, c);
 }
 
 /* Durably in doubt, before the engine hears of it: should this process end now, the next one allocates nothing there before
  * it knows what became of it. */
 static int begin_doubt(struct asking *t)
 {
+	struct ipam *ipam = t->r->ipam;
+	struct node *n;
 	int rc;
 
-	t->doubted = t->ask.withdraws;
-	set_asking(t->r, t->doubted, true);
-	rc = set_doubt(t->r, t->doubted, NODE_UNSETTLED);
+	pthread_rwlock_wrlock(&ipam->lock);
+	n = registry_node(&ipam->registry, t->ask.withdraws);
+	if (n != NULL) {
+		/* In doubt already, and nobody asks: what made it so may be under way still. */
+		n->unknown |= n->doubt == NODE_UNSETTLED && n->asking == 0;
+		n->asking++;
+		n->doubts++;
+		t->doubted = n->id;
+	}
+	pthread_rwlock_unlock(&ipam->lock);
+	rc = n == NULL ? -ENOENT : remote_doubt(t->r, t->doubted, NODE_UNSETTLED, 0);
 	return rc == -ENOENT ? 0 : rc;
 }
 
-/* known: whether blocks went or not, memory says so. */
+/* known: whether blocks went or not, memory says so. The last of those who ask ends the doubt, if all knew; else the pulse will, by
+ * a record written anew. */
 static void end_doubt(struct asking *t, bool known)
 {
+	struct ipam *ipam = t->r->ipam;
+	struct change *wake;
+	bool last = false;
+	uint32_t doubts = 0;
+	struct node *n;
+
 	if (t->doubted == 0)
 		return;
-	if (known)
-		set_doubt(t->r, t->doubted, NODE_SURE); /* -ENOENT: the node is gone, and that is it */
-	else
+	pthread_rwlock_wrlock(&ipam->lock);
+	n = registry_node(&ipam->registry, t->doubted);
+	if (n != NULL) {
+		n->unknown |= !known;
+		last = n->asking == 1 && !n->unknown;
+		doubts = n->doubts;
+	}
+	pthread_rwlock_unlock(&ipam->lock);
+	if (!known)
 		remote_again(t->r);
-	set_asking(t->r, t->doubted, false);
+	if (last)
+		remote_doubt(t->r, t->doubted, NODE_SURE, doubts); /* -ENOENT: the node is gone, and that is it */
+	pthread_rwlock_wrlock(&ipam->lock);
+	n = registry_node(&ipam->registry, t->doubted);
+	if (n != NULL)
+		n->asking--;
+	pthread_rwlock_unlock(&ipam->lock);
+	/* What waited for the answer goes on. */
+	wake = change_new(&change_wake, NULL, NULL);
+	if (wake != NULL)
+		remote_run(ipam, wake);
+	t->doubted = 0;
 }
 
 /* ---- one try ----------------------------------------------------------------------------------------------------------- */
@@ -263,8 +282,9 @@ static int try(struct asking *t, int64_t *revision)
 
 	if (rc != 0)
 		return rc == CHANGE_DONE ? 1 : rc;
-	if (t->ask.withdraws != 0 && t->doubted == 0) {
+	if (t->ask.withdraws != 0 && t->doubted != t->ask.withdraws) {
 		unspeak(t);
+		end_doubt(t, !t->lost); /* of another that went by this name */
 		rc = begin_doubt(t);
 		return rc < 0 ? rc : 0; /* asked anew: leases that were in flight have come to be */
 	}

@@ -113,6 +113,22 @@ const struct change_type change_mark = {
 
 /* ---- whether addresses of a node may be given --------------------------------------------------------------------------- */
 
+static int doubt_reserve(struct ipam *ipam, struct change *c)
+{
+	int rc = mark_reserve(ipam, c);
+	const struct node *n = c->node;
+
+	if (rc != 0)
+		return rc;
+	if (n->doubt == NODE_ORPHANED && c->doubt != NODE_ORPHANED)
+		rc = -EROFS;
+	else if (c->doubt == NODE_SURE && (n->doubt != NODE_UNSETTLED || n->doubts != (uint32_t)c->revision))
+		rc = -EAGAIN;
+	if (rc < 0)
+		leave_node_exclusive(c);
+	return rc;
+}
+
 static int doubt_apply(struct ipam *ipam, struct change *c)
 {
 	return store_put_node_doubt(ipam->store, c->id, c->doubt);
@@ -122,12 +138,15 @@ static void doubt_settle(struct ipam *ipam, struct change *c)
 {
 	(void)ipam;
 	leave_node_exclusive(c);
-	if (c->error == 0)
-		c->node->doubt = c->doubt;
+	if (c->error < 0)
+		return;
+	c->node->doubt = c->doubt;
+	if (c->doubt == NODE_SURE)
+		c->node->unknown = false;
 }
 
 const struct change_type change_doubt = {
-	.reserve = mark_reserve, .apply = doubt_apply, .settle = doubt_settle, .delegation = true
+	.reserve = doubt_reserve, .apply = doubt_apply, .settle = doubt_settle, .delegation = true
 };
 
 /* ---- nothing: so that what is deferred is tried again ------------------------------------------------------------------------ */

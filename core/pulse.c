@@ -34,6 +34,7 @@ struct own {
 	enum ipam_held held;
 	enum node_doubt doubt;
 	bool asking, empty;
+	uint32_t doubts;
 };
 
 /* The nodes that go by this machine's name, or are its under an older one. */
@@ -49,7 +50,7 @@ static size_t list_own(struct remote *r, struct own own[OWN_MAX])
 			if (node->pending || node->shared == 0 || (node != named && node->held != NODE_HELD_HERE))
 				continue;
 			own[n] = (struct own){ .id = node->id, .shared = node->shared, .held = node->held, .doubt = node->doubt,
-					       .asking = node->asking, .empty = node->leases == 0, .cluster_id = c->id };
+					       .asking = node->asking > 0, .doubts = node->doubts, .empty = node->leases == 0, .cluster_id = c->id };
 			snprintf(own[n].name, sizeof own[n].name, "%s", node->name);
 			snprintf(own[n].cluster, sizeof own[n].cluster, "%s", c->name);
 			n++;
@@ -277,13 +278,7 @@ static void attach(struct pulse *p, const struct own *own)
 	if (ipam_wait(w, NULL) < 0 || own->doubt != NODE_UNSETTLED)
 		return;
 	/* It has its blocks, and nothing that was under way can take them any more. */
-	c = change_new(&change_doubt, NULL, NULL);
-	if (c != NULL) {
-		c->kind = IPAM_NODE;
-		c->id = own->id;
-		c->doubt = NODE_SURE;
-		remote_run(p->r->ipam, c);
-	}
+	remote_doubt(p->r, own->id, NODE_SURE, own->doubts);
 }
 
 static void tend(struct pulse *p, const struct own *own, size_t n)

@@ -78,7 +78,9 @@ struct node {
 	uint64_t shared;            /* as a cluster's */
 	int64_t revision;
 	uint8_t held, doubt;
-	bool asking;                /* the engine is asked to take blocks back: lease nothing until it has answered */
+	uint16_t asking;            /* changes that ask the engine to take blocks back: lease nothing until it has answered */
+	bool unknown;               /* of one of them it isn't known whether it did */
+	uint32_t doubts;            /* how often one began: a doubt is ended only by who knows of all */
 	int grow_error;             /* how growing failed last; */
 	int64_t grow_after;         /* not tried again before */
 	int64_t published;          /* when its machine told of its leases last, seconds since the epoch; 0 never */

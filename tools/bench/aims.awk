@@ -54,5 +54,12 @@ END {
 	row("memory of ipamfs-cni over host-local's", "<= 0.25", plain("cni.memory", "%.2f"), "")
 	row("16 ADDs at once: the slowest over one alone", "<= 4.00", plain("cni.together.ipamfs", "%.2f"), "")
 	row("the same of host-local", "", plain("cni.together.host-local", "%.2f"), "")
+	row("1,000 nodes that join at once, time over bare transactions'", "", plain("join.1000.ratio", "%.2f"), "")
+	row("the same of 5,000", "", plain("join.5000.ratio", "%.2f"), "")
+	row("transactions a change meanwhile", "", plain("join.1000.tries", "%.2f"), "")
+	row("leases a second, etcd 200 ms slower each way over etcd up", ">= 0.95", plain("many.slow.up", "%.2f"), "")
+	row("the same, its members stopped", ">= 0.95", plain("many.stopped.up", "%.2f"), "")
+	row("the same, its members killed", ">= 0.95", plain("many.killed.up", "%.2f"), "")
+	row("leases a second, etcd up over a mount of an SQLite file", ">= 0.90", plain("many.up.sqlite", "%.2f"), "")
 	row("mounting them, over SELECT * by the sqlite3 shell", "<= 3.00", plain("scale.mount", "%.2f"), "")
 }

@@ -7,10 +7,13 @@ static const struct {
 	bench_command *run;
 	const char *arguments, *help;
 } commands[] = {
+	{ "alloc", cmd_alloc, "[-s SECONDS] DIRECTORY...", "leases made and released a second, a thread a directory" },
 	{ "claim-last", cmd_claim_last, "[-r FILE] [MOUNT]", "what it costs to claim the last free address of a /12" },
 	{ "cni", cmd_cni, "[-n ROUNDS] [-r FILE] OURS THEIRS MOUNT DIR", "ADD and DEL of two CNI plugins in turn" },
+	{ "delay", cmd_delay, "PORT TO-PORT MILLISECONDS", "a TCP proxy that SIGUSR1 makes slow, SIGUSR2 quick" },
 	{ "floor", cmd_floor, "[-o OPTIONS] MOUNTPOINT", "serve the smallest filesystem in memory, until SIGTERM" },
 	{ "generate", cmd_generate, "[OPTIONS] FILE", "fill a database with a cluster of nodes and leases" },
+	{ "join", cmd_join, "[OPTIONS] ENDPOINTS PREFIX DIR...", "nodes made at once by mounts that share an etcd" },
 	{ "ops", cmd_ops, "[OPTIONS] KIND=PATH...", "time file operations on several targets in turn" },
 	{ "requests", cmd_requests, "[-r FILE] KIND=PATH...", "count the requests that each operation makes" },
 	{ "scale", cmd_scale, "[OPTIONS] IPAMFS DIR", "mount time and memory of a large database" },
