@@ -245,13 +245,14 @@ static int send(struct asking *t, int64_t *revision)
 		pthread_mutex_unlock(&r->lock);
 		if (rc != -EHOSTUNREACH)
 			break;
-		remote_reached(r, t->error.text);
+		remote_probe(r);
+		nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
 		lost = t->lost = true;
 	}
 	if (rc >= 0)
-		remote_reached(r, NULL);
-	else if (rc != -ECANCELED)
-		remote_reached(r, t->error.text);
+		remote_refused(r, NULL);
+	else if (rc != -ECANCELED && rc != -ENOMEM)
+		remote_refused(r, t->error.text);
 	t->maybe = rc < 0; /* what was sent before has been answered by this one, too */
 	if (rc == 0 && lost && t->proven) {
 		*revision = t->proven_at;

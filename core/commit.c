@@ -169,7 +169,7 @@ static int transact(struct ipam *ipam, struct change *batch, const struct behind
 	int rc;
 
 	for (const struct change *c = batch; c != NULL; c = c->next)
-		if (c->type->delegation)
+		if (c->type->delegation && !c->soft)
 			sync = STORE_FULL;
 		else if (!c->soft && sync != STORE_FULL)
 			sync = STORE_AS_OPENED;

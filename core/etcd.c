@@ -1,10 +1,13 @@
 #include "etcd_call.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 int etcd_fail(struct ipam_error *error, int rc, const char *format, ...)
@@ -86,7 +89,7 @@ int etcd_new(const struct etcd_options *o, struct etcd **out, struct ipam_error 
 	if (rc == 0) {
 		pthread_mutex_init(&e->lock, NULL);
 		if (!copy(&e->tls_ca, o->tls_ca) || !copy(&e->tls_cert, o->tls_cert) || !copy(&e->tls_key, o->tls_key) ||
-		    !copy(&e->user, o->user) || !copy(&e->password, o->password != NULL ? o->password : ""))
+		    !copy(&e->user, o->user) || !copy(&e->password_file, o->password_file))
 			rc = -ENOMEM;
 	}
 	if (rc == 0)
@@ -113,7 +116,7 @@ void etcd_free(struct etcd *e)
 	free(e->tls_cert);
 	free(e->tls_key);
 	free(e->user);
-	free(e->password);
+	free(e->password_file);
 	free(e->token);
 	pthread_mutex_destroy(&e->lock);
 	free(e);
@@ -135,6 +138,17 @@ static int keep_going(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_
 	return atomic_load(&e->stop);
 }
 
+/* What was sent and isn't acknowledged, a probe of the connection too, ends it soon: the peer's machine is away. */
+static int on_socket(void *arg, curl_socket_t fd, curlsocktype type)
+{
+	const unsigned dead = ETCD_DEAD_MS;
+
+	(void)arg;
+	(void)type;
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead, sizeof dead);
+	return CURL_SOCKOPT_OK;
+}
+
 static void set_up(struct etcd *e, CURL *curl)
 {
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
@@ -145,10 +159,12 @@ static void set_up(struct etcd *e, CURL *curl)
 	curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
 	curl_easy_setopt(curl, CURLOPT_TCP_KEEPIDLE, 2L);
 	curl_easy_setopt(curl, CURLOPT_TCP_KEEPINTVL, 1L);
+	curl_easy_setopt(curl, CURLOPT_SOCKOPTFUNCTION, on_socket);
 	curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
 	curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, keep_going);
 	curl_easy_setopt(curl, CURLOPT_XFERINFODATA, e);
 	curl_easy_setopt(curl, CURLOPT_CAINFO, e->tls_ca);
+	curl_easy_setopt(curl, CURLOPT_CA_CACHE_TIMEOUT, 0L); /* a file that is replaced counts from the next connection on */
 	curl_easy_setopt(curl, CURLOPT_SSLCERT, e->tls_cert);
 	curl_easy_setopt(curl, CURLOPT_SSLKEY, e->tls_key);
 }
@@ -190,10 +206,11 @@ char *etcd_token(struct etcd *e)
 	return token;
 }
 
-struct curl_slist *etcd_headers(struct etcd *e)
+struct curl_slist *etcd_headers(struct etcd *e, const char *path)
 {
 	struct curl_slist *list = NULL, *more = NULL;
-	char *token = etcd_token(e), *line = NULL;
+	/* Who shows an old one isn't given a new one. */
+	char *token = strcmp(path, ETCD_LOGIN) == 0 ? NULL : etcd_token(e), *line = NULL;
 
 	if (asprintf(&line, "Authorization: %s", token != NULL ? token : "none") < 0)
 		line = NULL;

@@ -7,7 +7,7 @@
  * Errors, all with a sentence in error->text that names the endpoint:
  *   -EHOSTUNREACH  nobody answered in time: what was asked may or may not have been done
  *   -ECANCELED     etcd_stop was called
- *   -EACCES        the user, password, certificate or permission is refused
+ *   -EACCES        the user, password, certificate or permission is refused, or a file of those can't be read
  *   -EPROTO        the answer isn't etcd's
  *   -EINVAL        etcd refuses the request as malformed; -ENOSPC its space quota is used up; -ENOMEM
  */
@@ -24,7 +24,7 @@ struct etcd;
 struct etcd_options {
 	const char *endpoints;               /* "HOST:PORT[,HOST:PORT...]", IPv6 hosts in brackets */
 	const char *tls_ca, *tls_cert, *tls_key; /* files, or NULL; any of them: https */
-	const char *user, *password;         /* or NULL */
+	const char *user, *password_file;    /* or NULL; its first line is read at each login, so that it may change */
 };
 
 /* Parses and prepares; nothing is sent. -EINVAL with a message, -ENOMEM. */
@@ -93,5 +93,13 @@ struct etcd_watch {
 /* Blocks, on one connection to one endpoint (the next at the next call), until that is lost (-EHOSTUNREACH), or -ESTALE: the
  * revision was compacted, *compacted says up to where; a full read is needed. */
 int etcd_watch(struct etcd *e, const struct etcd_watch *w, int64_t *compacted, struct ipam_error *error);
+/* Whether the member that the watch is on knows what the quorum does: it is asked for a key. One that hangs, or is cut off from
+ * the others, keeps a watch open and tells nothing: -EHOSTUNREACH then, and the watch ends with that. -ENOENT: there is no watch.
+ * One watch at a time can be asked after. */
+int etcd_watch_probe(struct etcd *e, struct etcd_key key, int timeout_ms, struct ipam_error *error);
+/* The endpoint of the watch, cut off to fit; "" where there is none. How many watches were begun. */
+uint64_t etcd_watching(struct etcd *e, char *out, size_t size);
+/* End the watch, with -EHOSTUNREACH: the next one is on another member. */
+void etcd_watch_leave(struct etcd *e);
 
 #endif

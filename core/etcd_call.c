@@ -1,6 +1,7 @@
 #include "etcd_call.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,10 +68,25 @@ int etcd_refusal(const char *endpoint, long status, const json_t *reply, struct 
 	return etcd_fail(error, -EHOSTUNREACH, "%s: %s", endpoint, text);
 }
 
+/* The member has told by a TLS alert that it doesn't want this machine's certificate (TLS 1.3: only when its answer is read). */
+static bool is_unwanted(CURLcode code, const char *text)
+{
+	return (code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR || code == CURLE_SSL_CONNECT_ERROR) &&
+	       strstr(text, "alert") != NULL && (strstr(text, "certificate") != NULL || strstr(text, "unknown ca") != NULL);
+}
+
+bool etcd_is_tls(const struct ipam_error *error)
+{
+	return strstr(error->text, ": TLS: ") != NULL;
+}
+
 int etcd_transfer_error(struct etcd *e, const char *endpoint, CURLcode code, const char *detail, struct ipam_error *error)
 {
 	const char *text = detail[0] != 0 ? detail : curl_easy_strerror(code);
 
+	if (is_unwanted(code, text))
+		return etcd_fail(error, -EACCES, "%s: TLS: it refuses this machine's certificate%s: %s", endpoint,
+				 e->tls_cert == NULL ? ", which is none: tls_cert and tls_key give one" : "", text);
 	switch (code) {
 	case CURLE_ABORTED_BY_CALLBACK:
 		return etcd_fail(error, atomic_load(&e->stop) ? -ECANCELED : -EHOSTUNREACH, "%s: given up", endpoint);
@@ -84,6 +100,9 @@ int etcd_transfer_error(struct etcd *e, const char *endpoint, CURLcode code, con
 		return etcd_fail(error, -EACCES, "%s: TLS: %s", endpoint, text);
 	case CURLE_WRITE_ERROR:
 		return etcd_fail(error, -EPROTO, "%s: more than %d MiB in one answer", endpoint, ETCD_REPLY_MAX >> 20);
+	case CURLE_GOT_NOTHING:
+		return etcd_fail(error, -EHOSTUNREACH, "%s: %s%s", endpoint, text,
+				 strncmp(endpoint, "http:", 5) == 0 ? "; if it wants TLS: tls_ca says so" : "");
 	default:
 		return etcd_fail(error, -EHOSTUNREACH, "%s: %s", endpoint, text);
 	}
@@ -96,7 +115,7 @@ static int post(struct etcd *e, const char *endpoint, const char *path, const ch
 		bool *sent, struct ipam_error *error)
 {
 	char detail[CURL_ERROR_SIZE] = "", url[1024];
-	struct curl_slist *headers = etcd_headers(e);
+	struct curl_slist *headers = etcd_headers(e, path);
 	CURL *curl = etcd_take(e);
 	struct reply r = { 0 };
 	curl_off_t uploaded = 0;
@@ -125,6 +144,8 @@ static int post(struct etcd *e, const char *endpoint, const char *path, const ch
 	*sent = uploaded > 0;
 	if (code != CURLE_OK) {
 		rc = etcd_transfer_error(e, endpoint, code, detail, error);
+		if (rc == -EACCES)
+			*sent = false;
 		goto out;
 	}
 	*reply = r.size == 0 ? NULL : json_loadb(r.data, r.size, 0, NULL);
@@ -152,9 +173,11 @@ static int post_anywhere(struct etcd *e, const char *path, const char *body, boo
 {
 	int64_t until = etcd_now_ms() + timeout_ms;
 	size_t first = atomic_load(&e->current);
+	int64_t rest_ms = 50;
 	int rc = -EHOSTUNREACH;
 
-	for (size_t i = 0; rc == -EHOSTUNREACH; i++) {
+	/* What is wrong with one's certificate may be right with the next. */
+	for (size_t i = 0; rc == -EHOSTUNREACH || (rc == -EACCES && etcd_is_tls(error) && i < e->endpoints); i++) {
 		size_t n = (first + i) % e->endpoints;
 		int64_t left = until - etcd_now_ms();
 		/* A member that hangs must leave time for the others. */
@@ -167,12 +190,13 @@ static int post_anywhere(struct etcd *e, const char *path, const char *body, boo
 			break;
 		if (i > 0 && i % e->endpoints == 0) {
 			/* All of them were asked: not at once again. */
-			const struct timespec pause = { .tv_nsec = 50000000 };
+			const struct timespec pause = { .tv_nsec = (rest_ms < left ? rest_ms : left) * 1000000 };
 
 			nanosleep(&pause, NULL);
+			rest_ms = rest_ms < 400 ? rest_ms * 2 : 400;
 		}
 		rc = post(e, e->endpoint[n], path, body, share, reply, &sent, error);
-		if (rc != -EHOSTUNREACH)
+		if (rc != -EHOSTUNREACH && !(rc == -EACCES && etcd_is_tls(error)))
 			atomic_store(&e->current, n);
 		else if (changes && sent) {
 			atomic_store(&e->current, (n + 1) % e->endpoints); /* the next call goes elsewhere */
@@ -182,11 +206,52 @@ static int post_anywhere(struct etcd *e, const char *path, const char *body, boo
 	return rc;
 }
 
+int etcd_call_at(struct etcd *e, size_t endpoint, const char *path, const json_t *request, int timeout_ms, json_t **reply,
+		 struct ipam_error *error)
+{
+	char *body = json_dumps(request, JSON_COMPACT);
+	bool sent;
+	int rc;
+
+	*reply = NULL;
+	rc = body == NULL ? etcd_fail(error, -ENOMEM, "out of memory") :
+			    post(e, e->endpoint[endpoint], path, body, timeout_ms, reply, &sent, error);
+	free(body);
+	return rc;
+}
+
 /* ---- users ------------------------------------------------------------------------------------------------------ */
+
+/* The first line of its file; the caller's to wipe and free. */
+static int read_password(const struct etcd *e, char **out, struct ipam_error *error)
+{
+	FILE *f = fopen(e->password_file, "re");
+	size_t room = 0;
+	ssize_t n;
+	int rc = 0;
+
+	*out = NULL;
+	n = f == NULL ? -1 : getline(out, &room, f);
+	if (n < 0)
+		rc = etcd_fail(error, -EACCES, "the password of user '%s': %s: %s", e->user, e->password_file,
+			       f == NULL ? strerror(errno) : "the file is empty");
+	else
+		(*out)[strcspn(*out, "\r\n")] = 0;
+	if (f != NULL)
+		fclose(f);
+	return rc;
+}
+
+static void wipe(char *s)
+{
+	if (s != NULL)
+		explicit_bzero(s, strlen(s));
+	free(s);
+}
 
 int etcd_login(struct etcd *e, const char *refused, int timeout_ms, struct ipam_error *error)
 {
-	char *have = etcd_token(e), *body = NULL;
+	char *have = etcd_token(e), *body = NULL, *password = NULL;
 	json_t *request = NULL, *reply = NULL;
 	const char *token;
 	int rc = 0;
@@ -194,10 +259,13 @@ int etcd_login(struct etcd *e, const char *refused, int timeout_ms, struct ipam_
 	/* Another thread may have got a new one meanwhile. */
 	if (e->user == NULL || (have != NULL && (refused == NULL || strcmp(have, refused) != 0)))
 		goto out;
-	request = json_pack("{s:s, s:s}", "name", e->user, "password", e->password);
+	rc = read_password(e, &password, error);
+	if (rc < 0)
+		goto out;
+	request = json_pack("{s:s, s:s}", "name", e->user, "password", password);
 	body = request == NULL ? NULL : json_dumps(request, JSON_COMPACT);
 	rc = body == NULL ? etcd_fail(error, -ENOMEM, "the user's name or password is no UTF-8") :
-			    post_anywhere(e, "/v3/auth/authenticate", body, false, timeout_ms, &reply, error);
+			    post_anywhere(e, ETCD_LOGIN, body, false, timeout_ms, &reply, error);
 	if (rc == -EINVAL && strstr(error->text, "authentication is not enabled") != NULL) {
 		rc = 0; /* then anybody may */
 		goto out;
@@ -213,7 +281,8 @@ int etcd_login(struct etcd *e, const char *refused, int timeout_ms, struct ipam_
 	}
 out:
 	free(have);
-	free(body);
+	wipe(body);
+	wipe(password);
 	json_decref(request);
 	json_decref(reply);
 	return rc;
@@ -235,7 +304,7 @@ int etcd_call(struct etcd *e, const char *path, const json_t *request, int timeo
 		rc = post_anywhere(e, path, body, changes, (int)(until - etcd_now_ms()), reply, error);
 	}
 	/* A token ends after a while, or with its server. */
-	if (rc == -EACCES && token != NULL && strstr(error->text, "TLS") == NULL && strstr(error->text, "permission") == NULL &&
+	if (rc == -EACCES && token != NULL && !etcd_is_tls(error) && strstr(error->text, "permission") == NULL &&
 	    (rc = etcd_login(e, token, (int)(until - etcd_now_ms()), error)) == 0)
 		rc = post_anywhere(e, path, body, changes, (int)(until - etcd_now_ms()), reply, error);
 	free(token);

@@ -8,26 +8,34 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { ETCD_ENDPOINTS = 16, ETCD_IDLE = 8, ETCD_CONNECT_MS = 1000, ETCD_REPLY_MAX = 64 << 20 };
+enum { ETCD_ENDPOINTS = 16, ETCD_DEAD_MS = 6000, ETCD_IDLE = 8, ETCD_CONNECT_MS = 1000, ETCD_REPLY_MAX = 64 << 20 };
 
 struct etcd {
 	char *endpoint[ETCD_ENDPOINTS];  /* "https://host:port" */
 	size_t endpoints;
 	_Atomic size_t current;          /* the one that answered last */
 	char *tls_ca, *tls_cert, *tls_key;
-	char *user, *password;
+	char *user, *password_file;
 	_Atomic bool stop;
 	pthread_mutex_t lock;            /* the rest; nothing is waited for while it is held */
 	char *token;                     /* of the user, NULL: none yet */
+	uint64_t watches, watch;         /* how many there were, and the number of the watch that runs; 0: none does */
+	size_t watched;                  /* the endpoint that it is on */
+	_Atomic uint64_t left;           /* the last watch that is to end, since nothing is to be heard there */
 	CURL *idle[ETCD_IDLE];           /* with their connections */
 	size_t idles;
 };
 
+#define ETCD_LOGIN "/v3/auth/authenticate"
+
 /* A handle for one request, with all that is the same for each; and back. NULL: no memory. */
 CURL *etcd_take(struct etcd *e);
 void etcd_give(struct etcd *e, CURL *curl);
-/* The header lines of a request, with the token if there is one. NULL: no memory. */
-struct curl_slist *etcd_headers(struct etcd *e);
+/* The header lines of a request for that path, with the token if there is one. NULL: no memory. */
+struct curl_slist *etcd_headers(struct etcd *e, const char *path);
+/* As etcd_call, once, of the one endpoint. */
+int etcd_call_at(struct etcd *e, size_t endpoint, const char *path, const json_t *request, int timeout_ms, json_t **reply,
+		 struct ipam_error *error);
 /* Get a token, where there is a user: 0 or as etcd_call. refused: the one that was. */
 int etcd_login(struct etcd *e, const char *refused, int timeout_ms, struct ipam_error *error);
 char *etcd_token(struct etcd *e); /* a copy, or NULL */
@@ -36,6 +44,8 @@ int64_t etcd_now_ms(void); /* monotonic */
 int etcd_fail(struct ipam_error *error, int rc, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* What etcd's own error says: {"error": ..., "code": N} in a reply of this HTTP status. */
 int etcd_refusal(const char *endpoint, long status, const json_t *reply, struct ipam_error *error);
+/* Whether an error is of that kind: the other members may have other certificates. */
+bool etcd_is_tls(const struct ipam_error *error);
 /* The error of a transfer: -EHOSTUNREACH, -ECANCELED, -EACCES (TLS). */
 int etcd_transfer_error(struct etcd *e, const char *endpoint, CURLcode code, const char *detail, struct ipam_error *error);
 

@@ -1,103 +1,38 @@
 #include "etcd_call.h"
+#include "etcd_stream.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* etcd 3.4 says every 10 minutes that there is nothing to say. */
+enum { SILENCE_MS = 25 * 60 * 1000 };
 
 struct watching {
 	struct etcd *e;
 	const struct etcd_watch *w;
+	uint64_t number;
+	int64_t heard;        /* when anything was */
 	const char *endpoint;
-	char *line;           /* what has come of it */
-	size_t size, room;
-	int64_t compacted;
-	int rc;               /* of what ends it */
 	struct ipam_error *error;
+	struct etcd_stream stream;
 };
-
-/* ---- what comes: an object of JSON a line ----------------------------------------------------------------------------- */
-
-static int take_events(struct watching *t, const json_t *events, int64_t revision)
-{
-	size_t n = json_array_size(events), have = 0;
-	struct etcd_kv *kv = calloc(n + 1, sizeof *kv);
-	int rc = kv == NULL ? -ENOMEM : 0;
-
-	for (; rc == 0 && have < n; have++) {
-		rc = etcd_kv_parse(json_object_get(json_array_get(events, have), "kv"), &kv[have]);
-		if (rc < 0)
-			break;
-	}
-	/* The header has the store's revision, of which one that catches up has not been told all; but a sign of life without
-	 * events is given only to who has. */
-	if (rc == 0)
-		rc = t->w->events(t->w->arg, kv, n, n > 0 ? kv[n - 1].mod_revision : revision);
-	while (have > 0)
-		etcd_kv_free(&kv[--have]);
-	free(kv);
-	return rc;
-}
-
-static int take_line(struct watching *t)
-{
-	json_t *o = json_loadb(t->line, t->size, 0, NULL);
-	const json_t *result = json_object_get(o, "result");
-	int rc = 0;
-
-	if (o == NULL || (result == NULL && json_object_get(o, "error") == NULL)) {
-		rc = etcd_fail(t->error, -EPROTO, "%s: the answer isn't etcd's", t->endpoint);
-	} else if (result == NULL) {
-		rc = etcd_refusal(t->endpoint, 200, o, t->error);
-	} else if (json_is_true(json_object_get(result, "canceled"))) {
-		const char *why = json_string_value(json_object_get(result, "cancel_reason"));
-
-		t->compacted = etcd_int(result, "compact_revision");
-		if (t->compacted != 0)
-			rc = etcd_fail(t->error, -ESTALE, "%s: history is compacted up to %" PRId64, t->endpoint, t->compacted);
-		else if (why != NULL && strstr(why, "permission") != NULL)
-			rc = etcd_fail(t->error, -EACCES, "%s: %s", t->endpoint, why);
-		else
-			rc = etcd_fail(t->error, -EHOSTUNREACH, "%s: the watch was ended: %s", t->endpoint, why != NULL ? why : "");
-	} else if (!json_is_true(json_object_get(result, "created"))) {
-		rc = take_events(t, json_object_get(result, "events"), etcd_int(json_object_get(result, "header"), "revision"));
-	}
-	json_decref(o);
-	return rc;
-}
 
 static size_t take(char *data, size_t one, size_t n, void *arg)
 {
 	struct watching *t = arg;
-	const char *end = data + n;
 
 	(void)one;
-	for (const char *p = data; t->rc == 0 && p < end;) {
-		const char *eol = memchr(p, '\n', (size_t)(end - p));
-		size_t part = (size_t)((eol != NULL ? eol : end) - p);
+	t->heard = etcd_now_ms();
+	return etcd_stream_take(&t->stream, data, n) == 0 ? n : 0;
+}
 
-		if (t->size + part + 1 > t->room) {
-			size_t room = (t->size + part) * 2 + 4096;
-			char *bigger = room > ETCD_REPLY_MAX ? NULL : realloc(t->line, room);
-
-			if (bigger == NULL) {
-				t->rc = etcd_fail(t->error, -ENOMEM, "%s: events too long for memory", t->endpoint);
-				break;
-			}
-			t->line = bigger;
-			t->room = room;
-		}
-		memcpy(t->line + t->size, p, part);
-		t->size += part;
-		p += part;
-		if (eol == NULL)
-			break;
-		p++;
-		if (t->size > 0)
-			t->rc = take_line(t);
-		t->size = 0;
-	}
-	return t->rc == 0 ? n : 0;
+/* Nothing is to be heard of this member. */
+static bool is_left(const struct watching *t)
+{
+	return atomic_load(&t->e->left) >= t->number || etcd_now_ms() - t->heard > SILENCE_MS;
 }
 
 static int keep_going(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
@@ -105,7 +40,7 @@ static int keep_going(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_
 	const struct watching *t = arg;
 
 	(void)a, (void)b, (void)c, (void)d;
-	return atomic_load(&t->e->stop) || (t->w->stop != NULL && t->w->stop(t->w->arg));
+	return atomic_load(&t->e->stop) || is_left(t) || (t->w->stop != NULL && t->w->stop(t->w->arg));
 }
 
 /* ---- the watch ------------------------------------------------------------------------------------------------------- */
@@ -144,8 +79,12 @@ static int run(struct watching *t, CURL *curl, const char *body, struct curl_sli
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, t);
 	code = curl_easy_perform(curl);
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-	if (t->rc != 0)
-		return t->rc;
+	if (code == CURLE_OK && t->stream.size > 0)
+		etcd_stream_take(&t->stream, "\n", 1); /* an error may end without */
+	if (t->stream.rc != 0)
+		return t->stream.rc;
+	if (code == CURLE_ABORTED_BY_CALLBACK && is_left(t))
+		return etcd_fail(t->error, -EHOSTUNREACH, "%s: hangs, or is cut off from the other members", t->endpoint);
 	if (code == CURLE_ABORTED_BY_CALLBACK)
 		return etcd_fail(t->error, -ECANCELED, "%s: the watch is given up", t->endpoint);
 	if (code != CURLE_OK)
@@ -153,19 +92,38 @@ static int run(struct watching *t, CURL *curl, const char *body, struct curl_sli
 	return etcd_fail(t->error, -EHOSTUNREACH, "%s: the watch has ended (HTTP status %ld)", t->endpoint, status);
 }
 
+/* For those who ask after it. */
+static uint64_t set_watch(struct etcd *e, bool runs, size_t endpoint)
+{
+	uint64_t number;
+
+	pthread_mutex_lock(&e->lock);
+	e->watches += runs;
+	number = e->watch = runs ? e->watches : 0;
+	e->watched = endpoint;
+	pthread_mutex_unlock(&e->lock);
+	return number;
+}
+
 int etcd_watch(struct etcd *e, const struct etcd_watch *w, int64_t *compacted, struct ipam_error *error)
 {
 	size_t n = atomic_load(&e->current);
-	struct watching t = { .e = e, .w = w, .endpoint = e->endpoint[n], .error = error };
+	struct watching t = { .e = e, .w = w, .endpoint = e->endpoint[n], .error = error, .heard = etcd_now_ms() };
 	int rc = etcd_login(e, NULL, 5 * ETCD_CONNECT_MS, error);
-	struct curl_slist *headers = rc == 0 ? etcd_headers(e) : NULL;
+	struct curl_slist *headers = rc == 0 ? etcd_headers(e, "/v3/watch") : NULL;
 	char *body = request_of(w), *token = etcd_token(e);
 	CURL *curl = rc == 0 ? etcd_take(e) : NULL;
 
-	if (rc == 0)
-		rc = curl == NULL || headers == NULL || body == NULL ? -ENOMEM : run(&t, curl, body, headers);
+	t.stream = (struct etcd_stream){ .endpoint = t.endpoint, .events = w->events, .arg = w->arg, .error = error };
+	if (rc == 0 && (curl == NULL || headers == NULL || body == NULL))
+		rc = etcd_fail(error, -ENOMEM, "out of memory");
+	if (rc == 0) {
+		t.number = set_watch(e, true, n);
+		rc = run(&t, curl, body, headers);
+		set_watch(e, false, n);
+	}
 	/* The next one goes elsewhere. */
-	if (rc == -EHOSTUNREACH) {
+	if (rc == -EHOSTUNREACH || (rc == -EACCES && etcd_is_tls(error))) {
 		size_t same = n;
 
 		atomic_compare_exchange_strong(&e->current, &same, (n + 1) % e->endpoints);
@@ -174,12 +132,63 @@ int etcd_watch(struct etcd *e, const struct etcd_watch *w, int64_t *compacted, s
 
 		etcd_login(e, token, 5 * ETCD_CONNECT_MS, &ignored);
 	}
-	*compacted = t.compacted;
+	*compacted = t.stream.compacted;
 	curl_slist_free_all(headers);
 	if (curl != NULL)
 		curl_easy_cleanup(curl); /* not to the pool: its connection has an answer that goes on */
-	free(t.line);
+	etcd_stream_free(&t.stream);
 	free(body);
 	free(token);
+	return rc;
+}
+
+uint64_t etcd_watching(struct etcd *e, char *out, size_t size)
+{
+	uint64_t watches;
+
+	pthread_mutex_lock(&e->lock);
+	snprintf(out, size, "%s", e->watch == 0 ? "" : e->endpoint[e->watched]);
+	watches = e->watches;
+	pthread_mutex_unlock(&e->lock);
+	return watches;
+}
+
+void etcd_watch_leave(struct etcd *e)
+{
+	pthread_mutex_lock(&e->lock);
+	if (e->watch != 0)
+		atomic_store(&e->left, e->watch);
+	pthread_mutex_unlock(&e->lock);
+}
+
+int etcd_watch_probe(struct etcd *e, struct etcd_key key, int timeout_ms, struct ipam_error *error)
+{
+	json_t *request = json_pack("{s:o, s:b}", "key", etcd_base64(key.data, key.size), "count_only", 1), *reply = NULL;
+	uint64_t number;
+	size_t endpoint;
+	int rc;
+
+	pthread_mutex_lock(&e->lock);
+	number = e->watch;
+	endpoint = e->watched;
+	pthread_mutex_unlock(&e->lock);
+	if (request == NULL)
+		rc = etcd_fail(error, -ENOMEM, "out of memory");
+	else if (number == 0)
+		rc = -ENOENT;
+	else
+		rc = etcd_call_at(e, endpoint, "/v3/kv/range", request, timeout_ms, &reply, error);
+	/* Not another one that was begun meanwhile. */
+	if (rc == -EHOSTUNREACH) {
+		size_t same = endpoint;
+
+		pthread_mutex_lock(&e->lock);
+		if (e->watch == number)
+			atomic_store(&e->left, number);
+		pthread_mutex_unlock(&e->lock);
+		atomic_compare_exchange_strong(&e->current, &same, (endpoint + 1) % e->endpoints);
+	}
+	json_decref(request);
+	json_decref(reply);
 	return rc;
 }

@@ -46,7 +46,7 @@ struct ipam_remote {
 	const char *endpoints;               /* "HOST:PORT[,HOST:PORT...]" */
 	const char *prefix;                  /* of all keys: "/ipam" */
 	const char *node;                    /* the name that this machine's nodes go by; NULL: it has none */
-	const char *tls_ca, *tls_cert, *tls_key, *user, *password; /* or NULL */
+	const char *tls_ca, *tls_cert, *tls_key, *user, *password_file; /* or NULL */
 	bool hide_leases;                    /* other machines' leases are not followed: their blocks alone */
 };
 
@@ -479,9 +479,15 @@ struct ipam_engine {
 	const char *source, *machine, *node; /* etcd://..., the id of this machine there, its nodes' name or NULL */
 	bool up;                  /* it is reached; */
 	int64_t since;            /* since then, or not; seconds since the epoch, 0: not asked yet */
-	char unreachable[256], complaint[256]; /* why it isn't; what else is wrong, or "" */
+	char unreachable[256];    /* why it isn't */
+	char refused[256], complaint[256]; /* what it doesn't let this machine write; what else is wrong; or "" */
 	int64_t revision;         /* of the engine's, up to which all is seen here; 0: never read */
-	uint64_t asks, tries, conflicts, resyncs; /* changes asked of it, transactions for them, those that came too late; full reads */
+	char member[128];         /* which of the engine's is listened to, or "" */
+	uint64_t asks, tries, conflicts; /* changes asked of it, transactions for them, those that came too late */
+	uint64_t resyncs, watches;       /* full reads, and how often listening was begun */
+	uint64_t unpublished;     /* parts of own nodes whose leases others don't know as they are, */
+	int64_t unpublished_since; /* since then, seconds since the epoch; 0: none */
+	uint32_t lost, doubled;   /* own nodes that were removed elsewhere, by force; or that a copy of the state file is, too */
 	bool healthy;             /* false: a change would fail now */
 	char problem[256];        /* why, and since when */
 	uint64_t commits, changes, failed_changes;
@@ -491,6 +497,17 @@ struct ipam_engine {
 	uint64_t queue;           /* changes that wait now */
 };
 void ipam_engine(struct ipam *ipam, struct ipam_engine *out);
+
+/* All that the engine has, asked anew, against what is here: that no two blocks overlap there, that keys and records of blocks agree
+ * and are mirrored, that each address that this machine leases and others have published is in a block of its node and in one hand.
+ * finding gets each thing that isn't so. 0: all was asked; -EHOSTUNREACH and the like, with a message: nothing was proved; -EBUSY: one is
+ * under way; -EOPNOTSUPP without an engine. Blocks for seconds. */
+struct ipam_audit {
+	int64_t revision;         /* the engine's, at which that was so */
+	uint64_t clusters, nodes, blocks, resting, leases;
+};
+int ipam_audit(struct ipam *ipam, void (*finding)(void *arg, const char *text), void *arg, struct ipam_audit *out,
+	       struct ipam_error *error);
 
 /* What it did since the database was opened. */
 enum { IPAM_BUCKETS = 12 };

@@ -11,6 +11,9 @@
 
 /* ---- local changes ------------------------------------------------------------------------------------------------ */
 
+/* soft: what is another machine's. It is not synced: after a loss of power the engine tells it anew, and leases rest on own blocks
+ * alone, whose sync brings all before them to the disk. */
+
 static struct change *make(const struct change_type *type, const char *name, const char *new_name, const char *text)
 {
 	struct change *c = change_new(type, NULL, NULL);
@@ -28,12 +31,16 @@ static struct change *make(const struct change_type *type, const char *name, con
 	return c;
 }
 
-static int run(struct remote *r, struct change *c)
+static int run(struct remote *r, struct change *c, bool soft)
 {
-	return c == NULL ? -ENOMEM : remote_run(r->ipam, c);
+	if (c == NULL)
+		return -ENOMEM;
+	c->soft = soft;
+	return remote_run(r->ipam, c);
 }
 
-static int write_text(struct remote *r, const struct change_type *type, enum ipam_text what, uint64_t id, const char *text)
+static int write_text(struct remote *r, const struct change_type *type, enum ipam_text what, uint64_t id, const char *text,
+		      bool soft)
 {
 	struct change *c = make(type, NULL, NULL, text);
 
@@ -41,19 +48,20 @@ static int write_text(struct remote *r, const struct change_type *type, enum ipa
 		c->what = what;
 		c->id = id;
 	}
-	return run(r, c);
+	return run(r, c, soft);
 }
 
-static int rename_to(struct remote *r, const struct change_type *type, uint64_t parent, const char *from, const char *to)
+static int rename_to(struct remote *r, const struct change_type *type, uint64_t parent, const char *from, const char *to,
+		     bool soft)
 {
 	struct change *c = make(type, from, to, NULL);
 
 	if (c != NULL)
 		c->parent = c->new_parent = parent;
-	return run(r, c);
+	return run(r, c, soft);
 }
 
-static int set_attr(struct remote *r, enum ipam_kind kind, uint64_t id, const struct record *record)
+static int set_attr(struct remote *r, enum ipam_kind kind, uint64_t id, const struct record *record, bool soft)
 {
 	struct change *c = make(&change_attr, NULL, NULL, NULL);
 
@@ -63,10 +71,10 @@ static int set_attr(struct remote *r, enum ipam_kind kind, uint64_t id, const st
 		c->which = IPAM_SET_UID | IPAM_SET_GID | IPAM_SET_MODE;
 		c->attr = (struct ipam_attr){ .uid = record->uid, .gid = record->gid, .mode = record->mode };
 	}
-	return run(r, c);
+	return run(r, c, soft);
 }
 
-static int mark(struct remote *r, const struct record *record, uint64_t id, enum ipam_held held)
+static int mark(struct remote *r, const struct record *record, uint64_t id, enum ipam_held held, bool soft)
 {
 	struct change *c = make(&change_mark, NULL, NULL, NULL);
 
@@ -77,7 +85,7 @@ static int mark(struct remote *r, const struct record *record, uint64_t id, enum
 		c->revision = record->revision;
 		c->held = (uint8_t)held;
 	}
-	return run(r, c);
+	return run(r, c, soft);
 }
 
 static void tell(struct remote *r, enum ipam_kind kind, uint64_t parent, uint64_t id, const char *name)
@@ -166,7 +174,7 @@ static int make_way(struct remote *r, const struct record *record, const struct 
 	if (rc < 0 || !h->taken)
 		return rc;
 	snprintf(name, sizeof name, "%s%016" PRIx64, aside, number);
-	return rename_to(r, record->kind == IPAM_CLUSTER ? &change_cluster_rename : &change_node_rename, h->parent, h->other, name);
+	return rename_to(r, record->kind == IPAM_CLUSTER ? &change_cluster_rename : &change_node_rename, h->parent, h->other, name, false);
 }
 
 static int make_cluster(struct remote *r, const struct record *record, struct here *h)
@@ -178,7 +186,7 @@ static int make_cluster(struct remote *r, const struct record *record, struct he
 		c->parent = IPAM_ROOT_ID;
 		c->owner = (struct ipam_owner){ record->uid, record->gid, record->mode };
 	}
-	rc = run(r, c);
+	rc = run(r, c, false);
 	if (rc < 0)
 		return rc;
 	rc = look(r, record, h);
@@ -197,16 +205,16 @@ static int update_cluster(struct remote *r, const struct record *record, const s
 	int rc = 0;
 
 	if (strcmp(now->name, record->name) != 0)
-		rc = rename_to(r, &change_cluster_rename, IPAM_ROOT_ID, now->name, record->name);
+		rc = rename_to(r, &change_cluster_rename, IPAM_ROOT_ID, now->name, record->name, false);
 	if (rc == 0 && strcmp(now->cidrs, record->cidrs) != 0)
-		rc = write_text(r, &change_cidrs, IPAM_CLUSTER_CIDRS, h->id, record->cidrs);
+		rc = write_text(r, &change_cidrs, IPAM_CLUSTER_CIDRS, h->id, record->cidrs, false);
 	if (rc == 0 && strcmp(now->reserved, record->reserved) != 0)
-		rc = write_text(r, &change_reserved, IPAM_CLUSTER_RESERVED, h->id, record->reserved);
+		rc = write_text(r, &change_reserved, IPAM_CLUSTER_RESERVED, h->id, record->reserved, false);
 	if (rc == 0 && strcmp(now->settings, record->settings) != 0)
-		rc = write_text(r, &change_cluster_settings, IPAM_CLUSTER_SETTINGS, h->id, record->settings);
+		rc = write_text(r, &change_cluster_settings, IPAM_CLUSTER_SETTINGS, h->id, record->settings, false);
 	if (rc == 0 && !same_attr(now, record))
-		rc = set_attr(r, IPAM_CLUSTER, h->id, record);
-	return rc == 0 ? mark(r, record, h->id, NODE_HELD_HERE) : rc;
+		rc = set_attr(r, IPAM_CLUSTER, h->id, record, false);
+	return rc == 0 ? mark(r, record, h->id, NODE_HELD_HERE, false) : rc;
 }
 
 static int put_cluster(struct remote *r, const struct record *record, struct here *h)
@@ -230,9 +238,16 @@ static enum ipam_held held_by(const struct remote *r, const char *machine)
 	return machine[0] == 0 ? NODE_HELD_NOT : strcmp(machine, r->machine) == 0 ? NODE_HELD_HERE : NODE_HELD_THERE;
 }
 
+/* Neither is the node this machine's, nor was it, nor becomes it. */
+static bool is_others(const struct remote *r, const struct record *record, const struct here *h)
+{
+	return held_by(r, record->machine) != NODE_HELD_HERE && (!h->found || h->held != NODE_HELD_HERE);
+}
+
 static int make_node(struct remote *r, const struct record *record, struct here *h)
 {
 	struct change *c = make(&change_mirror_node, record->name, NULL, record->cidrs);
+	bool soft = is_others(r, record, h);
 	int rc;
 
 	if (c != NULL) {
@@ -247,13 +262,13 @@ static int make_node(struct remote *r, const struct record *record, struct here 
 			c = NULL;
 		}
 	}
-	rc = run(r, c);
+	rc = run(r, c, soft);
 	if (rc < 0 || record->settings[0] == 0)
 		return rc;
 	rc = look(r, record, h);
 	if (rc == 0)
-		rc = write_text(r, &change_node_settings, IPAM_NODE_SETTINGS, h->id, record->settings);
-	return rc == 0 ? mark(r, record, h->id, held_by(r, record->machine)) : rc;
+		rc = write_text(r, &change_node_settings, IPAM_NODE_SETTINGS, h->id, record->settings, soft);
+	return rc == 0 ? mark(r, record, h->id, held_by(r, record->machine), soft) : rc;
 }
 
 /* The lines of one list that the other has, too. The caller's to free. */
@@ -284,7 +299,7 @@ static int write_blocks(struct remote *r, const struct record *record, const str
 	/* A node without any has an empty list; the parser of what users write would refuse that. */
 	if (rc == 0 && strcmp(h->record.cidrs, blocks) != 0) {
 		publish_forget(r, record->id, blocks);
-		rc = write_text(r, &change_node_cidrs, IPAM_NODE_CIDRS, h->id, blocks);
+		rc = write_text(r, &change_node_cidrs, IPAM_NODE_CIDRS, h->id, blocks, is_others(r, record, h));
 	}
 	free(both);
 	return rc;
@@ -293,22 +308,23 @@ static int write_blocks(struct remote *r, const struct record *record, const str
 static int update_node(struct remote *r, const struct record *record, const struct here *h, bool narrow)
 {
 	const struct record *now = &h->record;
+	bool soft = is_others(r, record, h);
 	int rc = 0;
 
 	if (!narrow && strcmp(now->name, record->name) != 0)
-		rc = rename_to(r, &change_node_rename, h->parent, now->name, record->name);
+		rc = rename_to(r, &change_node_rename, h->parent, now->name, record->name, soft);
 	/* Before the blocks that came by them. */
 	if (rc == 0 && !narrow && strcmp(now->labels, record->labels) != 0)
-		rc = write_text(r, &change_node_labels, IPAM_NODE_LABELS, h->id, record->labels);
+		rc = write_text(r, &change_node_labels, IPAM_NODE_LABELS, h->id, record->labels, soft);
 	if (rc == 0)
 		rc = write_blocks(r, record, h, narrow);
 	if (rc < 0 || narrow)
 		return rc;
 	if (strcmp(now->settings, record->settings) != 0)
-		rc = write_text(r, &change_node_settings, IPAM_NODE_SETTINGS, h->id, record->settings);
+		rc = write_text(r, &change_node_settings, IPAM_NODE_SETTINGS, h->id, record->settings, soft);
 	if (rc == 0 && !same_attr(now, record))
-		rc = set_attr(r, IPAM_NODE, h->id, record);
-	return rc == 0 ? mark(r, record, h->id, held_by(r, record->machine)) : rc;
+		rc = set_attr(r, IPAM_NODE, h->id, record, soft);
+	return rc == 0 ? mark(r, record, h->id, held_by(r, record->machine), soft) : rc;
 }
 
 static int put_node(struct remote *r, const struct record *record, struct here *h, bool narrow)
@@ -356,7 +372,7 @@ static int orphan(struct remote *r, uint64_t id, const char *name)
 		c->id = id;
 		c->doubt = NODE_ORPHANED;
 	}
-	rc = run(r, c);
+	rc = run(r, c, false);
 	if (rc == 0)
 		engine_log(r->ipam, LOG_CRIT,
 			   "node '%s' was removed elsewhere, by force: its leases stay until they are released, no address is given any "
@@ -365,7 +381,7 @@ static int orphan(struct remote *r, uint64_t id, const char *name)
 	return rc;
 }
 
-static int remove_node(struct remote *r, uint64_t id, uint64_t shared, uint64_t parent, const char *name)
+static int remove_node(struct remote *r, uint64_t id, uint64_t shared, uint64_t parent, const char *name, bool soft)
 {
 	struct change *c;
 	int rc;
@@ -374,7 +390,7 @@ static int remove_node(struct remote *r, uint64_t id, uint64_t shared, uint64_t 
 	c = make(&change_node_remove, name, NULL, NULL);
 	if (c != NULL)
 		c->parent = parent;
-	rc = run(r, c);
+	rc = run(r, c, soft);
 	if (rc == -ENOTEMPTY)
 		return orphan(r, id, name);
 	if (rc == 0)
@@ -389,14 +405,14 @@ static int remove_cluster(struct remote *r, uint64_t id, const char *name)
 
 	if (c != NULL)
 		c->parent = IPAM_ROOT_ID;
-	rc = run(r, c);
+	rc = run(r, c, false);
 	if (rc == 0)
 		tell(r, IPAM_CLUSTER, IPAM_ROOT_ID, id, name);
 	return rc == -ENOTEMPTY ? 0 : rc; /* what stays in it goes first */
 }
 
 struct gone {
-	bool found, orphaned;
+	bool found, orphaned, ours;
 	uint64_t id, shared, parent;
 	char name[IPAM_NAME_MAX + 1];
 };
@@ -405,7 +421,7 @@ static int remove_gone(struct remote *r, enum ipam_kind kind, const struct gone 
 {
 	if (!g->found || (g->orphaned && kind == IPAM_NODE))
 		return 0;
-	return kind == IPAM_CLUSTER ? remove_cluster(r, g->id, g->name) : remove_node(r, g->id, g->shared, g->parent, g->name);
+	return kind == IPAM_CLUSTER ? remove_cluster(r, g->id, g->name) : remove_node(r, g->id, g->shared, g->parent, g->name, !g->ours);
 }
 
 static void note_cluster(const struct cluster *c, struct gone *g)
@@ -417,7 +433,7 @@ static void note_cluster(const struct cluster *c, struct gone *g)
 static void note_node(const struct node *n, struct gone *g)
 {
 	*g = (struct gone){ .found = true, .id = n->id, .shared = n->shared, .parent = n->cluster->id,
-			    .orphaned = n->doubt == NODE_ORPHANED && n->leases > 0 };
+			    .ours = n->held == NODE_HELD_HERE, .orphaned = n->doubt == NODE_ORPHANED && n->leases > 0 };
 	snprintf(g->name, sizeof g->name, "%s", n->name);
 }
 

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { CALL_MS = 3000, BATCH = 60, BATCH_BYTES = 1 << 20 };
+enum { OWN = 64, CALL_MS = 3000, BATCH = 60, BATCH_BYTES = 1 << 20 };
 
 struct bucket {
 	uint64_t node; /* our id */
@@ -21,6 +21,12 @@ struct publish {
 	pthread_mutex_t lock;      /* the rest; taken after that of struct ipam */
 	struct bucket *dirty;      /* sorted, without doubles, up to `sorted`; then as they came */
 	size_t count, size, sorted;
+	int64_t since;             /* when the first of them was marked; 0: none is, nor under way */
+	struct {
+		uint64_t node;     /* shared */
+		int64_t revision;  /* of PREFIX/published/NODE; 0: it isn't there, as far as we know */
+	} last[OWN];               /* the pulse's alone */
+	size_t lasts;
 	bool all, lost;            /* all is to be compared; for want of memory something was not marked */
 };
 
@@ -73,6 +79,9 @@ static void mark(struct publish *p, uint64_t node, uint64_t number)
 {
 	struct bucket b = { node, number };
 
+	if (p->since == 0)
+		p->since = (int64_t)time(NULL);
+
 	/* Most often it is the one that was marked last. */
 	if (p->count > 0 && by_bucket(&p->dirty[p->count - 1], &b) == 0)
 		return;
@@ -100,6 +109,17 @@ void publish_lease(struct ipam *ipam, const struct node *n, uint64_t lease)
 	pthread_mutex_lock(&p->lock);
 	mark(p, n->id, lease / PUBLISH_BUCKET);
 	pthread_mutex_unlock(&p->lock);
+}
+
+size_t publish_backlog(struct publish *p, int64_t *since)
+{
+	size_t n;
+
+	pthread_mutex_lock(&p->lock);
+	n = p->count;
+	*since = p->since;
+	pthread_mutex_unlock(&p->lock);
+	return n;
 }
 
 void publish_all(struct publish *p)
@@ -217,20 +237,58 @@ static int add(struct remote *r, struct batch *batch, const struct bucket *b)
 	return rc;
 }
 
-/* Ends a batch with the time, so that others can tell how old what they see is. */
-static int finish(struct remote *r, struct batch *batch, struct ipam_error *error)
+/* What was published last of a node. */
+static int64_t *last_of(struct publish *p, uint64_t node)
 {
-	char key[RECORD_KEY], value[64];
+	for (size_t i = 0; i < p->lasts; i++)
+		if (p->last[i].node == node)
+			return &p->last[i].revision;
+	if (p->lasts == OWN)
+		p->lasts = 0; /* learned anew */
+	p->last[p->lasts].node = node;
+	p->last[p->lasts].revision = 0;
+	return &p->last[p->lasts++].revision;
+}
+
+struct learned {
+	struct remote *r;
 	int64_t revision;
+};
+
+static int learn(void *arg, const struct etcd_kv *kv)
+{
+	struct learned *l = arg;
+	struct record_name name;
+
+	if (record_parse_key(l->r->prefix, kv->key.data, kv->key.size, &name) == 0 && name.what == RECORD_PUBLISHED)
+		l->revision = kv->mod_revision;
+	return 0;
+}
+
+/* Ends a batch with the time, so that others can tell how old what they see is. That key is compared as well: a batch that was given
+ * up, and is under way still, must not come after a newer one. */
+static int finish(struct remote *r, struct batch *batch, int64_t *revision, struct ipam_error *error)
+{
+	int64_t at, *last = last_of(r->publish, batch->node);
+	struct learned learned = { .r = r };
+	char key[RECORD_KEY], value[64];
+	struct etcd_key k = { key, record_key_of(r->prefix, "published", batch->node, key) };
+	int rc;
 
 	snprintf(value, sizeof value, "{\"time\":%lld}", (long long)time(NULL));
-	etcd_put(batch->txn, (struct etcd_key){ key, record_key_of(r->prefix, "published", batch->node, key) },
-		 (struct etcd_key){ value, strlen(value) }, 0);
-	return etcd_commit(r->etcd, batch->txn, CALL_MS, NULL, NULL, &revision, error);
+	etcd_if_revision(batch->txn, k, (struct etcd_key){ 0 }, *last);
+	etcd_put(batch->txn, k, (struct etcd_key){ value, strlen(value) }, 0);
+	rc = etcd_commit(r->etcd, batch->txn, CALL_MS, learn, &learned, &at, error);
+	if (rc == 1)
+		*revision = *last = at;
+	else if (rc == 0)
+		*last = learned.revision;
+	return rc;
 }
 
 /* The first n of the list, all of one node: 1 written, 0 the node is not as we thought, to be tried again. */
-static int write_some(struct remote *r, const struct bucket *list, size_t n, size_t *written, struct ipam_error *error)
+static int write_some(struct remote *r, const struct bucket *list, size_t n, size_t *written, int64_t *revision,
+		      struct ipam_error *error)
 {
 	struct batch batch = { .txn = etcd_txn_new() };
 	int rc = batch.txn == NULL ? -ENOMEM : 0;
@@ -239,7 +297,7 @@ static int write_some(struct remote *r, const struct bucket *list, size_t n, siz
 	while (rc == 0 && i < n && list[i].node == list[0].node && batch.count < BATCH && batch.bytes < BATCH_BYTES)
 		rc = add(r, &batch, &list[i++]);
 	if (rc == 0)
-		rc = batch.count == 0 ? 1 : finish(r, &batch, error);
+		rc = batch.count == 0 ? 1 : finish(r, &batch, revision, error);
 	etcd_txn_free(batch.txn);
 	*written = i;
 	return rc;
@@ -366,7 +424,7 @@ static struct bucket *take_dirty(struct publish *p, size_t *n)
 	return list;
 }
 
-int publish_round(struct remote *r, struct ipam_error *error)
+int publish_round(struct remote *r, int64_t *revision, struct ipam_error *error)
 {
 	struct publish *p = r->publish;
 	struct bucket *list;
@@ -386,13 +444,16 @@ int publish_round(struct remote *r, struct ipam_error *error)
 	while (rc >= 0 && done < n) {
 		size_t written = 0;
 
-		rc = write_some(r, list + done, n - done, &written, error);
+		rc = write_some(r, list + done, n - done, &written, revision, error);
 		if (rc == 1)
 			done += written;
 		else if (rc == 0)
 			break; /* the node has changed: the watch will say how */
 	}
 	pthread_mutex_lock(&p->lock);
+	/* What was marked meanwhile is new, what is left isn't. */
+	if (done == n)
+		p->since = p->count > 0 ? (int64_t)time(NULL) : 0;
 	for (; done < n; done++)
 		mark(p, list[done].node, list[done].number);
 	pthread_mutex_unlock(&p->lock);

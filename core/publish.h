@@ -16,8 +16,10 @@ void publish_free(struct publish *p); /* NULL is fine */
 void publish_lease(struct ipam *ipam, const struct node *n, uint64_t lease);
 /* Everything of own nodes is to be compared with what is published: after a start. */
 void publish_all(struct publish *p);
-/* For the pulse: write what is marked. -EHOSTUNREACH and so on: it stays marked. */
-int publish_round(struct remote *r, struct ipam_error *error);
+/* How many buckets are to be written still, and since when (seconds since the epoch, 0: none are). */
+size_t publish_backlog(struct publish *p, int64_t *since);
+/* For the pulse: write what is marked; *revision: the engine's after it, as it was where there is nothing. -EHOSTUNREACH and so on: it stays marked. */
+int publish_round(struct remote *r, int64_t *revision, struct ipam_error *error);
 
 /* Another machine's bucket has come, changed or (size 0) gone; its leases become visible. */
 void publish_take(struct remote *r, uint64_t node, uint64_t bucket, const char *value, size_t size);

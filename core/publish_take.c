@@ -72,7 +72,24 @@ static void drop_missing(struct remote *r, struct node *n, uint64_t bucket, cons
 	}
 }
 
-static void set_addresses(struct remote *r, struct node *n, uint32_t h, const json_t *addresses)
+/* Buckets are written one after the other while leases come and go, so an address may be said to be of two: who was told of last has
+ * it. The block is the node's, so both are. */
+static void take_from(struct remote *r, struct node *n, struct block *b, u128 addr, struct tellings *t)
+{
+	struct registry *reg = &r->ipam->registry;
+	unsigned f = b->pool.prefix.family;
+	uint32_t h = registry_holder(reg, n->cluster, f, addr);
+
+	if (h == 0)
+		return;
+	note(t, registry_lease(reg, h));
+	registry_unset_addr(reg, h, f);
+	pool_release(&b->pool, addr - b->pool.prefix.base);
+	if (registry_lease(reg, h)->has == 0)
+		drop(r->ipam, h);
+}
+
+static void set_addresses(struct remote *r, struct node *n, uint32_t h, const json_t *addresses, struct tellings *t)
 {
 	struct registry *reg = &r->ipam->registry;
 	const json_t *it;
@@ -87,6 +104,8 @@ static void set_addresses(struct remote *r, struct node *n, uint32_t h, const js
 		if (s == NULL || cidr_parse_addr(s, strlen(s), &family, &addr) < 0 || lease_has(registry_lease(reg, h), family))
 			continue;
 		b = node_block_of(n, family, addr);
+		if (b != NULL)
+			take_from(r, n, b, addr, t);
 		if (b == NULL || pool_restore(&b->pool, addr - b->pool.prefix.base) < 0)
 			continue;
 		if (registry_set_addr(reg, h, family, addr) < 0)
@@ -136,7 +155,7 @@ static void take_lease(struct remote *r, struct node *n, uint64_t bucket, const 
 	} else if (registry_add_lease(reg, n, engine_id(r->ipam), name, &h) < 0) {
 		return;
 	}
-	set_addresses(r, n, h, json_object_get(o, "addresses"));
+	set_addresses(r, n, h, json_object_get(o, "addresses"), t);
 	l = registry_lease(reg, h);
 	if (!lease_has(l, CIDR_V4) && !lease_has(l, CIDR_V6)) {
 		drop(r->ipam, h); /* of a block that isn't its any more */

@@ -11,11 +11,16 @@
 #include <syslog.h>
 #include <time.h>
 
-enum { CALL_MS = 3000, KEEP_MS = REMOTE_ALIVE_S * 1000 / 4, OWN_MAX = 64 };
+enum { CALL_MS = 3000, KEEP_MS = REMOTE_ALIVE_S * 1000 / 4, OWN_MAX = 64, PROBE_MS = 2000, REFUSED_MS = 5000, DEAF_MS = 5000 };
 
 struct pulse {
 	struct remote *r;
-	int64_t kept;                 /* when the lease was kept alive last */
+	int64_t kept;                 /* when the lease was kept alive last, */
+	int64_t probed;               /* and the engine was asked whether it is there, */
+	int rc;                       /* with that answer */
+	int64_t published;            /* when, */
+	int64_t heard;                /* when the watch told something */
+	int64_t echo;                 /* at this revision: the watch is to tell of it */
 	char boot[IPAM_BOOT_ID];
 	uint64_t said[OWN_MAX];       /* nodes whose presence is told with this lease */
 	size_t saids;
@@ -53,6 +58,76 @@ static size_t list_own(struct remote *r, struct own own[OWN_MAX])
 	}
 	pthread_rwlock_unlock(&r->ipam->lock);
 	return n;
+}
+
+/* ---- is the engine there, and does the watch hear of what it does? ----------------------------------------------------- */
+
+/* What was published comes back with the watch. Where it doesn't, and nothing else does, that one is deaf. */
+static void listen_for_echo(struct pulse *p, int64_t before)
+{
+	struct remote *r = p->r;
+	int64_t applied;
+
+	pthread_mutex_lock(&r->lock);
+	applied = r->applied;
+	pthread_mutex_unlock(&r->lock);
+	if (applied != before)
+		p->heard = remote_now_ms();
+	if (r->leases && applied < p->echo && remote_now_ms() - p->heard > DEAF_MS && remote_now_ms() - p->published > DEAF_MS) {
+		etcd_watch_leave(r->etcd);
+		p->heard = remote_now_ms();
+	}
+}
+
+/* Whether it is allowed is looked at first; and then nothing is written, since a key can't both be there and not. */
+static int probe_writing(struct pulse *p, struct etcd_key k)
+{
+	struct etcd_txn *txn = etcd_txn_new();
+	const char version[] = { '0' + RECORD_SCHEMA, 0 };
+	int64_t revision;
+	int rc = txn == NULL ? -ENOMEM : 0;
+
+	if (rc == 0) {
+		etcd_if_revision(txn, k, (struct etcd_key){ 0 }, 0);
+		etcd_if_revision(txn, k, (struct etcd_key){ 0 }, 1);
+		etcd_put(txn, k, (struct etcd_key){ version, 1 }, 0);
+		rc = etcd_commit(p->r->etcd, txn, CALL_MS, NULL, NULL, &revision, &p->error);
+	}
+	etcd_txn_free(txn);
+	return rc < 0 ? rc : 0;
+}
+
+static bool is_refusal(int rc)
+{
+	return rc == -EACCES || rc == -ENOSPC || rc == -EINVAL;
+}
+
+/* The watch's member first; then, if that one doesn't know, or there is no watch, any. */
+static int probe(struct pulse *p)
+{
+	struct remote *r = p->r;
+	char key[RECORD_KEY];
+	struct etcd_key k = { key, record_key(r->prefix, "schema", key) };
+	bool now, refused;
+	int rc;
+
+	pthread_mutex_lock(&r->lock);
+	now = r->probe;
+	refused = r->refusal[0] != 0;
+	r->probe = false;
+	pthread_mutex_unlock(&r->lock);
+	if (!now && remote_now_ms() - p->probed < (is_refusal(p->rc) ? REFUSED_MS : PROBE_MS))
+		return p->rc;
+	rc = etcd_watch_probe(r->etcd, k, CALL_MS / 2, &p->error);
+	if (rc < 0)
+		rc = etcd_range(r->etcd, k, (struct etcd_key){ 0 }, CALL_MS, NULL, NULL, NULL, &p->error);
+	p->probed = remote_now_ms();
+	p->rc = rc;
+	if (rc != -ECANCELED)
+		remote_reached(r, rc < 0 ? p->error.text : NULL);
+	if (rc == 0 && refused && (rc = probe_writing(p, k)) == 0)
+		remote_refused(r, NULL);
+	return rc;
 }
 
 /* ---- presence ------------------------------------------------------------------------------------------------------------ */
@@ -243,7 +318,8 @@ static void read_boot(char out[IPAM_BOOT_ID])
 		fclose(f);
 }
 
-static bool next_beat(struct remote *r, bool *read)
+/* Waits for the next one. false: stop. *applied: up to which all is mirrored. */
+static bool next_beat(struct remote *r, int64_t *applied)
 {
 	int64_t until = remote_now_ms() + REMOTE_PULSE_MS;
 	struct timespec t = { until / 1000, until % 1000 * 1000000 };
@@ -253,12 +329,32 @@ static bool next_beat(struct remote *r, bool *read)
 	pthread_mutex_lock(&r->lock);
 	before = r->applied;
 	/* Something came: a node of ours may be among it. */
-	while (!r->stop && r->applied == before && pthread_cond_timedwait(&r->moved, &r->lock, &t) != ETIMEDOUT)
+	while (!r->stop && !r->probe && r->applied == before &&
+	       pthread_cond_timedwait(&r->moved, &r->lock, &t) != ETIMEDOUT)
 		;
 	stop = r->stop;
-	*read = r->applied > 0;
+	*applied = r->applied;
 	pthread_mutex_unlock(&r->lock);
 	return !stop;
+}
+
+static int beat(struct pulse *p, struct own *own, bool read)
+{
+	struct remote *r = p->r;
+	size_t n = list_own(r, own);
+	int rc = probe(p);
+
+	if (rc == 0)
+		rc = be_present(p, own, n);
+	if (rc == 0 && read) {
+		tend(p, own, n);
+		mirror_rests_end(r);
+		if (remote_now_ms() - p->published >= REMOTE_PULSE_MS) {
+			rc = publish_round(r, &p->echo, &p->error);
+			p->published = remote_now_ms();
+		}
+	}
+	return rc;
 }
 
 void *remote_pulse(void *arg)
@@ -266,31 +362,24 @@ void *remote_pulse(void *arg)
 	struct remote *r = arg;
 	struct pulse *p = calloc(1, sizeof *p);
 	struct own *own = calloc(OWN_MAX, sizeof *own);
-	int64_t published = 0;
-	bool read;
+	int64_t applied = 0, before = 0;
 
 	if (p == NULL || own == NULL)
 		goto out;
 	p->r = r;
 	read_boot(p->boot);
-	while (next_beat(r, &read)) {
-		size_t n = list_own(r, own);
-		int rc = be_present(p, own, n);
+	for (; next_beat(r, &applied); before = applied) {
+		int rc = beat(p, own, applied > 0);
 
-		if (rc == 0 && read) {
-			tend(p, own, n);
-			mirror_rests_end(r);
-			if (remote_now_ms() - published >= REMOTE_PULSE_MS) {
-				rc = publish_round(r, &p->error);
-				published = remote_now_ms();
-			}
-		}
-		if (rc != -ECANCELED)
-			remote_reached(r, rc < 0 ? p->error.text : NULL);
+		if (rc == -EHOSTUNREACH && p->rc == 0)
+			p->probed = 0;
+		else if (is_refusal(rc) && p->rc == 0)
+			remote_refused(r, p->error.text);
+		listen_for_echo(p, before);
 	}
 	/* What was changed last is told still, and that this machine leaves. */
 	if (r->up) {
-		publish_round(r, &p->error);
+		publish_round(r, &p->echo, &p->error);
 		if (r->alive != 0)
 			etcd_revoke(r->etcd, r->alive, CALL_MS / 3, &p->error);
 	}

@@ -31,6 +31,28 @@ void remote_reached(struct remote *r, const char *what)
 			   what);
 }
 
+void remote_refused(struct remote *r, const char *what)
+{
+	bool news;
+
+	pthread_mutex_lock(&r->lock);
+	news = strncmp(r->refusal, what == NULL ? "" : what, sizeof r->refusal - 1) != 0;
+	snprintf(r->refusal, sizeof r->refusal, "%s", what == NULL ? "" : what);
+	pthread_mutex_unlock(&r->lock);
+	if (news)
+		engine_log(r->ipam, what == NULL ? LOG_NOTICE : LOG_ERR,
+			   what == NULL ? "%s: takes what this machine writes again" : "%s: refuses what this machine writes: %s",
+			   r->source, what);
+}
+
+void remote_probe(struct remote *r)
+{
+	pthread_mutex_lock(&r->lock);
+	r->probe = true;
+	pthread_cond_broadcast(&r->moved);
+	pthread_mutex_unlock(&r->lock);
+}
+
 void remote_complain(struct remote *r, const char *format, ...)
 {
 	char text[sizeof r->complaint];
@@ -54,10 +76,20 @@ void remote_engine(struct remote *r, struct ipam_engine *out)
 	out->source = r->source;
 	out->machine = r->machine;
 	out->node = r->node;
+	pthread_rwlock_rdlock(&r->ipam->lock);
+	for (const struct cluster *c = r->ipam->registry.first; c != NULL; c = c->next)
+		for (const struct node *n = c->first; n != NULL; n = n->next) {
+			out->lost += n->doubt == NODE_ORPHANED;
+			out->doubled += n->doubt == NODE_DOUBLED;
+		}
+	pthread_rwlock_unlock(&r->ipam->lock);
+	out->unpublished = publish_backlog(r->publish, &out->unpublished_since);
+	out->watches = etcd_watching(r->etcd, out->member, sizeof out->member);
 	pthread_mutex_lock(&r->lock);
 	out->up = r->up;
 	out->since = r->since;
 	memcpy(out->unreachable, r->problem, sizeof out->unreachable);
+	memcpy(out->refused, r->refusal, sizeof out->refused);
 	memcpy(out->complaint, r->complaint, sizeof out->complaint);
 	out->revision = r->applied;
 	out->asks = r->asks;
@@ -334,7 +366,7 @@ int remote_start(struct remote *r)
 
 int remote_open(struct ipam *ipam, const struct ipam_remote *o, struct ipam_error *error)
 {
-	struct etcd_options options = { o->endpoints, o->tls_ca, o->tls_cert, o->tls_key, o->user, o->password };
+	struct etcd_options options = { o->endpoints, o->tls_ca, o->tls_cert, o->tls_key, o->user, o->password_file };
 	struct remote *r = calloc(1, sizeof *r);
 	pthread_condattr_t attr;
 	int rc;

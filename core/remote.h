@@ -42,15 +42,19 @@ struct remote {
 	unsigned threads;                 /* of those, in that order, how many run */
 	struct publish *publish;
 
+	_Atomic bool auditing;            /* by one caller at a time */
+
 	pthread_mutex_t lock;             /* the rest */
 	pthread_cond_t moved;             /* any of it has changed */
 	bool stop;
 	struct change *queue, **tail;     /* to be asked */
 	int64_t applied;                  /* the engine's revision up to which all is mirrored; 0: not read yet */
 	bool again;                       /* read all anew */
+	bool probe;                       /* a call has failed: the pulse is to find out at once whether the engine is there */
 	bool up;
 	int64_t since;                    /* of up or down, seconds since the epoch; 0: never up */
 	char problem[256];                /* why down */
+	char refusal[256];                /* what it refuses this machine though it is there, or "" */
 	char complaint[256];              /* what else is wrong, or "" */
 	int64_t alive;                    /* etcd's lease; 0: none */
 	struct remote_rest *rest;
@@ -81,8 +85,12 @@ void remote_grow_early(struct ipam *ipam, struct node *n);
 
 /* Run a change and wait for it. Not from the committer. */
 int remote_run(struct ipam *ipam, struct change *c);
-/* Whether calls reach the engine: keeps what health shows. what: the error, NULL where it did. */
+/* Whether calls reach the engine: keeps what health shows. what: the error, NULL where it did. One call that failed says little: */
 void remote_reached(struct remote *r, const char *what);
+/* has the pulse find out. */
+void remote_probe(struct remote *r);
+/* The engine is there, and doesn't let this machine write: what it says, or NULL where it does. */
+void remote_refused(struct remote *r, const char *what);
 void remote_complain(struct remote *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Waits until all up to the revision is mirrored: false if it isn't by then. until_ms: as etcd_now_ms counts. */
 bool remote_await(struct remote *r, int64_t revision, int64_t until_ms);

@@ -358,7 +358,7 @@ static bool give_up(void *arg)
 	bool is;
 
 	pthread_mutex_lock(&r->lock);
-	is = r->stop || r->again || !r->up;
+	is = r->stop || r->again;
 	pthread_mutex_unlock(&r->lock);
 	return is;
 }

@@ -45,6 +45,7 @@ const struct control control_table[] = {
 	{ IPAM_NODE, "remove", .writable = true, .store = remove_store },
 	{ IPAM_CLUSTER, "delegate", .writable = true, .makes = true, .open = delegate_open },
 	{ IPAM_NODE, "labels", .show = show_labels, .writable = true, .text = IPAM_NODE_LABELS },
+	{ IPAM_ROOT, "audit", .show = show_audit },
 };
 
 const unsigned control_rows = sizeof control_table / sizeof *control_table;

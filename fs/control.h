@@ -40,6 +40,7 @@ int history_open(struct fs *fs, struct node_ref ref, struct fuse_file_info *fi);
 int delegate_open(struct fs *fs, struct node_ref ref, struct fuse_file_info *fi);
 int import_open(struct fs *fs, struct node_ref ref, struct fuse_file_info *fi);
 
+int show_audit(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out);
 int show_version(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out);
 int show_health(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out);
 int show_stats(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out);

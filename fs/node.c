@@ -255,13 +255,18 @@ double node_timeout(fuse_ino_t ino)
 
 /* ---- names ------------------------------------------------------------------------------------------------ */
 
+/* Names of clusters and nodes that other machines may change are looked up again after a moment, and are never told to be forgotten:
+ * that waits for the directory's lock, which a mkdir holds while the engine is asked, and a daemon that is killed in such a wait never
+ * dies, nor does who waits for its mkdir. */
 void node_entry(const struct fs *fs, const struct ipam_object *object, struct fuse_entry_param *out)
 {
+	bool shared = fs->options.remote.endpoints != NULL && object->kind != IPAM_LEASE;
+
 	*out = (struct fuse_entry_param){
 		.ino = node_of_object(object->kind, object->id),
 		.generation = 1,
 		.attr_timeout = FOR_LONG,
-		.entry_timeout = FOR_LONG,
+		.entry_timeout = shared ? SHORTLY : FOR_LONG,
 	};
 	node_stat_object(fs, object, &out->attr);
 }

@@ -198,20 +198,24 @@ static char *absolute(const char *path)
 
 /* ---- etcd:// ------------------------------------------------------------------------------------------------------- */
 
-static int read_password(struct options *o, struct ipam_error *error)
+/* It is read when it is needed, again and again; here only so that a wrong name is told at once. */
+static int check_password(const struct options *o, struct ipam_error *error)
 {
 	FILE *f = fopen(o->password_file, "re");
-	size_t room = 0;
-	ssize_t n = f == NULL ? -1 : getline(&o->password, &room, f);
-	int rc = 0;
+	int first = f == NULL ? 0 : fgetc(f), rc = 0;
 
-	if (n < 0)
+	if (f == NULL || first == EOF)
 		rc = refuse(error, "%s: %s", o->password_file, f == NULL ? strerror(errno) : "no password in it");
-	else
-		o->password[strcspn(o->password, "\r\n")] = 0;
 	if (f != NULL)
 		fclose(f);
 	return rc;
+}
+
+static int check_readable(const char *path, struct ipam_error *error)
+{
+	if (path == NULL || access(path, R_OK) == 0)
+		return 0;
+	return refuse(error, "%s: %s", path, strerror(errno));
 }
 
 static int make_absolute(char **path)
@@ -242,7 +246,13 @@ static int parse_engine(struct options *o, const char *source, struct ipam_error
 	for (size_t i = 0; rc == 0 && i < sizeof file / sizeof *file; i++)
 		rc = make_absolute(file[i]);
 	if (rc == 0 && o->password_file != NULL)
-		rc = read_password(o, error);
+		rc = check_password(o, error);
+	if (rc == 0)
+		rc = check_readable(o->tls_ca, error);
+	if (rc == 0)
+		rc = check_readable(o->tls_cert, error);
+	if (rc == 0)
+		rc = check_readable(o->tls_key, error);
 	o->endpoints = strndup(hosts, (size_t)(slash - hosts));
 	o->prefix = strdup(slash);
 	if (rc == 0 && (o->endpoints == NULL || o->prefix == NULL))
@@ -254,7 +264,7 @@ static int parse_engine(struct options *o, const char *source, struct ipam_error
 	o->remote.tls_cert = o->tls_cert;
 	o->remote.tls_key = o->tls_key;
 	o->remote.user = o->user;
-	o->remote.password = o->password;
+	o->remote.password_file = o->password_file;
 	return rc;
 }
 
@@ -325,9 +335,6 @@ void options_free(struct options *o)
 	free(o->tls_key);
 	free(o->user);
 	free(o->password_file);
-	if (o->password != NULL)
-		explicit_bzero(o->password, strlen(o->password));
-	free(o->password);
 	free(o->source);
 	free(o->mountpoint);
 	free(o->fsname);

@@ -10,7 +10,7 @@ struct options {
 	char *source;     /* absolute, or etcd://... */
 	char *state;      /* absolute; of etcd's: the file with this machine's part, else NULL */
 	struct ipam_remote remote; /* endpoints NULL: none; its strings are those below */
-	char *endpoints, *prefix, *node, *tls_ca, *tls_cert, *tls_key, *user, *password_file, *password;
+	char *endpoints, *prefix, *node, *tls_ca, *tls_cert, *tls_key, *user, *password_file;
 	char *mountpoint; /* absolute */
 	bool foreground, debug, help, version;
 	bool keep_after_boot;

@@ -125,7 +125,8 @@ void fs_forget(struct fs *fs, enum ipam_kind kind, uint64_t parent, uint64_t id,
 	if (id != 0)
 		notify_content(fs->notify, node_of_object(kind, id), NULL, NULL);
 	notify_content(fs->notify, node_of_object(above, parent), NULL, NULL);
-	notify_name(fs->notify, node_of_object(above, parent), name);
+	if (kind == IPAM_LEASE) /* of others: see node_entry */
+		notify_name(fs->notify, node_of_object(above, parent), name);
 }
 
 /* "force": the node is taken from its machine, which is dead; the directory goes with it. */

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
+#include <time.h>
 #include <string.h>
 
 /* What the lines with labels are about, copied so that nothing waits while they are written. */
@@ -232,6 +233,32 @@ static void show_engine(struct fs *fs, struct buffer *out)
 	plain(out, "ipamfs_event_readers", "gauge", "Open readers of events.", stream.readers);
 }
 
+/* ---- of the engine that machines share ---------------------------------------------------------------------- */
+
+static void show_shared(struct fs *fs, struct buffer *out)
+{
+	int64_t now = (int64_t)time(NULL);
+	struct ipam_engine e;
+
+	ipam_engine(fs->ipam, &e);
+	if (!e.shared)
+		return;
+	plain(out, "ipamfs_etcd_up", "gauge", "1 if etcd is reached, 0 if not.", e.up);
+	plain(out, "ipamfs_etcd_refused", "gauge", "1 if etcd refuses what this machine writes.", e.refused[0] != 0);
+	plain(out, "ipamfs_etcd_revision", "gauge", "The revision of etcd's up to which all is seen here.", (uint64_t)e.revision);
+	plain(out, "ipamfs_etcd_asks_total", "counter", "Changes that etcd was asked for.", e.asks);
+	plain(out, "ipamfs_etcd_transactions_total", "counter", "Transactions that were sent for them.", e.tries);
+	plain(out, "ipamfs_etcd_conflicts_total", "counter", "Those before which somebody else was.", e.conflicts);
+	plain(out, "ipamfs_etcd_watches_total", "counter", "How often listening to a member was begun.", e.watches);
+	plain(out, "ipamfs_etcd_full_reads_total", "counter", "How often all was read.", e.resyncs);
+	plain(out, "ipamfs_etcd_unpublished", "gauge", "Parts of own nodes whose leases are not published as they are.", e.unpublished);
+	plain(out, "ipamfs_etcd_publication_lag_seconds", "gauge", "For how long something of them hasn't been published.",
+	      e.unpublished_since == 0 || now < e.unpublished_since ? 0 : (uint64_t)(now - e.unpublished_since));
+	plain(out, "ipamfs_etcd_nodes_lost", "gauge", "Own nodes whose blocks were taken by force while leases ran.", e.lost);
+	plain(out, "ipamfs_etcd_nodes_doubled", "gauge", "Own nodes that another machine with a copy of the state file has, too.",
+	      e.doubled);
+}
+
 static void show_requests(struct fs *fs, struct buffer *out)
 {
 	static const char *const operation[] = {
@@ -263,6 +290,7 @@ int show_metrics(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer 
 		buffer_print(out, "ipamfs_mount_time_seconds %.3f\n", (double)fs->mounted / 1e9);
 		show_gauges(&s, out);
 		show_engine(fs, out);
+		show_shared(fs, out);
 		show_requests(fs, out);
 	}
 	free(s.subject);

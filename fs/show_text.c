@@ -28,6 +28,8 @@ static void print_engine(const struct ipam_engine *e, struct buffer *out)
 	}
 	buffer_print(out, "engine %s\n%s since %s%s%s\n", e->source, e->up ? "reached" : "unreachable", since,
 		     e->up || e->unreachable[0] == 0 ? "" : ": ", e->up ? "" : e->unreachable);
+	if (e->member[0] != 0)
+		buffer_print(out, "member %s\n", e->member);
 	buffer_print(out, "state %s\nmachine %s\nnode %s\nrevision %lld\n", e->path, e->machine,
 		     e->node != NULL ? e->node : "none", (long long)e->revision);
 }
@@ -41,6 +43,8 @@ int show_health(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *
 	ipam_engine(fs->ipam, &e);
 	if (!e.healthy)
 		buffer_print(out, "failing: %s\n", e.problem);
+	else if (e.refused[0] != 0)
+		buffer_print(out, "failing: the engine refuses what this machine writes: %s\n", e.refused);
 	else if (e.complaint[0] != 0)
 		buffer_print(out, "failing: %s\n", e.complaint);
 	else if (e.shared && !e.up)
@@ -53,6 +57,33 @@ int show_health(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *
 		buffer_print(out, "engine sqlite %s\n", e.path);
 	buffer_print(out, "sync %s\n",
 		     fs->options.read_only ? "none, read only" : fs->options.sync == IPAM_SYNC_FULL ? "full" : "normal");
+	return 0;
+}
+
+static void print_finding(void *arg, const char *text)
+{
+	buffer_print(arg, "finding %s\n", text);
+}
+
+/* What `ipamctl check` asks of a mount that shares an engine. */
+int show_audit(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out)
+{
+	struct ipam_error error;
+	struct ipam_audit a;
+	int rc = ipam_audit(fs->ipam, print_finding, out, &a, &error);
+
+	(void)kind;
+	(void)id;
+	if (rc == -ENOMEM)
+		return rc;
+	if (rc == -EOPNOTSUPP)
+		buffer_print(out, "alone\n");
+	else if (rc < 0)
+		buffer_print(out, "unproved %s\n", error.text);
+	else
+		buffer_print(out, "audited %llu clusters, %llu nodes, %llu blocks, %llu resting blocks, %llu leases at revision %lld\n",
+			     (unsigned long long)a.clusters, (unsigned long long)a.nodes, (unsigned long long)a.blocks,
+			     (unsigned long long)a.resting, (unsigned long long)a.leases, (long long)a.revision);
 	return 0;
 }
 

@@ -77,13 +77,13 @@ if [ $# -eq 0 ]; then
 	CC=clang build "" build/clang all units helpers
 	if build asan build/asan all units helpers; then
 		for test in build/asan/tests/test_*; do unit "$test"; done
-		for test in mount/tree mount/lives clients/cni clients/gc clients/migrate clients/edges clients/kube_import clients/ctl mount/history mount/map mount/watched; do script tests/$test.sh build/asan; done
+		for test in mount/tree mount/lives clients/cni clients/gc clients/migrate clients/edges clients/kube_import clients/ctl mount/history mount/map mount/watched engine/audit; do script tests/$test.sh build/asan; done
 	fi
 	if build tsan build/tsan all units helpers; then
 		for test in ipam lives history kube; do unit build/tsan/tests/test_$test setarch -R; done
 		for test in race lives history watched; do script tests/mount/$test.sh build/tsan; done
 	fi
-	for test in ipam lives cni history kube; do unit build/tests/test_$test valgrind -q --error-exitcode=9 --leak-check=full; done
+	for test in ipam lives cni history kube etcd record; do unit build/tests/test_$test valgrind -q --error-exitcode=9 --leak-check=full; done
 fi
 
 echo "$passed passed, $failed failed"

@@ -1,6 +1,7 @@
 # docs/monitoring: the alerts and the dashboard name only metrics that there are, and do what they are for, with the real
 # node_exporter and Prometheus.
 . "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../engine/lib.sh"
 DIR=$ROOT/docs/monitoring
 ALERTS=$DIR/alerts.yml
 BOARD=$DIR/grafana.json
@@ -46,7 +47,16 @@ chmod 755 "$WORK"
 mount_fs allow_other,metrics=nodes
 make_cluster prod n1 n2
 mkdir "$M/tiny" && put "$M/tiny/.ipam/cidrs" "192.168.0.0/30 30" && mkdir "$M/tiny/n1" && touch "$M/tiny/n1/only"
-{ sed -n 's/^# TYPE \([^ ]*\) .*/\1/p' "$PROM"; sed -n 's/^\(ipamfs_[a-z_]*\).*/\1/p' "$PROM"; } | sort -u >"$WORK/known"
+# A mount of etcd:// has some more.
+main=$daemon
+etcd_cluster 1
+machine shared
+daemon=$main
+ready shared
+SHARED=$WORK/shared/.ipam/metrics/ipamfs.prom
+ok "metrics of etcd:// are well-formed" promtool check metrics <"$SHARED"
+same "it is reached" "ipamfs_etcd_up 1" "$(grep '^ipamfs_etcd_up' "$SHARED")"
+{ cat "$PROM" "$SHARED" | sed -n 's/^# TYPE \([^ ]*\) .*/\1/p'; sed -n 's/^\(ipamfs_[a-z_]*\).*/\1/p' "$PROM"; } | sort -u >"$WORK/known"
 named() { grep -ohE '\bipamfs_[a-z_]+' "$@" | sort -u; }
 ok "some metrics are named" test "$(named "$ALERTS" "$BOARD" | wc -l)" -ge 25
 same "alerts: no metric that there isn't" "" "$(named "$ALERTS" | comm -23 - "$WORK/known")"
@@ -117,6 +127,8 @@ while IFS= read -r it; do
 done <"$WORK/variables" >"$WORK/rest"
 same "and its variables have values" "" "$(cat "$WORK/rest")"
 
+machine_end shared
+etcd_end
 kill_fs
 ok "IpamfsGone fires when the daemon is killed" until_true 30 firing IpamfsGone
 same "of this machine" "$exporter" "$(query 'ALERTS{alertstate="firing",alertname="IpamfsGone"}' | sed 's/.*instance="\([^"]*\)".*/\1/')"

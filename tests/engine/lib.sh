@@ -8,11 +8,13 @@ if [ -w /dev/shm ] && [ "$(df --output=avail -k /dev/shm | tail -1)" -gt 524288 
 members=() # pids, by number
 PREFIX=/ipamfs-test
 
-# The members first: one that lives would write where all is removed.
+# The members first: one that lives would write where all is removed. Forced, so that nobody waits for a machine that is gone.
 etcd_cleanup() {
 	local status=$? i
 	for i in "${!members[@]}"; do etcd_kill "$i"; done
 	rm -rf "$ETCD_DIR"
+	for i in "${pids[@]}"; do kill -9 "$i" 2>/dev/null; done
+	for i in "${mounts[@]}"; do umount -f "$i" 2>/dev/null; done
 	(exit "$status")
 	cleanup
 }
@@ -32,16 +34,17 @@ free_port() {
 	done
 }
 
-# etcd_cluster N [OPTIONS...]: choose ports, and start N members. Where there was a cluster before, it is ended.
+# etcd_cluster N [OPTIONS...]: choose ports, and start N members, on loopback or (after net_members) in their namespaces. Where there
+# was a cluster before, it is ended.
 etcd_cluster() {
 	local n=$1 i cluster=""
 	shift
 	etcd_end
-	etcd_options=("$@")
+	etcd_options=("$@") etcd_state=new
 	client_ports=() peer_ports=()
 	for ((i = 0; i < n; i++)); do
 		free_port "client_ports[$i]" "peer_ports[$i]"
-		cluster+="${cluster:+,}m$i=http://127.0.0.1:${peer_ports[i]}"
+		cluster+="${cluster:+,}m$i=http://$(peer_host "$i"):${peer_ports[i]}"
 	done
 	initial=$cluster
 	for ((i = 0; i < n; i++)); do etcd_begin "$i"; done
@@ -61,11 +64,12 @@ etcd_end() {
 
 # etcd_begin I: start a member, or start it again
 etcd_begin() {
-	local i=$1 scheme=${SCHEME:-http}
-	etcd --name "m$i" --data-dir "$ETCD_DIR/m$i" --listen-client-urls "$scheme://127.0.0.1:${client_ports[i]}" \
-		--advertise-client-urls "$scheme://127.0.0.1:${client_ports[i]}" --listen-peer-urls "http://127.0.0.1:${peer_ports[i]}" \
-		--initial-advertise-peer-urls "http://127.0.0.1:${peer_ports[i]}" --initial-cluster "$initial" \
-		"${etcd_options[@]}" </dev/null >>"$WORK/etcd-$i.log" 2>&1 &
+	local i=$1 client peer within=()
+	client=${SCHEME:-http}://$(client_host "$i"):${client_ports[i]} peer=http://$(peer_host "$i"):${peer_ports[i]}
+	[ -z "$NET" ] || within=(nsenter "--net=/run/netns/$NET-m$i")
+	"${within[@]}" etcd --name "m$i" --data-dir "$ETCD_DIR/m$i" --listen-client-urls "$client" --advertise-client-urls "$client" \
+		--listen-peer-urls "$peer" --initial-advertise-peer-urls "$peer" --initial-cluster "$initial" \
+		--initial-cluster-state "$etcd_state" "${etcd_options[@]}" </dev/null >>"$WORK/etcd-$i.log" 2>&1 &
 	members[i]=$!
 	pids+=("$!")
 }
@@ -86,6 +90,55 @@ etcd_leader() {
 	return 1
 }
 
+# member_of NAME: the number of the member that the machine listens to
+member_of() {
+	local i url
+	url=$(sed -n 's,^member [a-z]*://,,p' "$WORK/$1/.ipam/health")
+	for i in "${!client_ports[@]}"; do [ "$url" == "$(client_host "$i"):${client_ports[i]}" ] && echo "$i" && return; done
+	return 1
+}
+
+# ---- members and machines in network namespaces, whose links can be cut: members talk to each other over one bridge, and with the
+# machines over another. Both are in a namespace, the hub, where machines are that have none of their own.
+
+NET="" at_hub=()
+client_host() { [ -z "$NET" ] && echo 127.0.0.1 || echo "10.98.0.$(($1 + 10))"; }
+peer_host() { [ -z "$NET" ] && echo 127.0.0.1 || echo "10.99.0.$(($1 + 10))"; }
+
+# net_space NAME: one with nothing but loopback
+net_space() {
+	ip netns add "$1" || return
+	namespaces+=("$1")
+	ip -n "$1" link set lo up
+}
+# net_link NAME LINK BRIDGE ADDRESS: joins the namespace to the hub's bridge
+net_link() {
+	ip -n "$NET-hub" link add "$2" type veth peer name "$3" netns "$1" && ip -n "$NET-hub" link set "$2" master "$3" up &&
+		ip -n "$1" addr add "$4/24" dev "$3" && ip -n "$1" link set "$3" up
+}
+# net_members N: namespaces for the members of the clusters to come
+net_members() {
+	local i bridge
+	NET=ipamfs-$$ at_hub=(nsenter "--net=/run/netns/ipamfs-$$-hub")
+	net_space "$NET-hub"
+	for bridge in clients peers aside; do ip -n "$NET-hub" link add "$bridge" type bridge && ip -n "$NET-hub" link set "$bridge" up; done
+	ip -n "$NET-hub" addr add 10.98.0.1/24 dev clients
+	for ((i = 0; i < $1; i++)); do
+		net_space "$NET-m$i"
+		net_link "$NET-m$i" "c$i" clients "$(client_host "$i")" && net_link "$NET-m$i" "p$i" peers "$(peer_host "$i")"
+	done
+}
+# net_machine NAME NUMBER: a namespace for a machine that is to be started
+net_machine() {
+	net_space "$NET-$1" && net_link "$NET-$1" "x$2" clients "10.98.0.$(($2 + 100))"
+	machine_at[$1]=$NET-$1
+}
+# net_cut LINK, net_mend LINK: what goes over it is lost (c0: member 0 and its clients, p0: it and its peers, x1: machine 1)
+net_cut() { ip -n "$NET-hub" link set "$1" down; }
+net_mend() { ip -n "$NET-hub" link set "$1" up; }
+# net_move LINK BRIDGE: to where some are by themselves
+net_move() { ip -n "$NET-hub" link set "$1" master "$2"; }
+
 # etcd_certificates: in $WORK/tls a CA with a certificate for 127.0.0.1's server and one for a client, and what doesn't fit: a CA
 # and a client of others, and a server's certificate for another host
 etcd_certificates() {
@@ -94,6 +147,9 @@ etcd_certificates() {
 	for ca in ca other-ca; do
 		openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=$ca" -keyout "$dir/$ca.key" -out "$dir/$ca.pem"
 	done
+	# One whose time is over since yesterday.
+	openssl req -newkey rsa:2048 -nodes -subj "/CN=expired" -keyout "$dir/expired.key" -out "$dir/expired.csr"
+	openssl x509 -req -in "$dir/expired.csr" -CA "$dir/ca.pem" -CAkey "$dir/ca.key" -CAcreateserial -days -1 -out "$dir/expired.pem"
 	for who in server:ca:IP:127.0.0.1 elsewhere:ca:DNS:elsewhere.example client:ca:DNS:client other-client:other-ca:DNS:client; do
 		IFS=: read -r who ca san <<<"$who"
 		openssl req -newkey rsa:2048 -nodes -subj "/CN=$who" -keyout "$dir/$who.key" -out "$dir/$who.csr"
@@ -103,14 +159,14 @@ extendedKeyUsage=serverAuth,clientAuth")
 	done
 } >>"$WORK/openssl.log" 2>&1
 
-# etcd_tls_cluster N [OPTIONS...]: one that takes clients over TLS, with a certificate of the CA's
+# etcd_tls_cluster N [OPTIONS...]: one that takes clients over TLS, with a certificate of the CA's; $SERVER: with that of its own
 etcd_tls_cluster() {
 	local n=$1 dir=$WORK/tls
 	shift
 	[ -e "$dir/ca.pem" ] || etcd_certificates
 	SCHEME=https
-	ctl_options=(--cacert "$dir/ca.pem" --cert "$dir/client.pem" --key "$dir/client.key")
-	etcd_cluster "$n" --cert-file "$dir/server.pem" --key-file "$dir/server.key" --client-cert-auth --trusted-ca-file "$dir/ca.pem" "$@"
+	ctl_options=(--insecure-skip-tls-verify --cacert "$dir/ca.pem" --cert "$dir/client.pem" --key "$dir/client.key")
+	etcd_cluster "$n" --cert-file "$dir/${SERVER:-server}.pem" --key-file "$dir/${SERVER:-server}.key" --client-cert-auth --trusted-ca-file "$dir/ca.pem" "$@"
 }
 
 # etcd_auth: from now on users are asked for: root (root-password), and ipam (ipam-password), who may all under $PREFIX
@@ -123,22 +179,25 @@ etcd_auth() {
 # HOST:PORT[,HOST:PORT...]
 etcd_endpoints() {
 	local i list=""
-	for i in "${!client_ports[@]}"; do list+="${list:+,}127.0.0.1:${client_ports[i]}"; done
+	for i in "${!client_ports[@]}"; do list+="${list:+,}$(client_host "$i"):${client_ports[i]}"; done
 	echo "$list"
 }
 
 # etcdctl, as who may all
-ctl() { ETCDCTL_API=3 etcdctl --command-timeout=3s --endpoints="$(etcd_endpoints)" "${ctl_options[@]}" "$@"; }
+ctl() { ETCDCTL_API=3 "${at_hub[@]}" etcdctl --command-timeout=3s --endpoints="$(etcd_endpoints)" "${ctl_options[@]}" "$@"; }
 ctl_options=()
 etcd_healthy() { ctl get --consistency=l x; }
 etcd_compact() { ctl compact "$(ctl get x -w json | jq .header.revision)"; }
 
-# machine NAME [OPTIONS [STATE]]: mounts at $WORK/NAME, with its pid in machine[NAME]
-declare -A machine
+# machine NAME [OPTIONS [STATE]]: mounts at $WORK/NAME, with its pid in machine[NAME]; with the endpoints of $endpoints, if set, and in
+# the namespace machine_at[NAME] (after net_machine)
+declare -A machine machine_at
 machine() {
 	local name=$1 options=${2:-} dir=$WORK/$1 state=${3:-$WORK/$1.db}
 	mkdir -p "$dir"
-	"$IPAMFS" "etcd://$(etcd_endpoints)$PREFIX" "$dir" -f -o "node=$name,state=$state${options:+,$options}" 2>>"$WORK/$name.log" &
+	local at=("${at_hub[@]}")
+	[ -z "${machine_at[$name]:-}" ] || at=(nsenter "--net=/run/netns/${machine_at[$name]}")
+	"${at[@]}" "$IPAMFS" "etcd://${endpoints:-$(etcd_endpoints)}$PREFIX" "$dir" -f -o "node=$name,state=$state${options:+,$options}" 2>>"$WORK/$name.log" &
 	daemon=$!
 	machine[$name]=$daemon
 	pids+=("$daemon")

@@ -79,6 +79,27 @@ ok "both see the same in the end" until_true 20 cmp "$A/prod/.ipam/blocks" "$B/p
 rmdir "$A"/prod/race-*
 same "and are removed" 0 "$(ls "$A/prod" | grep -c race)"
 
+# ---- a machine that is killed while it asks, and while it hears of others: its users are let go
+kill -STOP "${machine[w1]}"
+for i in 1 2 3; do mkdir "$B/prod/heard-$i"; done
+for i in 0 1 2; do etcd_pause "$i"; done
+mkdir "$A/prod/asked" 2>/dev/null &
+maker=$!
+kill -CONT "${machine[w1]}"
+sleep 1
+disown "${machine[w1]}"
+kill -9 "${machine[w1]}"
+let_go() { ! kill -0 "$maker"; }
+ok "a mkdir of a machine that is killed ends" until_true 20 let_go
+umount -f "$A" 2>/dev/null # or else all that follows waits, too
+machine_kill w1
+wait "$maker"
+for i in 0 1 2; do etcd_resume "$i"; done
+machine w1
+ready w1
+ok "it has heard of the others when it is back" until_true 20 test -d "$A/prod/heard-3"
+rmdir "$A"/prod/heard-* && rmdir "$A/prod/asked" 2>/dev/null
+
 # ---- growth, before the node is full
 put "$A/prod/w1/.ipam/settings" "max-blocks 3"
 (cd "$A/prod/w1" && seq 1 500 | xargs touch)

@@ -17,7 +17,9 @@ static const char usage[] =
 	"Proves from the rows of a database, mounted or not, that no two leases and no two\n"
 	"blocks of a cluster overlap, that every lease lies in a block of its node and every\n"
 	"block in a CIDR of its cluster, and that nothing reserved is held. Of a mount, also\n"
-	"that it shows what the rows say. Changes nothing.\n"
+	"that it shows what the rows say; of one that shares an engine (etcd) with other\n"
+	"machines, that no address is in two hands on all of them, as far as they published\n"
+	"their leases, and that the engine's blocks are mirrored. Changes nothing.\n"
 	"\n"
 	"  --json    the findings as JSON\n"
 	"  --quiet   no progress, and no summary where nothing is found\n"
@@ -102,11 +104,15 @@ static int check_all(struct check *c, const char *target)
 {
 	char source[4096];
 	struct stat st;
-	bool mount = stat(target, &st) == 0 && S_ISDIR(st.st_mode);
-	int status;
+	bool mount = stat(target, &st) == 0 && S_ISDIR(st.st_mode), shared;
+	char *said = NULL;
+	int status, asked = CTL_DONE;
 
 	if (mount && !ctl_mount_source(target, source))
 		return ctl_fail(CTL_REFUSED, "%s: not where an ipamfs is mounted; name its mount point, or the database", target);
+	shared = mount && strncmp(source, "etcd://", 7) == 0;
+	if (shared && !check_state_file(target, source))
+		return ctl_fail(CTL_REFUSED, "%s: its .ipam/health doesn't say where its state file is", target);
 	status = open_db(c, mount ? source : target);
 	if (status != CTL_DONE)
 		return status;
@@ -118,15 +124,32 @@ static int check_all(struct check *c, const char *target)
 	sqlite3_exec(c->db, "ROLLBACK", NULL, NULL, NULL);
 	if (mount && c->findings == 0)
 		check_mount(c, target);
+	if (shared)
+		asked = check_engine(c, target, &said);
+	if (c->json && shared) {
+		json_t *s = json_string(said == NULL ? "" : said);
+		char *dump = json_dumps(s, JSON_ENCODE_ANY);
+
+		printf("],\n \"engine\": {\"checked\": %s, \"said\": %s},\n", asked == CTL_DONE ? "true" : "false", dump == NULL ? "\"\"" : dump);
+		free(dump);
+		json_decref(s);
+	} else if (c->json) {
+		printf("],\n");
+	}
 	if (c->json)
-		printf("],\n \"clusters\": %llu, \"nodes\": %llu, \"blocks\": %llu, \"leases\": %llu}\n",
+		printf(" \"clusters\": %llu, \"nodes\": %llu, \"blocks\": %llu, \"leases\": %llu}\n",
 		       (unsigned long long)c->clusters, (unsigned long long)c->nodes, (unsigned long long)c->blocks,
 		       (unsigned long long)c->leases);
 	else if (!c->quiet || c->findings > 0)
 		printf("%s: %llu clusters, %llu nodes, %llu blocks, %llu leases: %llu findings\n", target,
 		       (unsigned long long)c->clusters, (unsigned long long)c->nodes, (unsigned long long)c->blocks,
 		       (unsigned long long)c->leases, (unsigned long long)c->findings);
-	return c->findings > 0 ? CTL_REFUSED : CTL_DONE;
+	if (!c->json && shared && asked == CTL_DONE && (!c->quiet || c->findings > 0))
+		printf("the engine: %s\n", said);
+	if (asked != CTL_DONE)
+		ctl_fail(asked, "%s: only this machine's own part was checked; of the engine: %s", target, said == NULL ? "no answer" : said);
+	free(said);
+	return c->findings > 0 ? CTL_REFUSED : asked;
 }
 
 static int run(int argc, char **argv)

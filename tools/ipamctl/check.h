@@ -22,6 +22,11 @@ uint64_t check_count(struct check *c, const char *sql);
 
 /* The rows by themselves: no overlap, everything in its place. */
 void check_database(struct check *c);
+/* Of a mount that shares an engine with other machines: where its rows are. */
+bool check_state_file(const char *mount, char out[4096]);
+/* What the engine has, against the mount. CTL_DONE: all of it was looked at, *said tells how much; CTL_REFUSED: it wasn't, *said
+ * tells why. *said is the caller's to free, and may be NULL. */
+int check_engine(struct check *c, const char *mount, char **said);
 /* The mount against the rows. */
 void check_mount(struct check *c, const char *mount);
 

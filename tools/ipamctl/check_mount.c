@@ -181,8 +181,8 @@ void check_mount(struct check *c, const char *mount)
 	progress_begin(&w.progress, "files", c->leases, !c->quiet);
 	check_rows(c, ROWS, compare, &w);
 	progress_end(&w.progress);
-	/* Listed first, then counted: while a query runs, the connection sees an older moment. */
-	check_rows(c, "SELECT n.id, c.name, n.name FROM node n JOIN cluster c ON c.id = n.cluster", take_node, &w);
+	/* Not those of other machines (held: enum ipam_held), whose leases are no rows here. Listed first, then counted: while a query runs, the connection sees an older moment. */
+	check_rows(c, "SELECT n.id, c.name, n.name FROM node n JOIN cluster c ON c.id = n.cluster WHERE n.held = 0", take_node, &w);
 	for (size_t i = 0; i < w.nodes; i++) {
 		check_node(c, &w, &w.node[i]);
 		free(w.node[i].cluster);
