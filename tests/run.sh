@@ -67,7 +67,7 @@ if build "" build all units helpers; then
 		case $test in *.d | *.o) continue ;; esac
 		wanted "$test" "$@" && unit "$test"
 	done
-	for test in tests/mount/*.sh tests/fault/*.sh tests/clients/*.sh tests/engine/*.sh tests/model/*.sh tests/docs/*.sh tests/package/*.sh; do
+	for test in tests/mount/*.sh tests/fault/*.sh tests/clients/*.sh tests/engine/*.sh tests/kube/*.sh tests/model/*.sh tests/docs/*.sh tests/package/*.sh; do
 		[ -e "$test" ] && [ "${test##*/}" != lib.sh ] && wanted "$test" "$@" && script "$test"
 	done
 fi
