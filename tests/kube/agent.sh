@@ -89,7 +89,8 @@ for how in event code; do
 	[ $how = event ] && block=7 || block=8
 	again 10.244.$block.0/24 fd00:10:244:$block::/64
 	admin POST forget >/dev/null
-	rule "{\"method\":\"GET\",\"query\":\"*limit=*\",\"code\":$([ $how = event ] && echo 500 || echo '200,\"text\":\"<html></html>\"')}"
+	if [ $how = event ]; then rule '{"method":"GET","query":"*limit=*","code":500}'; fi
+	if [ $how = code ]; then rule '{"method":"GET","query":"*limit=*","code":200,"text":"<html></html>"}'; fi
 	admin POST release >/dev/null
 	ok "after 410 by $how, and a list that failed" until_true 60 has "10.244.$block.0/24 fd00:10:244:$block::/64"
 	admin DELETE rules >/dev/null
