@@ -114,7 +114,7 @@ same "it ends cleanly at SIGINT" 0 "$status"
 
 # ---- one family
 umount_fs
-rm -f "$DB"*
+rm -f "${DB:?}"*
 apiserver_stop
 kube_up
 cluster "fd00:10:244::/48 64"

@@ -62,7 +62,7 @@ for ((i = 0; i < OPERATIONS; i++)); do
 done
 admin DELETE rules >/dev/null
 admin POST release >/dev/null
-rm -f "$M"/prod/*/pod-* 2>/dev/null
+rm -f "${M:?}"/prod/*/pod-* 2>/dev/null
 # Those of which podCIDRs were made up may overlap, and foreign ones are nobody's business: they go.
 for it in $(admin GET history | jq -r '[.[] | select(.type == "ADDED" and .kind == "Node" and .object.spec.podCIDRs) | .object.metadata.name] | unique[]'); do
 	kube DELETE "$nodes/$it" >/dev/null
