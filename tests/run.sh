@@ -77,7 +77,7 @@ if [ $# -eq 0 ]; then
 	CC=clang build "" build/clang all units helpers
 	if build asan build/asan all units helpers; then
 		for test in build/asan/tests/test_*; do unit "$test"; done
-		for test in mount/tree mount/lives clients/cni clients/gc clients/migrate clients/edges clients/kube_import clients/ctl mount/history mount/map mount/watched; do script tests/$test.sh build/asan; done
+		for test in kube/controller kube/agent mount/tree mount/lives clients/cni clients/gc clients/migrate clients/edges clients/kube_import clients/ctl mount/history mount/map mount/watched; do script tests/$test.sh build/asan; done
 	fi
 	if build tsan build/tsan all units helpers; then
 		for test in ipam lives history; do unit build/tsan/tests/test_$test setarch -R; done
