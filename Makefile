@@ -38,6 +38,8 @@ unit_src := $(wildcard tests/unit/test_*.c)
 helper_src := $(wildcard tests/mount/*.c tests/fault/*.c tests/clients/*.c)
 # These know the library.
 engine_src := $(wildcard tests/engine/*.c)
+# One program: the stand-in for a Kubernetes API server.
+apiserver_src := $(wildcard tests/kube/*.c)
 
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 cni_parts := $(call obj,$(filter-out %/main.c,$(cni_src)))
@@ -50,12 +52,14 @@ examples := $(sort $(wildcard docs/examples/*))
 units    := $(patsubst tests/unit/%.c,$(B)/tests/%,$(unit_src))
 helpers  := $(patsubst tests/%.c,$(B)/tests/%,$(helper_src))
 engine_helpers := $(patsubst tests/%.c,$(B)/tests/%,$(engine_src))
+apiserver := $(B)/tests/kube/apiserver
 
 # Without these the compiler can't start; `make deps` installs what is missing.
 PACKAGES := gcc make pkg-config libc6-dev libfuse3-dev fuse3 libsqlite3-dev libjansson-dev libcurl4-openssl-dev libyaml-dev
 TEST_PACKAGES := clang libclang-rt-14-dev valgrind libcmocka-dev sqlite3 iproute2 iputils-ping attr jq util-linux procps \
 	containernetworking-plugins podman containerd runc busybox-static prometheus prometheus-node-exporter \
-	chromium libxml2-utils etcd-server etcd-client openssl spin debhelper dpkg-dev build-essential lintian mandoc systemd
+	chromium libxml2-utils etcd-server etcd-client openssl spin debhelper dpkg-dev build-essential lintian mandoc systemd \
+	libmicrohttpd-dev libgnutls28-dev curl
 
 .PHONY: all run stop test units helpers bench install uninstall deb clean help deps deps-test format FORCE
 .DEFAULT_GOAL := all
@@ -83,7 +87,7 @@ bench: deps-test ## measure against the disk, tmpfs, a bare FUSE filesystem and 
 	@bash tools/bench/run.sh
 
 units: $(units) ## build the unit tests
-helpers: $(helpers) $(engine_helpers)
+helpers: $(helpers) $(engine_helpers) $(apiserver)
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
@@ -130,6 +134,10 @@ $(helpers): $(B)/tests/%: $(B)/tests/%.o
 $(engine_helpers): $(B)/tests/%: $(B)/tests/%.o $(lib)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS_core)
+
+$(apiserver): $(call obj,$(apiserver_src))
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lmicrohttpd -lgnutls -ljansson -lpthread
 
 # What is installed: mode, source, where to. make uninstall removes just these.
 define INSTALLED

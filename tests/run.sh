@@ -67,7 +67,7 @@ if build "" build all units helpers; then
 		case $test in *.d | *.o) continue ;; esac
 		wanted "$test" "$@" && unit "$test"
 	done
-	for test in tests/mount/*.sh tests/fault/*.sh tests/clients/*.sh tests/engine/*.sh tests/model/*.sh tests/docs/*.sh tests/package/*.sh; do
+	for test in tests/mount/*.sh tests/fault/*.sh tests/clients/*.sh tests/engine/*.sh tests/kube/*.sh tests/model/*.sh tests/docs/*.sh tests/package/*.sh; do
 		[ -e "$test" ] && [ "${test##*/}" != lib.sh ] && wanted "$test" "$@" && script "$test"
 	done
 fi
@@ -77,7 +77,7 @@ if [ $# -eq 0 ]; then
 	CC=clang build "" build/clang all units helpers
 	if build asan build/asan all units helpers; then
 		for test in build/asan/tests/test_*; do unit "$test"; done
-		for test in mount/tree mount/lives clients/cni clients/gc clients/migrate clients/edges clients/kube_import clients/ctl mount/history mount/map mount/watched engine/audit; do script tests/$test.sh build/asan; done
+		for test in kube/controller kube/agent mount/tree mount/lives clients/cni clients/gc clients/migrate clients/edges clients/kube_import clients/ctl mount/history mount/map mount/watched engine/audit; do script tests/$test.sh build/asan; done
 	fi
 	if build tsan build/tsan all units helpers; then
 		for test in ipam lives history kube; do unit build/tsan/tests/test_$test setarch -R; done
