@@ -54,10 +54,10 @@ engine_helpers := $(patsubst tests/%.c,$(B)/tests/%,$(engine_src))
 # Without these the compiler can't start; `make deps` installs what is missing.
 PACKAGES := gcc make pkg-config libc6-dev libfuse3-dev fuse3 libsqlite3-dev libjansson-dev libcurl4-openssl-dev libyaml-dev
 TEST_PACKAGES := clang libclang-rt-14-dev valgrind libcmocka-dev sqlite3 iproute2 iputils-ping attr jq util-linux procps \
-	containernetworking-plugins podman containerd runc busybox-static prometheus prometheus-node-exporter \
+	containernetworking-plugins podman containerd runc busybox-static curl prometheus prometheus-node-exporter \
 	chromium libxml2-utils etcd-server etcd-client openssl spin debhelper dpkg-dev build-essential lintian mandoc systemd
 
-.PHONY: all run stop test units helpers bench install uninstall deb clean help deps deps-test format FORCE
+.PHONY: all run stop test test-kube units helpers bench install uninstall deb clean help deps deps-test format FORCE
 .DEFAULT_GOAL := all
 
 all: $(lib) $(programs) ## build everything into build/ (the default)
@@ -77,6 +77,10 @@ stop: ## end what `make run` started
 
 test: deps-test ## install what's missing, build and run every test
 	@bash tests/run.sh
+
+test-kube: deps-test ## run the tests with a real kube-apiserver (built once, ten minutes; kept in ~/.cache/ipamfs/kube)
+	@bash tests/kube-real/build.sh
+	@bash tests/run.sh kube-real/
 
 bench: deps-test ## measure against the disk, tmpfs, a bare FUSE filesystem and bare SQLite
 	@$(MAKE) --no-print-directory all
