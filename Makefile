@@ -61,7 +61,7 @@ TEST_PACKAGES := clang libclang-rt-14-dev valgrind libcmocka-dev sqlite3 iproute
 	chromium libxml2-utils etcd-server etcd-client openssl spin debhelper dpkg-dev build-essential lintian mandoc systemd \
 	libmicrohttpd-dev libgnutls28-dev curl
 
-.PHONY: all run stop test units helpers bench install uninstall deb clean help deps deps-test format FORCE
+.PHONY: all run stop test test-kube units helpers bench install uninstall deb clean help deps deps-test format FORCE
 .DEFAULT_GOAL := all
 
 all: $(lib) $(programs) ## build everything into build/ (the default)
@@ -81,6 +81,10 @@ stop: ## end what `make run` started
 
 test: deps-test ## install what's missing, build and run every test
 	@bash tests/run.sh
+
+test-kube: deps-test ## run the tests with a real kube-apiserver (built once, ten minutes; kept in ~/.cache/ipamfs/kube)
+	@bash tests/kube-real/build.sh
+	@bash tests/run.sh kube-real/
 
 bench: deps-test ## measure against the disk, tmpfs, a bare FUSE filesystem and bare SQLite
 	@$(MAKE) --no-print-directory all

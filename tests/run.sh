@@ -3,6 +3,7 @@
 #
 #   tests/run.sh            all of it
 #   tests/run.sh NAME...    the tests whose file has NAME in its path, plain build only
+#   tests/run.sh kube-real/ the ones with a real kube-apiserver, which are run only when asked for by name: it takes long to build
 set -u
 cd "$(dirname "$0")/.." || exit 1
 passed=0 failed=0
@@ -70,6 +71,12 @@ if build "" build all units helpers; then
 	for test in tests/mount/*.sh tests/fault/*.sh tests/clients/*.sh tests/engine/*.sh tests/kube/*.sh tests/model/*.sh tests/docs/*.sh tests/package/*.sh; do
 		[ -e "$test" ] && [ "${test##*/}" != lib.sh ] && wanted "$test" "$@" && script "$test"
 	done
+	if [[ $* == *kube-real* ]]; then
+		for test in tests/kube-real/*.sh; do
+			case ${test##*/} in lib.sh | build.sh) continue ;; esac
+			wanted "$test" "$@" && script "$test"
+		done
+	fi
 fi
 
 if [ $# -eq 0 ]; then
