@@ -39,9 +39,12 @@ helper_src := $(wildcard tests/mount/*.c tests/fault/*.c tests/clients/*.c)
 # These know the library.
 engine_src := $(wildcard tests/engine/*.c)
 
+power_src := $(wildcard tests/power/*.c)
+
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 cni_parts := $(call obj,$(filter-out %/main.c,$(cni_src)))
 kube_parts := $(call obj,$(filter-out %/main.c,$(kube_src)))
+ctl_parts := $(call obj,$(filter-out %/main.c,$(ctl_src)))
 lib      := $(B)/libipam.a
 programs := $(B)/bin/ipamfs $(B)/bin/ipamctl $(if $(cni_src),$(B)/bin/ipamfs-cni) $(B)/bin/ipamkube $(B)/bin/ipamfs-bench
 units_systemd := $(notdir $(wildcard tools/package/systemd/*))
@@ -83,7 +86,7 @@ bench: deps-test ## measure against the disk, tmpfs, a bare FUSE filesystem and 
 	@bash tools/bench/run.sh
 
 units: $(units) ## build the unit tests
-helpers: $(helpers) $(engine_helpers)
+helpers: $(helpers) $(engine_helpers) $(if $(power_src),$(B)/tests/power/cut)
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
@@ -128,6 +131,11 @@ $(helpers): $(B)/tests/%: $(B)/tests/%.o
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lpthread
 
 $(engine_helpers): $(B)/tests/%: $(B)/tests/%.o $(lib)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS_core)
+
+# The check of ipamctl is a judge of this one.
+$(B)/tests/power/cut: $(call obj,$(power_src)) $(ctl_parts) $(lib)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS_core)
 

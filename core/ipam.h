@@ -54,6 +54,7 @@ struct ipam_options {
 	bool keep_after_boot; /* don't release what an earlier boot's network namespaces held */
 	bool keep_ephemeral;  /* nor ephemeral leases: their holders are open still */
 	uint32_t history_days; /* how long the past is kept, 0: for ever */
+	uint32_t log_pages; /* the database's log is folded back when it has so many; 0: 8192 */
 	/* Called (by several threads at a time) with a syslog priority; may be NULL. */
 	void (*log)(void *arg, int priority, const char *message);
 	/* Called when the daemon itself released a lease (expired), after it became durable; may be NULL. */

@@ -71,7 +71,8 @@ static int set_up(struct store *s, const struct ipam_options *options)
 
 	sqlite3_extended_result_codes(s->db, 1);
 	sqlite3_busy_timeout(s->db, BUSY_MS);
-	snprintf(checkpoint, sizeof checkpoint, "PRAGMA wal_autocheckpoint = %d", CHECKPOINT_PAGES);
+	snprintf(checkpoint, sizeof checkpoint, "PRAGMA wal_autocheckpoint = %u",
+		 options->log_pages > 0 ? options->log_pages : CHECKPOINT_PAGES);
 	if (sqlite3_exec(s->db, pragmas, NULL, NULL, NULL) != SQLITE_OK)
 		return -EIO;
 	if (options->read_only)
