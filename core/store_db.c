@@ -78,7 +78,6 @@ int store_run(struct store *s, const char *sql, const char *format, ...)
 	if (sqlite3_reset(stmt) != SQLITE_OK)
 		code = sqlite3_extended_errcode(s->db);
 	sqlite3_clear_bindings(stmt);
-	if (code == SQLITE_IOERR_FSYNC || code == SQLITE_IOERR_DIR_FSYNC)
-		s->broken = true;
+	store_note(s, code);
 	return store_error(code);
 }

@@ -175,8 +175,12 @@ static const char *judge(struct test *t, const struct work *w, const struct posi
 	moment_take(ipam, &m);
 	if (!as_promised(w, &m, p, full)) {
 		wrong = "the state isn't what was promised";
-		if (t->verbose)
+		if (t->verbose) {
+			if (p->step > 0)
+				moment_tell(&w->moment[p->step - 1], &m);
+			printf("    against the next:\n");
 			moment_tell(&w->moment[p->step], &m);
+		}
 	}
 	rc = one_more(ipam);
 	if (rc < 0 && wrong == NULL)
