@@ -102,6 +102,7 @@ static int identify(struct store *s, const char *path, bool read_only, struct ip
 
 static int settle_log(struct store *s)
 {
+	bool whole;
 	int rc;
 
 	s->unfolded = false;
@@ -109,7 +110,7 @@ static int settle_log(struct store *s)
 	if (rc == 0)
 		rc = store_mark(s, true);
 	if (rc == 0)
-		rc = store_fold_all(s);
+		rc = store_fold(s, &whole);
 	s->unfolded = rc < 0;
 	return rc;
 }
@@ -148,7 +149,7 @@ int store_open(const char *path, const struct ipam_options *options, struct stor
 		rc = fail(error, -ENOMEM, "out of memory");
 	if (rc < 0)
 		goto out;
-	log_there = s->file[STORE_WAL].seen.st_ino != 0;
+	log_there = s->file[STORE_WAL].seen.st_size > 0;
 	if (sqlite3_open_v2(path, &s->db,
 			    (options->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE) | SQLITE_OPEN_NOMUTEX,
 			    NULL) != SQLITE_OK) {

@@ -45,8 +45,8 @@ void store_log_start(struct store *s, unsigned pages);
 void store_note(struct store *s, int code);
 /* When it is opened: what was found is on disk from then on. */
 int store_log_rewrite(struct store *s);
-/* All of it, synced, and the log begins anew. */
-int store_fold_all(struct store *s);
+/* *whole: all of it is in the database, synced; otherwise a reader was in the way. */
+int store_fold(struct store *s, bool *whole);
 /* Database and log are as long as they say, though shorter than they were: another program's VACUUM or checkpoint. */
 bool store_whole(struct store *s);
 

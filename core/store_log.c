@@ -5,7 +5,7 @@
  * back, which would copy from pages of the log that may be gone by then.
  *
  * When the database is opened, whoever had it before, its log is what the kernel says it is, proven by its checksums. It is written
- * once more, byte for byte, and synced, so that it is what the disk says, too; then it is folded back, and begins anew. Otherwise what
+ * once more, byte for byte, and synced, so that it is what the disk says, too; then it is folded back. Otherwise what
  * is added to it would be lost behind a gap, and a cut during the fold-back would leave a database that no log mends. */
 #include "store_db.h"
 
@@ -43,10 +43,10 @@ void store_note(struct store *s, int code)
 			 sqlite3_errmsg(s->db));
 }
 
-static int fold(struct store *s, int mode, bool *whole)
+int store_fold(struct store *s, bool *whole)
 {
 	int log = 0, done = 0;
-	int code = sqlite3_wal_checkpoint_v2(s->db, "main", mode, &log, &done);
+	int code = sqlite3_wal_checkpoint_v2(s->db, "main", SQLITE_CHECKPOINT_PASSIVE, &log, &done);
 
 	*whole = code == SQLITE_OK && log == done;
 	store_note(s, code);
@@ -93,15 +93,6 @@ int store_log_rewrite(struct store *s)
 	return rc;
 }
 
-int store_fold_all(struct store *s)
-{
-	bool whole;
-	int rc = fold(s, SQLITE_CHECKPOINT_TRUNCATE, &whole);
-
-	s->log_pages = 0;
-	return rc;
-}
-
 int store_fold_due(struct store *s)
 {
 	bool whole;
@@ -109,7 +100,7 @@ int store_fold_due(struct store *s)
 
 	if (s->broken[0] != 0 || s->log_pages < s->fold_at)
 		return 0;
-	rc = fold(s, SQLITE_CHECKPOINT_PASSIVE, &whole);
+	rc = store_fold(s, &whole);
 	/* A reader in the way, a full disk: not at every change anew. */
 	s->fold_at = whole ? s->fold_every : s->log_pages + s->fold_every / 8 + 1;
 	return rc;

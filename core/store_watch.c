@@ -71,7 +71,7 @@ static int database_trouble(struct store *s, enum trouble t)
  * process would share with the old files: so not before the next mount. */
 static int log_trouble(struct store *s, const struct store_file *f, enum trouble t)
 {
-	bool folded = t != CUT_SHORT && store_fold_all(s) == 0;
+	bool whole = false, folded = t != CUT_SHORT && store_fold(s, &whole) == 0 && whole;
 
 	snprintf(s->broken, sizeof s->broken, "'%s' %s while it was in use; %s", f->path, word[t],
 		 !folded ? "'ipamctl export' what the mount shows, unmount, 'ipamctl check --repair'" :
@@ -93,8 +93,8 @@ int store_watch(struct store *s)
 
 /* ---- the mark ------------------------------------------------------------------------------------------------------
  *
- * "open" in the table of the engine: this file (its inode: a copy isn't meant) is in use, or was when its daemon died. It is in the
- * database proper before anything else is stored, and the name of the log is durable before that, so there must be a log beside it. */
+ * "open" in the table of the engine: this file (its inode: a copy isn't meant) is in use, or was when its daemon died. It comes to the
+ * database proper by way of the log, whose name is durable then and which is never emptied; so there must be one beside it. */
 
 static const char key[] = "open";
 
