@@ -108,6 +108,8 @@ static int settle_log(struct store *s)
 	s->unfolded = false;
 	rc = store_log_rewrite(s);
 	if (rc == 0)
+		rc = store_log_gap(s, &s->lost);
+	if (rc == 0)
 		rc = store_mark(s, true);
 	if (rc == 0)
 		rc = store_fold(s, &whole);
@@ -194,6 +196,11 @@ void store_close(struct store *s)
 	free(s);
 }
 
+unsigned store_lost(const struct store *s)
+{
+	return s->lost;
+}
+
 bool store_broken(const struct store *s)
 {
 	return s->broken[0] != 0;
@@ -201,7 +208,11 @@ bool store_broken(const struct store *s)
 
 const char *store_message(struct store *s)
 {
-	return s->broken[0] != 0 ? s->broken : s->trouble[0] != 0 ? s->trouble : sqlite3_errmsg(s->db);
+	if (s->broken[0] != 0 || s->trouble[0] != 0)
+		return s->broken[0] != 0 ? s->broken : s->trouble;
+	snprintf(s->message, sizeof s->message, "%s%s%s", sqlite3_errmsg(s->db), s->system != 0 ? ": " : "",
+		 s->system != 0 ? strerror(s->system) : "");
+	return s->message;
 }
 
 int store_begin(struct store *s, enum store_sync sync)

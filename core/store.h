@@ -16,6 +16,8 @@ int store_open(const char *path, const struct ipam_options *options, struct stor
 void store_close(struct store *s); /* folds the log back, where that may be trusted; NULL is fine */
 /* Of the last error: a sentence. */
 const char *store_message(struct store *s);
+/* Transactions of the log that was found when it was opened, behind a place that can't be read: they are lost. */
+unsigned store_lost(const struct store *s);
 /* Nothing is stored any more until it is opened anew. */
 bool store_broken(const struct store *s);
 

@@ -27,6 +27,23 @@ int store_error(int code)
 	}
 }
 
+int store_failed(struct store *s, int code)
+{
+	int system = (code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN ? sqlite3_system_errno(s->db) : 0;
+
+	s->system = system;
+	store_note(s, code);
+	switch (system) {
+	case EROFS:
+		return -EROFS;
+	case ENOSPC:
+	case EDQUOT: /* of the disk; to a caller it means max-leases */
+		return -ENOSPC;
+	default:
+		return store_error(code);
+	}
+}
+
 int store_prepare(struct store *s, const char *sql, sqlite3_stmt **out)
 {
 	for (int i = 0; i < STORE_STATEMENTS; i++) {
@@ -78,6 +95,5 @@ int store_run(struct store *s, const char *sql, const char *format, ...)
 	if (sqlite3_reset(stmt) != SQLITE_OK)
 		code = sqlite3_extended_errcode(s->db);
 	sqlite3_clear_bindings(stmt);
-	store_note(s, code);
-	return store_error(code);
+	return store_failed(s, code);
 }

@@ -22,6 +22,9 @@ struct store {
 	bool full_now;      /* what the connection is set to */
 	bool mine;          /* opened to be changed */
 	bool unfolded;      /* the log that was found is not in the database yet: first of all */
+	int system;         /* errno of the last error, or 0 */
+	char message[256];  /* of it */
+	unsigned lost;      /* transactions behind a gap in the log that was found */
 	char broken[768];   /* why nothing may be acknowledged any more, or "" */
 	char trouble[768];  /* the same, but it may pass */
 	unsigned log_pages, fold_at, fold_every; /* of the log: it has, is folded back at, and every */
@@ -33,6 +36,8 @@ struct store {
 };
 
 int store_error(int sqlite_code);
+/* The same of what just came back, with what the system said, which is remembered for the message. */
+int store_failed(struct store *s, int sqlite_code);
 /* The prepared statement for this literal. */
 int store_prepare(struct store *s, const char *sql, sqlite3_stmt **out);
 /* Run a statement without rows. format: a letter a parameter: i int64_t, t const char * (or NULL), T
@@ -45,6 +50,8 @@ void store_log_start(struct store *s, unsigned pages);
 void store_note(struct store *s, int code);
 /* When it is opened: what was found is on disk from then on. */
 int store_log_rewrite(struct store *s);
+/* How many transactions lie behind the end of what can be read of it. */
+int store_log_gap(struct store *s, unsigned *commits);
 /* *whole: all of it is in the database, synced; otherwise a reader was in the way. */
 int store_fold(struct store *s, bool *whole);
 /* Database and log are as long as they say, though shorter than they were: another program's VACUUM or checkpoint. */

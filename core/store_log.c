@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { LOG_PAGES = 8192 }; /* 16 MiB: a fold-back every few thousand changes, not every few hundred */
 
@@ -49,22 +50,32 @@ int store_fold(struct store *s, bool *whole)
 	int code = sqlite3_wal_checkpoint_v2(s->db, "main", SQLITE_CHECKPOINT_PASSIVE, &log, &done);
 
 	*whole = code == SQLITE_OK && log == done;
-	store_note(s, code);
-	return code == SQLITE_BUSY ? 0 : store_error(code);
+	return code == SQLITE_BUSY ? 0 : store_failed(s, code);
+}
+
+/* https://www.sqlite.org/fileformat2.html#the_write_ahead_log */
+enum { LOG_HEADER = 32, FRAME_HEADER = 24, SALTS = 8 };
+
+static sqlite3_file *log_file(struct store *s)
+{
+	sqlite3_file *log = NULL;
+
+	if (sqlite3_file_control(s->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) != SQLITE_OK || log == NULL || log->pMethods == NULL)
+		return NULL;
+	return log;
 }
 
 /* With the lock of those who change the database held. */
 static int rewrite(struct store *s)
 {
 	enum { PIECE = 1 << 16 }; /* os_unix.c can't write 128 KiB at a time */
-	sqlite3_file *log = NULL;
+	sqlite3_file *log = log_file(s);
 	sqlite3_int64 size = 0;
 	void *piece;
 	int code;
 
-	code = sqlite3_file_control(s->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
-	if (code != SQLITE_OK || log == NULL || log->pMethods == NULL)
-		return 0; /* there is none */
+	if (log == NULL)
+		return 0;
 	piece = malloc(PIECE);
 	if (piece == NULL)
 		return -ENOMEM;
@@ -79,8 +90,7 @@ static int rewrite(struct store *s)
 	if (code == SQLITE_OK && size > 0)
 		code = log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
 	free(piece);
-	store_note(s, code);
-	return store_error(code);
+	return store_failed(s, code);
 }
 
 int store_log_rewrite(struct store *s)
@@ -117,9 +127,30 @@ static sqlite3_int64 number(struct store *s, const char *sql)
 	return n;
 }
 
+/* A frame of the log's own generation has its salts; one that ends a transaction says how many pages the database has then. */
+int store_log_gap(struct store *s, unsigned *commits)
+{
+	unsigned char header[LOG_HEADER], frame[FRAME_HEADER];
+	sqlite3_int64 size = 0, page = number(s, "PRAGMA page_size");
+	sqlite3_file *log = log_file(s);
+	int frames = 0, done = 0, code;
+
+	*commits = 0;
+	code = sqlite3_wal_checkpoint_v2(s->db, "main", SQLITE_CHECKPOINT_PASSIVE, &frames, &done);
+	if (log == NULL || code != SQLITE_OK || page <= 0 || log->pMethods->xFileSize(log, &size) != SQLITE_OK || size < LOG_HEADER)
+		return code == SQLITE_BUSY ? 0 : store_failed(s, code);
+	code = log->pMethods->xRead(log, header, sizeof header, 0);
+	for (sqlite3_int64 at = LOG_HEADER + (sqlite3_int64)frames * (FRAME_HEADER + page);
+	     code == SQLITE_OK && at + FRAME_HEADER + page <= size; at += FRAME_HEADER + page) {
+		code = log->pMethods->xRead(log, frame, sizeof frame, at);
+		if (code == SQLITE_OK && memcmp(frame + 8, header + 16, SALTS) == 0 && memcmp(frame + 4, "\0\0\0", 4) != 0)
+			(*commits)++;
+	}
+	return store_failed(s, code);
+}
+
 bool store_whole(struct store *s)
 {
-	enum { LOG_HEADER = 32, FRAME_HEADER = 24 }; /* https://www.sqlite.org/fileformat2.html#the_write_ahead_log */
 	sqlite3_int64 page = number(s, "PRAGMA page_size"), pages = number(s, "PRAGMA page_count");
 	struct stat db, wal;
 	int log = 0, done = 0;
