@@ -86,7 +86,7 @@ bench: deps-test ## measure against the disk, tmpfs, a bare FUSE filesystem and 
 	@bash tools/bench/run.sh
 
 units: $(units) ## build the unit tests
-helpers: $(helpers) $(engine_helpers) $(if $(power_src),$(B)/tests/power/cut)
+helpers: $(helpers) $(engine_helpers) $(if $(power_src),$(B)/tests/power/cut) $(B)/tests/fault/eio.so
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
@@ -133,6 +133,11 @@ $(helpers): $(B)/tests/%: $(B)/tests/%.o
 $(engine_helpers): $(B)/tests/%: $(B)/tests/%.o $(lib)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS_core)
+
+# Not of any flavour: it goes into the plain daemon.
+$(B)/tests/fault/%.so: tests/fault/preload/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(WARN) -O2 -fPIC -shared -o $@ $< -ldl
 
 # The check of ipamctl is a judge of this one.
 $(B)/tests/power/cut: $(call obj,$(power_src)) $(ctl_parts) $(lib)

@@ -168,7 +168,7 @@ int store_open(const char *path, const struct ipam_options *options, struct stor
 		rc = take_over(s, path, options->read_only, log_there, error);
 	if (rc < 0 && error->text[0] == 0)
 		fail(error, rc, "%s: %s", path,
-		     sqlite3_errcode(s->db) == SQLITE_OK ? "can't be brought up to date" : sqlite3_errmsg(s->db));
+		     s->broken[0] == 0 && sqlite3_errcode(s->db) == SQLITE_OK ? "can't be brought up to date" : store_message(s));
 out:
 	if (rc < 0) {
 		store_close(s);

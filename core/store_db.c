@@ -27,13 +27,24 @@ int store_error(int code)
 	}
 }
 
+/* Of the file that failed: the log, or else the database. sqlite3_system_errno doesn't know it of a COMMIT. */
+static int system_error(struct store *s)
+{
+	sqlite3_file *log = NULL;
+	int error = 0;
+
+	if (sqlite3_file_control(s->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) == SQLITE_OK && log != NULL && log->pMethods != NULL)
+		log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &error);
+	if (error == 0)
+		sqlite3_file_control(s->db, "main", SQLITE_FCNTL_LAST_ERRNO, &error);
+	return error;
+}
+
 int store_failed(struct store *s, int code)
 {
-	int system = (code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN ? sqlite3_system_errno(s->db) : 0;
-
-	s->system = system;
+	s->system = (code & 0xff) == SQLITE_IOERR ? system_error(s) : 0;
 	store_note(s, code);
-	switch (system) {
+	switch (s->system) {
 	case EROFS:
 		return -EROFS;
 	case ENOSPC:
