@@ -54,8 +54,8 @@ int store_log_rewrite(struct store *s);
 int store_log_gap(struct store *s, unsigned *commits);
 /* *whole: all of it is in the database, synced; otherwise a reader was in the way. */
 int store_fold(struct store *s, bool *whole);
-/* Database and log are as long as they say, though shorter than they were: another program's VACUUM or checkpoint. */
-bool store_whole(struct store *s);
+/* The log is as long as its index says, though it is shorter than it was: another program's checkpoint. */
+bool store_log_whole(struct store *s, off_t size);
 
 /* ---- the files (store_watch.c) */
 int store_watch_start(struct store *s, const char *path); /* -ENOMEM */

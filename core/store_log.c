@@ -40,7 +40,7 @@ void store_note(struct store *s, int code)
 	if (code == SQLITE_IOERR_FSYNC || code == SQLITE_IOERR_DIR_FSYNC)
 		snprintf(s->broken, sizeof s->broken, "an fsync failed, so that what is on disk is not known; mend the disk, mount again");
 	else if ((code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB)
-		snprintf(s->broken, sizeof s->broken, "the database is damaged (%s); unmount, 'ipamctl check --repair'",
+		snprintf(s->broken, sizeof s->broken, "the database is damaged (%s); 'ipamctl export' what the mount shows, unmount, 'ipamctl check --repair'",
 			 sqlite3_errmsg(s->db));
 }
 
@@ -149,15 +149,13 @@ int store_log_gap(struct store *s, unsigned *commits)
 	return store_failed(s, code);
 }
 
-bool store_whole(struct store *s)
+bool store_log_whole(struct store *s, off_t size)
 {
-	sqlite3_int64 page = number(s, "PRAGMA page_size"), pages = number(s, "PRAGMA page_count");
-	struct stat db, wal;
+	sqlite3_int64 page = number(s, "PRAGMA page_size");
 	int log = 0, done = 0;
 
-	/* A log that isn't there in full is found out by reading it: nothing is written from what can't be read. */
-	if (page < 0 || pages < 0 || sqlite3_wal_checkpoint_v2(s->db, "main", SQLITE_CHECKPOINT_PASSIVE, &log, &done) != SQLITE_OK ||
-	    stat(s->file[STORE_DB].path, &db) < 0 || stat(s->file[STORE_WAL].path, &wal) < 0)
+	/* A log that isn't there in full is found out by reading it, too: nothing is written from what can't be read. */
+	if (page <= 0 || sqlite3_wal_checkpoint_v2(s->db, "main", SQLITE_CHECKPOINT_PASSIVE, &log, &done) != SQLITE_OK)
 		return false;
-	return (log != done || db.st_size >= page * pages) && (log <= 0 || wal.st_size >= LOG_HEADER + log * (FRAME_HEADER + page));
+	return log <= 0 || size >= LOG_HEADER + log * (FRAME_HEADER + page);
 }

@@ -10,6 +10,8 @@
 
 static const char *const suffix[STORE_FILES] = { [STORE_DB] = "", [STORE_WAL] = "-wal", [STORE_SHM] = "-shm" };
 
+static const char key[] = "open", unmark[] = "DELETE FROM engine WHERE key = 'open'";
+
 int store_watch_start(struct store *s, const char *path)
 {
 	for (int i = 0; i < STORE_FILES; i++) {
@@ -37,6 +39,28 @@ void store_watch_stop(struct store *s)
 
 enum trouble { FINE, REMOVED, REPLACED, CUT_SHORT };
 
+/* Shorter than its own first page says (https://www.sqlite.org/fileformat2.html#the_database_header). After another program's VACUUM
+ * it isn't. */
+static bool database_is_cut(const struct store *s, off_t size)
+{
+	unsigned char header[32];
+	uint64_t page, pages;
+
+	if (pread(s->lock_fd, header, sizeof header, 0) != (ssize_t)sizeof header)
+		return true;
+	page = (uint64_t)header[16] << 8 | header[17];
+	page = page == 1 ? 65536 : page;
+	pages = (uint64_t)header[28] << 24 | header[29] << 16 | header[30] << 8 | header[31];
+	return (uint64_t)size < page * pages;
+}
+
+static bool is_cut(struct store *s, const struct store_file *f, off_t size)
+{
+	if (size >= f->seen.st_size)
+		return false;
+	return f == &s->file[STORE_DB] ? database_is_cut(s, size) : f == &s->file[STORE_SHM] || !store_log_whole(s, size);
+}
+
 static enum trouble look(struct store *s, struct store_file *f)
 {
 	struct stat st;
@@ -47,7 +71,7 @@ static enum trouble look(struct store *s, struct store_file *f)
 		return REMOVED;
 	if (st.st_dev != f->seen.st_dev || st.st_ino != f->seen.st_ino)
 		return REPLACED;
-	if (st.st_size < f->seen.st_size && (f == &s->file[STORE_SHM] || !store_whole(s)))
+	if (is_cut(s, f, st.st_size))
 		return CUT_SHORT;
 	f->seen.st_size = st.st_size;
 	return FINE;
@@ -67,15 +91,32 @@ static int database_trouble(struct store *s, enum trouble t)
 	return -EIO;
 }
 
-/* What the log holds is open here still, and becomes the database's. Going on needs a new connection, which the readers of this
- * process would share with the old files: so not before the next mount. */
+/* What the log holds is open here still, and becomes the database's, which then needs none: no mark. */
+static bool save_log(struct store *s)
+{
+	bool whole = false;
+	int rc = store_run(s, "BEGIN IMMEDIATE", "");
+
+	if (rc == 0)
+		rc = store_run(s, unmark, "");
+	if (rc == 0)
+		rc = store_run(s, "COMMIT", "");
+	store_rollback(s);
+	return rc == 0 && store_fold(s, &whole) == 0 && whole;
+}
+
+/* Going on needs a new connection, which the readers of this process would share with the old files: so not before the next mount.
+ * SQLite would take another log for the database's own, and its pages for newer ones: it gets another name. */
 static int log_trouble(struct store *s, const struct store_file *f, enum trouble t)
 {
-	bool whole = false, folded = t != CUT_SHORT && store_fold(s, &whole) == 0 && whole;
+	bool index = f == &s->file[STORE_SHM], saved = t == CUT_SHORT ? index : save_log(s);
+	char *aside = NULL;
 
+	if (t == REPLACED && !index && (asprintf(&aside, "%s.foreign", f->path) < 0 || rename(f->path, aside) < 0))
+		saved = false;
+	free(aside);
 	snprintf(s->broken, sizeof s->broken, "'%s' %s while it was in use; %s", f->path, word[t],
-		 !folded ? "'ipamctl export' what the mount shows, unmount, 'ipamctl check --repair'" :
-		 t == REPLACED ? "nothing is lost: remove it, mount again" : "nothing is lost: mount again");
+		 saved ? "nothing is lost: mount again" : "'ipamctl export' what the mount shows, unmount, 'ipamctl check --repair'");
 	return -EIO;
 }
 
@@ -95,8 +136,6 @@ int store_watch(struct store *s)
  *
  * "open" in the table of the engine: this file (its inode: a copy isn't meant) is in use, or was when its daemon died. It comes to the
  * database proper by way of the log, whose name is durable then and which is never emptied; so there must be one beside it. */
-
-static const char key[] = "open";
 
 static void own_mark(const struct store *s, char out[32])
 {
@@ -124,7 +163,7 @@ int store_mark(struct store *s, bool open)
 
 	own_mark(s, own);
 	if (rc == 0)
-		rc = open ? store_put_engine(s, key, own) : store_run(s, "DELETE FROM engine WHERE key = 'open'", "");
+		rc = open ? store_put_engine(s, key, own) : store_run(s, unmark, "");
 	if (rc == 0)
 		rc = store_commit(s);
 	if (rc < 0)
