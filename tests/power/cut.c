@@ -34,7 +34,7 @@ struct test {
 struct position {
 	unsigned step;    /* it is in this one, */
 	bool over;        /* or between it and the next */
-	unsigned synced;  /* the last moment of a delegation that was answered */
+	unsigned synced;  /* the last moment that a delegation that was answered makes durable */
 	char acked[8][640];
 	unsigned acks;
 };
@@ -64,8 +64,9 @@ static void follow(struct position *p, const struct work *w, const struct record
 			p->synced = p->step;
 	} else if (r->kind == RECORD_END) {
 		p->over = true;
+		/* Of several changes one was synced, with all before it: those after it weren't. */
 		if (w->moment[p->step].delegation)
-			p->synced = p->step;
+			p->synced = w->moment[p->step].several ? p->step - 1 : p->step;
 	}
 }
 

@@ -215,6 +215,7 @@ static void ephemeral(struct life *l)
 
 	if (any_child(l, IPAM_CLUSTER, l->cluster, &p.node, p.node_name) < 0)
 		return;
+	l->several = true; /* the node may grow with the first */
 	new_lease(l, &p);
 	expect(l, &c, "");
 	ipam_make(l->ipam, IPAM_LEASE, p.node, p.name, IPAM_EXCLUSIVE | IPAM_EPHEMERAL, &owner, ipam_by_self(), done, &c);
@@ -235,6 +236,7 @@ static void group(struct life *l)
 {
 	struct place p[GROUP];
 	struct call c[GROUP];
+	unsigned first = l->fresh;
 
 	l->several = true;
 	for (int i = 0; i < GROUP; i++) {
@@ -242,6 +244,8 @@ static void group(struct life *l)
 
 		for (int j = 0; gone && j < i; j++)
 			gone = strcmp(p[i].key, p[j].key) != 0;
+		/* Not one that this step has made. */
+		gone = gone && strtoul(p[i].name + 3, NULL, 10) < first;
 		if (!gone && any_child(l, IPAM_CLUSTER, l->cluster, &p[i].node, p[i].node_name) < 0)
 			abort();
 		if (!gone)
@@ -304,13 +308,13 @@ static void write_cluster(struct life *l)
 		const char *text;
 		bool append, delegation;
 	} choice[] = {
-		{ IPAM_CLUSTER_SETTINGS, "max-blocks 3\n", true, false },
+		{ IPAM_CLUSTER_SETTINGS, "max-blocks 5\n", true, false },
 		{ IPAM_CLUSTER_SETTINGS, "reuse-delay 60\n", true, false },
 		{ IPAM_CLUSTER_SETTINGS, "reuse-delay 0\n", true, false },
 		{ IPAM_CLUSTER_RESERVED, "10.0.7.0/30\n10.0.6.9\n", false, true },
 		{ IPAM_CLUSTER_RESERVED, "10.0.7.16-10.0.7.20\n", true, true },
 		{ IPAM_CLUSTER_CIDRS, "10.9.0.0/24 28\n", true, true },
-		{ IPAM_CLUSTER_CIDRS, "10.0.0.0/21 28\n", false, true },
+		{ IPAM_CLUSTER_CIDRS, "10.0.0.0/21 29\n", false, true },
 	};
 	unsigned i = random_below(&l->random, sizeof choice / sizeof *choice);
 	struct call c;
@@ -430,7 +434,13 @@ static void settle_in(struct life *l)
 	begin_step(l);
 	expect(l, &c, "c/c");
 	l->delegation = true;
-	ipam_write(l->ipam, IPAM_CLUSTER_CIDRS, l->cluster, "10.0.0.0/21 28\nfd00::/48 64\n", 28, false, ipam_by_self(), done, &c);
+	ipam_write(l->ipam, IPAM_CLUSTER_CIDRS, l->cluster, "10.0.0.0/21 29\nfd00::/48 64\n", 28, false, ipam_by_self(), done, &c);
+	wait_for(l, &c);
+	end_step(l);
+	/* Small blocks, so that nodes grow: what is delegated with a lease is delegated as well. */
+	begin_step(l);
+	expect(l, &c, "c/c");
+	ipam_write(l->ipam, IPAM_CLUSTER_SETTINGS, l->cluster, "max-blocks 4\n", 13, true, ipam_by_self(), done, &c);
 	wait_for(l, &c);
 	end_step(l);
 	for (int i = 0; i < NODES; i++) {
