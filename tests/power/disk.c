@@ -32,7 +32,7 @@ struct bytes {
 struct inode {
 	enum power_file name;
 	struct bytes durable;
-	const struct record **pending; /* WRITE and TRUNCATE */
+	struct record *pending; /* WRITE and TRUNCATE */
 	size_t n, room;
 };
 
@@ -115,14 +115,25 @@ static void put_record(struct bytes *b, const struct record *r)
 		put(b, r->at, r->data, r->size);
 }
 
-static void sync_inode(struct disk *d, struct inode *n, bool failed)
+/* What a failed one leaves is the record's to decide, so that each who looks at it sees the same. */
+static void sync_inode(struct inode *n, const struct record *failed)
 {
+	struct random random = { failed != NULL ? failed->number : 0 };
+
 	for (size_t i = 0; i < n->n; i++)
-		if (!failed)
-			put_record(&n->durable, n->pending[i]);
-		else if (n->pending[i]->kind == RECORD_WRITE)
-			put_sectors(&n->durable, n->pending[i], &d->random, false);
+		if (failed == NULL)
+			put_record(&n->durable, &n->pending[i]);
+		else if (n->pending[i].kind == RECORD_WRITE)
+			put_sectors(&n->durable, &n->pending[i], &random, false);
 	n->n = 0;
+}
+
+void disk_bytes(const struct disk *d, enum power_file file, const unsigned char **data, size_t *size)
+{
+	const struct inode *n = d->inode[d->now[file]];
+
+	*data = n->durable.data;
+	*size = n->durable.size;
 }
 
 void disk_apply(struct disk *d, const struct record *r)
@@ -144,16 +155,18 @@ void disk_apply(struct disk *d, const struct record *r)
 	case RECORD_TRUNCATE:
 		if (n->n == n->room) {
 			n->room = n->room == 0 ? 64 : n->room * 2;
-			n->pending = reallocarray(n->pending, n->room, sizeof(void *));
+			n->pending = reallocarray(n->pending, n->room, sizeof *n->pending);
+			if (n->pending == NULL)
+				abort();
 		}
-		n->pending[n->n++] = r;
+		n->pending[n->n++] = *r;
 		break;
 	case RECORD_SYNC:
 		if (!lies)
-			sync_inode(d, n, false);
+			sync_inode(n, NULL);
 		break;
 	case RECORD_FAILED_SYNC:
-		sync_inode(d, n, true);
+		sync_inode(n, r);
 		break;
 	case RECORD_SYNC_DIR:
 		if (d->lie != LIE_ALL)
@@ -171,7 +184,7 @@ static void keep_pending(struct disk *d, const struct inode *n, enum cut cut, bo
 	bool junk = random_below(&d->random, 2) == 0;
 
 	for (size_t i = 0; i < n->n; i++) {
-		const struct record *r = n->pending[i];
+		const struct record *r = &n->pending[i];
 		bool coin = random_below(&d->random, 2) == 0;
 
 		if (cut == CUT_ALL || cut == CUT_TORN || (cut == CUT_FILE && chosen) ||

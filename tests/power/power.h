@@ -33,7 +33,7 @@ struct record {
 	enum power_file file;
 	size_t at, size;    /* WRITE: where; TRUNCATE: size */
 	void *data;
-	unsigned number;
+	unsigned number;    /* FAILED_SYNC: decides what of it is on disk */
 };
 
 /* Record what happens in this directory from now on; NULL: nothing. */
@@ -54,6 +54,9 @@ struct disk;
 struct disk *disk_new(uint64_t seed, enum lie lie);
 void disk_free(struct disk *d);
 void disk_apply(struct disk *d, const struct record *r);
+
+/* What of a file is surely on disk. */
+void disk_bytes(const struct disk *d, enum power_file file, const unsigned char **data, size_t *size);
 
 enum cut {
 	CUT_NOTHING,   /* of what was not synced is on disk */

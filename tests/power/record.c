@@ -14,6 +14,7 @@ static struct {
 	bool there[POWER_FILES];
 	unsigned fail;
 	bool failed;
+	struct disk *disk; /* as it is by now */
 } rec = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 /* The real file follows. */
@@ -47,6 +48,9 @@ static void add(struct record r, const void *data, size_t size)
 			abort();
 	}
 	rec.list[rec.n++] = r;
+	if (rec.disk == NULL)
+		rec.disk = disk_new(0, LIE_NONE);
+	disk_apply(rec.disk, &r);
 }
 
 static void note(struct record r, const void *data, size_t size)
@@ -96,6 +100,9 @@ void record_clear(void)
 		free(rec.list[i].data);
 	free(rec.list);
 	rec.list = NULL;
+	if (rec.disk != NULL)
+		disk_free(rec.disk);
+	rec.disk = NULL;
 	rec.n = rec.room = 0;
 	memset(rec.there, 0, sizeof rec.there);
 }
@@ -130,6 +137,29 @@ static int f_truncate(sqlite3_file *f, sqlite3_int64 size)
 	return real(f)->pMethods->xTruncate(real(f), size);
 }
 
+/* The kernel takes pages for clean that it couldn't write, and forgets some of them: they are read from the disk again. */
+static void evict(sqlite3_file *f, enum power_file file, unsigned seed)
+{
+	enum { PAGE = 4096 };
+	struct random random = { seed };
+	const unsigned char *durable;
+	sqlite3_int64 size = 0;
+	size_t known;
+
+	disk_bytes(rec.disk, file, &durable, &known);
+	real(f)->pMethods->xFileSize(real(f), &size);
+	for (size_t at = 0; at < (size_t)size; at += PAGE) {
+		unsigned char page[PAGE] = { 0 };
+		int n = (size_t)size - at < PAGE ? (int)((size_t)size - at) : PAGE;
+
+		if (random_below(&random, 4) != 0)
+			continue;
+		if (at < known)
+			memcpy(page, durable + at, known - at < (size_t)n ? known - at : (size_t)n);
+		real(f)->pMethods->xWrite(real(f), page, n, (sqlite3_int64)at);
+	}
+}
+
 static int f_sync(sqlite3_file *f, int flags)
 {
 	struct recorded *r = (struct recorded *)f;
@@ -140,7 +170,9 @@ static int f_sync(sqlite3_file *f, int flags)
 	pthread_mutex_lock(&rec.lock);
 	fails = rec.fail > 0 && --rec.fail == 0;
 	rec.failed |= fails;
-	add((struct record){ .kind = fails ? RECORD_FAILED_SYNC : RECORD_SYNC, .file = r->file }, NULL, 0);
+	add((struct record){ .kind = fails ? RECORD_FAILED_SYNC : RECORD_SYNC, .file = r->file, .number = (unsigned)rec.n }, NULL, 0);
+	if (fails && rec.n % 2 == 0)
+		evict(f, r->file, (unsigned)rec.n);
 	if (r->sync_dir && !fails)
 		add((struct record){ .kind = RECORD_SYNC_DIR }, NULL, 0);
 	r->sync_dir &= fails;
