@@ -1,12 +1,13 @@
 /* The log (WAL) of the database: when it is folded back, and what an fsync that failed means.
  *
- * A kernel that couldn't write a page tells of it once, at the next fsync, and takes the page for clean from then on: a second fsync
- * succeeds, though the page never reached the disk. So after a failed one this connection stores nothing more, and doesn't fold
- * back, which would copy from pages of the log that may be gone by then.
+ * A kernel that couldn't write a page tells of it once, at the next fsync, and takes the page for clean from then on:
+ * a second fsync succeeds, though the page never reached the disk. So after a failed one this connection stores
+ * nothing more, and doesn't fold back, which would copy from pages of the log that may be gone by then.
  *
- * When the database is opened, whoever had it before, its log is what the kernel says it is, proven by its checksums. It is written
- * once more, byte for byte, and synced, so that it is what the disk says, too; then it is folded back. Otherwise what
- * is added to it would be lost behind a gap, and a cut during the fold-back would leave a database that no log mends. */
+ * When the database is opened, whoever had it before, its log is what the kernel says it is, proven by its checksums.
+ * It is written once more, byte for byte, and synced, so that it is what the disk says, too; then it is folded back.
+ * Otherwise what is added to it would be lost behind a gap, and a cut during the fold-back would leave a database
+ * that no log mends. */
 #include "store_db.h"
 
 #include <errno.h>
@@ -127,7 +128,8 @@ static sqlite3_int64 number(struct store *s, const char *sql)
 	return n;
 }
 
-/* A frame of the log's own generation has its salts; one that ends a transaction says how many pages the database has then. */
+/* A frame of the log's own generation has its salts; one that ends a transaction says how many pages the database has
+ * then. */
 int store_log_gap(struct store *s, unsigned *commits)
 {
 	unsigned char header[LOG_HEADER], frame[FRAME_HEADER];

@@ -1,5 +1,5 @@
-/* Somebody else's hand on the files of the database. While they are in use, what is written might be nobody's from then on; while they
- * are not, a log that is missing takes what was stored last with it, and nothing in SQLite tells. */
+/* Somebody else's hand on the files of the database. While they are in use, what is written might be nobody's from
+ * then on; while they are not, a log that is missing takes what was stored last with it, and nothing in SQLite tells. */
 #include "store_db.h"
 
 #include <errno.h>
@@ -39,8 +39,8 @@ void store_watch_stop(struct store *s)
 
 enum trouble { FINE, REMOVED, REPLACED, CUT_SHORT };
 
-/* Shorter than its own first page says (https://www.sqlite.org/fileformat2.html#the_database_header). After another program's VACUUM
- * it isn't. */
+/* Shorter than its own first page says (https://www.sqlite.org/fileformat2.html#the_database_header). After another
+ * program's VACUUM it isn't. */
 static bool database_is_cut(const struct store *s, off_t size)
 {
 	unsigned char header[32];
@@ -105,8 +105,9 @@ static bool save_log(struct store *s)
 	return rc == 0 && store_fold(s, &whole) == 0 && whole;
 }
 
-/* Going on needs a new connection, which the readers of this process would share with the old files: so not before the next mount.
- * SQLite would take another log for the database's own, and its pages for newer ones: it gets another name. */
+/* Going on needs a new connection, which the readers of this process would share with the old files: so not before
+ * the next mount. SQLite would take another log for the database's own, and its pages for newer ones: it gets another
+ * name. */
 static int log_trouble(struct store *s, const struct store_file *f, enum trouble t)
 {
 	bool index = f == &s->file[STORE_SHM], saved = t == CUT_SHORT ? index : save_log(s);

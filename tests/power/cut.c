@@ -1,11 +1,12 @@
 /* cut — a database's life is cut off at each write and sync, and what may then be on disk is opened and judged.
  *
- *   cut [--lives N] [--steps N] [--seed N] [--sync full|normal] [--failing] [--lie all|db|wal] [--verbose]
+ * cut [--lives N] [--steps N] [--seed N] [--sync full|normal] [--failing] [--lie all|db|wal] [--verbose]
  *
- * With sync=full every change that was answered must be there, and of one that wasn't all or nothing; with sync=normal the
- * state must be one that was, no older than the last delegation. `ipamctl check` must find nothing, the history must tell of each
- * lease, and a further lease must be possible. --failing: now and then a sync fails, and the database is opened anew. --lie: the disk
- * ignores syncs, so that there must be losses. Prints the number of cuts; status 1 where something was wrong. */
+ * With sync=full every change that was answered must be there, and of one that wasn't all or nothing; with
+ * sync=normal the state must be one that was, no older than the last delegation. `ipamctl check` must find nothing,
+ * the history must tell of each lease, and a further lease must be possible. --failing: now and then a sync fails,
+ * and the database is opened anew. --lie: the disk ignores syncs, so that there must be losses. Prints the number of
+ * cuts; status 1 where something was wrong. */
 #include "power.h"
 
 #include "../../tools/ipamctl/check.h"

@@ -67,7 +67,8 @@ enum cut {
 	CUT_FILE,      /* one file's, and nothing of the others' */
 	CUTS
 };
-/* Writes the files into dir, where there are none, as they may be after a cut now. `next` (or NULL) is what the power was cut in. */
+/* Writes the files into dir, where there are none, as they may be after a cut now. `next` (or NULL) is what the power
+ * was cut in. */
 void disk_build(struct disk *d, enum cut cut, const struct record *next, const char *dir);
 
 /* ---- moments (moment.c): sorted lines, one an object: "KEY\tTEXT" */

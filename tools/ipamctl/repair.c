@@ -106,8 +106,9 @@ static int move_beside(const struct files *f, const char *suffix)
 	return rename(from, to) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-/* The damaged one and its log get names of their own before the new one gets theirs: whoever finds the new one finds no log that isn't its
- * own, and whoever finds the old one without its log (a cut in between) finds it marked as open. */
+/* The damaged one and its log get names of their own before the new one gets theirs: whoever finds the new one finds
+ * no log that isn't its own, and whoever finds the old one without its log (a cut in between) finds it marked as
+ * open. */
 static int exchange(const struct files *f)
 {
 	int rc = sync_path(f->fresh, O_RDONLY);

@@ -1,5 +1,5 @@
-/* What was read goes where it belongs: rows of the tables, what the indexes know besides, and, where leases are missing, what the history
- * tells. The older of two that contradict each other stays. */
+/* What was read goes where it belongs: rows of the tables, what the indexes know besides, and, where leases are
+ * missing, what the history tells. The older of two that contradict each other stays. */
 #include "repair.h"
 
 #include <string.h>

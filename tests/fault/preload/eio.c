@@ -1,7 +1,8 @@
-/* A stand-in for a disk that fails, where device mapper's can't be had: preloaded into the daemon, it makes writes and syncs fail.
+/* A stand-in for a disk that fails, where device mapper's can't be had: preloaded into the daemon, it makes writes
+ * and syncs fail.
  *
- * FAULTS names a file with lines "write SUFFIX" and "sync SUFFIX": what is asked of a file whose name ends so gets EIO. The file is
- * read each time, so that a disk fails and is mended while the daemon runs. */
+ * FAULTS names a file with lines "write SUFFIX" and "sync SUFFIX": what is asked of a file whose name ends so gets
+ * EIO. The file is read each time, so that a disk fails and is mended while the daemon runs. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
