@@ -2,6 +2,10 @@
 # of it by hand: build/tests/power/cut --lives 50 --seed 1000
 . "$(dirname "$0")/../lib.sh"
 
+mkdir "$WORK/memory"
+mount -t tmpfs tmpfs "$WORK/memory" || exit 1
+mounts+=("$WORK/memory")
+export TMPDIR=$WORK/memory
 cuts() { timeout 500 "$HELPERS/power/cut" "$@"; }
 judged() {
 	local name=$1 out

@@ -27,7 +27,7 @@ struct test {
 	uint64_t seed;
 	bool full, normal, failing, verbose;
 	enum lie lie;
-	char dir[64], life[80], cut[80];
+	char dir[80], life[96], cut[96];
 	unsigned long cuts, wrong, failures;
 };
 
@@ -166,7 +166,7 @@ static const char *judge(struct test *t, const struct work *w, const struct posi
 	struct moment m = { 0 };
 	const char *wrong = NULL;
 	struct ipam *ipam;
-	char path[96];
+	char path[128];
 	int rc;
 
 	snprintf(path, sizeof path, "%s/db", t->cut);
@@ -279,13 +279,15 @@ static int parse(struct test *t, int argc, char **argv)
 int main(int argc, char **argv)
 {
 	struct test t = { .lives = 1, .steps = 40, .seed = 1, .full = true, .normal = true };
+	const char *tmp = getenv("TMPDIR");
 	uint64_t seed;
 
 	if (parse(&t, argc, argv) != 0)
 		return 2;
 	/* In memory where that can be: the disk is a model. */
-	snprintf(t.dir, sizeof t.dir, "%s/ipamfs-power.XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-	if (mkdtemp(t.dir) == NULL)
+	if (snprintf(t.dir, sizeof t.dir, "%s/ipamfs-power.XXXXXX",
+		     tmp != NULL ? tmp : access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp") >= (int)sizeof t.dir ||
+	    mkdtemp(t.dir) == NULL)
 		return 2;
 	snprintf(t.life, sizeof t.life, "%s/life", t.dir);
 	snprintf(t.cut, sizeof t.cut, "%s/cut", t.dir);
