@@ -41,9 +41,12 @@ engine_src := $(wildcard tests/engine/*.c)
 # One program: the stand-in for a Kubernetes API server.
 apiserver_src := $(wildcard tests/kube/*.c)
 
+power_src := $(wildcard tests/power/*.c)
+
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 cni_parts := $(call obj,$(filter-out %/main.c,$(cni_src)))
 kube_parts := $(call obj,$(filter-out %/main.c,$(kube_src)))
+ctl_parts := $(call obj,$(filter-out %/main.c,$(ctl_src)))
 lib      := $(B)/libipam.a
 programs := $(B)/bin/ipamfs $(B)/bin/ipamctl $(if $(cni_src),$(B)/bin/ipamfs-cni) $(B)/bin/ipamkube $(B)/bin/ipamfs-bench
 units_systemd := $(notdir $(wildcard tools/package/systemd/*))
@@ -91,7 +94,7 @@ bench: deps-test ## measure against the disk, tmpfs, a bare FUSE filesystem and 
 	@bash tools/bench/run.sh
 
 units: $(units) ## build the unit tests
-helpers: $(helpers) $(engine_helpers) $(apiserver)
+helpers: $(helpers) $(engine_helpers) $(apiserver) $(if $(power_src),$(B)/tests/power/cut) $(B)/tests/fault/eio.so
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
@@ -142,6 +145,16 @@ $(engine_helpers): $(B)/tests/%: $(B)/tests/%.o $(lib)
 $(apiserver): $(call obj,$(apiserver_src))
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lmicrohttpd -lgnutls -ljansson -lpthread
+
+# Not of any flavour: it goes into the plain daemon.
+$(B)/tests/fault/%.so: tests/fault/preload/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(WARN) -O2 -fPIC -shared -o $@ $< -ldl
+
+# The check of ipamctl is a judge of this one.
+$(B)/tests/power/cut: $(call obj,$(power_src)) $(ctl_parts) $(lib)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS_core)
 
 # What is installed: mode, source, where to. make uninstall removes just these.
 define INSTALLED
