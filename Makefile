@@ -39,10 +39,15 @@ unit_src := $(wildcard tests/unit/test_*.c)
 helper_src := $(wildcard tests/mount/*.c tests/fault/*.c tests/clients/*.c)
 # These know the library.
 engine_src := $(wildcard tests/engine/*.c)
+# One program: the stand-in for a Kubernetes API server.
+apiserver_src := $(wildcard tests/kube/*.c)
+
+power_src := $(wildcard tests/power/*.c)
 
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 cni_parts := $(call obj,$(filter-out %/main.c,$(cni_src)))
 kube_parts := $(call obj,$(filter-out %/main.c,$(kube_src)))
+ctl_parts := $(call obj,$(filter-out %/main.c,$(ctl_src)))
 lib      := $(B)/libipam.a
 programs := $(B)/bin/ipamfs $(B)/bin/ipamctl $(if $(cni_src),$(B)/bin/ipamfs-cni) $(B)/bin/ipamkube $(B)/bin/ipamfs-bench
 units_systemd := $(notdir $(wildcard tools/package/systemd/*))
@@ -51,15 +56,17 @@ examples := $(sort $(wildcard docs/examples/*))
 units    := $(patsubst tests/unit/%.c,$(B)/tests/%,$(unit_src))
 helpers  := $(patsubst tests/%.c,$(B)/tests/%,$(helper_src))
 engine_helpers := $(patsubst tests/%.c,$(B)/tests/%,$(engine_src))
+apiserver := $(B)/tests/kube/apiserver
 
 # Without these the compiler can't start; `make deps` installs what is missing.
 PACKAGES := gcc make pkg-config libc6-dev libfuse3-dev fuse3 libsqlite3-dev libjansson-dev libcurl4-openssl-dev \
 	libcap-ng-dev libseccomp-dev libyaml-dev
 TEST_PACKAGES := clang libclang-rt-14-dev valgrind libcmocka-dev sqlite3 iproute2 iputils-ping attr jq util-linux procps \
 	containernetworking-plugins podman containerd runc busybox-static prometheus prometheus-node-exporter \
-	chromium libxml2-utils etcd-server etcd-client openssl spin debhelper dpkg-dev build-essential lintian mandoc systemd
+	chromium libxml2-utils etcd-server etcd-client openssl spin debhelper dpkg-dev build-essential lintian mandoc systemd \
+	libmicrohttpd-dev libgnutls28-dev curl
 
-.PHONY: all run stop test units helpers bench install uninstall deb clean help deps deps-test format FORCE
+.PHONY: all run stop test test-kube units helpers bench install uninstall deb clean help deps deps-test format FORCE
 .DEFAULT_GOAL := all
 
 all: $(lib) $(programs) ## build everything into build/ (the default)
@@ -80,12 +87,16 @@ stop: ## end what `make run` started
 test: deps-test ## install what's missing, build and run every test
 	@bash tests/run.sh
 
+test-kube: deps-test ## run the tests with a real kube-apiserver (built once, ten minutes; kept in ~/.cache/ipamfs/kube)
+	@bash tests/kube-real/build.sh
+	@bash tests/run.sh kube-real/
+
 bench: deps-test ## measure against the disk, tmpfs, a bare FUSE filesystem and bare SQLite
 	@$(MAKE) --no-print-directory all
 	@bash tools/bench/run.sh
 
 units: $(units) ## build the unit tests
-helpers: $(helpers) $(engine_helpers)
+helpers: $(helpers) $(engine_helpers) $(apiserver) $(if $(power_src),$(B)/tests/power/cut) $(B)/tests/fault/eio.so
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
@@ -130,6 +141,20 @@ $(helpers): $(B)/tests/%: $(B)/tests/%.o
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lpthread
 
 $(engine_helpers): $(B)/tests/%: $(B)/tests/%.o $(lib)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS_core)
+
+$(apiserver): $(call obj,$(apiserver_src))
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lmicrohttpd -lgnutls -ljansson -lpthread
+
+# Not of any flavour: it goes into the plain daemon.
+$(B)/tests/fault/%.so: tests/fault/preload/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(WARN) -O2 -fPIC -shared -o $@ $< -ldl
+
+# The check of ipamctl is a judge of this one.
+$(B)/tests/power/cut: $(call obj,$(power_src)) $(ctl_parts) $(lib)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS_core)
 

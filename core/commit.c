@@ -169,7 +169,7 @@ static int transact(struct ipam *ipam, struct change *batch, const struct behind
 	int rc;
 
 	for (const struct change *c = batch; c != NULL; c = c->next)
-		if (c->type->delegation && !c->soft)
+		if ((c->type->delegation && !c->soft) || c->grown[CIDR_V4] != NULL || c->grown[CIDR_V6] != NULL)
 			sync = STORE_FULL;
 		else if (!c->soft && sync != STORE_FULL)
 			sync = STORE_AS_OPENED;
@@ -207,6 +207,17 @@ static int transact(struct ipam *ipam, struct change *batch, const struct behind
 		history_forget(ipam);
 	}
 	return rc;
+}
+
+/* After the answers: nobody need wait for it, and an error of it is no change's. */
+static void fold(struct ipam *ipam)
+{
+	int rc = store_fold_due(ipam->store);
+
+	if (store_broken(ipam->store))
+		engine_problem(ipam, store_message(ipam->store));
+	else if (rc < 0)
+		engine_log(ipam, LOG_WARNING, "the log of the database grows, since it can't be folded back: %s", store_message(ipam->store));
 }
 
 static void run_batch(struct ipam *ipam, struct change *batch)
@@ -264,6 +275,7 @@ static void run_batch(struct ipam *ipam, struct change *batch)
 		change_submit(ipam, c);
 	}
 	behind_free(rows, n);
+	fold(ipam);
 }
 
 static void *run(void *arg)

@@ -22,7 +22,7 @@ uint64_t engine_id(struct ipam *ipam)
 
 void engine_log(struct ipam *ipam, int priority, const char *format, ...)
 {
-	char message[512];
+	char message[1280];
 	va_list ap;
 
 	if (ipam->options.log == NULL)
@@ -38,7 +38,7 @@ void engine_problem(struct ipam *ipam, const char *what)
 	bool changed;
 
 	pthread_mutex_lock(&ipam->problem_lock);
-	changed = (what == NULL) != (ipam->problem[0] == 0);
+	changed = what == NULL ? ipam->problem[0] != 0 : strncmp(ipam->problem, what, strlen(what)) != 0;
 	if (changed && what == NULL) {
 		ipam->problem[0] = 0;
 	} else if (changed) {

@@ -60,7 +60,7 @@ struct ipam {
 	_Atomic uint64_t commits, changes, failed_changes, expired, dropped, queued;
 	uint64_t after_boot;
 	pthread_mutex_t problem_lock;
-	char problem[256];
+	char problem[1024];
 };
 
 int64_t engine_now(void); /* nanoseconds since the epoch */

@@ -178,6 +178,11 @@ int ipam_open(const char *path, const struct ipam_options *options, struct ipam 
 	rc = ipam->path == NULL ? -ENOMEM : store_open(path, options, &ipam->store, error);
 	if (rc == 0)
 		rc = load(ipam, ahead, error);
+	if (rc == 0 && store_lost(ipam->store) > 0)
+		engine_log(ipam, store_lost(ipam->store) > 1 ? LOG_ERR : LOG_NOTICE,
+			   "the log of the database breaks off before its end, so that %u transactions are lost: %s", store_lost(ipam->store),
+			   store_lost(ipam->store) == 1 ? "one that was not answered yet, most likely"
+						       : "by a loss of power with sync=normal, or since the log is damaged; compare with what runs");
 	/* While nothing else uses the store. */
 	if (rc == 0 && !options->read_only)
 		rc = options->remote != NULL ? remote_open(ipam, options->remote, error) : check_alone(ipam, error);
@@ -206,6 +211,7 @@ static void tell_touched(struct ipam *ipam)
 
 	if (ipam->options.touched != NULL && store_tracked(ipam->store, &lease, &t.leases, &t.more)) {
 		t.lease = lease;
+		t.sound = !store_broken(ipam->store);
 		ipam->options.touched(ipam->options.arg, &t);
 		free(lease);
 	}

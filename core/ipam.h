@@ -53,6 +53,7 @@ struct ipam_remote {
 /* What changed in a database. */
 struct ipam_touched {
 	bool more;             /* more than leases */
+	bool sound;            /* the database is as it was written: no fsync had failed */
 	const uint64_t *lease; /* ids of those that were made, changed or released; ascending */
 	size_t leases;
 };
@@ -69,6 +70,7 @@ struct ipam_options {
 	const struct ipam_touched *since; /* what may have changed since then; NULL: anything */
 	int lock;             /* as ipam_lock gave it: stays the caller's; 0: take it, as long as the database is open */
 	uint32_t history_days; /* how long the past is kept, 0: for ever */
+	uint32_t log_pages; /* the database's log is folded back when it has so many; 0: 8192 */
 	/* Called (by several threads at a time) with a syslog priority; may be NULL. */
 	void (*log)(void *arg, int priority, const char *message);
 	/* Called when the daemon itself released a lease (expired), after it became durable; may be NULL. */
@@ -489,7 +491,7 @@ struct ipam_engine {
 	int64_t unpublished_since; /* since then, seconds since the epoch; 0: none */
 	uint32_t lost, doubled;   /* own nodes that were removed elsewhere, by force; or that a copy of the state file is, too */
 	bool healthy;             /* false: a change would fail now */
-	char problem[256];        /* why, and since when */
+	char problem[1024];        /* why, and since when */
 	uint64_t commits, changes, failed_changes;
 	uint64_t expired;         /* leases released by their ttl since the mount */
 	uint64_t dropped;         /* ephemeral ones, whose last holder was gone */

@@ -16,7 +16,6 @@
 
 enum {
 	PAGE_SIZE = 2048,        /* of a new database: a change writes six or seven pages, whatever is new in them */
-	CHECKPOINT_PAGES = 8192, /* 16 MiB of log: a fold-back a few thousand changes, not a few hundred */
 	LOCK_TRIES = 100, LOCK_PAUSE = 20000000, /* nanoseconds: two seconds in all */
 	BUSY_MS = 5000,          /* how long a foreign writer (a shell) may hold the database */
 };
@@ -69,11 +68,10 @@ static int set_up(struct store *s, const struct ipam_options *options)
 	/* Sizes in KiB; the page cache keeps the upper levels of the indexes of millions of leases. */
 	const char *pragmas = "PRAGMA foreign_keys = ON; PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY;"
 			      "PRAGMA trusted_schema = OFF;";
-	char checkpoint[64], page_size[64];
+	char page_size[64];
 
 	sqlite3_extended_result_codes(s->db, 1);
 	sqlite3_busy_timeout(s->db, BUSY_MS);
-	snprintf(checkpoint, sizeof checkpoint, "PRAGMA wal_autocheckpoint = %d", CHECKPOINT_PAGES);
 	if (sqlite3_exec(s->db, pragmas, NULL, NULL, NULL) != SQLITE_OK)
 		return -EIO;
 	if (options->read_only)
@@ -81,9 +79,9 @@ static int set_up(struct store *s, const struct ipam_options *options)
 	s->full_now = true;
 	snprintf(page_size, sizeof page_size, "PRAGMA page_size = %d", PAGE_SIZE); /* of no effect on one that has pages */
 	if (sqlite3_exec(s->db, page_size, NULL, NULL, NULL) != SQLITE_OK ||
-	    sqlite3_exec(s->db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL", NULL, NULL, NULL) != SQLITE_OK ||
-	    sqlite3_exec(s->db, checkpoint, NULL, NULL, NULL) != SQLITE_OK)
+	    sqlite3_exec(s->db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL", NULL, NULL, NULL) != SQLITE_OK)
 		return store_error(sqlite3_extended_errcode(s->db));
+	store_log_start(s, options->log_pages);
 	return 0;
 }
 
@@ -104,20 +102,64 @@ static int identify(struct store *s, const char *path, bool read_only, struct ip
 	return fail(error, rc, "%s: %s", path, sqlite3_errmsg(s->db));
 }
 
+static int settle_log(struct store *s)
+{
+	bool whole;
+	int rc;
+
+	s->unfolded = false;
+	rc = store_log_rewrite(s);
+	if (rc == 0)
+		rc = store_log_gap(s, &s->lost);
+	if (rc == 0)
+		rc = store_mark(s, true);
+	if (rc == 0)
+		rc = store_fold(s, &whole);
+	s->unfolded = rc < 0;
+	return rc;
+}
+
+/* The log that was found, and the mark, into the database before anything else is stored. With a full disk it is read alone until
+ * there is room: store_begin tries again. */
+static int take_over(struct store *s, const char *path, const struct ipam_options *options, bool log_there, struct ipam_error *error)
+{
+	bool sound = options->since != NULL && options->since->sound;
+	int rc = store_mark_missing(s, log_there);
+
+	if (rc == -EUCLEAN)
+		return fail(error, rc, "%s: its daemon died, and the log that it left, '%s-wal', was removed since: what was stored last may"
+			    " be missing. Put it back; or 'ipamctl check --repair' takes the database as it is", path, path);
+	if (rc < 0 || options->read_only)
+		return rc;
+	s->mine = true;
+	/* Who had it before has just closed it, knows it to be well, and has left the log as it is. */
+	if (sound)
+		return 0;
+	store_watch_again(s); /* SQLite has removed a log that an empty database can't have */
+	rc = settle_log(s);
+	s->unfolded = rc == -ENOSPC;
+	store_watch_again(s);
+	return s->unfolded ? 0 : rc;
+}
+
 int store_open(const char *path, const struct ipam_options *options, struct store **out, struct ipam_error *error)
 {
 	struct store *s = calloc(1, sizeof *s);
+	bool log_there;
 	int rc;
 
 	if (s == NULL)
 		return fail(error, -ENOMEM, "out of memory");
 	s->lock_fd = -1;
 	s->full = options->sync == IPAM_SYNC_FULL;
-	if (options->lock == 0) {
-		rc = s->lock_fd = ipam_lock(path, options, error);
-		if (rc < 0)
-			goto out;
-	}
+	rc = options->lock > 0 ? fcntl(options->lock, F_DUPFD_CLOEXEC, 3) : ipam_lock(path, options, error);
+	if (rc < 0)
+		goto out;
+	s->lock_fd = rc;
+	rc = store_watch_start(s, path) < 0 ? fail(error, -ENOMEM, "out of memory") : 0;
+	if (rc < 0)
+		goto out;
+	log_there = s->file[STORE_WAL].seen.st_size > 0;
 	if (sqlite3_open_v2(path, &s->db,
 			    (options->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE) | SQLITE_OPEN_NOMUTEX,
 			    NULL) != SQLITE_OK) {
@@ -130,9 +172,11 @@ int store_open(const char *path, const struct ipam_options *options, struct stor
 	rc = set_up(s, options);
 	if (rc == 0 && !options->read_only)
 		rc = schema_migrate(s->db);
-	if (rc < 0)
+	if (rc == 0)
+		rc = take_over(s, path, options, log_there, error);
+	if (rc < 0 && error->text[0] == 0)
 		fail(error, rc, "%s: %s", path,
-		     sqlite3_errcode(s->db) == SQLITE_OK ? "can't be brought up to date" : sqlite3_errmsg(s->db));
+		     s->broken[0] == 0 && sqlite3_errcode(s->db) == SQLITE_OK ? "can't be brought up to date" : store_message(s));
 out:
 	if (rc < 0) {
 		store_close(s);
@@ -224,9 +268,15 @@ void store_close(struct store *s)
 {
 	if (s == NULL)
 		return;
+	if (s->mine && (store_watch(s) < 0 || store_mark(s, false) < 0) && s->trouble[0] == 0)
+		snprintf(s->trouble, sizeof s->trouble, "its end can't be stored");
 	for (int i = 0; i < STORE_STATEMENTS; i++)
 		sqlite3_finalize(s->cache[i].stmt);
+	/* Where something is wrong, what lies there stays as it is: closing would fold back, and remove the log by its name. */
+	if (s->db != NULL && (s->broken[0] != 0 || s->trouble[0] != 0))
+		sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	sqlite3_close(s->db);
+	store_watch_stop(s);
 	if (s->lock_fd >= 0)
 		close(s->lock_fd);
 	free(s);
@@ -234,21 +284,44 @@ void store_close(struct store *s)
 
 void store_leave(struct store *s)
 {
-	sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	if (s->broken[0] == 0) {
+		s->mine = false; /* the mark stays: it is another's at once */
+		sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	}
 	store_close(s);
+}
+
+unsigned store_lost(const struct store *s)
+{
+	return s->lost;
+}
+
+bool store_broken(const struct store *s)
+{
+	return s->broken[0] != 0;
 }
 
 const char *store_message(struct store *s)
 {
-	return s->broken ? "an fsync failed" : sqlite3_errmsg(s->db);
+	if (s->broken[0] != 0 || s->trouble[0] != 0)
+		return s->broken[0] != 0 ? s->broken : s->trouble;
+	snprintf(s->message, sizeof s->message, "%s%s%s", sqlite3_errmsg(s->db), s->system != 0 ? ": " : "",
+		 s->system != 0 ? strerror(s->system) : "");
+	return s->message;
 }
 
 int store_begin(struct store *s, enum store_sync sync)
 {
 	bool full = sync == STORE_FULL || (sync == STORE_AS_OPENED && s->full);
 
-	if (s->broken)
-		return -EIO;
+	int rc = store_watch(s);
+
+	if (rc == 0 && s->unfolded) {
+		rc = settle_log(s);
+		store_watch_again(s);
+	}
+	if (rc < 0)
+		return rc;
 	if (full != s->full_now) {
 		/* Not a cached statement: this pragma acts when it is compiled. */
 		const char *sql = full ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL";

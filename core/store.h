@@ -13,10 +13,14 @@ struct store;
 
 /* See ipam_open. Takes the lock that keeps a second daemon out, and keeps it until store_close. */
 int store_open(const char *path, const struct ipam_options *options, struct store **out, struct ipam_error *error);
-void store_close(struct store *s); /* checkpoints; NULL is fine */
+void store_close(struct store *s); /* folds the log back, where that may be trusted; NULL is fine */
 void store_leave(struct store *s); /* closes, and leaves the log to the next who opens it */
-/* What SQLite said of the last error. */
+/* Of the last error: a sentence. */
 const char *store_message(struct store *s);
+/* Transactions of the log that was found when it was opened, behind a place that can't be read: they are lost. */
+unsigned store_lost(const struct store *s);
+/* Nothing is stored any more until it is opened anew. */
+bool store_broken(const struct store *s);
 
 struct store_rest {
 	uint64_t cluster;
@@ -57,6 +61,8 @@ int store_begin(struct store *s, enum store_sync sync);
 /* Write something that changes nothing, for the sake of the sync. */
 int store_touch(struct store *s);
 int store_commit(struct store *s);
+/* After a commit was answered: fold the log back if it has grown. An error concerns no change, but the ones to come. */
+int store_fold_due(struct store *s);
 void store_rollback(struct store *s);
 /* A change of several statements, all or none: save, statements, then keep (undo = false) or undo them. */
 int store_save(struct store *s);

@@ -27,6 +27,34 @@ int store_error(int code)
 	}
 }
 
+/* Of the file that failed: the log, or else the database. sqlite3_system_errno doesn't know it of a COMMIT. */
+static int system_error(struct store *s)
+{
+	sqlite3_file *log = NULL;
+	int error = 0;
+
+	if (sqlite3_file_control(s->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) == SQLITE_OK && log != NULL && log->pMethods != NULL)
+		log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &error);
+	if (error == 0)
+		sqlite3_file_control(s->db, "main", SQLITE_FCNTL_LAST_ERRNO, &error);
+	return error;
+}
+
+int store_failed(struct store *s, int code)
+{
+	s->system = (code & 0xff) == SQLITE_IOERR ? system_error(s) : 0;
+	store_note(s, code);
+	switch (s->system) {
+	case EROFS:
+		return -EROFS;
+	case ENOSPC:
+	case EDQUOT: /* of the disk; to a caller it means max-leases */
+		return -ENOSPC;
+	default:
+		return store_error(code);
+	}
+}
+
 int store_prepare(struct store *s, const char *sql, sqlite3_stmt **out)
 {
 	for (int i = 0; i < STORE_STATEMENTS; i++) {
@@ -78,7 +106,5 @@ int store_run(struct store *s, const char *sql, const char *format, ...)
 	if (sqlite3_reset(stmt) != SQLITE_OK)
 		code = sqlite3_extended_errcode(s->db);
 	sqlite3_clear_bindings(stmt);
-	if (code == SQLITE_IOERR_FSYNC || code == SQLITE_IOERR_DIR_FSYNC)
-		s->broken = true;
-	return store_error(code);
+	return store_failed(s, code);
 }

@@ -5,15 +5,30 @@
 #include "store.h"
 
 #include <sqlite3.h>
+#include <sys/stat.h>
 
 enum { STORE_STATEMENTS = 64 };
+
+enum store_file_kind { STORE_DB, STORE_WAL, STORE_SHM, STORE_FILES };
+struct store_file {
+	char *path;
+	struct stat seen; /* all zero: it wasn't there */
+};
 
 struct store {
 	sqlite3 *db;
 	int lock_fd;        /* of the database file, with the lock; -1 none */
 	bool full;          /* the mount's option */
 	bool full_now;      /* what the connection is set to */
-	bool broken;        /* an fsync failed once: what is on disk is unknown, nothing may be acknowledged any more */
+	bool mine;          /* opened to be changed */
+	bool unfolded;      /* the log that was found is not in the database yet: first of all */
+	int system;         /* errno of the last error, or 0 */
+	char message[256];  /* of it */
+	unsigned lost;      /* transactions behind a gap in the log that was found */
+	char broken[768];   /* why nothing may be acknowledged any more, or "" */
+	char trouble[768];  /* the same, but it may pass */
+	unsigned log_pages, fold_at, fold_every; /* of the log: it has, is folded back at, and every */
+	struct store_file file[STORE_FILES];
 	struct {
 		const char *sql;
 		sqlite3_stmt *stmt;
@@ -21,10 +36,36 @@ struct store {
 };
 
 int store_error(int sqlite_code);
+/* The same of what just came back, with what the system said, which is remembered for the message. */
+int store_failed(struct store *s, int sqlite_code);
 /* The prepared statement for this literal. */
 int store_prepare(struct store *s, const char *sql, sqlite3_stmt **out);
 /* Run a statement without rows. format: a letter a parameter: i int64_t, t const char * (or NULL), T
  * const char * and size_t, b void * and size_t. */
 int store_run(struct store *s, const char *sql, const char *format, ...);
+
+/* ---- the log (store_log.c) */
+void store_log_start(struct store *s, unsigned pages);
+/* An SQLite code that came back: whether it ends all acknowledging. */
+void store_note(struct store *s, int code);
+/* When it is opened: what was found is on disk from then on. */
+int store_log_rewrite(struct store *s);
+/* How many transactions lie behind the end of what can be read of it. */
+int store_log_gap(struct store *s, unsigned *commits);
+/* *whole: all of it is in the database, synced; otherwise a reader was in the way. */
+int store_fold(struct store *s, bool *whole);
+/* The log is as long as its index says, though it is shorter than it was: another program's checkpoint. */
+bool store_log_whole(struct store *s, off_t size);
+
+/* ---- the files (store_watch.c) */
+int store_watch_start(struct store *s, const char *path); /* -ENOMEM */
+/* They are ours, as they are now. */
+void store_watch_again(struct store *s);
+void store_watch_stop(struct store *s);
+/* -EIO: somebody removed, replaced or cut one of them. */
+int store_watch(struct store *s);
+/* -EUCLEAN: a daemon died with this database open, and the log that it left is missing. */
+int store_mark_missing(struct store *s, bool log_there);
+int store_mark(struct store *s, bool open);
 
 #endif

@@ -119,15 +119,15 @@ static void unstored(void *arg, uint64_t request)
 	keep_unstored(fs->keep, request);
 }
 
-/* For the worker that comes after: a byte whether there is more than leases, then their ids. */
+/* For the worker that comes after: two bytes, whether there is more than leases and whether the database is sound; then their ids. */
 static void touched(void *arg, const struct ipam_touched *t)
 {
 	struct fs *fs = arg;
 	int fd = memfd_create("touched", MFD_CLOEXEC);
-	char more = t->more;
+	char how[2] = { t->more, t->sound };
 	size_t size = t->leases * sizeof *t->lease;
 
-	if (fd >= 0 && write(fd, &more, 1) == 1 && (size == 0 || write(fd, t->lease, size) == (ssize_t)size))
+	if (fd >= 0 && write(fd, how, sizeof how) == sizeof how && (size == 0 || write(fd, t->lease, size) == (ssize_t)size))
 		keep_send(fs->keep->socket, &(struct keep_message){ .word = KEEP_TOUCHED }, fd);
 	if (fd >= 0)
 		close(fd);
@@ -161,18 +161,19 @@ struct ipam_options worker_ipam_options(const struct options *o)
 static void read_touched(int fd, struct ipam_touched *t, uint64_t **memory)
 {
 	struct stat st;
-	char more = 1;
+	char how[2];
 	size_t size;
 
 	*memory = NULL;
 	*t = (struct ipam_touched){ .more = true };
-	if (fd < 0 || fstat(fd, &st) < 0 || pread(fd, &more, 1, 0) != 1 || more)
+	if (fd < 0 || fstat(fd, &st) < 0 || pread(fd, how, sizeof how, 0) != sizeof how)
 		return;
-	size = (size_t)st.st_size - 1;
+	t->sound = how[1];
+	size = (size_t)st.st_size - sizeof how;
 	*memory = malloc(size + 1);
-	if (*memory == NULL || pread(fd, *memory, size, 1) != (ssize_t)size)
+	if (how[0] || *memory == NULL || pread(fd, *memory, size, sizeof how) != (ssize_t)size)
 		return;
-	*t = (struct ipam_touched){ .lease = *memory, .leases = size / sizeof **memory };
+	*t = (struct ipam_touched){ .sound = how[1], .lease = *memory, .leases = size / sizeof **memory };
 }
 
 /* Another worker serves meanwhile. */

@@ -3,6 +3,7 @@
 #
 #   tests/run.sh            all of it
 #   tests/run.sh NAME...    the tests whose file has NAME in its path, plain build only
+#   tests/run.sh kube-real/ the ones with a real kube-apiserver, which are run only when asked for by name: it takes long to build
 set -u
 cd "$(dirname "$0")/.." || exit 1
 passed=0 failed=0
@@ -67,9 +68,15 @@ if build "" build all units helpers; then
 		case $test in *.d | *.o) continue ;; esac
 		wanted "$test" "$@" && unit "$test"
 	done
-	for test in tests/mount/*.sh tests/fault/*.sh tests/clients/*.sh tests/engine/*.sh tests/model/*.sh tests/docs/*.sh tests/package/*.sh; do
+	for test in tests/mount/*.sh tests/fault/*.sh tests/clients/*.sh tests/engine/*.sh tests/kube/*.sh tests/model/*.sh tests/docs/*.sh tests/package/*.sh; do
 		[ -e "$test" ] && [ "${test##*/}" != lib.sh ] && wanted "$test" "$@" && script "$test"
 	done
+	if [[ $* == *kube-real* ]]; then
+		for test in tests/kube-real/*.sh; do
+			case ${test##*/} in lib.sh | build.sh) continue ;; esac
+			wanted "$test" "$@" && script "$test"
+		done
+	fi
 fi
 
 if [ $# -eq 0 ]; then
@@ -77,7 +84,7 @@ if [ $# -eq 0 ]; then
 	CC=clang build "" build/clang all units helpers
 	if build asan build/asan all units helpers; then
 		for test in build/asan/tests/test_*; do unit "$test"; done
-		for test in mount/tree mount/lives clients/cni clients/gc clients/migrate clients/edges clients/kube_import clients/ctl mount/history mount/map mount/watched engine/audit; do script tests/$test.sh build/asan; done
+		for test in kube/controller kube/agent mount/tree mount/lives clients/cni clients/gc clients/migrate clients/edges clients/kube_import clients/ctl mount/history mount/map mount/watched engine/audit; do script tests/$test.sh build/asan; done
 	fi
 	if build tsan build/tsan all units helpers; then
 		for test in ipam lives history kube; do unit build/tsan/tests/test_$test setarch -R; done

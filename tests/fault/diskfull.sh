@@ -32,3 +32,20 @@ umount_fs
 check_clean "after it"
 mount_fs
 same "all is there after a remount" "$files" "$(cd "$M/prod/n" && for f in *; do echo "$f $(cat "$f")"; done)"
+
+# A daemon that died is mounted again on a disk that is full: reads go on, and with room it works.
+head -c 3M /dev/zero >"$WORK/disk/filler" 2>/dev/null
+i=0
+while [ "$i" -lt 65000 ] && claim "$M/prod/n/m$i" 2>/dev/null; do i=$((i + 1)); done
+files=$(cd "$M/prod/n" && for f in *; do echo "$f $(cat "$f")"; done)
+kill_fs
+head -c 3M /dev/zero >>"$WORK/disk/filler" 2>/dev/null
+mount_fs
+same "mounted on a full disk, all is there" "$files" "$(cd "$M/prod/n" && for f in *; do echo "$f $(cat "$f")"; done)"
+refused "a create is refused" "No space left" claim "$M/prod/n/more"
+ok "health says so" grep -q "^failing: .*full\|^failing: .*No space" "$M/.ipam/health"
+rm "$WORK/disk/filler"
+ok "with room it works" until_true 10 claim "$M/prod/n/more"
+same "health" ok "$(head -1 "$M/.ipam/health")"
+umount_fs
+check_clean "after a mount on a full disk"

@@ -13,6 +13,7 @@
 
 static const char usage[] =
 	"usage: ipamctl check DB|MOUNT [--json] [--quiet]\n"
+	"       ipamctl check --repair DB [--json] [--quiet]\n"
 	"\n"
 	"Proves from the rows of a database, mounted or not, that no two leases and no two\n"
 	"blocks of a cluster overlap, that every lease lies in a block of its node and every\n"
@@ -21,10 +22,17 @@ static const char usage[] =
 	"machines, that no address is in two hands on all of them, as far as they published\n"
 	"their leases, and that the engine's blocks are mirrored. Changes nothing.\n"
 	"\n"
+	"With --repair, of a database that isn't mounted and has findings: makes a new one of\n"
+	"what can be read, and gives it its name. The damaged one stays beside it, with a list of\n"
+	"what was kept in part, was lost, or is uncertain. Nothing is released: an address that a\n"
+	"row, an index or the history says is held, and no lease has, is reserved; so is all of\n"
+	"which nothing can be told. A person looks, and takes it out of CLUSTER/.ipam/reserved.\n"
+	"\n"
 	"  --json    the findings as JSON\n"
 	"  --quiet   no progress, and no summary where nothing is found\n"
 	"\n"
-	"Exit status: 0 nothing found, 1 findings (a line each) or refused, 2 usage.\n";
+	"Exit status: 0 nothing found, 1 findings (a line each) or refused, 2 usage. Of --repair: 0\n"
+	"nothing to repair, or repaired in full; 1 something is lost or uncertain, or refused.\n";
 
 void check_finding(struct check *c, const char *format, ...)
 {
@@ -34,6 +42,10 @@ void check_finding(struct check *c, const char *format, ...)
 	va_start(ap, format);
 	vsnprintf(text, sizeof text, format, ap);
 	va_end(ap);
+	if (c->silent) {
+		c->findings++;
+		return;
+	}
 	if (c->json) {
 		json_t *s = json_string(text);
 		char *dump = s == NULL ? NULL : json_dumps(s, JSON_ENCODE_ANY);
@@ -100,11 +112,33 @@ static int open_db(struct check *c, const char *path)
 	return CTL_DONE;
 }
 
+bool check_log_there(const char *path)
+{
+	char log[4300];
+	struct stat st;
+
+	snprintf(log, sizeof log, "%s-wal", path);
+	return stat(log, &st) == 0 && st.st_size > 0;
+}
+
+/* See core/store_watch.c. */
+static void check_log(struct check *c, const char *path)
+{
+	char sql[128];
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return;
+	snprintf(sql, sizeof sql, "SELECT count(*) FROM engine WHERE key = 'open' AND value = '%llu'", (unsigned long long)st.st_ino);
+	if (check_count(c, sql) > 0)
+		check_finding(c, "its daemon died, and the log that it left, '%s-wal', is missing: what was stored last may be, too", path);
+}
+
 static int check_all(struct check *c, const char *target)
 {
 	char source[4096];
 	struct stat st;
-	bool mount = stat(target, &st) == 0 && S_ISDIR(st.st_mode), shared;
+	bool mount = stat(target, &st) == 0 && S_ISDIR(st.st_mode), log_there = mount || check_log_there(target), shared;
 	char *said = NULL;
 	int status, asked = CTL_DONE;
 
@@ -121,6 +155,8 @@ static int check_all(struct check *c, const char *target)
 	/* One transaction: one moment, though the daemon goes on. */
 	sqlite3_exec(c->db, "BEGIN", NULL, NULL, NULL);
 	check_database(c);
+	if (!log_there && schema_check(c->db) == 0)
+		check_log(c, target);
 	sqlite3_exec(c->db, "ROLLBACK", NULL, NULL, NULL);
 	if (mount && c->findings == 0)
 		check_mount(c, target);
@@ -157,9 +193,11 @@ static int run(int argc, char **argv)
 	static const struct option longs[] = {
 		{ "json", no_argument, NULL, 'j' },
 		{ "quiet", no_argument, NULL, 'q' },
+		{ "repair", no_argument, NULL, 'r' },
 		{ NULL, 0, NULL, 0 },
 	};
 	struct check c = { 0 };
+	bool repair = false;
 	int o, status;
 
 	while ((o = ctl_options(argc, argv, ":jq", longs)) != -1) {
@@ -167,12 +205,16 @@ static int run(int argc, char **argv)
 			c.json = true;
 		} else if (o == 'q') {
 			c.quiet = true;
+		} else if (o == 'r') {
+			repair = true;
 		} else {
 			return CTL_USAGE;
 		}
 	}
 	if (argc - optind != 1)
 		return ctl_fail(CTL_USAGE, "say what: a database, or where one is mounted");
+	if (repair)
+		return repair_run(argv[optind], c.json, c.quiet);
 	status = check_all(&c, argv[optind]);
 	sqlite3_close(c.db);
 	return status;

@@ -9,6 +9,7 @@
 struct check {
 	sqlite3 *db;
 	bool quiet, json;
+	bool silent; /* findings are counted alone */
 	uint64_t findings, clusters, nodes, blocks, leases;
 	int failed; /* negative errno: the check itself could not go on */
 };
@@ -29,5 +30,10 @@ bool check_state_file(const char *mount, char out[4096]);
 int check_engine(struct check *c, const char *mount, char **said);
 /* The mount against the rows. */
 void check_mount(struct check *c, const char *mount);
+
+/* A log lies beside the database. Reading makes an empty one: ask before. */
+bool check_log_there(const char *path);
+/* ipamctl check --repair: a status. */
+int repair_run(const char *path, bool json, bool quiet);
 
 #endif

@@ -29,7 +29,7 @@ static const char usage[] =
 	"                           account, or ~/.kube/config)\n"
 	"  --context NAME           of the kubeconfig (its current one)\n"
 	"  --once                   do what there is to do, and end\n"
-	"  --workers N              Nodes that are worked on at once (96)\n"
+	"  --workers N              Nodes that are worked on at once (24)\n"
 	"  --qps N --burst N        requests a second, and at once after a rest (20 and 30;\n"
 	"                           --qps 0: no limit)\n"
 	"  --timeout TIME           of a request (15s)\n"

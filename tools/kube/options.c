@@ -162,7 +162,7 @@ int options_parse(struct options *o, enum options_of command, int argc, char **a
 	bool elect_said = false;
 	int option, index;
 
-	*o = (struct options){ .qps = 20, .burst = 30, .timeout_ms = 15000, .workers = 96, .leader_elect = true,
+	*o = (struct options){ .qps = 20, .burst = 30, .timeout_ms = 15000, .workers = 24, .leader_elect = true,
 			       .lease_namespace = "kube-system", .lease_name = "ipamkube",
 			       .lease_ms = 15000, .renew_ms = 10000, .retry_ms = 2000 };
 	opterr = 0;

@@ -1,0 +1,140 @@
+# A disk that fails: writes, syncs, a file system that gives up. A clear errno to the caller, a clear line in the log and in health, reads
+# go on; after a failed sync nothing is acknowledged until it is mounted anew, and then all that was acknowledged is there.
+. "$(dirname "$0")/../lib.sh"
+
+export FAULTS=$WORK/faults
+: >"$FAULTS"
+fault() { printf '%s\n' "$@" >"$FAULTS"; }
+# The daemon alone is failed.
+failing_ipamfs() { printf '#!/bin/sh\nLD_PRELOAD=%s exec %s "$@"\n' "$HELPERS/fault/eio.so" "$IPAMFS" >"$WORK/ipamfs" && chmod +x "$WORK/ipamfs"; }
+failing_ipamfs
+REAL=$IPAMFS
+IPAMFS=$WORK/ipamfs
+health() { head -1 "$M/.ipam/health"; }
+list() { (cd "$M/prod/n" && for f in *; do echo "$f $(xargs <"$f")"; done | sort); }
+
+mount_fs
+make_cluster prod n
+for i in 1 2 3; do claim "$M/prod/n/a$i"; done
+rm "$M/prod/n/a2"
+
+# A write that fails: nothing was stored, and as soon as it works again it does.
+fault "write ipam.db-wal"
+refused "a write fails: the caller's errno" "Input/output error" claim "$M/prod/n/b1"
+ok "health" grep -q "^failing: disk I/O error: Input/output error, since 20" "$M/.ipam/health"
+ok "the log" grep -q "changes fail: disk I/O error: Input/output error" "$WORK/log"
+refused "a release fails, too" "Input/output error" rm "$M/prod/n/a1"
+same "reads go on" "10.244.0.2/24 fd00:10:244::2/64" "$(xargs <"$M/prod/n/a1")"
+ok "reports, too" grep -q "10.244.0.4" "$M/prod/.ipam/leases"
+fault
+ok "it works again by itself" claim "$M/prod/n/b1"
+same "health is well" ok "$(health)"
+ok "the log says so" grep -q "changes succeed again" "$WORK/log"
+
+# A sync that fails. The next one would succeed, and mean nothing.
+fault "sync ipam.db-wal"
+refused "a sync fails: the caller's errno" "Input/output error" claim "$M/prod/n/c1"
+fault
+refused "it is not forgotten" "Input/output error" claim "$M/prod/n/c2"
+refused "for a delegation, too" "Input/output error" mkdir "$M/prod/n2"
+refused "and a release" "Input/output error" rm "$M/prod/n/a1"
+refused "and what is written behind" "Input/output error" bash -c "setfattr -n user.pod -v x '$M/prod/n/a1' && '$HELPERS/mount/sys' fsync '$M/prod/n/a1'"
+ok "health says what, and what to do" grep -q "^failing: an fsync failed.*mount again" "$M/.ipam/health"
+ok "so does the log" grep -q "changes fail: an fsync failed" "$WORK/log"
+same "reads go on" "10.244.0.2/24 fd00:10:244::2/64" "$(xargs <"$M/prod/n/a1")"
+acked=$(list)
+umount_fs
+ok "its log is left for the next mount" test -s "$DB-wal"
+mount_fs
+same "mounted again, all is there that was acknowledged" "" "$(comm -23 <(echo "$acked") <(list))"
+ok "and it works" claim "$M/prod/n/c2"
+same "health" ok "$(health)"
+ok "what was written is in the database by now" test "$(sqlite3 "$DB" "SELECT count(*) FROM lease WHERE name = 'c2'")" = 1
+
+# A mount during which the sync fails is refused.
+kill_fs
+fault "sync ipam.db-wal"
+refused "a mount that can't make its log durable is refused" "fsync failed" "$IPAMFS" "$DB" "$M" -f
+fault
+mount_fs
+same "later it works, and nothing is lost" "" "$(comm -23 <(echo "$acked") <(list))"
+umount_fs
+
+# While the log is folded back: no change fails by it, but those after it do.
+mount_fs sync=normal
+append "$M/prod/.ipam/settings" "max-blocks 200"
+fault "sync ipam.db"
+i=0
+while [ "$i" -lt 6000 ] && claim "$M/prod/n/f$i" 2>"$WORK/error"; do i=$((i + 1)); done
+fault
+ok "a sync of the database fails: refused after $i" grep -q "Input/output error" "$WORK/error"
+ok "health" grep -q "^failing: an fsync failed" "$M/.ipam/health"
+acked=$(list)
+umount_fs
+mount_fs
+same "nothing is lost" "" "$(comm -23 <(echo "$acked") <(list))"
+umount_fs
+check_clean "after failing syncs"
+
+# ---- a real one: ext4 on a loop device whose own disk is full
+IPAMFS=$REAL
+loop_disk() {
+	mkdir "$WORK/under" "$WORK/disk"
+	mount -t tmpfs -o size=24m tmpfs "$WORK/under" || exit 1
+	mounts+=("$WORK/under")
+	truncate -s 64M "$WORK/under/image"
+	mkfs.ext4 -q -E lazy_itable_init=1,nodiscard -O ^metadata_csum -J size=4 "$WORK/under/image"
+	mount -o loop,errors=remount-ro "$WORK/under/image" "$WORK/disk" || exit 1
+	mounts=("$WORK/disk" "${mounts[@]}")
+}
+if losetup -f >/dev/null 2>&1; then
+	loop_disk
+	DB=$WORK/disk/ipam.db
+	M=$WORK/mnt2
+	mount_fs
+	mkdir "$M/prod"
+	put "$M/prod/.ipam/cidrs" "10.0.0.0/8 16"
+	mkdir "$M/prod/n"
+	claim "$M/prod/n/first"
+	head -c 64M /dev/zero >"$WORK/under/filler" 2>/dev/null
+	i=0
+	while [ "$i" -lt 20000 ] && claim "$M/prod/n/l$i" 2>"$WORK/error"; do i=$((i + 1)); done
+	ok "a real disk fails after $i: $(cat "$WORK/error")" grep -q "Input/output error\|Read-only file system" "$WORK/error"
+	ok "health: $(health)" grep -q "^failing: " "$M/.ipam/health"
+	same "reads go on" 10.0.0.2/16 "$(cat "$M/prod/n/first")"
+	acked=$(list)
+	umount_fs "$M"
+	umount "$WORK/disk"
+	rm "$WORK/under/filler"
+	e2fsck -fp "$WORK/under/image" >/dev/null 2>&1
+	mount -o loop,errors=remount-ro "$WORK/under/image" "$WORK/disk"
+	mount_fs
+	same "with the disk mended, all is there that was acknowledged" "" "$(comm -23 <(echo "$acked") <(list))"
+	ok "and it works" claim "$M/prod/n/last"
+
+	# The file system gives up, and is read only from then on.
+	mount -o remount,abort "$WORK/disk"
+	refused "a file system that gave up: the caller's errno" "Read-only file system" claim "$M/prod/n/after"
+	ok "health: $(health)" grep -q "^failing: .*Read-only" "$M/.ipam/health"
+	same "reads go on" 10.0.0.2/16 "$(cat "$M/prod/n/first")"
+	acked=$(list)
+	umount_fs "$M"
+	umount "$WORK/disk"
+	e2fsck -fp "$WORK/under/image" >/dev/null 2>&1
+	mount -o loop "$WORK/under/image" "$WORK/disk"
+	mount_fs
+	same "then all is there" "" "$(comm -23 <(echo "$acked") <(list))"
+	umount_fs "$M"
+	check_clean "after a real failure"
+
+	# Read only by somebody's wish: with the database open the kernel refuses it.
+	mount_fs
+	refused "a remount to read only under it is refused" "busy" mount -o remount,ro "$WORK/disk"
+	ok "and it goes on" claim "$M/prod/n/more"
+	umount_fs "$M"
+	mount -o remount,ro "$WORK/disk"
+	refused "a database on a file system that is read only: the mount says so" "Read-only file system" "$IPAMFS" "$DB" "$M" -f
+	umount "$WORK/disk"
+else
+	pass "no loop device here: the real disk is left out"
+fi

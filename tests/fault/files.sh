@@ -1,0 +1,146 @@
+# Somebody else's hand on the database's files, while they are in use and while they aren't: nothing is written into the void, nothing
+# is forgotten, and it is said what to do.
+. "$(dirname "$0")/../lib.sh"
+
+health() { head -1 "$M/.ipam/health"; }
+list() { (cd "$M/prod/n" && for f in *; do echo "$f $(xargs <"$f")"; done | sort); }
+begin() {
+	rm -f "$DB"* "$WORK"/elsewhere*
+	mount_fs "$@"
+	make_cluster prod n
+	for i in $(seq 20); do claim "$M/prod/n/a$i"; done
+	acked=$(list)
+}
+# refuses NAME HEALTH: changes are, reads go on, health and the log say why
+refuses() {
+	refused "$1: a create" "Input/output error" claim "$M/prod/n/refused"
+	refused "$1: a release" "Input/output error" rm "$M/prod/n/a1"
+	ok "$1: health: $(health)" grep -q "^failing: .*$2" "$M/.ipam/health"
+	ok "$1: the log" grep -q "changes fail: .*$2" "$WORK/log"
+	same "$1: reads go on, and show what was acknowledged" "$acked" "$(list)"
+}
+again() {
+	mount_fs
+	same "$1: mounted again, all is there" "$acked" "$(list)"
+	ok "$1: and it works" claim "$M/prod/n/new"
+	umount_fs
+	check_clean "$1"
+}
+
+# ---- while it is in use
+
+begin
+rm "$DB-wal"
+refuses "the log removed" "ipam.db-wal' was removed while it was in use; nothing is lost: mount again"
+umount_fs
+again "the log removed"
+
+begin
+rm "$DB-shm"
+refuses "the index of the log removed" "ipam.db-shm' was removed while it was in use; nothing is lost: mount again"
+umount_fs
+again "the index of the log removed"
+
+begin
+rm "$DB-wal" "$DB-shm"
+refuses "both removed" "was removed while it was in use; nothing is lost: mount again"
+kill_fs
+again "both removed, and the daemon killed"
+
+begin
+truncate -s 0 "$DB-shm"
+refuses "the index of the log cut short" "ipam.db-shm' was cut short while it was in use; nothing is lost: mount again"
+umount_fs
+again "the index of the log cut short"
+
+begin
+cp "$DB-wal" "$WORK/elsewhere"
+rm "$DB-wal"
+cp "$WORK/elsewhere" "$DB-wal"
+refuses "the log replaced" "ipam.db-wal' was replaced by another file while it was in use; nothing is lost: mount again"
+ok "the other one is put aside" cmp "$WORK/elsewhere" "$DB-wal.foreign"
+umount_fs
+again "the log replaced"
+
+begin
+mv "$DB" "$WORK/elsewhere"
+refuses "the database moved away" "ipam.db' was removed while it was in use; put it back"
+mv "$WORK/elsewhere" "$DB"
+ok "put back, it works by itself" claim "$M/prod/n/b"
+same "health" ok "$(health)"
+acked=$(list)
+umount_fs
+again "moved away and back"
+
+begin
+cp "$DB" "$WORK/elsewhere"
+mv "$WORK/elsewhere" "$DB"
+refuses "the database replaced" "ipam.db' was replaced by another file while it was in use; put it back"
+ok "what the mount shows can be taken over" "$IPAMCTL" export --mount "$M" --json
+umount_fs
+
+begin
+truncate -s 8192 "$DB"
+refuses "the database cut short" "ipam.db' was cut short while it was in use; 'ipamctl export'"
+umount_fs
+
+begin
+truncate -s 5000 "$DB-wal"
+refuses "the log cut short" "ipam.db-wal' was cut short while it was in use; 'ipamctl export'"
+"$IPAMCTL" export --mount "$M" --shell >"$WORK/export.sh"
+umount_fs
+rm -f "$DB"*
+mount_fs
+ok "what was exported can be made again" sh "$WORK/export.sh" "$M"
+same "with all of its addresses" "$acked" "$(list)"
+umount_fs
+
+begin
+umount_fs
+mount_fs
+dd if=/dev/urandom of="$DB" bs=2048 seek=1 count=1000 conv=notrunc status=none
+sqlite3 "$DB" 'PRAGMA integrity_check' >/dev/null 2>&1
+# What it has cached it goes on with; sooner or later it reads a page that is none.
+i=0
+while [ "$i" -lt 300 ] && claim "$M/prod/n/s$i" 2>/dev/null; do i=$((i + 1)); done
+same "scribbled over: reads go on" "$acked" "$(list | grep '^a')"
+umount_fs
+"$IPAMCTL" check --repair "$DB" >"$WORK/out" 2>&1
+ok "scribbled over: repaired, or said what else to do: $(tail -1 "$WORK/out")" grep -q "the damaged one: \|restore a backup" "$WORK/out"
+
+# Another program's own business with it isn't somebody's hand.
+begin
+sqlite3 "$DB" 'PRAGMA wal_checkpoint(TRUNCATE)' >/dev/null
+ok "a checkpoint by sqlite3 is no trouble" claim "$M/prod/n/c"
+sqlite3 "$DB" 'VACUUM; PRAGMA wal_checkpoint(TRUNCATE)' >/dev/null
+ok "nor a VACUUM" claim "$M/prod/n/d"
+ok "nor a reader" sqlite3 "$DB" 'SELECT count(*) FROM lease'
+ok "nor an integrity check" "$IPAMCTL" check --quiet "$M"
+same "health" ok "$(health)"
+acked=$(list)
+umount_fs
+again "other programs"
+
+# ---- while it isn't
+
+begin
+kill_fs
+rm -f "$DB-shm"
+again "killed, the index of the log removed"
+
+begin
+kill_fs
+dd if=/dev/urandom of="$DB-wal" bs=1 seek=3000 count=4000 conv=notrunc status=none
+: >"$WORK/log"
+mount_fs
+ok "killed, the log scribbled over: the log of the daemon says what is lost" grep -q "breaks off before its end, so that [0-9]* transactions are lost" "$WORK/log"
+umount_fs
+check_clean "the log scribbled over"
+
+begin
+kill_fs
+truncate -s 0 "$DB-wal"
+refused "killed, the log emptied: refused" "the log that it left" "$IPAMFS" "$DB" "$M" -f
+ok "a backup by another name isn't meant" cp "$DB" "$WORK/elsewhere.db"
+mount_fs "" "$WORK/elsewhere.db"
+umount_fs

@@ -1,0 +1,317 @@
+/* repair — of a database that is damaged, a new one with all that can be told of it, and nothing released. */
+#include "repair.h"
+
+#include "json_text.h"
+#include "schema.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char *const word[TELLS] = { "kept", "lost", "uncertain" };
+
+void repair_tell(struct repair *r, enum tell how, const char *format, ...)
+{
+	char *line = NULL, **bigger;
+	va_list ap;
+
+	va_start(ap, format);
+	if (vasprintf(&line, format, ap) < 0)
+		abort();
+	va_end(ap);
+	if (r->report != NULL)
+		fprintf(r->report, "%s: %s\n", word[how], line);
+	if (!r->json) {
+		printf("%s: ", word[how]);
+		ctl_print(line);
+		putchar('\n');
+	}
+	bigger = reallocarray(r->line[how], r->told[how] + 1, sizeof *bigger);
+	if (bigger == NULL)
+		abort();
+	r->line[how] = bigger;
+	bigger[r->told[how]++] = line;
+}
+
+/* ---- its files ------------------------------------------------------------------------------------------------------ */
+
+struct files {
+	const char *path;
+	char damaged[4200], fresh[4200], report[4200];
+	int lock;
+};
+
+static int name_files(struct files *f, const char *path)
+{
+	time_t now = time(NULL);
+	char stamp[32];
+	struct tm tm;
+
+	f->path = path;
+	gmtime_r(&now, &tm);
+	strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &tm);
+	if (strlen(path) > 4000)
+		return ctl_fail(CTL_REFUSED, "%s: too long a name", path);
+	snprintf(f->damaged, sizeof f->damaged, "%s.damaged-%s", path, stamp);
+	snprintf(f->fresh, sizeof f->fresh, "%s.repair-%s", path, stamp);
+	snprintf(f->report, sizeof f->report, "%s.damaged-%s.report", path, stamp);
+	return CTL_DONE;
+}
+
+static int lock_database(struct files *f)
+{
+	struct stat st;
+
+	f->lock = open(f->path, O_RDWR | O_CLOEXEC);
+	if (f->lock < 0)
+		return ctl_fail(CTL_REFUSED, "%s: %s", f->path, strerror(errno));
+	if (fstat(f->lock, &st) < 0 || !S_ISREG(st.st_mode))
+		return ctl_fail(CTL_REFUSED, "%s: not a database; --repair takes a file", f->path);
+	if (flock(f->lock, LOCK_EX | LOCK_NB) < 0)
+		return ctl_fail(CTL_REFUSED, "%s: in use by an ipamfs; unmount that first", f->path);
+	return CTL_DONE;
+}
+
+static int sync_path(const char *path, int flags)
+{
+	int fd = open(path, flags | O_CLOEXEC), rc = fd < 0 || fsync(fd) < 0 ? -errno : 0;
+
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+static int sync_directory(const char *path)
+{
+	char *copy = strdup(path);
+	int rc = copy == NULL ? -ENOMEM : sync_path(dirname(copy), O_RDONLY | O_DIRECTORY);
+
+	free(copy);
+	return rc;
+}
+
+static int move_beside(const struct files *f, const char *suffix)
+{
+	char from[4300], to[4300];
+
+	snprintf(from, sizeof from, "%s%s", f->path, suffix);
+	snprintf(to, sizeof to, "%s%s", f->damaged, suffix);
+	return rename(from, to) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+/* The damaged one and its log get names of their own before the new one gets theirs: whoever finds the new one finds
+ * no log that isn't its own, and whoever finds the old one without its log (a cut in between) finds it marked as
+ * open. */
+static int exchange(const struct files *f)
+{
+	int rc = sync_path(f->fresh, O_RDONLY);
+
+	if (rc == 0)
+		rc = link(f->path, f->damaged) < 0 ? -errno : 0;
+	if (rc == 0)
+		rc = move_beside(f, "-wal");
+	if (rc == 0)
+		rc = move_beside(f, "-journal");
+	if (rc == 0) {
+		char shm[4300];
+
+		snprintf(shm, sizeof shm, "%s-shm", f->path);
+		unlink(shm);
+		rc = sync_directory(f->path);
+	}
+	if (rc == 0)
+		rc = rename(f->fresh, f->path) < 0 ? -errno : 0;
+	if (rc == 0)
+		rc = sync_directory(f->path);
+	return rc == 0 ? CTL_DONE : ctl_fail(CTL_REFUSED, "%s: %s", f->path, strerror(-rc));
+}
+
+/* ---- is there anything to repair? ---------------------------------------------------------------------------------------- */
+
+static int open_damaged(struct repair *r, const char *path)
+{
+	int rc;
+
+	if (sqlite3_open_v2(path, &r->from, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK)
+		return ctl_fail(CTL_REFUSED, "%s: %s", path, sqlite3_errmsg(r->from));
+	sqlite3_exec(r->from, "PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF; PRAGMA writable_schema = ON", NULL, NULL, NULL);
+	rc = schema_check(r->from); /* writable_schema: also of a file that is shorter than it says */
+	if (rc == 0)
+		return CTL_DONE;
+	if (rc == 1 || rc == -ENOTSUP)
+		return ctl_fail(CTL_REFUSED, "%s: of %s ipamfs; use the ipamctl of that version", path, rc == 1 ? "an older" : "a newer");
+	return ctl_fail(CTL_REFUSED, "%s: nothing can be read of it (%s); restore a backup", path,
+			sqlite3_errcode(r->from) == SQLITE_OK ? "no ipamfs database" : sqlite3_errmsg(r->from));
+}
+
+static bool is_sound(struct repair *r)
+{
+	struct check c = { .db = r->from, .quiet = true, .silent = true };
+
+	sqlite3_exec(r->from, "BEGIN", NULL, NULL, NULL);
+	check_database(&c);
+	sqlite3_exec(r->from, "ROLLBACK", NULL, NULL, NULL);
+	return c.findings == 0;
+}
+
+/* A sound one whose log is missing: it is taken as it is. */
+static int accept_sound(struct repair *r, const char *path, bool log_there)
+{
+	sqlite3 *db = NULL;
+	char sql[160];
+	struct stat st;
+	int code;
+
+	if (log_there || stat(path, &st) < 0)
+		return CTL_DONE;
+	snprintf(sql, sizeof sql, "DELETE FROM engine WHERE key = 'open' AND value = '%llu'", (unsigned long long)st.st_ino);
+	code = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL);
+	if (code == SQLITE_OK)
+		code = sqlite3_exec(db, sql, NULL, NULL, NULL);
+	if (code == SQLITE_OK && sqlite3_changes(db) > 0)
+		repair_tell(r, TELL_UNCERTAIN, "its daemon died, and the log that it left is missing: what was stored last may be, too; compare with what runs"
+					       " before anything is leased");
+	if (code != SQLITE_OK)
+		ctl_fail(CTL_REFUSED, "%s: %s", path, sqlite3_errmsg(db));
+	sqlite3_close(db);
+	return code == SQLITE_OK ? CTL_DONE : CTL_REFUSED;
+}
+
+/* ---- the new one ---------------------------------------------------------------------------------------------------------- */
+
+static int open_fresh(struct repair *r, const struct files *f)
+{
+	struct stat st;
+	int fd = open(f->fresh, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd < 0 || fstat(f->lock, &st) < 0 || fchmod(fd, st.st_mode & 07777) < 0 || fchown(fd, st.st_uid, st.st_gid) < 0) {
+		ctl_fail(CTL_REFUSED, "%s: %s", f->fresh, strerror(errno));
+		if (fd >= 0)
+			close(fd);
+		return CTL_REFUSED;
+	}
+	close(fd);
+	r->report = fopen(f->report, "wxe");
+	if (r->report == NULL)
+		return ctl_fail(CTL_REFUSED, "%s: %s", f->report, strerror(errno));
+	if (sqlite3_open_v2(f->fresh, &r->to, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK ||
+	    sqlite3_exec(r->to, "PRAGMA page_size = 2048; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF", NULL, NULL, NULL) != SQLITE_OK ||
+	    schema_migrate(r->to) < 0 || repair_functions(r->to) != SQLITE_OK)
+		return ctl_fail(CTL_REFUSED, "%s: %s", f->fresh, sqlite3_errmsg(r->to));
+	return CTL_DONE;
+}
+
+static int make_fresh(struct repair *r, struct check *check)
+{
+	repair_do(r, "BEGIN");
+	repair_read(r);
+	repair_merge(r);
+	repair_doubt(r);
+	repair_do(r, "COMMIT");
+	if (r->error < 0)
+		return CTL_REFUSED;
+	*check = (struct check){ .db = r->to, .quiet = true, .silent = true };
+	check_database(check);
+	return CTL_DONE;
+}
+
+static int rebuild(struct repair *r, struct files *f, struct check *check)
+{
+	int status = open_fresh(r, f);
+
+	if (status == CTL_DONE)
+		status = make_fresh(r, check);
+	sqlite3_close(r->to);
+	if (r->report != NULL && (fflush(r->report) != 0 || fsync(fileno(r->report)) < 0 || fclose(r->report) != 0) && status == CTL_DONE)
+		status = ctl_fail(CTL_REFUSED, "%s: %s", f->report, strerror(errno));
+	r->report = NULL;
+	if (status == CTL_DONE && check->findings > 0)
+		return ctl_fail(CTL_REFUSED, "%s: what could be made of it still has findings, and lies in %s; the database is as it was", f->path, f->fresh);
+	if (status == CTL_DONE)
+		status = exchange(f);
+	if (status != CTL_DONE) {
+		unlink(f->fresh);
+		unlink(f->report);
+	}
+	return status;
+}
+
+/* ---- the command ------------------------------------------------------------------------------------------------------------ */
+
+static json_t *lines(const struct repair *r, enum tell how)
+{
+	json_t *list = json_array();
+
+	for (uint64_t i = 0; i < r->told[how]; i++)
+		json_array_append_new(list, json_text(r->line[how][i], strlen(r->line[how][i])));
+	return list;
+}
+
+static void summary(const struct repair *r, const struct files *f, const struct check *check, bool rebuilt)
+{
+	json_t *o;
+
+	if (!r->json) {
+		if (rebuilt)
+			printf("%s: made anew: %llu clusters, %llu nodes, %llu blocks, %llu leases; %llu kept in part, %llu lost, %llu uncertain\n"
+			       "the damaged one: %s\nthis list: %s\n",
+			       f->path, (unsigned long long)check->clusters, (unsigned long long)check->nodes, (unsigned long long)check->blocks,
+			       (unsigned long long)check->leases, (unsigned long long)r->told[TELL_KEPT], (unsigned long long)r->told[TELL_LOST],
+			       (unsigned long long)r->told[TELL_UNCERTAIN], f->damaged, f->report);
+		else if (!r->quiet && r->told[TELL_UNCERTAIN] == 0)
+			printf("%s: nothing to repair\n", f->path);
+		return;
+	}
+	o = json_pack("{s:b, s:o, s:o, s:o}", "repaired", rebuilt || r->told[TELL_UNCERTAIN] > 0, "kept", lines(r, TELL_KEPT), "lost", lines(r, TELL_LOST),
+		      "uncertain", lines(r, TELL_UNCERTAIN));
+	if (rebuilt) {
+		json_object_set_new(o, "damaged", json_text(f->damaged, strlen(f->damaged)));
+		json_object_set_new(o, "report", json_text(f->report, strlen(f->report)));
+		json_object_set_new(o, "leases", json_integer((json_int_t)check->leases));
+	}
+	json_dumpf(o, stdout, JSON_INDENT(1));
+	putchar('\n');
+	json_decref(o);
+}
+
+int repair_run(const char *path, bool json, bool quiet)
+{
+	struct repair r = { .json = json, .quiet = quiet };
+	struct files f = { .lock = -1 };
+	struct check check = { 0 };
+	bool rebuilt = false, log_there = check_log_there(path);
+	int status = name_files(&f, path);
+
+	if (status == CTL_DONE)
+		status = lock_database(&f);
+	if (status == CTL_DONE)
+		status = open_damaged(&r, path);
+	if (status == CTL_DONE && is_sound(&r)) {
+		sqlite3_close(r.from);
+		r.from = NULL;
+		status = accept_sound(&r, path, log_there);
+	} else if (status == CTL_DONE) {
+		status = rebuild(&r, &f, &check);
+		rebuilt = status == CTL_DONE;
+	}
+	sqlite3_close(r.from);
+	if (status == CTL_DONE)
+		summary(&r, &f, &check, rebuilt);
+	if (status == CTL_DONE && r.told[TELL_LOST] + r.told[TELL_UNCERTAIN] > 0)
+		status = CTL_REFUSED;
+	for (int how = 0; how < TELLS; how++) {
+		for (uint64_t i = 0; i < r.told[how]; i++)
+			free(r.line[how][i]);
+		free(r.line[how]);
+	}
+	if (f.lock >= 0)
+		close(f.lock);
+	return status;
+}
