@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
+#include <unistd.h>
 
 enum {
 	TEXT_MAX = 64 * 1024,   /* of one write: the kernel passes on as much at once */
@@ -97,8 +98,12 @@ static void delegate_write(struct fs *fs, fuse_req_t req, struct handle *h, cons
 		*r = (struct round){ fs, req, d, d->ref.id, size };
 		pthread_mutex_lock(&d->lock);
 		d->owner = owner;
-		d->by = fs_by(req);
+		d->by = fs_by_then(req);
 		rc = gather(d, buf, size, &text);
+		if (d->held.size > 0)
+			atomic_fetch_or(&handle_slot(fs, h)->flags, KEEP_CUT);
+		else
+			atomic_fetch_and(&handle_slot(fs, h)->flags, ~(uint32_t)KEEP_CUT);
 		pthread_mutex_unlock(&d->lock);
 	}
 	if (rc < 0) {
@@ -106,6 +111,8 @@ static void delegate_write(struct fs *fs, fuse_req_t req, struct handle *h, cons
 		free(r);
 	} else if (text.size == 0) {
 		answer(r);
+	} else if (fs_was_stored(fs)) {
+		made(r, 0, NULL);
 	} else {
 		ipam_delegate(fs->ipam, d->ref.id, text.data, text.size, &owner, fs_by(req), made, r);
 	}
@@ -118,14 +125,19 @@ static void delegate_read(struct fs *fs, fuse_req_t req, struct handle *h, size_
 	fuse_reply_buf(req, NULL, 0);
 }
 
+static void free_delegation(struct delegation *d)
+{
+	pthread_mutex_destroy(&d->lock);
+	free(d->held.data);
+	free(d);
+}
+
 static void discard(struct fs *fs, struct handle *h)
 {
 	struct delegation *d = (struct delegation *)h;
 
-	(void)fs;
-	pthread_mutex_destroy(&d->lock);
-	free(d->held.data);
-	free(d);
+	handle_close(fs, h);
+	free_delegation(d);
 }
 
 struct late {
@@ -152,30 +164,58 @@ static void delegate_release(struct fs *fs, fuse_req_t req, struct handle *h)
 	struct delegation *d = (struct delegation *)h;
 	struct late *l = d->held.size == 0 || d->error < 0 ? NULL : malloc(sizeof *l);
 
+	handle_close(fs, h);
 	if (l != NULL) {
 		*l = (struct late){ fs, req, d->ref.id };
 		ipam_delegate(fs->ipam, d->ref.id, d->held.data, d->held.size, &d->owner, d->by, made_late, l);
 	} else {
 		fuse_reply_err(req, 0);
 	}
-	discard(fs, h);
+	free_delegation(d);
 }
 
-int delegate_open(struct fs *fs, struct node_ref ref, struct fuse_file_info *fi)
+static struct delegation *new_delegation(struct node_ref ref)
 {
 	static const struct handle_ops ops = {
 		.read = delegate_read, .write = delegate_write, .release = delegate_release, .discard = discard
 	};
 	struct delegation *d = calloc(1, sizeof *d);
 
-	(void)fs;
 	if (d == NULL)
-		return -ENOMEM;
+		return NULL;
 	d->handle.ops = &ops;
 	d->ref = ref;
 	pthread_mutex_init(&d->lock, NULL);
+	return d;
+}
+
+int delegate_open(struct fs *fs, struct node_ref ref, struct fuse_file_info *fi)
+{
+	struct delegation *d = new_delegation(ref);
+	int rc = d == NULL ? -ENOMEM
+			   : handle_open(fs, &d->handle, KEEP_DELEGATE, node_ino(ref.type, ref.which, ref.id), wire_current()->unique, fi);
+
+	if (rc < 0) {
+		if (d != NULL)
+			free_delegation(d);
+		return rc;
+	}
 	fi->direct_io = 1;
 	fi->noflush = 1;
-	fi->fh = (uintptr_t)d;
+	return 0;
+}
+
+/* The beginning of a line that was cut is gone: nobody may take its end for a line. */
+int delegate_reopen(struct fs *fs, struct keep_slot *s, int fd, struct handle **out)
+{
+	struct delegation *d = new_delegation(node_ref(s->ino));
+
+	(void)fs;
+	if (fd >= 0)
+		close(fd);
+	if (d == NULL)
+		return -ENOMEM;
+	d->error = atomic_load(&s->flags) & KEEP_CUT ? -EIO : 0;
+	*out = &d->handle;
 	return 0;
 }

@@ -27,7 +27,7 @@ enum {
 };
 
 /* An open file: what its handle is made of again. */
-enum keep_kind { KEEP_FREE, KEEP_FILE, KEEP_DIRECTORY, KEEP_EVENTS, KEEP_HISTORY, KEEP_IMPORT };
+enum keep_kind { KEEP_FREE, KEEP_FILE, KEEP_DIRECTORY, KEEP_EVENTS, KEEP_HISTORY, KEEP_IMPORT, KEEP_DELEGATE };
 
 enum {
 	KEEP_CREATED = 1,  /* made by this open */
@@ -35,6 +35,7 @@ enum {
 	KEEP_READS = 4,    /* has content */
 	KEEP_APPENDS = 8,
 	KEEP_STORED = 32,  /* a write succeeded */
+	KEEP_CUT = 64,     /* a line waits for its rest, which the next worker won't have */
 	KEEP_BIG = 16,     /* content and text are in the file that the supervisor has */
 };
 
