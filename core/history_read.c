@@ -20,7 +20,7 @@ struct ipam_history {
 
 #define REST                                                                                                        \
 	" AND id > ?1 AND id <= ?2 AND time < ?3 AND (?4 = 0 OR cluster = ?4) AND (?5 = 0 OR node = ?5) ORDER BY id"
-#define COLUMNS "SELECT id, time, line FROM history WHERE "
+#define COLUMNS "SELECT id, time, line, cluster, node FROM history WHERE "
 static const char *const sql[NARROWS] = {
 	[BY_IP4] = COLUMNS "ip4 = ?6" REST,
 	[BY_IP6] = COLUMNS "ip6 = ?6" REST,
@@ -136,6 +136,8 @@ int ipam_history_read(struct ipam_history *h, const struct ipam_history_query *q
 		event.time = sqlite3_column_int64(s, 1);
 		event.line = (const char *)sqlite3_column_text(s, 2);
 		event.size = (size_t)sqlite3_column_bytes(s, 2);
+		event.cluster = (uint64_t)sqlite3_column_int64(s, 3);
+		event.node = (uint64_t)sqlite3_column_int64(s, 4);
 		rc = event.line == NULL ? -ENOMEM : fn(arg, &event);
 	}
 	sqlite3_reset(s); /* ends the transaction: the log can be folded back */

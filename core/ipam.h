@@ -431,6 +431,7 @@ struct ipam_history_event {
 	int64_t time;
 	const char *line;           /* without a newline; valid until the callback returns */
 	size_t size;
+	uint64_t cluster, node;     /* ids, 0: none; they may be gone */
 };
 /* The newest event's number, 0: none. -EIO. */
 int ipam_history_last(struct ipam_history *h, uint64_t *number);

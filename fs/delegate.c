@@ -161,14 +161,14 @@ static void delegate_release(struct fs *fs, fuse_req_t req, struct handle *h)
 	discard(fs, h);
 }
 
-int delegate_open(struct fs *fs, struct node_ref ref, struct fuse_file_info *fi)
+int delegate_open(struct fs *fs, fuse_req_t req, struct node_ref ref, struct fuse_file_info *fi)
 {
 	static const struct handle_ops ops = {
 		.read = delegate_read, .write = delegate_write, .release = delegate_release, .discard = discard
 	};
 	struct delegation *d = calloc(1, sizeof *d);
 
-	(void)fs;
+	(void)fs, (void)req;
 	if (d == NULL)
 		return -ENOMEM;
 	d->handle.ops = &ops;

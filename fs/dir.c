@@ -1,4 +1,5 @@
 #include "control.h"
+#include "viewer.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -17,6 +18,10 @@ struct listing {
 	size_t count, room;
 	struct buffer names;
 	enum ipam_kind level; /* for by-ip: of a cluster or a node */
+	struct fs *fs;
+	struct viewer viewer;
+	uint64_t node; /* the one looked at last, and */
+	bool seen;     /* whether the viewer sees into it */
 };
 
 int listing_add(struct listing *l, const char *name, fuse_ino_t ino, mode_t type)
@@ -50,12 +55,28 @@ static int add_lease(void *arg, const struct ipam_lease_view *v)
 	return listing_add(arg, v->name, node_of_object(IPAM_LEASE, v->id), S_IFREG);
 }
 
+/* Leases come node by node. Between ipam_read_begin and end. */
+static bool is_seen(struct listing *l, uint64_t node)
+{
+	struct ipam_node_view v;
+
+	if (l->level != IPAM_CLUSTER)
+		return true;
+	if (l->node != node) {
+		l->node = node;
+		l->seen = ipam_view_node(l->fs->ipam, node, &v) == 0 && viewer_sees(l->fs, &l->viewer, &v.attr);
+	}
+	return l->seen;
+}
+
 static int add_links(void *arg, const struct ipam_lease_view *v)
 {
 	struct listing *l = arg;
 	char name[CIDR_ADDR_TEXT];
 	int rc = 0;
 
+	if (!is_seen(l, v->node))
+		return 0;
 	for (unsigned f = 0; rc == 0 && f < CIDR_FAMILIES; f++) {
 		if (!v->has[f])
 			continue;
@@ -139,6 +160,7 @@ static int read_listing(struct fs *fs, struct listing *l)
 
 	l->count = 0;
 	l->names.size = 0;
+	l->node = 0;
 	ipam_read_begin(fs->ipam);
 	rc = fill_listing(fs, l->ino, l);
 	ipam_read_end(fs->ipam);
@@ -153,7 +175,7 @@ int listing_begin(struct fs *fs, struct listing *l)
 	return again ? read_listing(fs, l) : 0;
 }
 
-int listing_make(struct fs *fs, fuse_ino_t ino, struct listing **out)
+int listing_make(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct listing **out)
 {
 	struct listing *l = calloc(1, sizeof *l);
 	int rc;
@@ -161,7 +183,11 @@ int listing_make(struct fs *fs, fuse_ino_t ino, struct listing **out)
 	if (l == NULL)
 		return -ENOMEM;
 	l->ino = ino;
-	rc = read_listing(fs, l);
+	l->fs = fs;
+	/* Elsewhere who may open a directory may see all of it. */
+	rc = control_directory(node_ref(ino)) == CONTROL_BY_IP ? viewer_of(req, &l->viewer) : 0;
+	if (rc == 0)
+		rc = read_listing(fs, l);
 	if (rc < 0)
 		listing_free(l);
 	else
@@ -175,6 +201,7 @@ void listing_free(struct listing *l)
 		return;
 	free(l->entry);
 	free(l->names.data);
+	viewer_free(&l->viewer);
 	free(l);
 }
 

@@ -36,6 +36,7 @@ struct fs {
 	struct holders *holders;
 	struct stream *stream;
 	struct past *past;
+	struct reports *reports;
 	int64_t mounted;     /* when: nanoseconds since the epoch */
 	atomic_uint writing; /* leases that are being written */
 	_Atomic uint64_t requests[FS_OPERATION_COUNT];
@@ -103,7 +104,8 @@ extern const char node_readme[];
 struct listing;
 /* Add an entry while a listing is made: 0, -ENOMEM. */
 int listing_add(struct listing *l, const char *name, fuse_ino_t ino, mode_t type);
-int listing_make(struct fs *fs, fuse_ino_t ino, struct listing **out);
+/* As the caller may see it. */
+int listing_make(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct listing **out);
 /* To be called before it is read from its beginning: a rewound directory is read anew. */
 int listing_begin(struct fs *fs, struct listing *l);
 void listing_free(struct listing *l);

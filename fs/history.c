@@ -1,6 +1,7 @@
 /* The files 'history': lines of the past, read from the database a portion at a time, so that any length of it costs one
  * portion's memory. What came after the open is not in it. */
 #include "control.h"
+#include "viewer.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -19,6 +20,8 @@ struct reader {
 	struct handle handle;
 	pthread_mutex_t lock; /* the rest; before the connection's */
 	struct ipam_history_query query;
+	struct fs *fs;
+	struct viewer viewer; /* who opened it */
 	struct buffer portion;
 	off_t start;          /* of the portion, in the whole */
 };
@@ -49,9 +52,11 @@ static int add_line(void *arg, const struct ipam_history_event *event)
 {
 	struct reader *r = arg;
 
+	r->query.after = event->number;
+	if (r->query.node == 0 && event->node != 0 && !viewer_sees_node(r->fs, &r->viewer, event->node))
+		return 0;
 	buffer_add(&r->portion, event->line, event->size);
 	buffer_add(&r->portion, "\n", 1);
-	r->query.after = event->number;
 	if (r->portion.failed)
 		return -ENOMEM;
 	return r->portion.size >= PORTION;
@@ -117,6 +122,7 @@ static void discard(struct fs *fs, struct handle *h)
 
 	(void)fs;
 	pthread_mutex_destroy(&r->lock);
+	viewer_free(&r->viewer);
 	free(r->portion.data);
 	free(r);
 }
@@ -146,7 +152,7 @@ static int newest(struct fs *fs, uint64_t *number)
 	return rc;
 }
 
-int history_open(struct fs *fs, struct node_ref ref, struct fuse_file_info *fi)
+int history_open(struct fs *fs, fuse_req_t req, struct node_ref ref, struct fuse_file_info *fi)
 {
 	static const struct handle_ops ops = { .read = history_read, .release = history_release, .discard = discard };
 	struct reader *r = calloc(1, sizeof *r);
@@ -158,10 +164,13 @@ int history_open(struct fs *fs, struct node_ref ref, struct fuse_file_info *fi)
 		rc = ipam_get(fs->ipam, level, ref.id, &object);
 	if (rc == 0)
 		rc = newest(fs, &r->query.last);
+	if (rc == 0)
+		rc = viewer_of(req, &r->viewer);
 	if (rc < 0) {
 		free(r);
 		return rc;
 	}
+	r->fs = fs;
 	r->handle.ops = &ops;
 	r->query.cluster = level == IPAM_CLUSTER ? ref.id : 0;
 	r->query.node = level == IPAM_NODE ? ref.id : 0;

@@ -338,7 +338,7 @@ static void import_release(struct fs *fs, fuse_req_t req, struct handle *h)
 	discard(fs, h);
 }
 
-int import_open(struct fs *fs, struct node_ref ref, struct fuse_file_info *fi)
+int import_open(struct fs *fs, fuse_req_t req, struct node_ref ref, struct fuse_file_info *fi)
 {
 	static const struct handle_ops ops = {
 		.read = import_read, .write = import_write, .fsync = import_fsync, .release = import_release, .discard = discard
@@ -347,6 +347,7 @@ int import_open(struct fs *fs, struct node_ref ref, struct fuse_file_info *fi)
 	struct ipam_object object;
 	int rc = m == NULL ? -ENOMEM : ipam_get(fs->ipam, IPAM_CLUSTER, ref.id, &object);
 
+	(void)req;
 	if (rc < 0) {
 		free(m);
 		return rc;

@@ -1,6 +1,7 @@
 #include "fs.h"
 #include "log.h"
 #include "notify.h"
+#include "report.h"
 #include "stream.h"
 
 #include <errno.h>
@@ -137,6 +138,8 @@ static int start(struct fs *fs, struct ipam_error *error)
 		refuse(error, rc, "starting");
 	if (rc == 0 && (rc = stream_start(&fs->stream)) < 0)
 		refuse(error, rc, "starting a thread");
+	if (rc == 0 && (rc = reports_start(fs, &fs->reports)) < 0)
+		refuse(error, rc, "starting a thread");
 	if (rc == 0)
 		rc = ipam_open(fs->options.state != NULL ? fs->options.state : fs->options.source, &options, &fs->ipam, error);
 	fs->mounted = (int64_t)time(NULL) * 1000000000;
@@ -193,6 +196,7 @@ static void refuse_requests(struct fs *fs)
 static void stop(struct fs *fs)
 {
 	stream_stop(fs->stream);
+	reports_stop(fs->reports);
 	ipam_close(fs->ipam);
 	if (fs->notify != NULL)
 		refuse_requests(fs);
@@ -205,6 +209,7 @@ static void stop(struct fs *fs)
 	holders_free(fs->holders);
 	stream_free(fs->stream);
 	past_free(fs->past);
+	reports_free(fs->reports);
 }
 
 /* ---- the process ------------------------------------------------------------------------------------------ */

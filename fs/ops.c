@@ -1,4 +1,5 @@
 #include "control.h"
+#include "viewer.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -26,6 +27,8 @@ static void lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	struct fuse_entry_param e;
 	int rc = node_lookup(fs, parent, name, &e);
 
+	if (rc == 0 && viewer_check_link(fs, req, node_ref(e.ino)) < 0)
+		rc = -ENOENT;
 	if (rc < 0)
 		fuse_reply_err(req, -rc);
 	else
@@ -54,8 +57,10 @@ static void op_readlink(fuse_req_t req, fuse_ino_t ino)
 	struct fs *fs = fs_of(req, FS_readlink);
 	struct node_ref ref = node_ref(ino);
 	struct buffer target = { 0 };
-	int rc = ref.type == NODE_ADDRESS ? node_readlink(fs, ref, &target) : -EINVAL;
+	int rc = ref.type == NODE_ADDRESS ? viewer_check_link(fs, req, ref) : -EINVAL;
 
+	if (rc == 0)
+		rc = node_readlink(fs, ref, &target);
 	if (rc < 0)
 		fuse_reply_err(req, -fs_of_inode(rc));
 	else
@@ -119,7 +124,7 @@ static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 {
 	struct fs *fs = fs_of(req, FS_opendir);
 	struct listing *l = NULL;
-	int rc = listing_make(fs, ino, &l);
+	int rc = listing_make(fs, req, ino, &l);
 
 	fi->fh = (uintptr_t)l;
 	if (rc < 0)

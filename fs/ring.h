@@ -33,6 +33,8 @@ struct ring_reader {
 	enum ipam_kind level;
 	uint64_t at;               /* the line to look at next */
 	uint64_t seen;             /* of the scope's count */
+	bool (*sees)(void *arg, uint64_t node); /* whether events of a node are for him; NULL: all are */
+	void *arg;
 	char *rest;                /* of a line that was longer than the read */
 	size_t rest_size, rest_given;
 };
@@ -46,7 +48,7 @@ void ring_free(struct ring *ring); /* scopes too: no reader may be left that is 
 int ring_enter(struct ring *ring, enum ipam_kind level, uint64_t id, struct ring_reader *r);
 void ring_leave(struct ring_reader *r);
 bool ring_has_news(const struct ring_reader *r);
-/* The next whole lines, up to `size` bytes; a longer line in parts. False: there are none. The text is the caller's to free. */
+/* The next whole lines, up to `size` bytes; a longer line in parts. False: there are none for him. The text is the caller's to free. */
 bool ring_take(struct ring_reader *r, size_t size, struct buffer *out);
 
 #endif

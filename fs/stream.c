@@ -2,6 +2,7 @@
 
 #include "control.h"
 #include "ring.h"
+#include "viewer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +14,8 @@ struct reader {
 	struct handle handle;
 	struct stream *stream;
 	struct ring_reader ring;
+	struct fs *fs;
+	struct viewer viewer; /* who opened it */
 	struct fuse_pollhandle *poll;
 	struct reader *next_poll;
 };
@@ -240,6 +243,7 @@ static void discard(struct fs *fs, struct handle *h)
 		ring_clear(&s->ring);
 	}
 	pthread_mutex_unlock(&s->lock);
+	viewer_free(&r->viewer);
 	free(r);
 }
 
@@ -249,7 +253,14 @@ static void stream_release(struct fs *fs, fuse_req_t req, struct handle *h)
 	fuse_reply_err(req, 0);
 }
 
-int events_open(struct fs *fs, struct node_ref ref, struct fuse_file_info *fi)
+static bool sees(void *arg, uint64_t node)
+{
+	const struct reader *r = arg;
+
+	return viewer_sees_node(r->fs, &r->viewer, node);
+}
+
+int events_open(struct fs *fs, fuse_req_t req, struct node_ref ref, struct fuse_file_info *fi)
 {
 	static const struct handle_ops ops = {
 		.read = stream_read, .poll = stream_poll, .release = stream_release, .discard = discard
@@ -261,15 +272,25 @@ int events_open(struct fs *fs, struct node_ref ref, struct fuse_file_info *fi)
 	uint64_t id = level == IPAM_ROOT ? IPAM_ROOT_ID : ref.id;
 	int rc = r == NULL ? -ENOMEM : ipam_get(fs->ipam, level, id, &object);
 
+	if (rc == 0)
+		rc = viewer_of(req, &r->viewer);
 	if (rc == 0) {
-		*r = (struct reader){ .handle.ops = &ops, .stream = s };
+		r->handle.ops = &ops;
+		r->stream = s;
+		r->fs = fs;
 		pthread_mutex_lock(&s->lock);
 		rc = ring_enter(&s->ring, level, id, &r->ring);
+		if (level != IPAM_NODE && r->viewer.uid != 0) {
+			r->ring.sees = sees;
+			r->ring.arg = r;
+		}
 		if (rc == 0 && s->readers++ == 0)
 			ipam_listen(fs->ipam, true);
 		pthread_mutex_unlock(&s->lock);
 	}
 	if (rc < 0) {
+		if (r != NULL)
+			viewer_free(&r->viewer);
 		free(r);
 		return rc;
 	}
