@@ -11,6 +11,7 @@ enum {
 	COLUMNS = 11,
 	CELL = 4 * IPAM_NAME_MAX + 8, /* bytes of one at most, its NUL too */
 	PORTION = 16 << 10,
+	NANOSECONDS = 1000000000,
 };
 
 static const char *const heading[COLUMNS] = { "IPV4", "IPV6", "NODE", "LEASE", "CREATED", "POD", "CONTAINER", "IFNAME",
@@ -20,6 +21,8 @@ static const char *const heading[COLUMNS] = { "IPV4", "IPV6", "NODE", "LEASE", "
 struct table {
 	struct spool cells;
 	size_t width[COLUMNS];
+	int64_t second;        /* whose text that is: many leases are of the same one */
+	struct buffer created;
 };
 
 /* Characters, not bytes: what a terminal counts. */
@@ -76,24 +79,26 @@ static int lease_row(void *arg, const struct lease_copy *l)
 	     network[512], netns[CELL];
 	char node[CELL], name[CELL];
 	const struct ipam_lease_view *v = &l->view;
-	struct buffer created = { 0 };
 	struct table *t = arg;
 	int rc;
 
 	for (unsigned f = 0; f < CIDR_FAMILIES; f++)
 		if (v->has[f])
 			cidr_print_addr(f, v->addr[f], ip[f]);
-	buffer_time(&created, v->attr.btime);
+	if (t->created.size == 0 || v->attr.btime / NANOSECONDS != t->second) {
+		t->second = v->attr.btime / NANOSECONDS;
+		t->created.size = 0;
+		buffer_time(&t->created, v->attr.btime);
+	}
 	rc = row(t, (const char *const[COLUMNS]){ ip[CIDR_V4], ip[CIDR_V6],
 					     word(v->node_name, strlen(v->node_name), node, sizeof node),
 					     word(v->name, strlen(v->name), name, sizeof name),
-					     created.data != NULL ? created.data : "-",
+					     t->created.data != NULL ? t->created.data : "-",
 					     attribute(l, "pod", pod, sizeof pod),
 					     attribute(l, "container-id", container, sizeof container),
 					     attribute(l, "ifname", ifname, sizeof ifname),
 					     attribute(l, "network", network, sizeof network),
 					     attribute(l, "netns", netns, sizeof netns), v->boot_id });
-	free(created.data);
 	return rc;
 }
 
@@ -107,15 +112,25 @@ struct layout {
 	unsigned column;     /* of this column */
 };
 
+static void pad(struct buffer *out, size_t n)
+{
+	static const char blanks[] = "                                ";
+
+	for (; n >= sizeof blanks - 1; n -= sizeof blanks - 1)
+		buffer_add(out, blanks, sizeof blanks - 1);
+	buffer_add(out, blanks, n);
+}
+
 static void end_cell(struct layout *y)
 {
 	struct buffer *out = &y->out->mem;
 
 	y->cell[y->size] = 0;
+	buffer_add(out, y->cell, y->size);
 	if (y->column + 1 == COLUMNS)
-		buffer_print(out, "%s\n", y->cell);
+		buffer_add(out, "\n", 1);
 	else
-		buffer_print(out, "%s%*s", y->cell, (int)(y->table->width[y->column] - length(y->cell)) + 2, "");
+		pad(out, y->table->width[y->column] - length(y->cell) + 2);
 	y->column = (y->column + 1) % COLUMNS;
 	y->size = 0;
 }
@@ -159,5 +174,6 @@ int show_leases(struct fs *fs, const struct report_wish *wish, atomic_bool *stop
 	if (rc == 0)
 		rc = lay_out(&t, stop, out);
 	spool_free(&t.cells);
+	free(t.created.data);
 	return rc;
 }
