@@ -55,7 +55,7 @@ engine_helpers := $(patsubst tests/%.c,$(B)/tests/%,$(engine_src))
 
 # Without these the compiler can't start; `make deps` installs what is missing.
 PACKAGES := gcc make pkg-config libc6-dev libfuse3-dev fuse3 libsqlite3-dev libjansson-dev libcurl4-openssl-dev libyaml-dev
-TEST_PACKAGES := clang libclang-rt-14-dev valgrind libcmocka-dev sqlite3 iproute2 iputils-ping attr jq util-linux procps \
+TEST_PACKAGES := clang stress-ng libclang-rt-14-dev valgrind libcmocka-dev sqlite3 iproute2 iputils-ping attr jq util-linux procps \
 	containernetworking-plugins podman containerd runc busybox-static prometheus prometheus-node-exporter \
 	chromium libxml2-utils etcd-server etcd-client openssl spin debhelper dpkg-dev build-essential lintian mandoc systemd
 
@@ -89,7 +89,7 @@ fuzz: deps-test ## feed the parsers and the library mutated input, for SECONDS=6
 
 fuzzers: $(fuzzers)
 units: $(units) ## build the unit tests
-helpers: $(helpers) $(engine_helpers)
+helpers: $(helpers) $(engine_helpers) $(B)/tests/soak/soak
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
@@ -143,6 +143,10 @@ $(B)/parts.a: $(call obj,$(filter-out %/main.c,$(ctl_src) $(cni_src)) fs/foreign
 $(fuzzers): $(B)/tests/%: $(B)/tests/%.o $(B)/parts.a $(lib)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LDLIBS_core)
+
+$(B)/tests/soak/soak: $(call obj,$(wildcard tests/soak/*.c))
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lpthread
 
 $(engine_helpers): $(B)/tests/%: $(B)/tests/%.o $(lib)
 	@mkdir -p $(@D)
