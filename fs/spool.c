@@ -1,10 +1,14 @@
 #include "spool.h"
 
+#include "log.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
+#include <syslog.h>
 #include <unistd.h>
 
 enum {
@@ -25,7 +29,7 @@ void spool_free(struct spool *s)
 	spool_init(s, s->dir);
 }
 
-static int make_file(struct spool *s)
+static int open_file(struct spool *s)
 {
 	char *path = NULL;
 	int rc = 0;
@@ -42,6 +46,19 @@ static int make_file(struct spool *s)
 	rc = s->fd < 0 || unlink(path) < 0 ? -errno : 0;
 	free(path);
 	return rc;
+}
+
+/* That its place is gone or closed is none of the reader's errors. */
+static int make_file(struct spool *s)
+{
+	char text[512];
+	int rc = open_file(s);
+
+	if (rc == 0 || rc == -ENOSPC || rc == -EMFILE || rc == -ENFILE || rc == -ENOMEM)
+		return rc;
+	snprintf(text, sizeof text, "a long report can't be made: spool=%s: %s", s->dir, strerror(-rc));
+	log_write(NULL, LOG_ERR, text);
+	return -EIO;
 }
 
 static int check_room(const struct spool *s)

@@ -18,7 +18,7 @@ struct spool {
 void spool_init(struct spool *s, const char *dir);
 void spool_free(struct spool *s);
 /* Call it now and then while s->mem is added to: 0, -ENOSPC (also before the filesystem is quite full: others want the rest),
- * -ENOMEM, and others from the system. */
+ * -ENOMEM, -EIO the place is not to be had (which is logged), and others from the system. */
 int spool_flush(struct spool *s);
 /* All is written: the same. */
 int spool_end(struct spool *s);

@@ -82,7 +82,7 @@ ok "to list isn't to look into" silent 1002 secret
 chmod 700 "$M/prod/shut"
 
 # Events, as they happen.
-as 1002 timeout 60 cat "$M/prod/.ipam/events" >"$WORK/theirs" &
+setpriv --reuid 1002 --regid 1002 --clear-groups timeout 60 cat "$M/prod/.ipam/events" >"$WORK/theirs" &
 pids+=("$!")
 timeout 60 cat "$M/prod/.ipam/events" >"$WORK/ours" &
 pids+=("$!")
