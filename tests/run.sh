@@ -67,7 +67,7 @@ if build "" build all units helpers; then
 		case $test in *.d | *.o) continue ;; esac
 		wanted "$test" "$@" && unit "$test"
 	done
-	for test in tests/mount/*.sh tests/fault/*.sh tests/clients/*.sh tests/engine/*.sh tests/model/*.sh tests/docs/*.sh tests/package/*.sh; do
+	for test in tests/mount/*.sh tests/fault/*.sh tests/clients/*.sh tests/engine/*.sh tests/soak/*.sh tests/model/*.sh tests/docs/*.sh tests/package/*.sh; do
 		[ -e "$test" ] && [ "${test##*/}" != lib.sh ] && wanted "$test" "$@" && script "$test"
 	done
 fi
@@ -77,13 +77,16 @@ if [ $# -eq 0 ]; then
 	CC=clang build "" build/clang all units helpers
 	if build asan build/asan all units helpers; then
 		for test in build/asan/tests/test_*; do unit "$test"; done
-		for test in mount/tree mount/lives clients/cni clients/gc clients/migrate clients/edges clients/kube_import clients/ctl mount/history mount/map mount/watched engine/audit; do script tests/$test.sh build/asan; done
+		for test in mount/tree mount/lives clients/cni clients/gc clients/migrate clients/edges clients/kube_import clients/ctl mount/history mount/map mount/watched mount/attack mount/permission engine/audit; do script tests/$test.sh build/asan; done
+		SECONDS_OF_SOAK=15 script tests/soak/soak.sh build/asan
 	fi
 	if build tsan build/tsan all units helpers; then
-		for test in ipam lives history kube; do unit build/tsan/tests/test_$test setarch -R; done
-		for test in race lives history watched; do script tests/mount/$test.sh build/tsan; done
+		for test in ipam lives history snapshot kube; do unit build/tsan/tests/test_$test setarch -R; done
+		for test in race lives history watched attack; do script tests/mount/$test.sh build/tsan; done
+		SECONDS_OF_SOAK=15 script tests/soak/soak.sh build/tsan
 	fi
-	for test in ipam lives cni history kube etcd record; do unit build/tests/test_$test valgrind -q --error-exitcode=9 --leak-check=full; done
+	script tests/fuzz/run.sh
+	for test in ipam lives cni history snapshot kube etcd record; do unit build/tests/test_$test valgrind -q --error-exitcode=9 --leak-check=full; done
 fi
 
 echo "$passed passed, $failed failed"

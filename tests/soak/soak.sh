@@ -5,6 +5,12 @@
 . "$(dirname "$0")/../lib.sh"
 seconds=${SECONDS_OF_SOAK:-60}
 
+# Under valgrind: what it finds is told at the daemon's end, so it is killed seldom.
+if [ -n "${VALGRIND:-}" ]; then
+	printf '#!/bin/sh\nexec valgrind -q --leak-check=full --log-file="%s.%%p" "%s" "$@"\n' "$WORK/valgrind" "$IPAMFS" >"$WORK/ipamfs"
+	chmod +x "$WORK/ipamfs"
+	IPAMFS=$WORK/ipamfs
+fi
 OPTIONS=sync=normal,history=1
 mount_fs $OPTIONS
 mkdir "$M/prod"
@@ -35,7 +41,7 @@ exit 1
 END
 restart="bash $WORK/restart"
 [ -z "${STRICT:-}" ] || restart="kill -9 \$(pgrep -P $daemon | head -1)"
-"$HELPERS/soak/soak" ${STRICT:+--strict} --seconds "$seconds" --every "${EVERY:-7}" "$M" "$M/prod" "$restart" >"$WORK/out" 2>&1
+"$HELPERS/soak/soak" ${STRICT:+--strict} --seconds "$seconds" --every "${EVERY:-7}" --clients "${CLIENTS:-64}" "$M" "$M/prod" "$restart" >"$WORK/out" 2>&1
 status=$?
 pids+=("$(cat "$WORK/pid")")
 same "the soak for $seconds s: $(tail -1 "$WORK/out")" 0 "$status"
@@ -48,3 +54,4 @@ gone() { [ ! -e "/proc/$(cat "$WORK/pid")" ] || [ "$(ps -o stat= -p "$(cat "$WOR
 ok "the daemon ends" until_true 60 gone
 check_clean "after the soak"
 refused "nothing that the sanitizers tell" "" grep -E "ERROR: |WARNING: ThreadSanitizer|runtime error" "$WORK/log"
+[ -z "${VALGRIND:-}" ] || same "nothing that valgrind tells" "" "$(cat "$WORK"/valgrind.*)"
