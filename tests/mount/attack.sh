@@ -76,6 +76,8 @@ same "of forty who ask at once, half of them killed, the others get it whole" "2
 rm -f "$WORK"/many.*
 
 # ---- no room for it
+unused() { [ -z "$(find /proc/[0-9]*/fd -lname "$M/*" 2>/dev/null)" ]; }
+until_true 60 unused # what was killed ends a moment after
 umount_fs
 mount -t tmpfs -o size=2m tmpfs "$WORK/spool" || exit 1
 mounts+=("$WORK/spool")
