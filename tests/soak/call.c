@@ -16,7 +16,9 @@ static int judge(int rc, unsigned before)
 	atomic_fetch_add(&soak.done, 1);
 	if (rc >= 0)
 		return rc;
-	if (!soak.strict && (before % 2 != 0 || atomic_load(&soak.epoch) != before)) {
+	/* Also by a descriptor from before. */
+	if (!soak.strict &&
+	    (before % 2 != 0 || atomic_load(&soak.epoch) != before || error == ENOTCONN || error == ECONNABORTED)) {
 		atomic_fetch_add(&soak.unknown, 1);
 		return UNKNOWN;
 	}
