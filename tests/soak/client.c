@@ -273,7 +273,7 @@ static void ephemeral(struct client *c, unsigned node)
 	}
 	n = pread(fd, text, sizeof text - 1, 0);
 	/* It is his in this life of the daemon alone: so no promise is kept past it. */
-	if (n > 0 && before % 2 == 0 && (soak.strict || before == atomic_load(&soak.epoch)) && address_parse(text, &a)) {
+	if (n > 0 && (soak.strict || (before % 2 == 0 && before == atomic_load(&soak.epoch))) && address_parse(text, &a)) {
 		if (soak.strict) {
 			promise_take(&a, who);
 			usleep(pick(c, 2000));
