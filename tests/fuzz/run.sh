@@ -25,7 +25,9 @@ for target in "${targets[@]}"; do
 		new=("$B/corpus/$target")
 	else
 		limit=("-runs=${runs[$target]:-10000}" -seed=1)
-		new=()
+		new=("$B/corpus/.scratch") # what it finds goes to the first directory it is given, and not into the tree
+		rm -rf "${new[0]}"
+		mkdir -p "${new[0]}"
 	fi
 	# What the parsers say to a person would be most of the log.
 	if "$B/tests/fuzz/fuzz_$target" "${limit[@]}" -timeout=60 -rss_limit_mb=4096 -max_len=16384 -print_final_stats=1 \
