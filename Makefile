@@ -18,6 +18,7 @@ CC       ?= cc
 
 flags_   := -O2
 flags_asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+flags_fuzz := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 flags_tsan := -O1 -fsanitize=thread -fno-omit-frame-pointer
 SAN      := $(flags_$(FLAVOUR))
 
@@ -45,6 +46,7 @@ apiserver_src := $(wildcard tests/kube/*.c)
 power_src := $(wildcard tests/power/*.c)
 
 obj = $(patsubst %.c,$(B)/%.o,$(1))
+fuzzers  := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 cni_parts := $(call obj,$(filter-out %/main.c,$(cni_src)))
 kube_parts := $(call obj,$(filter-out %/main.c,$(kube_src)))
 ctl_parts := $(call obj,$(filter-out %/main.c,$(ctl_src)))
@@ -61,12 +63,12 @@ apiserver := $(B)/tests/kube/apiserver
 # Without these the compiler can't start; `make deps` installs what is missing.
 PACKAGES := gcc make pkg-config libc6-dev libfuse3-dev fuse3 libsqlite3-dev libjansson-dev libcurl4-openssl-dev \
 	libcap-ng-dev libseccomp-dev libyaml-dev
-TEST_PACKAGES := clang libclang-rt-14-dev valgrind libcmocka-dev sqlite3 iproute2 iputils-ping attr jq util-linux procps \
+TEST_PACKAGES := clang stress-ng libclang-rt-14-dev valgrind libcmocka-dev sqlite3 iproute2 iputils-ping attr jq util-linux procps \
 	containernetworking-plugins podman containerd runc busybox-static prometheus prometheus-node-exporter \
 	chromium libxml2-utils etcd-server etcd-client openssl spin debhelper dpkg-dev build-essential lintian mandoc systemd \
 	libmicrohttpd-dev libgnutls28-dev curl
 
-.PHONY: all run stop test test-kube units helpers bench install uninstall deb clean help deps deps-test format FORCE
+.PHONY: all run stop test test-kube units helpers fuzz fuzzers bench install uninstall deb clean help deps deps-test format FORCE
 .DEFAULT_GOAL := all
 
 all: $(lib) $(programs) ## build everything into build/ (the default)
@@ -95,8 +97,12 @@ bench: deps-test ## measure against the disk, tmpfs, a bare FUSE filesystem and 
 	@$(MAKE) --no-print-directory all
 	@bash tools/bench/run.sh
 
+fuzz: deps-test ## feed the parsers and the library mutated input, for SECONDS=60 in all
+	@bash tests/fuzz/run.sh $(or $(SECONDS),60)
+
+fuzzers: $(fuzzers)
 units: $(units) ## build the unit tests
-helpers: $(helpers) $(engine_helpers) $(apiserver) $(if $(power_src),$(B)/tests/power/cut) $(B)/tests/fault/eio.so
+helpers: $(helpers) $(engine_helpers) $(apiserver) $(if $(power_src),$(B)/tests/power/cut) $(B)/tests/fault/eio.so $(B)/tests/soak/soak
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
@@ -128,7 +134,8 @@ $(B)/bin/ipamfs-bench: $(call obj,$(bench_src)) $(lib)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS_fuse) $(LDLIBS_core)
 
-$(B)/tests/test_%: $(B)/tests/unit/test_%.o $(B)/tests/unit/fixture.o $(cni_parts) $(lib)
+# Of ipamctl what the tests call.
+$(B)/tests/test_%: $(B)/tests/unit/test_%.o $(B)/tests/unit/fixture.o $(cni_parts) $(B)/tools/ipamctl/when.o $(lib)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS_core)
 
@@ -137,6 +144,19 @@ $(B)/tests/test_kube: $(B)/tests/unit/test_kube.o $(kube_parts) $(lib)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka -lyaml -ljansson -lcurl -lpthread
 
 $(helpers): $(B)/tests/%: $(B)/tests/%.o
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lpthread
+
+# With clang, FLAVOUR=fuzz: see tests/fuzz/run.sh. Of the programs' parts each takes what it calls.
+$(B)/parts.a: $(call obj,$(filter-out %/main.c,$(ctl_src) $(cni_src)) fs/foreign.c fs/foreign_import.c fs/buffer.c)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(fuzzers): $(B)/tests/%: $(B)/tests/%.o $(B)/parts.a $(lib)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LDLIBS_core)
+
+$(B)/tests/soak/soak: $(call obj,$(wildcard tests/soak/*.c))
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lpthread
 

@@ -38,25 +38,6 @@ void behind_mark(struct ipam *ipam, struct lease *l, const struct ipam_by *by)
 	publish_lease(ipam, lease_node(&ipam->registry, l), l->id);
 }
 
-static struct xattr *copy_xattrs(const struct xattr *from)
-{
-	struct xattr *first = NULL, **at = &first;
-
-	for (; from != NULL; from = from->next) {
-		size_t size = sizeof *from + from->name_size + 1u + from->value_size;
-
-		*at = malloc(size);
-		if (*at == NULL) {
-			xattr_free_all(first);
-			return NULL;
-		}
-		memcpy(*at, from, size);
-		(*at)->next = NULL;
-		at = &(*at)->next;
-	}
-	return first;
-}
-
 int behind_take(struct ipam *ipam, struct behind_row **rows, size_t *n)
 {
 	struct behind *b = &ipam->behind;
@@ -83,7 +64,7 @@ int behind_take(struct ipam *ipam, struct behind_row **rows, size_t *n)
 			.by = b->mark[i].by,
 			.attr = { .atime = l->atime, .mtime = l->mtime, .ctime = l->ctime },
 			.generation = l->generation,
-			.xattr = copy_xattrs(l->xattr),
+			.xattr = xattr_copy_all(l->xattr),
 		};
 		if (row[*n].xattr == NULL && l->xattr != NULL) {
 			behind_free(row, *n);

@@ -1,6 +1,7 @@
 #include "ask.h"
 #include "commit.h"
 #include "publish.h"
+#include "snapshot.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -55,6 +56,7 @@ static int reserve_lease(struct ipam *ipam, struct change *c)
 		rc = behind_room(ipam);
 		if (rc < 0)
 			return rc;
+		snapshot_keep(ipam, h);
 		set_lease(l, c->which, &c->attr);
 		behind_mark(ipam, l, NULL);
 		commit_behind(ipam);
@@ -146,8 +148,10 @@ static void attr_settle(struct ipam *ipam, struct change *c)
 
 		leave_node(c);
 		l->busy = false;
-		if (c->error == 0)
+		if (c->error == 0) {
+			snapshot_keep(ipam, c->lease);
 			set_lease(l, c->which, &c->attr);
+		}
 		publish_lease(ipam, c->node, l->id);
 		object_of_lease(r, l, &c->object);
 	}

@@ -1,5 +1,6 @@
 /* A lease gets attributes in one durable step, which may also make it last where it was ephemeral. */
 #include "change.h"
+#include "snapshot.h"
 #include "publish.h"
 
 #include <errno.h>
@@ -63,6 +64,7 @@ static void describe_settle(struct ipam *ipam, struct change *c)
 	l->busy = false;
 	if (c->error < 0)
 		return;
+	snapshot_keep(ipam, c->lease);
 	while (c->xattr != NULL) {
 		struct xattr *x = c->xattr;
 

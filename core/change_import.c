@@ -1,5 +1,6 @@
 /* Importing: nodes and leases that were made elsewhere become ours with the blocks and addresses they have, all or none. */
 #include "change.h"
+#include "snapshot.h"
 
 #include "publish.h"
 
@@ -198,6 +199,7 @@ static void settle_lease(struct ipam *ipam, struct change *c, struct lease *l)
 {
 	struct node *n = lease_node(&ipam->registry, l);
 
+	snapshot_appear(ipam, registry_find_lease(&ipam->registry, l->id));
 	l->pending = l->busy = false;
 	touch_attr(&n->attr, c->now);
 	timer_lease(ipam, n, l);

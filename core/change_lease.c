@@ -2,6 +2,7 @@
 
 #include "delegate.h"
 #include "publish.h"
+#include "snapshot.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -181,6 +182,7 @@ void lease_unbegin(struct ipam *ipam, uint32_t handle)
 {
 	struct lease *l = registry_lease(&ipam->registry, handle);
 
+	snapshot_remove(ipam, handle);
 	for (unsigned f = 0; f < CIDR_FAMILIES; f++) {
 		u128 addr = lease_addr(l, f);
 		struct block *b;
@@ -313,6 +315,7 @@ static void make_settle(struct ipam *ipam, struct change *c)
 		unmake(ipam, c);
 		return;
 	}
+	snapshot_appear(ipam, c->lease);
 	l->pending = l->busy = false;
 	for (unsigned f = 0; f < CIDR_FAMILIES; f++)
 		if (c->grown[f] != NULL) {
@@ -423,6 +426,7 @@ static void remove_settle(struct ipam *ipam, struct change *c)
 		}
 		return;
 	}
+	snapshot_remove(ipam, c->lease);
 	for (unsigned f = 0; f < CIDR_FAMILIES; f++) {
 		u128 addr = lease_addr(l, f);
 
@@ -495,6 +499,7 @@ static void rename_settle(struct ipam *ipam, struct change *c)
 	l->busy = false;
 	if (c->error < 0)
 		return;
+	snapshot_keep(ipam, c->lease);
 	engine_must(ipam, registry_rename_lease(&ipam->registry, c->lease, c->new_name), "rename");
 	l->ctime = c->now;
 	l->generation++;
@@ -677,6 +682,7 @@ static void write_settle(struct ipam *ipam, struct change *c)
 		drop_notes(ipam, c);
 		return;
 	}
+	snapshot_keep(ipam, c->lease);
 	for (unsigned f = 0; f < CIDR_FAMILIES; f++) {
 		u128 old = lease_addr(l, f);
 		bool had = lease_has(l, f);

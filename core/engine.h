@@ -2,7 +2,7 @@
  *
  * Locks, in the order they may be taken: lock, then commit's queue lock (commit.c) or the timer's (timer.c) or
  * problem_lock, none of which is held while another is taken.
- *   lock           the registry, rests, deferred, behind: shared to look, exclusive to change
+ *   lock           the registry, rests, deferred, behind, snapshots: shared to look, exclusive to change
  *   problem_lock   the text of the problem
  * The store belongs to whoever runs the batch (commit.c): one thread at a time.
  */
@@ -45,6 +45,7 @@ struct ipam {
 	struct rests rests;
 	struct behind behind;
 	struct history history;
+	struct ipam_snapshot *snapshots; /* that are being read (snapshot.h) */
 	struct meters meters;
 	struct change *deferred, **deferred_tail; /* wait for what is in flight */
 	uint64_t round;           /* how often the deferred ones were tried again, from 1 */

@@ -4,6 +4,7 @@
 #include "commit.h"
 #include "delegate.h"
 #include "remote.h"
+#include "snapshot.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -578,6 +579,8 @@ static int set_xattr(struct ipam *ipam, uint64_t lease, const char *name, const 
 		return -ENOSPC;
 	rc = behind_room(ipam);
 	if (rc == 0)
+		snapshot_keep(ipam, registry_find_lease(&ipam->registry, lease));
+	if (rc == 0)
 		rc = lease_xattr_put(l, name, value, size);
 	if (rc == 0) {
 		l->generation++;
@@ -616,6 +619,8 @@ int ipam_xattr_remove(struct ipam *ipam, uint64_t lease, const char *name, struc
 	rc = l == NULL ? -ENOENT : node_writable(lease_node(&ipam->registry, l));
 	if (rc == 0)
 		rc = behind_room(ipam);
+	if (rc == 0)
+		snapshot_keep(ipam, registry_find_lease(&ipam->registry, lease));
 	if (rc == 0 && !lease_xattr_drop(l, name))
 		rc = -ENODATA;
 	if (rc == 0) {

@@ -384,9 +384,24 @@ int ipam_view_node(struct ipam *ipam, uint64_t id, struct ipam_node_view *out);
 /* kind IPAM_CLUSTER: sorted by family and address; IPAM_NODE: oldest first. -ENOMEM. */
 int ipam_each_block(struct ipam *ipam, enum ipam_kind kind, uint64_t id,
 		    int (*fn)(void *arg, const struct ipam_block_view *), void *arg);
+typedef int ipam_lease_fn(void *arg, const struct ipam_lease_view *lease);
 /* Of the root, a cluster or a node, node by node, in the order they were made. */
-int ipam_each_lease(struct ipam *ipam, enum ipam_kind kind, uint64_t id,
-		    int (*fn)(void *arg, const struct ipam_lease_view *), void *arg);
+int ipam_each_lease(struct ipam *ipam, enum ipam_kind kind, uint64_t id, ipam_lease_fn *fn, void *arg);
+
+/* The same of a cluster or a node where there may be millions: all as they were at begin, given in portions between which
+ * changes go on; not between ipam_read_begin and end. Memory goes with what changes until the end. */
+struct ipam_snapshot;
+typedef bool ipam_wanted(void *arg, const struct ipam_node_view *node);
+/* wanted says which nodes are of interest; NULL: all. -ENOENT, -ENOMEM. To be ended before the database is closed. */
+int ipam_snapshot_begin(struct ipam *ipam, enum ipam_kind kind, uint64_t id, ipam_wanted *wanted, void *arg,
+			struct ipam_snapshot **out);
+void ipam_snapshot_end(struct ipam_snapshot *s); /* NULL is fine */
+/* About how many leases there are. */
+uint64_t ipam_snapshot_leases(const struct ipam_snapshot *s);
+/* At most so many more, in the order they were made but for those released meanwhile, which come last of their node's. 1:
+ * there may be more; 0: that was all; what fn returned when that isn't 0; -ENOMEM, -EAGAIN too much has changed meanwhile.
+ * For one thread at a time. What the view points at is valid until fn returns; fn must not call the library. */
+int ipam_snapshot_next(struct ipam_snapshot *s, size_t most, ipam_lease_fn *fn, void *arg);
 /* Value of an attribute (name without "user."), or NULL; *size is its length, no NUL at its end. */
 const char *ipam_view_xattr(const struct ipam_lease_view *lease, const char *name, size_t *size);
 /* All of them: `at` is NULL for the first, then what the call before gave; NULL: no more. The value has no NUL at its end. */
@@ -454,10 +469,10 @@ struct ipam_history_query {
 };
 struct ipam_history_event {
 	uint64_t number;            /* grows with each */
-	uint64_t cluster, node;     /* ids, 0: none */
 	int64_t time;
 	const char *line;           /* without a newline; valid until the callback returns */
 	size_t size;
+	uint64_t cluster, node;     /* ids, 0: none; they may be gone */
 };
 /* The newest event's number, 0: none. -EIO. */
 int ipam_history_last(struct ipam_history *h, uint64_t *number);

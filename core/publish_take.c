@@ -1,5 +1,6 @@
 /* What other machines published: their leases, in memory alone, to be looked at. */
 #include "publish.h"
+#include "snapshot.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -142,6 +143,7 @@ static void take_lease(struct remote *r, struct node *n, uint64_t bucket, const 
 		return;
 	h = registry_lease_named(reg, n, name);
 	if (h != 0) {
+		snapshot_keep(r->ipam, h);
 		note(t, registry_lease(reg, h));
 		for (unsigned f = 0; f < CIDR_FAMILIES; f++)
 			if (lease_has(registry_lease(reg, h), f)) {

@@ -281,6 +281,7 @@ int lease_xattr_put(struct lease *l, const char *name, const void *value, size_t
 struct xattr *xattr_new(const char *name, const void *value, size_t size); /* NULL: no memory */
 void lease_xattr_link(struct lease *l, struct xattr *x);
 void xattr_free_all(struct xattr *x);
+struct xattr *xattr_copy_all(const struct xattr *from); /* NULL: no memory, or there are none */
 bool lease_xattr_drop(struct lease *l, const char *name);
 
 static inline const char *xattr_value(const struct xattr *x)

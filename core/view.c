@@ -1,5 +1,6 @@
 /* Reading: single objects, and the reports' walks. All from memory, under the lock for looking. */
 #include "change.h"
+#include "snapshot.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -368,7 +369,7 @@ int ipam_view_cidr(struct ipam *ipam, uint64_t cluster, size_t i, struct ipam_ci
 	return 0;
 }
 
-static void view_node(const struct node *n, struct ipam_node_view *out)
+void view_node(const struct node *n, struct ipam_node_view *out)
 {
 	*out = (struct ipam_node_view){
 		.shared = n->shared != 0,
@@ -475,44 +476,49 @@ int ipam_each_block(struct ipam *ipam, enum ipam_kind kind, uint64_t id,
 	return rc;
 }
 
-static int each_of_node(struct ipam *ipam, const struct node *n, int (*fn)(void *arg, const struct ipam_lease_view *),
-			void *arg)
+void view_lease(const struct registry *r, const struct lease *l, struct ipam_lease_view *out)
+{
+	const struct node *n = lease_node(r, l);
+
+	*out = (struct ipam_lease_view){
+		.id = l->id,
+		.node = n->id,
+		.cluster = n->cluster->id,
+		.name = l->name,
+		.node_name = n->name,
+		.cluster_name = n->cluster->name,
+		.attr = { l->uid, l->gid, l->mode, l->atime, l->mtime, l->ctime, l->btime },
+		.generation = l->generation,
+		.ephemeral = l->ephemeral,
+		.boot_id = r->boot[l->boot].boot_id,
+		.lease = l,
+	};
+	for (unsigned f = 0; f < CIDR_FAMILIES; f++) {
+		const struct block *b = lease_has(l, f) ? node_block_of(n, f, lease_addr(l, f)) : NULL;
+
+		out->has[f] = b != NULL;
+		out->addr[f] = b != NULL ? lease_addr(l, f) : 0;
+		out->len[f] = b != NULL ? b->pool.prefix.len : 0;
+	}
+}
+
+static int each_of_node(struct ipam *ipam, const struct node *n, ipam_lease_fn *fn, void *arg)
 {
 	const struct registry *r = &ipam->registry;
 	int rc = 0;
 
 	for (uint32_t h = n->pending ? 0 : n->first; rc == 0 && h != 0; h = registry_lease(r, h)->next) {
-		const struct lease *l = registry_lease(r, h);
-		struct ipam_lease_view view = {
-			.id = l->id,
-			.node = n->id,
-			.cluster = n->cluster->id,
-			.name = l->name,
-			.node_name = n->name,
-			.cluster_name = n->cluster->name,
-			.attr = { l->uid, l->gid, l->mode, l->atime, l->mtime, l->ctime, l->btime },
-			.generation = l->generation,
-			.ephemeral = l->ephemeral,
-			.boot_id = r->boot[l->boot].boot_id,
-			.lease = l,
-		};
+		struct ipam_lease_view view;
 
-		if (l->pending)
+		if (registry_lease(r, h)->pending)
 			continue;
-		for (unsigned f = 0; f < CIDR_FAMILIES; f++) {
-			const struct block *b = lease_has(l, f) ? node_block_of(n, f, lease_addr(l, f)) : NULL;
-
-			view.has[f] = b != NULL;
-			view.addr[f] = b != NULL ? lease_addr(l, f) : 0;
-			view.len[f] = b != NULL ? b->pool.prefix.len : 0;
-		}
+		view_lease(r, registry_lease(r, h), &view);
 		rc = fn(arg, &view);
 	}
 	return rc;
 }
 
-static int each_of_cluster(struct ipam *ipam, const struct cluster *c, int (*fn)(void *arg, const struct ipam_lease_view *),
-			   void *arg)
+static int each_of_cluster(struct ipam *ipam, const struct cluster *c, ipam_lease_fn *fn, void *arg)
 {
 	int rc = 0;
 
@@ -521,8 +527,7 @@ static int each_of_cluster(struct ipam *ipam, const struct cluster *c, int (*fn)
 	return rc;
 }
 
-int ipam_each_lease(struct ipam *ipam, enum ipam_kind kind, uint64_t id,
-		    int (*fn)(void *arg, const struct ipam_lease_view *), void *arg)
+int ipam_each_lease(struct ipam *ipam, enum ipam_kind kind, uint64_t id, ipam_lease_fn *fn, void *arg)
 {
 	const struct cluster *c = kind == IPAM_CLUSTER ? cluster_of(ipam, id) : NULL;
 	const struct node *n = kind == IPAM_NODE ? node_of(ipam, id) : NULL;

@@ -62,6 +62,25 @@ void xattr_free_all(struct xattr *x)
 	}
 }
 
+struct xattr *xattr_copy_all(const struct xattr *from)
+{
+	struct xattr *first = NULL, **at = &first;
+
+	for (; from != NULL; from = from->next) {
+		size_t size = sizeof *from + from->name_size + 1u + from->value_size;
+
+		*at = malloc(size);
+		if (*at == NULL) {
+			xattr_free_all(first);
+			return NULL;
+		}
+		memcpy(*at, from, size);
+		(*at)->next = NULL;
+		at = &(*at)->next;
+	}
+	return first;
+}
+
 int lease_xattr_put(struct lease *l, const char *name, const void *value, size_t size)
 {
 	struct xattr *x = xattr_new(name, value, size);

@@ -13,8 +13,8 @@ const struct control control_table[] = {
 	{ IPAM_CLUSTER, "settings", .show = show_settings, .writable = true, .text = IPAM_CLUSTER_SETTINGS },
 	{ IPAM_CLUSTER, "blocks", .show = show_blocks },
 	{ IPAM_CLUSTER, "by-ip", .directory = CONTROL_BY_IP },
-	{ IPAM_CLUSTER, "leases", .show = show_leases },
-	{ IPAM_CLUSTER, "leases.json", .show = show_json },
+	{ IPAM_CLUSTER, "leases", .report = show_leases },
+	{ IPAM_CLUSTER, "leases.json", .report = show_json },
 	{ IPAM_CLUSTER, "stats", .show = show_stats },
 	{ IPAM_CLUSTER, "map.txt", .show = show_map },
 
@@ -22,8 +22,8 @@ const struct control control_table[] = {
 	{ IPAM_NODE, "settings", .show = show_settings, .writable = true, .text = IPAM_NODE_SETTINGS },
 	{ IPAM_NODE, "gateway", .show = show_gateway },
 	{ IPAM_NODE, "by-ip", .directory = CONTROL_BY_IP },
-	{ IPAM_NODE, "leases", .show = show_leases },
-	{ IPAM_NODE, "leases.json", .show = show_json },
+	{ IPAM_NODE, "leases", .report = show_leases },
+	{ IPAM_NODE, "leases.json", .report = show_json },
 	{ IPAM_NODE, "stats", .show = show_stats },
 	{ IPAM_NODE, "map.txt", .show = show_map },
 

@@ -3,6 +3,7 @@
 #define IPAMFS_CONTROL_H
 
 #include "fs.h"
+#include "report.h"
 
 enum control_directory {
 	CONTROL_FILE,       /* none */
@@ -22,9 +23,10 @@ struct control {
 	enum ipam_text text;   /* what writing it means */
 	file_store *store;     /* or this, where it means more than a change of text */
 	/* or it is opened in a way of its own: 0, with fi filled in. */
-	int (*open)(struct fs *fs, struct node_ref ref, struct fuse_file_info *fi);
+	int (*open)(struct fs *fs, fuse_req_t req, struct node_ref ref, struct fuse_file_info *fi);
 	/* Its content, generated at open: one consistent picture. kind and id say whose. -ENOENT, -ENOMEM. */
 	int (*show)(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out);
+	report_make *report; /* the same where it may be long (report.h) */
 };
 
 extern const struct control control_table[];
@@ -35,10 +37,10 @@ enum control_directory control_directory(struct node_ref ref);
 int control_find(enum ipam_kind level, enum control_directory in, const char *name);
 
 file_store release_store, remove_store;
-int events_open(struct fs *fs, struct node_ref ref, struct fuse_file_info *fi);
-int history_open(struct fs *fs, struct node_ref ref, struct fuse_file_info *fi);
-int delegate_open(struct fs *fs, struct node_ref ref, struct fuse_file_info *fi);
-int import_open(struct fs *fs, struct node_ref ref, struct fuse_file_info *fi);
+int events_open(struct fs *fs, fuse_req_t req, struct node_ref ref, struct fuse_file_info *fi);
+int history_open(struct fs *fs, fuse_req_t req, struct node_ref ref, struct fuse_file_info *fi);
+int delegate_open(struct fs *fs, fuse_req_t req, struct node_ref ref, struct fuse_file_info *fi);
+int import_open(struct fs *fs, fuse_req_t req, struct node_ref ref, struct fuse_file_info *fi);
 
 int show_audit(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out);
 int show_version(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out);
@@ -50,8 +52,6 @@ int show_reserved(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer
 int show_settings(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out);
 int show_gateway(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out);
 int show_blocks(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out);
-int show_leases(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out);
-int show_json(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out);
 int show_metrics(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out);
 int show_map(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out);
 int show_map_svg(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out);

@@ -189,12 +189,13 @@ static struct delegation *new_delegation(struct node_ref ref)
 	return d;
 }
 
-int delegate_open(struct fs *fs, struct node_ref ref, struct fuse_file_info *fi)
+int delegate_open(struct fs *fs, fuse_req_t req, struct node_ref ref, struct fuse_file_info *fi)
 {
 	struct delegation *d = new_delegation(ref);
 	int rc = d == NULL ? -ENOMEM
 			   : handle_open(fs, &d->handle, KEEP_DELEGATE, node_ino(ref.type, ref.which, ref.id), wire_current()->unique, fi);
 
+	(void)req;
 	if (rc < 0) {
 		if (d != NULL)
 			free_delegation(d);

@@ -1,4 +1,5 @@
 #include "control.h"
+#include "viewer.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -21,6 +22,10 @@ struct listing {
 	size_t count, room;
 	struct buffer names;
 	enum ipam_kind level; /* for by-ip: of a cluster or a node */
+	struct fs *fs;
+	struct viewer viewer;
+	uint64_t node; /* the one looked at last, and */
+	bool seen;     /* whether the viewer sees into it */
 };
 
 /* By what it is, so that a listing which is made anew goes on where the kernel is: things come in the order of their ids. */
@@ -80,12 +85,28 @@ static int add_lease(void *arg, const struct ipam_lease_view *v)
 	return listing_add(arg, v->name, node_of_object(IPAM_LEASE, v->id), S_IFREG);
 }
 
+/* Leases come node by node. Between ipam_read_begin and end. */
+static bool is_seen(struct listing *l, uint64_t node)
+{
+	struct ipam_node_view v;
+
+	if (l->level != IPAM_CLUSTER)
+		return true;
+	if (l->node != node) {
+		l->node = node;
+		l->seen = ipam_view_node(l->fs->ipam, node, &v) == 0 && viewer_sees(l->fs, &l->viewer, &v.attr);
+	}
+	return l->seen;
+}
+
 static int add_links(void *arg, const struct ipam_lease_view *v)
 {
 	struct listing *l = arg;
 	char name[CIDR_ADDR_TEXT];
 	int rc = 0;
 
+	if (!is_seen(l, v->node))
+		return 0;
 	for (unsigned f = 0; rc == 0 && f < CIDR_FAMILIES; f++) {
 		if (!v->has[f])
 			continue;
@@ -176,6 +197,7 @@ static int read_listing(struct fs *fs, struct listing *l)
 
 	l->count = 0;
 	l->names.size = 0;
+	l->node = 0;
 	l->sorted = true;
 	ipam_read_begin(fs->ipam);
 	rc = fill_listing(fs, l->ino, l);
@@ -193,15 +215,20 @@ int listing_begin(struct fs *fs, struct listing *l)
 	return again ? read_listing(fs, l) : 0;
 }
 
-int listing_make(struct fs *fs, fuse_ino_t ino, struct listing **out)
+/* The viewer is taken over. */
+static int listing_make(struct fs *fs, const struct viewer *viewer, fuse_ino_t ino, struct listing **out)
 {
 	struct listing *l = calloc(1, sizeof *l);
 	int rc;
 
-	if (l == NULL)
+	if (l == NULL) {
+		free(viewer->group);
 		return -ENOMEM;
+	}
 	l->handle.ops = &listing_ops;
 	l->ino = ino;
+	l->fs = fs;
+	l->viewer = *viewer;
 	rc = read_listing(fs, l);
 	if (rc < 0)
 		listing_free(l);
@@ -216,6 +243,7 @@ void listing_free(struct listing *l)
 		return;
 	free(l->entry);
 	free(l->names.data);
+	viewer_free(&l->viewer);
 	free(l);
 }
 
@@ -227,22 +255,32 @@ static void discard(struct fs *fs, struct handle *h)
 
 const struct handle_ops listing_ops = { .discard = discard };
 
-int listing_open(struct fs *fs, fuse_ino_t ino, struct fuse_file_info *fi)
+int listing_open(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
+	struct viewer viewer = { .groups = 0 };
 	struct listing *l = NULL;
-	int rc = listing_make(fs, ino, &l);
+	/* Elsewhere who may open a directory may see all of it. */
+	int rc = control_directory(node_ref(ino)) == CONTROL_BY_IP ? viewer_of(req, &viewer) : 0;
 
 	if (rc == 0)
+		rc = listing_make(fs, &viewer, ino, &l);
+	if (rc == 0)
 		rc = handle_open(fs, &l->handle, KEEP_DIRECTORY, ino, wire_current()->unique, fi);
-	if (rc < 0)
+	if (rc == 0) {
+		handle_slot(fs, &l->handle)->uid = viewer.uid;
+		handle_slot(fs, &l->handle)->gid = viewer.gid;
+	} else {
 		listing_free(l);
+	}
 	return rc;
 }
 
 int listing_reopen(struct fs *fs, struct keep_slot *slot, int fd, struct handle **out)
 {
+	/* The other groups are forgotten: it sees no more for that. */
+	const struct viewer viewer = { .uid = slot->uid, .gid = slot->gid };
 	struct listing *l = NULL;
-	int rc = listing_make(fs, slot->ino, &l);
+	int rc = listing_make(fs, &viewer, slot->ino, &l);
 
 	if (fd >= 0)
 		close(fd);

@@ -300,7 +300,7 @@ static void store_control(struct fs *fs, struct node_ref ref, const char *text, 
 	ipam_write(fs->ipam, control_table[ref.which].text, ref.id, text, size, append, by, done, arg);
 }
 
-static int open_control(struct fs *fs, fuse_ino_t ino, struct fuse_file_info *fi)
+static int open_control(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct node_ref ref = node_ref(ino);
 	const struct control *row = &control_table[ref.which];
@@ -310,7 +310,7 @@ static int open_control(struct fs *fs, fuse_ino_t ino, struct fuse_file_info *fi
 	if (wants_write(fi) && !row->writable)
 		return -EACCES;
 	if (row->open != NULL)
-		return row->open(fs, ref, fi);
+		return row->open(fs, req, ref, fi);
 	if ((fi->flags & O_ACCMODE) != O_WRONLY && row->show != NULL)
 		rc = row->show(fs, row->level, ref.id, &content);
 	if (rc == 0 && content.failed)
@@ -335,7 +335,11 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 			rc = set_up_lease(fs, ino, 0, NULL, false, wire_current()->unique, fi);
 		break;
 	case NODE_FILE:
-		rc = ref.which < control_rows && control_directory(ref) == CONTROL_FILE ? open_control(fs, ino, fi) : -EISDIR;
+		if (ref.which < control_rows && control_table[ref.which].report != NULL) {
+			report_open(fs, req, ref, fi);
+			return;
+		}
+		rc = ref.which < control_rows && control_directory(ref) == CONTROL_FILE ? open_control(fs, req, ino, fi) : -EISDIR;
 		break;
 	case NODE_LOCK:
 	case NODE_LAST:

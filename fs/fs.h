@@ -39,6 +39,7 @@ struct fs {
 	struct handles *handles;
 	struct stream *stream;
 	struct past *past;
+	struct reports *reports;
 	struct keep *keep;   /* what outlives this process, and */
 	struct wire *wire;   /* the descriptor that does */
 	struct keep_answers *answers; /* requests that a worker before stored and did not answer */
@@ -132,8 +133,8 @@ struct listing;
 extern const struct handle_ops listing_ops;
 /* Add an entry while a listing is made: 0, -ENOMEM. */
 int listing_add(struct listing *l, const char *name, fuse_ino_t ino, mode_t type);
-int listing_make(struct fs *fs, fuse_ino_t ino, struct listing **out);
-int listing_open(struct fs *fs, fuse_ino_t ino, struct fuse_file_info *fi);
+/* As the caller may see it. */
+int listing_open(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 /* To be called before it is read from its beginning: a rewound directory is read anew. */
 int listing_begin(struct fs *fs, struct listing *l);
 void listing_free(struct listing *l);

@@ -52,6 +52,6 @@ void handle_reply_create(struct fs *fs, fuse_req_t req, const struct fuse_entry_
 
 /* From its slot: each kind's own. fd: the slot's file, to be taken over, or -1. */
 typedef int handle_reopen(struct fs *fs, struct keep_slot *slot, int fd, struct handle **out);
-handle_reopen file_reopen, listing_reopen, events_reopen, history_reopen, import_reopen, delegate_reopen;
+handle_reopen file_reopen, listing_reopen, events_reopen, history_reopen, import_reopen, delegate_reopen, report_reopen;
 
 #endif

@@ -1,6 +1,7 @@
 /* The files 'history': lines of the past, read from the database a portion at a time, so that any length of it costs one
  * portion's memory. What came after the open is not in it. */
 #include "control.h"
+#include "viewer.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -20,6 +21,8 @@ struct reader {
 	struct handle handle;
 	pthread_mutex_t lock; /* the rest; before the connection's */
 	struct ipam_history_query query;
+	struct fs *fs;
+	struct viewer viewer; /* who opened it */
 	struct buffer portion;
 	off_t start;          /* of the portion, in the whole */
 };
@@ -50,9 +53,11 @@ static int add_line(void *arg, const struct ipam_history_event *event)
 {
 	struct reader *r = arg;
 
+	r->query.after = event->number;
+	if (r->query.node == 0 && event->node != 0 && !viewer_sees_node(r->fs, &r->viewer, event->node))
+		return 0;
 	buffer_add(&r->portion, event->line, event->size);
 	buffer_add(&r->portion, "\n", 1);
-	r->query.after = event->number;
 	if (r->portion.failed)
 		return -ENOMEM;
 	return r->portion.size >= PORTION;
@@ -132,6 +137,7 @@ static void history_read(struct fs *fs, fuse_req_t req, struct handle *h, size_t
 static void free_reader(struct reader *r)
 {
 	pthread_mutex_destroy(&r->lock);
+	viewer_free(&r->viewer);
 	free(r->portion.data);
 	free(r);
 }
@@ -167,7 +173,7 @@ static int newest(struct fs *fs, uint64_t *number)
 	return rc;
 }
 
-static struct reader *new_reader(struct node_ref ref)
+static struct reader *new_reader(struct fs *fs, struct node_ref ref)
 {
 	static const struct handle_ops ops = { .read = history_read, .release = history_release, .discard = discard };
 	enum ipam_kind level = control_table[ref.which].level;
@@ -176,6 +182,7 @@ static struct reader *new_reader(struct node_ref ref)
 	if (r == NULL)
 		return NULL;
 	r->handle.ops = &ops;
+	r->fs = fs;
 	r->query.cluster = level == IPAM_CLUSTER ? ref.id : 0;
 	r->query.node = level == IPAM_NODE ? ref.id : 0;
 	pthread_mutex_init(&r->lock, NULL);
@@ -196,9 +203,9 @@ int past_read(struct fs *fs, const struct ipam_history_query *q, int (*fn)(void 
 	return rc;
 }
 
-int history_open(struct fs *fs, struct node_ref ref, struct fuse_file_info *fi)
+int history_open(struct fs *fs, fuse_req_t req, struct node_ref ref, struct fuse_file_info *fi)
 {
-	struct reader *r = new_reader(ref);
+	struct reader *r = new_reader(fs, ref);
 	enum ipam_kind level = control_table[ref.which].level;
 	struct ipam_object object;
 	struct keep_slot *s;
@@ -209,6 +216,8 @@ int history_open(struct fs *fs, struct node_ref ref, struct fuse_file_info *fi)
 	if (rc == 0)
 		rc = newest(fs, &r->query.last);
 	if (rc == 0)
+		rc = viewer_of(req, &r->viewer);
+	if (rc == 0)
 		rc = handle_open(fs, &r->handle, KEEP_HISTORY, node_ino(ref.type, ref.which, ref.id), wire_current()->unique, fi);
 	if (rc < 0) {
 		if (r != NULL)
@@ -216,6 +225,8 @@ int history_open(struct fs *fs, struct node_ref ref, struct fuse_file_info *fi)
 		return rc;
 	}
 	s = handle_slot(fs, &r->handle);
+	s->uid = r->viewer.uid;
+	s->gid = r->viewer.gid;
 	s->history.last = r->query.last;
 	keep_start(fs, r);
 	fi->direct_io = 1;
@@ -225,7 +236,7 @@ int history_open(struct fs *fs, struct node_ref ref, struct fuse_file_info *fi)
 
 int history_reopen(struct fs *fs, struct keep_slot *s, int fd, struct handle **out)
 {
-	struct reader *r = new_reader(node_ref(s->ino));
+	struct reader *r = new_reader(fs, node_ref(s->ino));
 	uint32_t which = atomic_load(&s->history.which);
 	uint64_t newest_now;
 	int rc = r == NULL ? -ENOMEM : newest(fs, &newest_now); /* for the connection */
@@ -233,6 +244,7 @@ int history_reopen(struct fs *fs, struct keep_slot *s, int fd, struct handle **o
 	if (fd >= 0)
 		close(fd);
 	if (rc == 0) {
+		r->viewer = (struct viewer){ .uid = s->uid, .gid = s->gid }; /* the other groups are forgotten: it sees no more */
 		r->query.last = s->history.last;
 		r->query.after = s->history.portion[which].after;
 		r->start = s->history.portion[which].start;

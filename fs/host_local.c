@@ -9,6 +9,7 @@
  * here is ephemeral until its content is written, so a creator that dies in between leaves nothing.
  */
 #include "control.h"
+#include "foreign.h"
 #include "notify.h"
 
 #include <errno.h>
@@ -17,34 +18,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define LAST "last_reserved_ip."
-
-enum { WORD_MAX = 512 }; /* of a container's id or an interface's name: far more than any has */
-
 /* ---- which is which ----------------------------------------------------------------------------------------- */
-
-/* The N of last_reserved_ip.N. */
-static bool parse_last(const char *name, unsigned *range)
-{
-	char canonical[32];
-
-	if (strncmp(name, LAST, strlen(LAST)) != 0)
-		return false;
-	*range = (unsigned)strtoul(name + strlen(LAST), NULL, 10);
-	snprintf(canonical, sizeof canonical, LAST "%u", *range);
-	return *range <= IPAM_NETWORK_RANGE_MAX && strcmp(canonical, name) == 0;
-}
-
-/* A name that is an address, written as we write it. */
-static bool parse_address(const char *name, uint8_t *family, u128 *addr)
-{
-	char canonical[CIDR_ADDR_TEXT];
-
-	if (cidr_parse_addr(name, strlen(name), family, addr) < 0)
-		return false;
-	cidr_print_addr(*family, *addr, canonical);
-	return strcmp(canonical, name) == 0;
-}
 
 static bool is_of(struct fs *fs, uint64_t lease, const char *network)
 {
@@ -62,7 +36,7 @@ static int find(struct fs *fs, uint64_t network, const char *name, uint8_t *fami
 	u128 addr;
 	int rc;
 
-	if (!parse_address(name, family, &addr))
+	if (!foreign_address(name, family, &addr))
 		return -ENOENT;
 	rc = ipam_network_node(fs->ipam, network, &node, of);
 	if (rc == 0)
@@ -84,7 +58,7 @@ int host_local_lookup(struct fs *fs, struct node_ref parent, const char *name, f
 	} else if (strcmp(name, "lock") == 0) {
 		rc = 0;
 		*out = node_ino(NODE_LOCK, 0, id);
-	} else if (parse_last(name, &range)) {
+	} else if (foreign_last(name, &range)) {
 		rc = ipam_network_last(fs->ipam, id, range, &family, &addr);
 		*out = node_ino(NODE_LAST, range, id);
 	} else {
@@ -197,7 +171,7 @@ int host_local_list(struct fs *fs, struct node_ref ref, struct listing *listing)
 	for (size_t i = 0; rc == 0 && i < network.lasts; i++) {
 		unsigned range = ipam_view_network_range(&network, i);
 
-		snprintf(name, sizeof name, LAST "%u", range);
+		snprintf(name, sizeof name, FOREIGN_LAST "%u", range);
 		rc = listing_add(listing, name, node_ino(NODE_LAST, range, ref.id), S_IFREG);
 	}
 	list.network = network.name;
@@ -206,42 +180,15 @@ int host_local_list(struct fs *fs, struct node_ref ref, struct listing *listing)
 
 /* ---- writing ------------------------------------------------------------------------------------------------ */
 
-/* The next line's word, without the blanks around it: false where it holds bytes that no name does, or there is none. */
-static bool next_word(const char **s, const char *end, const char **word, size_t *size)
-{
-	const char *eol = memchr(*s, '\n', (size_t)(end - *s));
-	const char *stop = eol != NULL ? eol : end;
-
-	*word = *s;
-	*s = eol != NULL ? eol + 1 : end;
-	while (stop > *word && (stop[-1] == '\r' || stop[-1] == ' ' || stop[-1] == '\t'))
-		stop--;
-	while (*word < stop && (**word == ' ' || **word == '\t'))
-		(*word)++;
-	*size = (size_t)(stop - *word);
-	for (const char *p = *word; p < stop; p++)
-		if ((unsigned char)*p <= 0x20 || *p == 0x7f)
-			return false;
-	return *size > 0 && *size <= WORD_MAX;
-}
-
-/* "ID" or "ID CRLF IFNAME" (or LF, as older versions wrote): the lease gets it, and lasts. */
+/* The lease gets what is written, and lasts. */
 static void store_reservation(struct fs *fs, struct node_ref ref, const char *text, size_t size, bool append,
 			      struct ipam_by by, ipam_done *done, void *arg)
 {
-	struct ipam_attribute a[2] = { { .name = "container-id" }, { .name = "ifname" } };
-	const char *s = text, *end = text + size, *word;
-	size_t n = 0;
-	bool good;
+	struct ipam_attribute a[2];
+	size_t n = foreign_reservation(text, size, a);
 
 	(void)append;
-	good = next_word(&s, end, &word, &a[0].size);
-	a[n++].value = word;
-	if (good && s < end) {
-		good = next_word(&s, end, &word, &a[1].size) && s == end;
-		a[n++].value = word;
-	}
-	if (good)
+	if (n > 0)
 		ipam_describe(fs->ipam, ref.id, a, n, true, by, done, arg);
 	else
 		done(arg, -EINVAL, NULL);
@@ -255,9 +202,7 @@ static void store_last(struct fs *fs, struct node_ref ref, const char *text, siz
 
 	(void)append;
 	(void)by;
-	while (size > 0 && (text[size - 1] == '\n' || text[size - 1] == '\r' || text[size - 1] == ' '))
-		size--;
-	if (cidr_parse_addr(text, size, &family, &addr) < 0)
+	if (foreign_last_address(text, size, &family, &addr) < 0)
 		done(arg, -EINVAL, NULL);
 	else
 		ipam_network_set_last(fs->ipam, ref.id, ref.which, family, &addr, done, arg);
@@ -360,12 +305,12 @@ void host_local_create(struct fs *fs, fuse_req_t req, struct node_ref parent, co
 	}
 	*c = (struct create){ .fs = fs, .req = req, .request = wire_current()->unique, .fi = *fi };
 	rc = ipam_network_node(fs->ipam, parent.id, &c->node, c->network);
-	if (rc == 0 && parse_last(name, &range)) {
+	if (rc == 0 && foreign_last(name, &range)) {
 		reply_create(fs, req, node_ino(NODE_LAST, range, parent.id), c->request, &c->fi);
 		free(c);
 		return;
 	}
-	if (rc == 0 && !parse_address(name, &c->family, &c->addr))
+	if (rc == 0 && !foreign_address(name, &c->family, &c->addr))
 		rc = -EPERM; /* nothing else belongs here */
 	if (rc < 0) {
 		fuse_reply_err(req, -fs_of_inode(rc));
@@ -398,7 +343,7 @@ void host_local_unlink(struct fs *fs, fuse_req_t req, struct node_ref parent, co
 		fuse_reply_err(req, EPERM);
 		return;
 	}
-	if (parse_last(name, &range)) {
+	if (foreign_last(name, &range)) {
 		ipam_network_set_last(fs->ipam, parent.id, range, 0, NULL, replied, req);
 		return;
 	}

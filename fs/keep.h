@@ -27,7 +27,9 @@ enum {
 };
 
 /* An open file: what its handle is made of again. */
-enum keep_kind { KEEP_FREE, KEEP_FILE, KEEP_DIRECTORY, KEEP_EVENTS, KEEP_HISTORY, KEEP_IMPORT, KEEP_DELEGATE };
+enum keep_kind {
+	KEEP_FREE, KEEP_FILE, KEEP_DIRECTORY, KEEP_EVENTS, KEEP_HISTORY, KEEP_IMPORT, KEEP_DELEGATE, KEEP_REPORT
+};
 
 enum {
 	KEEP_CREATED = 1,  /* made by this open */
@@ -52,6 +54,7 @@ struct keep_slot {
 	uint32_t sequence;           /* how often it was used */
 	_Atomic uint64_t opening;    /* the request that opens it, until it is answered */
 	uint64_t ino;
+	uint32_t uid, gid;           /* who opened it, where that says what is in it */
 	_Atomic uint64_t holds;      /* an ephemeral lease, 0 none */
 	_Atomic uint32_t flags;
 	union {

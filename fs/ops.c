@@ -1,4 +1,5 @@
 #include "control.h"
+#include "viewer.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -26,6 +27,8 @@ static void lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	struct fuse_entry_param e;
 	int rc = node_lookup(fs, parent, name, &e);
 
+	if (rc == 0 && viewer_check_link(fs, req, node_ref(e.ino)) < 0)
+		rc = -ENOENT;
 	if (rc < 0)
 		fuse_reply_err(req, -rc);
 	else
@@ -54,8 +57,10 @@ static void op_readlink(fuse_req_t req, fuse_ino_t ino)
 	struct fs *fs = fs_of(req, FS_readlink);
 	struct node_ref ref = node_ref(ino);
 	struct buffer target = { 0 };
-	int rc = ref.type == NODE_ADDRESS ? node_readlink(fs, ref, &target) : -EINVAL;
+	int rc = ref.type == NODE_ADDRESS ? viewer_check_link(fs, req, ref) : -EINVAL;
 
+	if (rc == 0)
+		rc = node_readlink(fs, ref, &target);
 	if (rc < 0)
 		fuse_reply_err(req, -fs_of_inode(rc));
 	else
@@ -118,7 +123,7 @@ static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct fs *fs = fs_of(req, FS_opendir);
-	int rc = listing_open(fs, ino, fi);
+	int rc = listing_open(fs, req, ino, fi);
 
 	if (rc < 0)
 		fuse_reply_err(req, -fs_of_inode(rc));

@@ -27,6 +27,7 @@ const char options_usage[] =
 	"  show_control    list the .ipam directories\n"
 	"  history=DAYS    how long the past is kept (30; 0: for ever)\n"
 	"  metrics=nodes   metrics of each node, not of clusters alone\n"
+	"  spool=DIR       where reports too long for memory are while they are open (default /var/tmp)\n"
 	"  keep_after_boot  keep leases whose network namespaces ended with an earlier boot\n"
 	"  watchdog=SECONDS   replace a worker that hangs for so long (60; 0: never)\n"
 	"  resend=no       when a worker dies, fail the requests that it was at, as Linux before 6.9 has it\n"
@@ -153,7 +154,11 @@ static int parse_option(struct options *o, const char *word, struct ipam_error *
 		o->remote.hide_leases = true;
 	else if (strcmp(word, "leases=follow") == 0)
 		o->remote.hide_leases = false;
-	else if (strcmp(word, "metrics=clusters") == 0)
+	else if (strncmp(word, "spool=", 6) == 0 && value[1] != 0) {
+		free(o->spool);
+		o->spool = strdup(value + 1);
+		return o->spool == NULL ? -ENOMEM : 0;
+	} else if (strcmp(word, "metrics=clusters") == 0)
 		o->metrics_nodes = false;
 	else if (strncmp(word, "uid=", 4) == 0 && parse_number(value + 1, 10, UINT32_MAX - 1, &o->uid) == 0)
 		o->has_uid = true;
@@ -317,6 +322,10 @@ int options_parse(struct options *o, int argc, char **argv, struct ipam_error *e
 	rc = strncmp(argv[optind], "etcd://", 7) == 0 ? parse_engine(o, argv[optind], error) : check_alone(o, error);
 	if (rc < 0)
 		return rc;
+	if (o->spool == NULL)
+		o->spool = strdup("/var/tmp");
+	if (o->spool == NULL || make_absolute(&o->spool) < 0)
+		return -ENOMEM;
 	o->source = o->endpoints != NULL ? strdup(argv[optind]) : absolute(argv[optind]);
 	o->mountpoint = realpath(argv[optind + 1], NULL);
 	if (o->mountpoint == NULL)
@@ -338,5 +347,6 @@ void options_free(struct options *o)
 	free(o->source);
 	free(o->mountpoint);
 	free(o->fsname);
+	free(o->spool);
 	free(o->flags);
 }

@@ -23,6 +23,7 @@ struct options {
 	bool has_uid, has_gid, has_umask; /* what getattr shows instead */
 	uint32_t uid, gid, umask;
 	char *fsname;
+	char *spool;     /* absolute: where long reports are kept while they are open */
 	char *flags; /* for the kernel: "nosuid,nodev", or NULL */
 };
 

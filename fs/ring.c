@@ -174,7 +174,8 @@ static void gather(struct ring_reader *r, size_t size, struct buffer *out)
 		if (line->scope[r->level] == r->scope->id && (r->resumes ? line->number > r->number : nth > r->seen)) {
 			if (!r->resumes && nth > r->seen + 1)
 				tell_dropped(r, nth - r->seen - 1, out);
-			buffer_add(out, line->text, line->size);
+			if (r->sees == NULL || line->scope[IPAM_NODE] == 0 || r->sees(r->arg, line->scope[IPAM_NODE]))
+				buffer_add(out, line->text, line->size);
 			r->seen = nth;
 			r->number = line->number;
 			r->resumes = false;
@@ -220,7 +221,7 @@ bool ring_take(struct ring_reader *r, size_t size, struct buffer *out)
 	if (r->rest == NULL) {
 		gather(r, size, out);
 		if (out->size <= size || out->failed)
-			return true;
+			return out->size > 0 || out->failed;
 		/* What is over the reader's size waits for his next read. */
 		r->rest = malloc(out->size - size);
 		if (r->rest == NULL) {

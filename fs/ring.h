@@ -33,6 +33,8 @@ struct ring_reader {
 	enum ipam_kind level;
 	uint64_t at;               /* the line to look at next */
 	uint64_t seen;             /* of the scope's count */
+	bool (*sees)(void *arg, uint64_t node); /* whether events of a node are for him; NULL: all are */
+	void *arg;
 	uint64_t number;           /* of the event that was given last, if only in part; 0: none yet */
 	bool resumes;              /* `number` says what has been seen, not `seen` */
 	char *rest;                /* of a line that was longer than the read */
@@ -50,7 +52,7 @@ void ring_leave(struct ring_reader *r);
 /* Go on after the event with this number, of which the last `rest` bytes are still to be given; or go back to there. */
 void ring_resume(struct ring_reader *r, uint64_t number, size_t rest);
 bool ring_has_news(const struct ring_reader *r);
-/* The next whole lines, up to `size` bytes; a longer line in parts. False: there are none. The text is the caller's to free. */
+/* The next whole lines, up to `size` bytes; a longer line in parts. False: there are none for him. The text is the caller's to free. */
 bool ring_take(struct ring_reader *r, size_t size, struct buffer *out);
 
 #endif

@@ -4,13 +4,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHUNK = 256 * 1024, ALIGN = 16 };
+enum {
+	PORTION = 128, /* leases: what a change may have to wait for */
+	CHUNK = 256 * 1024,
+	ALIGN = 16,
+};
 
-/* Memory that is freed all at once. */
+/* Memory that is freed all at once, but for the last chunk, which is used again. */
 struct chunk {
 	struct chunk *next;
 	size_t used;
 	_Alignas(ALIGN) char data[CHUNK];
+};
+
+struct copies {
+	struct lease_copy *first, **tail;
+	struct chunk *chunk;
 };
 
 static void *take(struct copies *c, size_t size)
@@ -92,25 +101,53 @@ static int copy(void *arg, const struct ipam_lease_view *v)
 	return 0;
 }
 
-int copies_make(struct fs *fs, enum ipam_kind kind, uint64_t id, struct copies *out)
+static void reset(struct copies *c)
 {
-	int rc;
-
-	*out = (struct copies){ .tail = &out->first };
-	ipam_read_begin(fs->ipam);
-	rc = ipam_each_lease(fs->ipam, kind, id, copy, out);
-	ipam_read_end(fs->ipam);
-	return rc;
-}
-
-void copies_free(struct copies *c)
-{
-	while (c->chunk != NULL) {
+	while (c->chunk != NULL && c->chunk->next != NULL) {
 		struct chunk *next = c->chunk->next;
 
 		free(c->chunk);
 		c->chunk = next;
 	}
+	if (c->chunk != NULL)
+		c->chunk->used = 0;
+	c->first = NULL;
+	c->tail = &c->first;
+}
+
+struct wanting {
+	const struct fs *fs;
+	const struct viewer *viewer;
+};
+
+static bool wanted(void *arg, const struct ipam_node_view *node)
+{
+	const struct wanting *w = arg;
+
+	return viewer_sees(w->fs, w->viewer, &node->attr);
+}
+
+int copies_each(struct fs *fs, enum ipam_kind kind, uint64_t id, const struct viewer *viewer, atomic_bool *stop,
+		int (*fn)(void *arg, const struct lease_copy *l), void *arg)
+{
+	struct wanting w = { fs, viewer };
+	/* Who opens a node's own report has come by its directory. */
+	ipam_wanted *filter = kind == IPAM_CLUSTER ? wanted : NULL;
+	struct ipam_snapshot *snapshot = NULL;
+	struct copies c = { 0 };
+	int rc = ipam_snapshot_begin(fs->ipam, kind, id, filter, &w, &snapshot), more = 1;
+
+	while (rc == 0 && more == 1) {
+		reset(&c);
+		more = ipam_snapshot_next(snapshot, PORTION, copy, &c);
+		rc = more < 0 ? more : atomic_load_explicit(stop, memory_order_relaxed) ? -EINTR : 0;
+		for (const struct lease_copy *l = c.first; rc == 0 && l != NULL; l = l->next)
+			rc = fn(arg, l);
+	}
+	ipam_snapshot_end(snapshot);
+	reset(&c);
+	free(c.chunk);
+	return rc;
 }
 
 const struct ipam_attribute *copy_attribute(const struct lease_copy *l, const char *name)

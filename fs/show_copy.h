@@ -1,9 +1,10 @@
-/* show_copy — every lease of a cluster or node, copied while nothing changes and read at leisure after: writing the text of
- * a million leases takes seconds, in which nobody else shall wait. */
+/* show_copy — every lease of a cluster or node as at one moment, a few at a time copied under the lock and looked at without
+ * it: writing the text of a million leases takes seconds, in which nobody else shall wait.
+ */
 #ifndef IPAMFS_SHOW_COPY_H
 #define IPAMFS_SHOW_COPY_H
 
-#include "fs.h"
+#include "viewer.h"
 
 struct lease_copy {
 	struct lease_copy *next;
@@ -12,14 +13,10 @@ struct lease_copy {
 	size_t attributes;
 };
 
-struct copies {
-	struct lease_copy *first, **tail;
-	struct chunk *chunk;
-};
-
-/* -ENOENT, -ENOMEM. The copies are to be freed in any case. */
-int copies_make(struct fs *fs, enum ipam_kind kind, uint64_t id, struct copies *out);
-void copies_free(struct copies *c);
+/* Of the nodes that the viewer sees, until fn returns other than 0, which is returned; *stop set by another thread ends it,
+ * too: -EINTR. -ENOENT, -ENOMEM, -EAGAIN: too much has changed meanwhile. */
+int copies_each(struct fs *fs, enum ipam_kind kind, uint64_t id, const struct viewer *viewer, atomic_bool *stop,
+		int (*fn)(void *arg, const struct lease_copy *l), void *arg);
 /* The attribute of that name, or NULL. */
 const struct ipam_attribute *copy_attribute(const struct lease_copy *l, const char *name);
 

@@ -1,6 +1,6 @@
 /* Every lease of a cluster or node, as JSON for programs. */
-#include "control.h"
 #include "json_text.h"
+#include "report.h"
 #include "show_copy.h"
 
 #include <errno.h>
@@ -19,12 +19,13 @@ static json_t *time_of(int64_t t)
 }
 
 struct json_list {
-	struct buffer *out;
+	struct spool *out;
 	bool more;
 };
 
-static int lease_object(struct json_list *list, const struct lease_copy *l)
+static int lease_object(void *arg, const struct lease_copy *l)
 {
+	struct json_list *list = arg;
 	json_t *addresses = json_array(), *attributes = json_object(), *o;
 	const struct ipam_lease_view *v = &l->view;
 	char text[CIDR_TEXT], *dump;
@@ -51,23 +52,20 @@ static int lease_object(struct json_list *list, const struct lease_copy *l)
 	json_decref(o);
 	if (dump == NULL)
 		return -ENOMEM;
-	buffer_print(list->out, "%s", list->more ? ",\n" : "\n");
-	buffer_add(list->out, dump, strlen(dump));
+	buffer_print(&list->out->mem, "%s", list->more ? ",\n" : "\n");
+	buffer_add(&list->out->mem, dump, strlen(dump));
 	free(dump);
 	list->more = true;
-	return list->out->failed ? -ENOMEM : 0;
+	return spool_flush(list->out);
 }
 
-int show_json(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out)
+int show_json(struct fs *fs, const struct report_wish *wish, atomic_bool *stop, struct spool *out)
 {
 	struct json_list list = { out, false };
-	struct copies copies;
-	int rc = copies_make(fs, kind, id, &copies);
+	int rc;
 
-	buffer_add(out, "[", 1);
-	for (const struct lease_copy *l = copies.first; rc == 0 && l != NULL; l = l->next)
-		rc = lease_object(&list, l);
-	buffer_print(out, "\n]\n");
-	copies_free(&copies);
+	buffer_add(&out->mem, "[", 1);
+	rc = copies_each(fs, wish->kind, wish->id, &wish->viewer, stop, lease_object, &list);
+	buffer_print(&out->mem, "\n]\n");
 	return rc;
 }

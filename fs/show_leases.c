@@ -1,5 +1,5 @@
 /* Every lease of a cluster or node, as a table for people and grep. */
-#include "control.h"
+#include "report.h"
 #include "show_copy.h"
 
 #include <errno.h>
@@ -7,16 +7,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { COLUMNS = 11 };
+enum {
+	COLUMNS = 11,
+	CELL = 4 * IPAM_NAME_MAX + 8, /* bytes of one at most, its NUL too */
+	PORTION = 16 << 10,
+	NANOSECONDS = 1000000000,
+};
 
 static const char *const heading[COLUMNS] = { "IPV4", "IPV6", "NODE", "LEASE", "CREATED", "POD", "CONTAINER", "IFNAME",
 					    "NETWORK", "NETNS", "BOOT" };
 
-/* Two walks: the first one measures, the second one prints. */
+/* The width of a column is known when the last row is: the cells are kept, a tab between them, which none of them has in it. */
 struct table {
-	struct buffer *out;
+	struct spool cells;
 	size_t width[COLUMNS];
-	bool measure;
+	int64_t second;        /* whose text that is: many leases are of the same one */
+	struct buffer created;
 };
 
 /* Characters, not bytes: what a terminal counts. */
@@ -29,20 +35,17 @@ static size_t length(const char *s)
 	return n;
 }
 
-static void row(struct table *t, const char *const cell[COLUMNS])
+static int row(struct table *t, const char *const cell[COLUMNS])
 {
 	for (unsigned i = 0; i < COLUMNS; i++) {
 		size_t n = length(cell[i]);
 
-		if (t->measure) {
-			if (n > t->width[i])
-				t->width[i] = n;
-		} else if (i + 1 == COLUMNS) {
-			buffer_print(t->out, "%s\n", cell[i]);
-		} else {
-			buffer_print(t->out, "%s%*s", cell[i], (int)(t->width[i] - n) + 2, "");
-		}
+		if (n > t->width[i])
+			t->width[i] = n;
+		buffer_add(&t->cells.mem, cell[i], strlen(cell[i]));
+		buffer_add(&t->cells.mem, i + 1 < COLUMNS ? "\t" : "\n", 1);
 	}
+	return spool_flush(&t->cells);
 }
 
 /* One word, whatever the bytes: blanks, control bytes and the backslash as \\ooo, as /proc/mounts writes them. */
@@ -70,52 +73,107 @@ static const char *attribute(const struct lease_copy *l, const char *name, char 
 	return a == NULL || a->size == 0 ? "-" : word(a->value, a->size, out, room);
 }
 
-static int lease_row(struct table *t, const struct lease_copy *l)
+static int lease_row(void *arg, const struct lease_copy *l)
 {
 	char ip[CIDR_FAMILIES][CIDR_ADDR_TEXT] = { "-", "-" }, pod[512], container[512], ifname[64],
-	     network[512], netns[1024];
-	char node[4 * IPAM_NAME_MAX + 8], name[4 * IPAM_NAME_MAX + 8];
+	     network[512], netns[CELL];
+	char node[CELL], name[CELL];
 	const struct ipam_lease_view *v = &l->view;
-	struct buffer created = { 0 };
+	struct table *t = arg;
+	int rc;
 
 	for (unsigned f = 0; f < CIDR_FAMILIES; f++)
 		if (v->has[f])
 			cidr_print_addr(f, v->addr[f], ip[f]);
-	buffer_time(&created, v->attr.btime);
-	row(t, (const char *const[COLUMNS]){ ip[CIDR_V4], ip[CIDR_V6],
+	if (t->created.size == 0 || v->attr.btime / NANOSECONDS != t->second) {
+		t->second = v->attr.btime / NANOSECONDS;
+		t->created.size = 0;
+		buffer_time(&t->created, v->attr.btime);
+	}
+	rc = row(t, (const char *const[COLUMNS]){ ip[CIDR_V4], ip[CIDR_V6],
 					     word(v->node_name, strlen(v->node_name), node, sizeof node),
 					     word(v->name, strlen(v->name), name, sizeof name),
-					     created.data != NULL ? created.data : "-",
+					     t->created.data != NULL ? t->created.data : "-",
 					     attribute(l, "pod", pod, sizeof pod),
 					     attribute(l, "container-id", container, sizeof container),
 					     attribute(l, "ifname", ifname, sizeof ifname),
 					     attribute(l, "network", network, sizeof network),
 					     attribute(l, "netns", netns, sizeof netns), v->boot_id });
-	free(created.data);
-	return t->out->failed ? -ENOMEM : 0;
-}
-
-static int all_rows(struct table *t, const struct copies *c)
-{
-	int rc = 0;
-
-	row(t, heading);
-	for (const struct lease_copy *l = c->first; rc == 0 && l != NULL; l = l->next)
-		rc = lease_row(t, l);
 	return rc;
 }
 
-int show_leases(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out)
-{
-	struct table t = { .out = out, .measure = true };
-	struct copies copies;
-	int rc = copies_make(fs, kind, id, &copies);
+/* ---- laying it out ---------------------------------------------------------------------------------------------- */
 
+struct layout {
+	const struct table *table;
+	struct spool *out;
+	char cell[CELL + 1]; /* the one that is being read; */
+	size_t size;
+	unsigned column;     /* of this column */
+};
+
+static void pad(struct buffer *out, size_t n)
+{
+	static const char blanks[] = "                                ";
+
+	for (; n >= sizeof blanks - 1; n -= sizeof blanks - 1)
+		buffer_add(out, blanks, sizeof blanks - 1);
+	buffer_add(out, blanks, n);
+}
+
+static void end_cell(struct layout *y)
+{
+	struct buffer *out = &y->out->mem;
+
+	y->cell[y->size] = 0;
+	buffer_add(out, y->cell, y->size);
+	if (y->column + 1 == COLUMNS)
+		buffer_add(out, "\n", 1);
+	else
+		pad(out, y->table->width[y->column] - length(y->cell) + 2);
+	y->column = (y->column + 1) % COLUMNS;
+	y->size = 0;
+}
+
+static int lay_out(const struct table *t, atomic_bool *stop, struct spool *out)
+{
+	struct layout *y = calloc(1, sizeof *y);
+	char *portion = malloc(PORTION);
+	off_t at = 0;
+	ssize_t n = -ENOMEM;
+	int rc = 0;
+
+	if (y != NULL && portion != NULL) {
+		*y = (struct layout){ .table = t, .out = out };
+		while (rc == 0 && (n = spool_read(&t->cells, portion, PORTION, at)) > 0) {
+			for (ssize_t i = 0; i < n; i++)
+				if (portion[i] == '\t' || portion[i] == '\n')
+					end_cell(y);
+				else
+					y->cell[y->size++] = portion[i];
+			at += n;
+			rc = atomic_load_explicit(stop, memory_order_relaxed) ? -EINTR : spool_flush(out);
+		}
+	}
+	free(y);
+	free(portion);
+	return rc < 0 ? rc : n < 0 ? (int)n : 0;
+}
+
+int show_leases(struct fs *fs, const struct report_wish *wish, atomic_bool *stop, struct spool *out)
+{
+	struct table t = { .width = { 0 } };
+	int rc;
+
+	spool_init(&t.cells, out->dir);
+	rc = row(&t, heading);
 	if (rc == 0)
-		rc = all_rows(&t, &copies);
-	t.measure = false;
+		rc = copies_each(fs, wish->kind, wish->id, &wish->viewer, stop, lease_row, &t);
 	if (rc == 0)
-		rc = all_rows(&t, &copies);
-	copies_free(&copies);
+		rc = spool_end(&t.cells);
+	if (rc == 0)
+		rc = lay_out(&t, stop, out);
+	spool_free(&t.cells);
+	free(t.created.data);
 	return rc;
 }

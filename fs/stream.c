@@ -3,6 +3,7 @@
 #include "control.h"
 #include "log.h"
 #include "ring.h"
+#include "viewer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +18,8 @@ struct reader {
 	struct handle handle;
 	struct stream *stream;
 	struct ring_reader ring;
+	struct fs *fs;
+	struct viewer viewer; /* who opened it */
 	struct fuse_pollhandle *poll;
 	struct reader *next_poll;
 	struct keep_slot *resumed;     /* of a worker before; while all of those are made again */
@@ -287,6 +290,7 @@ static void free_reader(struct fs *fs, struct reader *r)
 		ring_clear(&s->ring);
 	}
 	pthread_mutex_unlock(&s->lock);
+	viewer_free(&r->viewer);
 	free(r);
 }
 
@@ -307,11 +311,19 @@ static void stream_release(struct fs *fs, fuse_req_t req, struct handle *h)
 	fuse_reply_err(req, 0);
 }
 
+static bool sees(void *arg, uint64_t node)
+{
+	const struct reader *r = arg;
+
+	return viewer_sees_node(r->fs, &r->viewer, node);
+}
+
 static const struct handle_ops ops = {
 	.read = stream_read, .poll = stream_poll, .release = stream_release, .discard = discard
 };
 
-static int new_reader(struct fs *fs, struct node_ref ref, struct reader **out)
+/* The viewer is taken over, if it succeeds. */
+static int new_reader(struct fs *fs, struct node_ref ref, const struct viewer *viewer, struct reader **out)
 {
 	struct stream *s = fs->stream;
 	struct reader *r = calloc(1, sizeof *r);
@@ -322,9 +334,16 @@ static int new_reader(struct fs *fs, struct node_ref ref, struct reader **out)
 	int rc = r == NULL ? -ENOMEM : ipam_get(fs->ipam, level, id, &object);
 
 	if (rc == 0) {
-		*r = (struct reader){ .handle.ops = &ops, .stream = s };
+		r->viewer = *viewer;
+		r->handle.ops = &ops;
+		r->stream = s;
+		r->fs = fs;
 		pthread_mutex_lock(&s->lock);
 		rc = ring_enter(&s->ring, level, id, &r->ring);
+		if (level != IPAM_NODE && r->viewer.uid != 0) {
+			r->ring.sees = sees;
+			r->ring.arg = r;
+		}
 		r->ring.number = s->last > told ? s->last : told;
 		if (rc == 0 && s->readers++ == 0)
 			ipam_listen(fs->ipam, true);
@@ -337,18 +356,25 @@ static int new_reader(struct fs *fs, struct node_ref ref, struct reader **out)
 	return rc;
 }
 
-int events_open(struct fs *fs, struct node_ref ref, struct fuse_file_info *fi)
+int events_open(struct fs *fs, fuse_req_t req, struct node_ref ref, struct fuse_file_info *fi)
 {
+	struct viewer viewer = { .groups = 0 };
 	struct reader *r;
-	int rc = new_reader(fs, ref, &r);
+	int rc = viewer_of(req, &viewer);
 
-	if (rc < 0)
+	if (rc == 0)
+		rc = new_reader(fs, ref, &viewer, &r);
+	if (rc < 0) {
+		viewer_free(&viewer);
 		return rc;
+	}
 	rc = handle_open(fs, &r->handle, KEEP_EVENTS, node_ino(ref.type, ref.which, ref.id), wire_current()->unique, fi);
 	if (rc < 0) {
 		free_reader(fs, r);
 		return rc;
 	}
+	handle_slot(fs, &r->handle)->uid = r->viewer.uid;
+	handle_slot(fs, &r->handle)->gid = r->viewer.gid;
 	atomic_store(&handle_slot(fs, &r->handle)->events.poll, 0);
 	keep_place(fs, r, 0);
 	keep_place(fs, r, 0);
@@ -362,6 +388,8 @@ int events_open(struct fs *fs, struct node_ref ref, struct fuse_file_info *fi)
 
 int events_reopen(struct fs *fs, struct keep_slot *slot, int fd, struct handle **out)
 {
+	/* The other groups are forgotten: it sees no more for that. */
+	const struct viewer viewer = { .uid = slot->uid, .gid = slot->gid };
 	struct stream *s = fs->stream;
 	struct reader *r = NULL;
 	int rc;
@@ -372,7 +400,7 @@ int events_reopen(struct fs *fs, struct keep_slot *slot, int fd, struct handle *
 	pthread_mutex_lock(&s->lock);
 	s->resuming = true;
 	pthread_mutex_unlock(&s->lock);
-	rc = new_reader(fs, node_ref(slot->ino), &r);
+	rc = new_reader(fs, node_ref(slot->ino), &viewer, &r);
 	if (rc < 0)
 		return rc;
 	r->resumed = slot;

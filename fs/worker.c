@@ -5,6 +5,7 @@
 #include "notify.h"
 #include "privileges.h"
 #include "pulse.h"
+#include "report.h"
 #include "stream.h"
 #include "tell.h"
 
@@ -233,7 +234,7 @@ static int start(struct fs *fs, int lock, bool resumes, struct ipam_error *error
 	/* What expires as soon as the database is open finds the notifier there. */
 	if ((rc = notify_new(fs->session, fs->keep, &fs->notify)) < 0 || (rc = holders_new(&fs->holders)) < 0 ||
 	    (rc = handles_new(fs->keep, &fs->handles)) < 0 || (rc = past_new(&fs->past)) < 0 ||
-	    (rc = stream_start(fs, &fs->stream)) < 0)
+	    (rc = stream_start(fs, &fs->stream)) < 0 || (rc = reports_start(fs, &fs->reports)) < 0)
 		return refuse(error, rc, "starting");
 	rc = open_database(fs, lock, resumes, error);
 	fs->mounted = (int64_t)time(NULL) * 1000000000;
@@ -380,6 +381,7 @@ static void stop(struct fs *fs)
 
 	pulse_stop(fs->pulse);
 	stream_stop(fs->stream, ends && mounted);
+	reports_stop(fs->reports, ends);
 	/* Another worker takes over: what the kernel was still to be told is kept for it, and what waits for an answer waits. A
 	 * notifier may hang in the kernel until that one answers; so nobody waits for it here. */
 	if (!ends) {
@@ -398,6 +400,7 @@ static void stop(struct fs *fs)
 	handles_free(fs->handles);
 	stream_free(fs->stream);
 	past_free(fs->past);
+	reports_free(fs->reports);
 }
 
 static void set_up_process(void)

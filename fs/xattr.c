@@ -1,3 +1,4 @@
+#include "foreign.h"
 #include "fs.h"
 
 #include <errno.h>
@@ -77,25 +78,14 @@ static void described(void *arg, int error, const struct ipam_object *object)
 static void set_several(struct fs *fs, fuse_req_t req, uint64_t lease, const char *value, size_t size)
 {
 	struct ipam_attribute list[SEVERAL_MAX];
-	char *copy = malloc(size + 1), *end, *s;
+	char *copy = malloc(size + 1);
 	size_t n = 0;
-	int rc = copy == NULL ? -ENOMEM : 0;
+	int rc = -ENOMEM;
 
-	if (rc == 0) {
+	if (copy != NULL) {
 		memcpy(copy, value, size);
 		copy[size] = 0;
-		end = copy + size;
-		for (s = copy; rc == 0 && s < end; s += strlen(s) + 1) {
-			char *equals = strchr(s, '=');
-
-			if (equals == NULL || n == SEVERAL_MAX || strncmp(s, "ipam.", 5) == 0) {
-				rc = -EINVAL;
-				break;
-			}
-			*equals = 0;
-			list[n++] = (struct ipam_attribute){ s, equals + 1, strlen(equals + 1) };
-			s = equals + 1;
-		}
+		rc = foreign_attributes(copy, size, list, SEVERAL_MAX, &n);
 	}
 	if (rc < 0)
 		fuse_reply_err(req, -rc);

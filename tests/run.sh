@@ -3,56 +3,82 @@
 #
 #   tests/run.sh            all of it
 #   tests/run.sh NAME...    the tests whose file has NAME in its path, plain build only
-#   tests/run.sh kube-real/ the ones with a real kube-apiserver, which are run only when asked for by name: it takes long to build
+#
+# Tests wait more than they work, so some run at once: JOBS of them (a processor each and one more).
 set -u
 cd "$(dirname "$0")/.." || exit 1
-passed=0 failed=0
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+JOBS=${JOBS:-$(($(nproc) + 1))}
+results=$(mktemp -d)
+trap 'rm -rf "$results"' EXIT
+count=0
 
-# build FLAVOUR DIR TARGETS...
+# ---- one test: what there is to say goes to $1, and "GOOD BAD" to $1.count
+
+# script OUT FILE BUILD: a test of its own, whose 'ok' and 'not ok' lines count; one that ends badly counts as failed
+script() {
+	local out=$1 file=$2 dir=$3 good bad status
+	BUILD=$PWD/$dir timeout 900 bash "$file" </dev/null >"$out.log" 2>&1
+	status=$?
+	good=$(grep -c '^ok - ' "$out.log")
+	bad=$(grep -c '^not ok - ' "$out.log")
+	if [ "$status" -ne 0 ] || [ $((good + bad)) -eq 0 ]; then
+		echo "not ok - $file ended with status $status" >>"$out.log"
+		bad=$((bad + 1))
+	fi
+	{
+		echo "== $file ($dir)"
+		grep -v '^ok - ' "$out.log"
+		echo "   $good passed, $bad failed in $((SECONDS - begun)) s."
+	} >"$out"
+	echo "$good $bad" >"$out.count"
+}
+
+# unit OUT BINARY WRAPPER...: a cmocka program
+unit() {
+	local out=$1 binary=$2 good bad status
+	shift 2
+	timeout 900 "$@" "$binary" </dev/null >"$out.log" 2>&1
+	status=$?
+	good=$(grep -c '^\[       OK \]' "$out.log")
+	bad=$(grep -c '^\[  FAILED  \] [a-z_0-9]*$' "$out.log")
+	if [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; then bad=1; fi
+	if [ $((good + bad)) -eq 0 ]; then bad=1; fi
+	{
+		echo "== $* $binary"
+		if [ "$bad" -gt 0 ]; then grep -v '^\[ RUN\|^\[       OK' "$out.log"; fi
+		echo "   $good passed, $bad failed."
+	} >"$out"
+	echo "$good $bad" >"$out.count"
+}
+
+# ---- many
+
+# later KIND ARGUMENT...: run it when there is room
+later() {
+	local kind=$1 out
+	shift
+	while [ "$(jobs -rp | wc -l)" -ge "$JOBS" ]; do wait -n; done
+	count=$((count + 1))
+	out=$results/$(printf %04d "$count")
+	(
+		begun=$SECONDS
+		"$kind" "$out" "$@"
+		cat "$out"
+	) &
+}
+
+# build FLAVOUR DIR TARGETS...: when nothing else runs
 build() {
 	local flavour=$1 dir=$2
 	shift 2
-	echo "== build ${flavour:-plain}"
+	wait
+	echo "== build ${flavour:-plain} in $dir"
 	if ! make -s -j"$(nproc)" B="$dir" FLAVOUR="$flavour" "$@" </dev/null; then
 		echo "not ok - build ${flavour:-plain}"
-		failed=$((failed + 1))
+		count=$((count + 1))
+		echo "0 1" >"$results/$(printf %04d "$count").count"
 		return 1
 	fi
-}
-
-# script FILE [BUILD]: a test of its own, whose 'ok' and 'not ok' lines count; one that ends badly counts as failed
-script() {
-	local file=$1 dir=${2:-build} good bad
-	echo "== $file${2:+ ($dir)}"
-	BUILD=$PWD/$dir timeout 600 bash "$file" </dev/null >"$log" 2>&1
-	local status=$?
-	good=$(grep -c '^ok - ' "$log")
-	bad=$(grep -c '^not ok - ' "$log")
-	if [ "$status" -ne 0 ] || [ $((good + bad)) -eq 0 ]; then
-		echo "not ok - $file ended with status $status" >>"$log"
-		bad=$((bad + 1))
-	fi
-	grep -v '^ok - ' "$log"
-	echo "   $good passed, $bad failed."
-	passed=$((passed + good)) failed=$((failed + bad))
-}
-
-# unit BINARY [WRAPPER...]: a cmocka program
-unit() {
-	local binary=$1 good bad
-	shift
-	echo "== $* $binary"
-	timeout 600 "$@" "$binary" </dev/null >"$log" 2>&1
-	local status=$?
-	good=$(grep -c '^\[       OK \]' "$log")
-	bad=$(grep -c '^\[  FAILED  \] [a-z_0-9]*$' "$log")
-	if [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; then bad=1; fi
-	if [ $((good + bad)) -eq 0 ]; then bad=1; fi
-	if [ "$bad" -gt 0 ]; then grep -v '^\[ RUN\|^\[       OK' "$log"; fi
-	echo "   $good passed, $bad failed."
-	passed=$((passed + good)) failed=$((failed + bad))
 }
 
 wanted() {
@@ -64,17 +90,19 @@ wanted() {
 }
 
 if build "" build all units helpers; then
+	# The long ones first, so that nobody waits for them at the end.
+	for test in tests/engine/*.sh tests/soak/*.sh tests/kube/*.sh tests/fault/*.sh tests/model/*.sh tests/clients/*.sh tests/mount/*.sh \
+		tests/package/*.sh tests/docs/*.sh; do
+		[ -e "$test" ] && [ "${test##*/}" != lib.sh ] && wanted "$test" "$@" && later script "$test" build
+	done
 	for test in build/tests/test_*; do
 		case $test in *.d | *.o) continue ;; esac
-		wanted "$test" "$@" && unit "$test"
-	done
-	for test in tests/mount/*.sh tests/fault/*.sh tests/clients/*.sh tests/engine/*.sh tests/kube/*.sh tests/model/*.sh tests/docs/*.sh tests/package/*.sh; do
-		[ -e "$test" ] && [ "${test##*/}" != lib.sh ] && wanted "$test" "$@" && script "$test"
+		wanted "$test" "$@" && later unit "$test"
 	done
 	if [[ $* == *kube-real* ]]; then
 		for test in tests/kube-real/*.sh; do
 			case ${test##*/} in lib.sh | build.sh) continue ;; esac
-			wanted "$test" "$@" && script "$test"
+			wanted "$test" "$@" && later script "$test" build && wait
 		done
 	fi
 fi
@@ -83,15 +111,30 @@ if [ $# -eq 0 ]; then
 	# With clang too, and under the sanitizers: what they find ends the program.
 	CC=clang build "" build/clang all units helpers
 	if build asan build/asan all units helpers; then
-		for test in build/asan/tests/test_*; do unit "$test"; done
-		for test in kube/controller kube/agent mount/tree mount/lives clients/cni clients/gc clients/migrate clients/edges clients/kube_import clients/ctl mount/history mount/map mount/watched engine/audit; do script tests/$test.sh build/asan; done
+		SECONDS_OF_SOAK=15 later script tests/soak/soak.sh build/asan
+		for test in kube/controller kube/agent engine/audit fault/upgrade mount/attack mount/permission mount/tree mount/lives mount/history \
+			mount/map mount/watched clients/cni clients/gc clients/migrate clients/edges clients/kube_import clients/ctl; do
+			later script tests/$test.sh build/asan
+		done
+		KILLS=10 later script tests/fault/restart.sh build/asan
+		for test in build/asan/tests/test_*; do
+			case $test in *.d | *.o) continue ;; esac
+			later unit "$test"
+		done
 	fi
 	if build tsan build/tsan all units helpers; then
-		for test in ipam lives history kube; do unit build/tsan/tests/test_$test setarch -R; done
-		for test in race lives history watched; do script tests/mount/$test.sh build/tsan; done
+		SECONDS_OF_SOAK=15 later script tests/soak/soak.sh build/tsan
+		for test in mount/attack mount/race mount/lives mount/history mount/watched; do later script tests/$test.sh build/tsan; done
+		for test in ipam lives history snapshot kube; do later unit build/tsan/tests/test_$test setarch -R; done
 	fi
-	for test in ipam lives cni history kube etcd record; do unit build/tests/test_$test valgrind -q --error-exitcode=9 --leak-check=full; done
+	wait
+	later script tests/fuzz/run.sh build
+	for test in ipam lives cni history snapshot kube etcd record; do
+		later unit build/tests/test_$test valgrind -q --error-exitcode=9 --leak-check=full
+	done
 fi
+wait
 
+read -r passed failed < <(cat "$results"/*.count /dev/null | awk '{ good += $1; bad += $2 } END { print good + 0, bad + 0 }')
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

@@ -45,6 +45,8 @@ setfattr -n user.pod -v default/a "$A/prod/w1/a"
 published() { [ "$(getfattr --absolute-names --only-values -n user.pod "$B/prod/w1/a" 2>/dev/null)" = default/a ]; }
 ok "with its attributes" until_true 20 published
 ok "and found by its address" test -L "$B/prod/.ipam/by-ip/$(sed -n '1s,/.*,,p' "$A/prod/w1/a")"
+ok "another machine's are in the reports" grep -q ' a  *.*default/a' "$B/prod/.ipam/leases"
+ok "what happened here can be read" grep -q '"allocate".*"name":"a"' "$A/prod/.ipam/history"
 ok "stats say how old that is" grep -q '^published_age_seconds [0-9]' "$B/prod/w1/.ipam/stats"
 refused "writing there" "Read-only file system" touch "$B/prod/w1/x"
 refused "releasing there" "Read-only file system" rm "$B/prod/w1/a"

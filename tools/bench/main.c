@@ -15,6 +15,7 @@ static const struct {
 	{ "generate", cmd_generate, "[OPTIONS] FILE", "fill a database with a cluster of nodes and leases" },
 	{ "join", cmd_join, "[OPTIONS] ENDPOINTS PREFIX DIR...", "nodes made at once by mounts that share an etcd" },
 	{ "ops", cmd_ops, "[OPTIONS] KIND=PATH...", "time file operations on several targets in turn" },
+	{ "reports", cmd_reports, "[-r FILE] MOUNT/CLUSTER", "what long reports do to those who allocate" },
 	{ "requests", cmd_requests, "[-r FILE] KIND=PATH...", "count the requests that each operation makes" },
 	{ "scale", cmd_scale, "[OPTIONS] IPAMFS DIR", "mount time and memory of a large database" },
 	{ "sqlite", cmd_sqlite, "[-s SECONDS] [-r FILE] FILE", "plain inserts into the same schema" },

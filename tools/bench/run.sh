@@ -134,6 +134,15 @@ heading "== a large database"
 "$bench" scale --nodes $nodes --record "$record" "$bin/ipamfs" "$work"
 echo
 
+heading "== long reports, streams that nobody reads, and those who allocate beside them"
+"$bench" generate --cluster reports --nodes $((nodes / 8)) --leases 100 "$work/reports.db"
+serve reports "$bin/ipamfs" -f "$work/reports.db" "$work/reports.mnt" -o sync=normal
+until [ -e "$work/reports.mnt/reports" ]; do sleep 0.1; done
+"$bench" reports --seconds "$(awk "BEGIN { print 5 * $seconds }")" --pid "$served" --record "$record" "$work/reports.mnt/reports"
+stop "$served"
+rm -f "$work"/reports.db*
+echo
+
 heading "== CNI plugins as whole processes, ipamfs-cni (durable) and host-local (not), at 0, 250 and 10,000 leases"
 serve cni "$bin/ipamfs" -f "$work/cni.db" "$work/cni.mnt"
 "$bench" cni -n "$rounds" -r "$record" "$bin/ipamfs-cni" /usr/lib/cni/host-local "$work/cni.mnt" "$work/cni.data"

@@ -10,8 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { CONTENT_MAX = 4096 };
-
 static int skip(struct hl_directory *d, const char *file, const char *why)
 {
 	struct hl_skipped *bigger = reallocarray(d->skipped, d->skips + 1, sizeof *bigger);
@@ -51,11 +49,15 @@ static char *trim(char *s)
 	return s;
 }
 
-static int take_content(struct hl_directory *d, const char *file, char *text, uint8_t family, u128 addr)
+int hl_take(struct hl_directory *d, const char *file, uint8_t family, u128 addr, char *text, size_t size)
 {
-	char *rest = trim(text), *id = strsep(&rest, "\n"), *ifname = rest == NULL ? NULL : trim(rest);
+	char *rest, *id, *ifname;
 
-	id = trim(id);
+	if (strlen(text) != size || size == HL_CONTENT_MAX)
+		return ctl_fail(CTL_REFUSED, "%s holds what host-local never wrote", file);
+	rest = trim(text);
+	id = trim(strsep(&rest, "\n"));
+	ifname = rest == NULL ? NULL : trim(rest);
 	if (*id == 0 && (ifname == NULL || *ifname == 0))
 		return skip(d, file, "empty: a crash left it, and nobody's");
 	if (ifname != NULL && *ifname == 0)
@@ -69,7 +71,7 @@ static int take_content(struct hl_directory *d, const char *file, char *text, ui
 
 static int take_file(struct hl_directory *d, int dir, const char *file)
 {
-	char text[CONTENT_MAX + 1];
+	char text[HL_CONTENT_MAX + 1];
 	struct stat st;
 	uint8_t family;
 	u128 addr;
@@ -84,17 +86,15 @@ static int take_file(struct hl_directory *d, int dir, const char *file)
 		return skip(d, file, "its name is no address");
 	fd = openat(dir, file, O_RDONLY | O_CLOEXEC);
 	do {
-		n = fd < 0 ? -1 : read(fd, text + have, (size_t)(CONTENT_MAX - have));
+		n = fd < 0 ? -1 : read(fd, text + have, (size_t)(HL_CONTENT_MAX - have));
 		have += n > 0 ? n : 0;
-	} while (n > 0 && have < CONTENT_MAX);
+	} while (n > 0 && have < HL_CONTENT_MAX);
 	if (fd >= 0)
 		close(fd);
 	if (n < 0) /* it may be somebody's: rather nothing than not all */
 		return ctl_fail(CTL_REFUSED, "%s: %s", file, strerror(errno));
 	text[have] = 0;
-	if (strlen(text) != (size_t)have || have == CONTENT_MAX)
-		return ctl_fail(CTL_REFUSED, "%s holds what host-local never wrote", file);
-	return take_content(d, file, text, family, addr);
+	return hl_take(d, file, family, addr, text, (size_t)have);
 }
 
 const char *hl_ifname(const struct hl_entry *e)

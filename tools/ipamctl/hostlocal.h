@@ -26,6 +26,9 @@ struct hl_directory {
 
 /* Read it whole, sorted by id, interface and address: a status. To be freed in any case; the lock is held until then. */
 int hl_read(const char *path, struct hl_directory *out);
+enum { HL_CONTENT_MAX = 4096 };
+/* The content of one file, which has size bytes and a NUL behind them, and is cut up: a status. */
+int hl_take(struct hl_directory *d, const char *file, uint8_t family, u128 addr, char *text, size_t size);
 /* Its interface; eth0 where none is told. */
 const char *hl_ifname(const struct hl_entry *e);
 void hl_free(struct hl_directory *d);

@@ -23,10 +23,10 @@ static bool parse_ago(const char *s, int64_t *out)
 	unsigned long n = strtoul(s, &end, 10);
 	const char *unit = *end != 0 ? strchr(units, *end) : NULL;
 
-	if (!isdigit((unsigned char)*s) || unit == NULL || end[1] != 0 || n > 10000000)
+	if (!isdigit((unsigned char)*s) || unit == NULL || end[1] != 0 || n > INT64_MAX / 86400)
 		return false;
-	*out = now() - (int64_t)n * seconds[unit - units] * NANOSECONDS;
-	return true;
+	return !__builtin_mul_overflow((int64_t)n * seconds[unit - units], NANOSECONDS, out) &&
+	       !__builtin_sub_overflow(now(), *out, out);
 }
 
 /* ".123" behind the seconds. */
@@ -86,8 +86,8 @@ bool when_parse(const char *s, int64_t *out)
 		rest = parse_fraction(rest, &fraction);
 		if (!parse_zone(rest, &tm, &seconds))
 			continue;
-		*out = seconds * NANOSECONDS + fraction;
-		return true;
+		/* From 1677 to 2262: what fits. */
+		return !__builtin_mul_overflow(seconds, NANOSECONDS, out) && !__builtin_add_overflow(*out, fraction, out);
 	}
 	return false;
 }

@@ -1,0 +1,25 @@
+/* viewer — whose eyes a report is made for: of a node's leases it tells those who may read the node's directory. */
+#ifndef IPAMFS_VIEWER_H
+#define IPAMFS_VIEWER_H
+
+#include "fs.h"
+
+struct viewer {
+	uid_t uid;
+	gid_t gid;
+	size_t groups;
+	gid_t *group; /* the others; the viewer's to free */
+};
+
+/* Who asks. -ENOMEM. */
+int viewer_of(fuse_req_t req, struct viewer *out);
+void viewer_free(struct viewer *v);
+bool viewer_same(const struct viewer *a, const struct viewer *b);
+/* May he list a directory of this owner and mode, and look at what is in it: as the kernel decides it, by what stat shows. */
+bool viewer_sees(const struct fs *fs, const struct viewer *v, const struct ipam_attr *attr);
+/* The same of a node. What a node held that is gone is for root alone. Takes the lock for looking. */
+bool viewer_sees_node(struct fs *fs, const struct viewer *v, uint64_t node);
+/* A link in a cluster's by-ip tells of what is in a node: 0, -EACCES, -ENOENT, -ENOMEM. */
+int viewer_check_link(struct fs *fs, fuse_req_t req, struct node_ref ref);
+
+#endif
