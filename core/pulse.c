@@ -11,10 +11,11 @@
 #include <syslog.h>
 #include <time.h>
 
-enum { CALL_MS = 3000, KEEP_MS = REMOTE_ALIVE_S * 1000 / 4, OWN_MAX = 64, PROBE_MS = 2000, REFUSED_MS = 5000, DEAF_MS = 5000 };
+enum { CALL_MS = 3000, KEEP_MS = REMOTE_ALIVE_S * 1000 / 4, OWN_MAX = 64, PROBE_MS = 2000, REFUSED_MS = 5000, DEAF_MS = 5000, CONTACT_MS = 30000 };
 
 struct pulse {
 	struct remote *r;
+	int64_t noted;                /* when it was stored that the engine was heard of; 0 never */
 	int64_t kept;                 /* when the lease was kept alive last, */
 	int64_t probed;               /* and the engine was asked whether it is there, */
 	int rc;                       /* with that answer */
@@ -128,6 +129,47 @@ static int probe(struct pulse *p)
 	if (rc == 0 && refused && (rc = probe_writing(p, k)) == 0)
 		remote_refused(r, NULL);
 	return rc;
+}
+
+/* ---- that the engine was heard of -------------------------------------------------------------------------------------------- */
+
+static int contact_reserve(struct ipam *ipam, struct change *c)
+{
+	(void)ipam;
+	c->soft = true; /* an older one errs on the safe side */
+	return 0;
+}
+
+static int contact_apply(struct ipam *ipam, struct change *c)
+{
+	return store_put_engine(ipam->store, "contact", c->name);
+}
+
+static void contact_settle(struct ipam *ipam, struct change *c)
+{
+	(void)ipam;
+	(void)c;
+}
+
+static const struct change_type change_contact = {
+	.reserve = contact_reserve, .apply = contact_apply, .settle = contact_settle
+};
+
+/* For the next start: see remote.c. */
+static void note_contact(struct pulse *p)
+{
+	int64_t now = remote_now_ms();
+	struct change *c;
+	char text[32];
+
+	if (p->noted != 0 && now - p->noted < CONTACT_MS)
+		return;
+	snprintf(text, sizeof text, "%lld", (long long)(engine_now() / 1000000000));
+	c = change_name(change_new(&change_contact, NULL, NULL), text);
+	if (c == NULL)
+		return;
+	p->noted = now;
+	change_submit(p->r->ipam, c);
 }
 
 /* ---- presence ------------------------------------------------------------------------------------------------------------ */
@@ -347,6 +389,7 @@ static int beat(struct pulse *p, struct own *own, bool read)
 	if (rc == 0)
 		rc = be_present(p, own, n);
 	if (rc == 0 && read) {
+		note_contact(p);
 		tend(p, own, n);
 		mirror_rests_end(r);
 		if (remote_now_ms() - p->published >= REMOTE_PULSE_MS) {

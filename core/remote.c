@@ -335,6 +335,42 @@ static int recognise(struct remote *r, struct ipam_error *error)
 	return rc;
 }
 
+/* ---- how long this machine was away ----------------------------------------------------------------------------------------- */
+
+/* A node may be removed by force, and its blocks given to another once they have rested: a machine that knows nothing of the
+ * engine for half as long may not go on as if it did. It is on the safe side where the clock was put back. */
+static bool away_too_long(struct remote *r, const struct node *n, int64_t contact)
+{
+	int64_t away = engine_now() / 1000000000 - contact;
+
+	(void)r;
+	return away < 0 || (uint64_t)away > node_setting(n, IPAM_BLOCK_QUARANTINE) / 2;
+}
+
+static int doubt_after_absence(struct remote *r)
+{
+	char *text = NULL;
+	int64_t contact = 0;
+	size_t doubted = 0;
+	int rc = store_get_engine(r->ipam->store, "contact", &text);
+
+	if (rc < 0 && rc != -ENOENT)
+		return rc;
+	if (text != NULL)
+		contact = strtoll(text, NULL, 10);
+	free(text);
+	for (struct cluster *c = r->ipam->registry.first; c != NULL; c = c->next)
+		for (struct node *n = c->first; n != NULL; n = n->next)
+			if (n->shared != 0 && n->held == NODE_HELD_HERE && n->doubt == NODE_SURE && away_too_long(r, n, contact)) {
+				n->doubt = NODE_UNSETTLED;
+				doubted++;
+			}
+	if (doubted > 0)
+		engine_log(r->ipam, LOG_NOTICE, "this machine was away from the engine for long: nothing is leased before that has said that its "
+			   "blocks are still its own");
+	return 0;
+}
+
 /* ---- life ---------------------------------------------------------------------------------------------------------------- */
 
 /* "/a/b", without an end that is empty. */
@@ -392,6 +428,8 @@ int remote_open(struct ipam *ipam, const struct ipam_remote *o, struct ipam_erro
 	if (r->node != NULL && ipam_check_name(IPAM_NODE, r->node) < 0)
 		return refuse(error, "'%s' is no name for a node", r->node);
 	rc = recognise(r, error);
+	if (rc == 0)
+		rc = doubt_after_absence(r);
 	if (rc == 0)
 		rc = record_new_machine(r->session);
 	if (rc == 0)

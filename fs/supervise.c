@@ -470,7 +470,7 @@ static int set_up_again(struct supervisor *s, struct ipam_error *error)
 		snprintf(error->text, sizeof error->text, "this program can't take over from the one that ran: %s", strerror(-rc));
 		return rc;
 	}
-	s->began = now_ms();
+	s->began = s->beat_seen = now_ms();
 	s->ready = true;
 	return keep_send(s->socket, &(struct keep_message){ .word = KEEP_TRACK }, -1) < 0 ? -EPIPE : 1;
 }

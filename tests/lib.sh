@@ -106,6 +106,10 @@ umount_fs() {
 	same "umount ends the daemon cleanly" 0 $?
 }
 
+# halt_fs PID, resume_fs PID: as one that hangs, both processes of it
+halt_fs() { kill -STOP "$1" $(pgrep -P "$1"); }
+resume_fs() { kill -CONT "$1" $(pgrep -P "$1"); }
+
 # kill_fs [DIR]: as a crash does
 kill_fs() {
 	cd / || exit 1

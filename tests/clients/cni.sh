@@ -318,7 +318,7 @@ same "16 at once, each with the address that it asks for" "$(seq -f "$block%g/24
 here() { conf 1.1.0 ',"cluster":"prod"' "${1-}"; }
 plugin "$CNI" ADD kept "$(here)"
 plugin "$CNI" ADD other "$(here)"
-kill -STOP "$daemon"
+halt_fs "$daemon"
 begin=$SECONDS
 behind hang ADD hang "$(here)"
 behind killed ADD killed "$(here)"
@@ -334,7 +334,7 @@ same "ADD, DEL and GC with code 11, STATUS with 50" "11 11 11 50" "$(jq -s -r 'm
 # The runtime asks again for the same container, and the daemon comes to itself.
 for i in 1 2 3; do behind "second$i" ADD "again$i" "$(here)"; done
 until_true 5 at_work -ge 14
-kill -CONT "$daemon"
+resume_fs "$daemon"
 for i in 1 2 3; do wait "${running[second$i]}"; done
 ok "the plugin's helpers end" until_true 20 at_work -eq 0
 ok "no lease is left behind" test ! -e "$node/hang.eth0"

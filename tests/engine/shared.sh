@@ -82,12 +82,12 @@ rmdir "$A"/prod/race-*
 same "and are removed" 0 "$(ls "$A/prod" | grep -c race)"
 
 # ---- a machine that is killed while it asks, and while it hears of others: its users are let go
-kill -STOP "${machine[w1]}"
+halt_fs "${machine[w1]}"
 for i in 1 2 3; do mkdir "$B/prod/heard-$i"; done
 for i in 0 1 2; do etcd_pause "$i"; done
 mkdir "$A/prod/asked" 2>/dev/null &
 maker=$!
-kill -CONT "${machine[w1]}"
+resume_fs "${machine[w1]}"
 sleep 1
 disown "${machine[w1]}"
 kill -9 "${machine[w1]}"
@@ -144,14 +144,14 @@ until_true 20 etcd_healthy
 rmdir "$A/prod/two-left"
 
 # ---- a compaction while nobody watches
-kill -STOP "${machine[w2]}"
+halt_fs "${machine[w2]}"
 for i in 1 2 3 4 5 6; do mkdir "$A/prod/c$i" && rmdir "$A/prod/c$i"; done
 mkdir "$A/prod/kept"
 etcd_compact >/dev/null 2>&1
 for i in 0 1 2; do etcd_kill "$i"; done # so that its watch has to begin anew
 for i in 0 1 2; do etcd_begin "$i"; done
 until_true 30 etcd_healthy
-kill -CONT "${machine[w2]}"
+resume_fs "${machine[w2]}"
 ok "after a compaction all is read anew" until_true 30 test -d "$B/prod/kept"
 same "and nothing else is there" "" "$(ls "$B/prod" | grep '^c[0-9]')"
 rmdir "$A/prod/kept"

@@ -78,7 +78,7 @@ round full
 umount_fs
 check_clean "in the end"
 slowest=0
-same "no worker ended in another way" "" "$(grep -E 'error|critical' "$WORK/log")"
+same "no worker ended in another way" "" "$(grep -E 'error|critical|hangs' "$WORK/log")"
 
 # ---- a million leases: how long a client waits where one worker follows another. Printed, not judged: the machine may be busy.
 LEASES=${LEASES:-200000}
