@@ -30,7 +30,7 @@ void behind_mark(struct ipam *ipam, struct lease *l, const struct ipam_by *by)
 	while (l->behind && by != NULL && i > 0 && b->mark[i - 1].lease != l->id)
 		i--;
 	if (!l->behind)
-		b->mark[b->count++] = (struct behind_mark){ .lease = l->id, .by = { IPAM_BY_NOBODY, 0 } };
+		b->mark[b->count++] = (struct behind_mark){ .lease = l->id, .by = { .uid = IPAM_BY_NOBODY } };
 	if (by != NULL)
 		b->mark[l->behind ? i - 1 : i].by = *by;
 	l->behind = true;

@@ -42,6 +42,7 @@ static int describe_reserve(struct ipam *ipam, struct change *c)
 	l->busy = true;
 	c->lease = h;
 	c->row.generation = l->generation + 1;
+	c->soft = l->ephemeral && !c->keep; /* it goes with the next mount anyway */
 	return 0;
 }
 

@@ -179,6 +179,8 @@ int ipam_open(const char *path, const struct ipam_options *options, struct ipam 
 	rc = ipam->path == NULL ? -ENOMEM : store_open(path, options, &ipam->store, error);
 	if (rc == 0)
 		rc = load(ipam, ahead, error);
+	/* The one before may have stored something without a sync, and the log was left as it was. */
+	ipam->unsynced = options->since != NULL && options->since->sound;
 	if (rc == 0 && store_lost(ipam->store) > 0)
 		engine_log(ipam, store_lost(ipam->store) > 1 ? LOG_ERR : LOG_NOTICE,
 			   "the log of the database breaks off before its end, so that %u transactions are lost: %s", store_lost(ipam->store),

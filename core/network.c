@@ -69,6 +69,7 @@ void registry_remove_networks(struct registry *r, const struct node *n)
 	r->networks = kept;
 	if (n == NULL)
 		free(r->network);
+	r->network = NULL;
 }
 
 struct network *registry_network(const struct registry *r, uint64_t id)

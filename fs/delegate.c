@@ -51,6 +51,10 @@ static void made(void *arg, int error, const struct ipam_object *object)
 	struct delegation *d = r->delegation;
 
 	(void)object;
+	pthread_mutex_lock(&d->lock);
+	if (error == 0 && d->held.size == 0) /* not before it is stored */
+		atomic_fetch_and(&handle_slot(r->fs, &d->handle)->flags, ~(uint32_t)KEEP_CUT);
+	pthread_mutex_unlock(&d->lock);
 	if (error == 0) {
 		notify_content(r->fs->notify, node_ino(NODE_CLUSTER, 0, r->cluster), answer, r);
 		return;
@@ -102,8 +106,6 @@ static void delegate_write(struct fs *fs, fuse_req_t req, struct handle *h, cons
 		rc = gather(d, buf, size, &text);
 		if (d->held.size > 0)
 			atomic_fetch_or(&handle_slot(fs, h)->flags, KEEP_CUT);
-		else
-			atomic_fetch_and(&handle_slot(fs, h)->flags, ~(uint32_t)KEEP_CUT);
 		pthread_mutex_unlock(&d->lock);
 	}
 	if (rc < 0) {

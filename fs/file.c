@@ -33,7 +33,7 @@ struct file {
 	bool append;
 	char name[IPAM_NAME_MAX + 1]; /* of a created lease */
 	uint64_t request;      /* the last write whose text is in `text`, */
-	int error;             /* or with which it was refused and took the lease with it */
+	int error;             /* or with which it was refused */
 	int kept;              /* the file in which what is long outlives the worker; -1 none */
 	bool cached;           /* a lease, read through the page cache */
 	char *content;         /* of a control file, or a lease that is only read: as it was at open */
@@ -598,8 +598,8 @@ static void written(void *arg, int error, const struct ipam_object *object)
 	if (error < 0) {
 		f->text_size = f->held = 0; /* what was refused is no part of what comes next */
 		f->next = 0;
-		f->error = f->created ? w->error : 0;
 	}
+	f->error = error < 0 ? w->error : 0;
 	keep_text(w->fs, f);
 	if (error < 0 && f->created) {
 		ipam_release(w->fs->ipam, f->ref.id, 0, fs_by_then(w->req), dropped, w);
@@ -668,7 +668,10 @@ static void write_file(struct fs *fs, fuse_req_t req, struct handle *h, const ch
 		atomic_fetch_add(&fs->writing, 1);
 	if (again && f->error < 0) {
 		w->error = f->error;
-		ipam_release(fs->ipam, f->ref.id, 0, fs_by_then(req), dropped, w);
+		if (f->created)
+			ipam_release(fs->ipam, f->ref.id, 0, fs_by_then(req), dropped, w);
+		else
+			answer_write(w);
 		return;
 	}
 	if (again || fs_was_stored(fs)) {

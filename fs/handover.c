@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +17,7 @@
 #include <unistd.h>
 
 #define VARIABLE "IPAMFS_HANDOVER" /* a descriptor's number */
+#define PROBE "IPAMFS_PROBE"       /* say whether the options are good, and no more */
 
 static char program[PATH_MAX];
 static int directory = -1;
@@ -75,30 +78,57 @@ static void refuse(const char *why)
 	log_write(NULL, LOG_ERR, text);
 }
 
-/* What the program says of itself: whether it begins where this one ends. */
-static bool fits(void)
+/* What the program says when it is run so; "" in the end. */
+static void ask(char *const argv[], char *line, size_t room)
 {
-	char line[256] = "", wanted[64];
+	enum { PATIENCE_MS = 5000 };
 	int out[2];
-	ssize_t n;
+	struct pollfd p = { .events = POLLIN };
+	size_t have = 0;
+	ssize_t n = 1;
 	pid_t pid;
 
+	line[0] = 0;
 	if (pipe2(out, O_CLOEXEC) < 0)
-		return false;
+		return;
 	pid = fork();
 	if (pid == 0) {
 		dup2(out[1], STDOUT_FILENO);
-		execl(program, program, "--version", (char *)NULL);
+		setenv(PROBE, "1", 1);
+		if (directory < 0 || fchdir(directory) == 0)
+			execv(program, argv);
 		_exit(127);
 	}
 	close(out[1]);
-	n = pid < 0 ? 0 : read(out[0], line, sizeof line - 1);
-	line[n > 0 ? n : 0] = 0;
+	p.fd = out[0];
+	while (pid > 0 && n > 0 && have < room - 1 && poll(&p, 1, PATIENCE_MS) > 0)
+		if ((n = read(out[0], line + have, room - 1 - have)) > 0)
+			have += (size_t)n;
+	line[have] = 0;
 	close(out[0]);
+	if (pid > 0)
+		kill(pid, SIGKILL);
 	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
+}
+
+/* Whether the program begins where this one ends, and takes the options that this one was given. */
+static bool fits(char **argv)
+{
+	char *version[] = { program, (char[]){ "--version" }, NULL };
+	char line[256], wanted[64];
+
 	snprintf(wanted, sizeof wanted, "handover %d\n", KEEP_VERSION);
+	ask(version, line, sizeof line);
+	if (strstr(line, wanted) == NULL)
+		return false;
+	ask(argv, line, sizeof line);
 	return strstr(line, wanted) != NULL;
+}
+
+bool handover_is_probe(void)
+{
+	return getenv(PROBE) != NULL;
 }
 
 static void stay_open(int fd, bool yes)
@@ -141,8 +171,8 @@ void handover_execute(const struct handover *h, char **argv)
 	char number[16];
 	int list;
 
-	if (!fits()) {
-		refuse("it is none of this kind");
+	if (!fits(argv)) {
+		refuse("it is none of this kind, or refuses this one's options");
 		return;
 	}
 	list = write_list(h);

@@ -27,6 +27,8 @@ void handover_begin(void);
 /* Execute the program that is in this one's place now. Returns, with a line in the log, if it can't: a program that would not
  * take over is found before. */
 void handover_execute(const struct handover *h, char **argv);
+/* Whether this process is only to say whether it could take over: "handover VERSION" where the options are good. */
+bool handover_is_probe(void);
 /* Whether this process was another program before. */
 bool handover_is_one(void);
 /* 1: this process was another program before; 0: it was not; -errno. h->holds is filled. */

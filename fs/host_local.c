@@ -234,7 +234,7 @@ struct create {
 	fuse_req_t req;
 	uint64_t request;
 	struct fuse_file_info fi;
-	uint64_t node;
+	uint64_t node, lease;
 	uint8_t family;
 	u128 addr;
 	char network[IPAM_NAME_MAX + 1];
@@ -274,20 +274,33 @@ static void reply_create(struct fs *fs, fuse_req_t req, fuse_ino_t ino, uint64_t
 		handle_reply_create(fs, req, &e, fi);
 }
 
-static void created(void *arg, int error, const struct ipam_object *object)
+/* It is of its network: the file is there. */
+static void named(void *arg, int error, const struct ipam_object *object)
 {
 	struct create *c = arg;
 
+	(void)object;
 	if (error == 0)
-		error = ipam_xattr_set(c->fs->ipam, object->id, "network", c->network, strlen(c->network), 0,
-				       fs_by_then(c->req));
-	if (error == 0)
-		reply_create(c->fs, c->req, node_ino(NODE_RESERVATION, c->family, object->id), c->request, &c->fi);
+		reply_create(c->fs, c->req, node_ino(NODE_RESERVATION, c->family, c->lease), c->request, &c->fi);
 	else
 		fuse_reply_err(c->req, -refusal(c, error));
-	if (error < 0 && object != NULL)
-		ipam_drop(c->fs->ipam, object->id);
+	if (error < 0)
+		ipam_drop(c->fs->ipam, c->lease);
 	free(c);
+}
+
+static void created(void *arg, int error, const struct ipam_object *object)
+{
+	struct create *c = arg;
+	const struct ipam_attribute network = { "network", c->network, strlen(c->network) };
+
+	if (error < 0) {
+		fuse_reply_err(c->req, -refusal(c, error));
+		free(c);
+		return;
+	}
+	c->lease = object->id;
+	ipam_describe(c->fs->ipam, c->lease, &network, 1, false, fs_by_then(c->req), named, c);
 }
 
 void host_local_create(struct fs *fs, fuse_req_t req, struct node_ref parent, const char *name, mode_t mode,
@@ -347,10 +360,12 @@ void host_local_unlink(struct fs *fs, fuse_req_t req, struct node_ref parent, co
 		ipam_network_set_last(fs->ipam, parent.id, range, 0, NULL, replied, req);
 		return;
 	}
-	rc = find(fs, parent.id, name, &family, &lease);
-	if (rc == -ENOENT && fs_was_stored(fs))
+	if (fs_was_stored(fs)) { /* asked first: the address may be another's by now */
 		fuse_reply_err(req, 0);
-	else if (rc < 0)
+		return;
+	}
+	rc = find(fs, parent.id, name, &family, &lease);
+	if (rc < 0)
 		fuse_reply_err(req, -rc);
 	else
 		fs_release_lease(fs, req, lease, 0);

@@ -24,13 +24,15 @@ struct import {
 	pthread_mutex_t lock; /* the rest: requests of one descriptor may come at once */
 	struct buffer text, report;
 	int kept;             /* the text again, in a file that outlives the worker */
-	uint64_t request;     /* the write that it ends with */
+	uint64_t request;     /* the write that it ends with, or the fsync that took it; */
+	int error;            /* with this answer */
 };
 
 /* A round of fsync: what lives until the answer. */
 struct round {
 	struct fs *fs;
 	fuse_req_t req;
+	uint64_t request;
 	struct import *import;
 	struct foreign_import parsed;
 };
@@ -52,20 +54,30 @@ static void report(struct import *m, const struct ipam_import *in)
 	buffer_print(&m->report, "%s/%s\t%s\t%s\n", in->node, in->name, addr, strerror(-in->error));
 }
 
-/* Taken or refused: what comes next begins anew. */
-static void begin_anew(struct fs *fs, struct import *m)
+/* In the slot: how much of the file counts, and the request that left it so. Two in turn, so that they belong together. */
+static void keep_state(struct fs *fs, const struct import *m)
 {
 	struct keep_slot *s = handle_slot(fs, &m->handle);
+	uint32_t which = atomic_load(&s->file.which) ^ 1;
 
+	s->file.text[which] = (struct keep_text){ .request = m->request, .size = m->text.size, .error = m->error };
+	atomic_store(&s->file.which, which);
+}
+
+/* Taken or refused by this fsync: what comes next begins anew. */
+static void begin_anew(struct fs *fs, struct import *m, uint64_t request, int error)
+{
 	pthread_mutex_lock(&m->lock);
 	m->text.size = 0;
-	s->file.size = 0;
+	m->request = request;
+	m->error = error;
+	keep_state(fs, m);
 	pthread_mutex_unlock(&m->lock);
 }
 
 static void finish(struct round *r, int error)
 {
-	begin_anew(r->fs, r->import);
+	begin_anew(r->fs, r->import, r->request, error);
 	fuse_reply_err(r->req, -error);
 	foreign_import_free(&r->parsed);
 	free(r);
@@ -89,15 +101,21 @@ static void imported(void *arg, int error, const struct ipam_object *object)
 
 static void import_fsync(struct fs *fs, fuse_req_t req, struct handle *h)
 {
+	const struct wire_request *current = wire_current();
 	struct import *m = (struct import *)h;
-	struct round *r = calloc(1, sizeof *r);
+	struct round *r;
 	int rc;
 
+	if (current->again && current->unique == m->request) { /* a worker before was done with it, but for the answer */
+		fuse_reply_err(req, -m->error);
+		return;
+	}
+	r = calloc(1, sizeof *r);
 	if (r == NULL) {
 		fuse_reply_err(req, ENOMEM);
 		return;
 	}
-	*r = (struct round){ .fs = fs, .req = req, .import = m };
+	*r = (struct round){ .fs = fs, .req = req, .request = current->unique, .import = m };
 	pthread_mutex_lock(&m->lock);
 	m->report.size = 0;
 	rc = fs_was_stored(fs)	? 0 :
@@ -130,14 +148,12 @@ static void import_read(struct fs *fs, fuse_req_t req, struct handle *h, size_t 
 	free(part.data);
 }
 
-/* In the slot: how much of the file counts, and the write that it ends with; the two in turn, so that they belong together. */
 static void keep_written(struct fs *fs, struct import *m, const char *buf, size_t size, uint64_t request)
 {
-	struct keep_slot *s = handle_slot(fs, &m->handle);
-	uint32_t which = atomic_load(&s->file.which) ^ 1;
 	off_t at = (off_t)(m->text.size - size);
 
 	m->request = request;
+	m->error = 0;
 	while (size > 0) {
 		ssize_t n = pwrite(m->kept, buf, size, at);
 
@@ -147,9 +163,7 @@ static void keep_written(struct fs *fs, struct import *m, const char *buf, size_
 		size -= (size_t)n;
 		at += n;
 	}
-	s->file.text[which] = (struct keep_text){ .request = request, .size = (uint64_t)at };
-	s->file.size = (uint64_t)at;
-	atomic_store(&s->file.which, which);
+	keep_state(fs, m);
 }
 
 static void import_write(struct fs *fs, fuse_req_t req, struct handle *h, const char *buf, size_t size, off_t off)
@@ -238,7 +252,6 @@ int import_open(struct fs *fs, fuse_req_t req, struct node_ref ref, struct fuse_
 	if (rc == 0) {
 		struct keep_slot *s = handle_slot(fs, &m->handle);
 
-		s->file.size = 0;
 		s->file.text[0] = (struct keep_text){ 0 };
 		atomic_store(&s->file.which, 0);
 		rc = keep_hold(fs->keep, m->handle.slot, fd);
@@ -262,7 +275,8 @@ int import_reopen(struct fs *fs, struct keep_slot *s, int fd, struct handle **ou
 	struct node_ref ref = node_ref(s->ino);
 	struct import *m = NULL;
 	struct ipam_object object;
-	size_t size = s->file.size;
+	const struct keep_text *text = &s->file.text[atomic_load(&s->file.which)];
+	size_t size = text->size;
 	int rc = fd < 0 ? -EIO : ipam_get(fs->ipam, IPAM_CLUSTER, ref.id, &object);
 
 	if (rc == 0 && (m = new_import(ref, &object, fd)) == NULL)
@@ -272,7 +286,8 @@ int import_reopen(struct fs *fs, struct keep_slot *s, int fd, struct handle **ou
 			close(fd);
 		return rc;
 	}
-	m->request = s->file.text[atomic_load(&s->file.which)].request;
+	m->request = text->request;
+	m->error = text->error;
 	while (rc == 0 && m->text.size < size) {
 		char part[16384];
 		size_t left = size - m->text.size;

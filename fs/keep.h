@@ -46,7 +46,7 @@ struct keep_text {
 	uint64_t request;  /* the write that was the last part of it */
 	uint64_t size, held;
 	int64_t next;
-	int32_t error;     /* other than 0: that write was refused, and took a lease with it */
+	int32_t error;     /* other than 0: that write was refused */
 };
 
 struct keep_slot {

@@ -123,7 +123,7 @@ int main(int argc, char **argv)
 		rc = 2;
 	} else if (options.help) {
 		fputs(options_usage, stdout);
-	} else if (options.version) {
+	} else if (options.version || handover_is_probe()) {
 		printf("ipamfs %s, libfuse %s, handover %d\n", IPAM_VERSION, fuse_pkgversion(), KEEP_VERSION);
 	} else {
 		rc = serve(&options, argv);

@@ -307,9 +307,10 @@ static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t new_parent, const
 static void unlink_ephemeral(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct fuse_entry_param e;
-	int rc = node_lookup(fs, parent, name, &e);
+	bool stored = fs_was_stored(fs); /* asked first: the name may be another's by now */
+	int rc = stored ? 0 : node_lookup(fs, parent, name, &e);
 
-	if (rc == -ENOENT && fs_was_stored(fs))
+	if (stored)
 		fuse_reply_err(req, 0); /* and the kernel, which asked by the name, forgets it */
 	else if (rc < 0)
 		fuse_reply_err(req, -rc);
@@ -415,6 +416,10 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_s
 	}
 	if (!node_object(ref, &kind) || kind == IPAM_ROOT) {
 		fuse_reply_err(req, EPERM);
+		return;
+	}
+	if (fs_was_stored(fs)) {
+		reply_stat(fs, req, ino);
 		return;
 	}
 	p = pending_new(fs, req);

@@ -76,7 +76,7 @@ static int deny_calls(scmp_filter_ctx filter)
 static int deny_network(scmp_filter_ctx filter)
 {
 	/* The log's socket is the only one that is wanted. */
-	return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1, SCMP_A0_64(SCMP_CMP_NE, AF_UNIX));
+	return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1, SCMP_A0_64(SCMP_CMP_NE, AF_UNIX, 0));
 }
 
 static int filter_calls(const struct options *o)

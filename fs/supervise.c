@@ -170,7 +170,8 @@ static int hand_over(struct supervisor *s)
 static void end_old(struct supervisor *s)
 {
 	s->handing = true;
-	kill(s->worker, SIGTERM);
+	if (s->worker > 0)
+		kill(s->worker, SIGTERM);
 }
 
 static void forget_ahead(struct supervisor *s)
@@ -285,7 +286,7 @@ static void reap(struct supervisor *s)
 static void worker_gone(struct supervisor *s)
 {
 	const struct timespec moment = { .tv_nsec = 1000000 };
-	int64_t now = now_ms();
+	int64_t now = now_ms(), lived;
 
 	close(s->socket);
 	s->socket = -1;
@@ -304,7 +305,8 @@ static void worker_gone(struct supervisor *s)
 		return;
 	}
 	/* Who kills it from outside has his reasons; one that falls by itself may fall again, by the same request. */
-	if (now - s->began > SOON_MS || (s->ready && !s->fell && !s->killed)) {
+	lived = (s->killed ? s->beat_seen : now) - s->began; /* one that hung was dead since its last beat */
+	if (lived > SOON_MS || (s->ready && !s->fell && !s->killed)) {
 		s->backoff = 0;
 		atomic_store(&s->keep.memory->short_lives, 0);
 	} else {
@@ -312,6 +314,7 @@ static void worker_gone(struct supervisor *s)
 		s->backoff = s->backoff == 0 ? BACKOFF_MS : s->backoff * 2 < BACKOFF_MAX_MS ? s->backoff * 2 : BACKOFF_MAX_MS;
 	}
 	s->next = now + s->backoff;
+	s->ready = false;
 	if (!s->handing)
 		say(LOG_WARNING, "the worker ended; another takes over, and clients wait");
 }
@@ -332,14 +335,13 @@ static void renew(struct supervisor *s)
 {
 	struct handover h = { s->keep.fd, s->lock, s->device, s->socket, s->worker, &s->holds };
 
-	if (!s->ready || s->ahead_socket >= 0) {
-		say(LOG_WARNING, "not now: a worker is just taking over");
+	if (!s->ready || s->ending || s->handing || s->ahead_socket >= 0) {
+		say(LOG_WARNING, "not now: %s", s->ending ? "the mount ends" : "a worker is just taking over");
 		return;
 	}
 	say(LOG_NOTICE, "another program takes over");
-	sigprocmask(SIG_UNBLOCK, &s->blocked, NULL);
-	handover_execute(&h, s->argv); /* returns where it can't */
-	sigprocmask(SIG_BLOCK, &s->blocked, NULL);
+	/* Signals stay blocked, and wait for the next one. It returns where it can't. */
+	handover_execute(&h, s->argv);
 }
 
 static void hear_signal(struct supervisor *s)
@@ -361,7 +363,7 @@ static void watch(struct supervisor *s)
 	uint64_t beat = atomic_load(&s->keep.memory->beat);
 	int64_t now = now_ms();
 
-	if (!s->ready || s->options->watchdog == 0 || s->killed || s->ending || beat != s->beat) {
+	if (!s->ready || s->worker <= 0 || s->options->watchdog == 0 || s->killed || s->ending || beat != s->beat) {
 		s->beat = beat;
 		s->beat_seen = now;
 	} else if (now - s->beat_seen > (int64_t)s->options->watchdog * 1000) {
@@ -472,11 +474,15 @@ static int set_up_again(struct supervisor *s, struct ipam_error *error)
 	}
 	s->began = s->beat_seen = now_ms();
 	s->ready = true;
-	return keep_send(s->socket, &(struct keep_message){ .word = KEEP_TRACK }, -1) < 0 ? -EPIPE : 1;
+	/* If it has died meanwhile, that is heard of soon. */
+	keep_send(s->socket, &(struct keep_message){ .word = KEEP_TRACK }, -1);
+	return 1;
 }
 
 static void tear_down(struct supervisor *s)
 {
+	if (s->failed && s->worker > 0)
+		kill(s->worker, SIGKILL);
 	while (s->worker > 0 && waitpid(s->worker, NULL, 0) < 0 && errno == EINTR)
 		;
 	if (s->device >= 0)

@@ -410,6 +410,10 @@ static void set_up_process(void)
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	prctl(PR_SET_NAME, "ipamfs-worker");
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) /* which look at their own threads */
+	/* A core would wait for all threads, also for one that waits in the kernel for the worker after this one. */
+	prctl(PR_SET_DUMPABLE, 0);
+#endif
 	/* A terminal's signals are for the supervisor. */
 	for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
 		sigaction(ignored[i], &ignore, NULL);

@@ -113,6 +113,10 @@ void fs_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *v
 	struct node_ref ref = node_ref(ino);
 	int rc;
 
+	if (ref.type == NODE_LEASE && strcmp(name, SEVERAL) == 0 && fs_was_stored(fs)) {
+		described(req, 0, NULL);
+		return;
+	}
 	if (ref.type == NODE_LEASE && strcmp(name, SEVERAL) == 0) {
 		set_several(fs, req, ref.id, value, size);
 		return;

@@ -20,6 +20,7 @@ mounts+=("$M")
 until_true 20 is_up "$M"
 make_cluster prod n1
 touch "$M/prod/n1/a"
+mkdir "$M/prod/n1/.ipam/host-local/net1" "$M/prod/n1/.ipam/host-local/net2"
 exec 5<"$M/prod/n1/a" 6<"$M/.ipam/stats" 7<"$M/prod/.ipam/leases.json"
 exec 8>"$M/prod/n1/.ipam/ephemeral/held" 9<"$M/.ipam/events"
 
@@ -45,6 +46,12 @@ ok "a stream of events" grep -qm1 '"name":"b"' <&9
 exec 8>&-
 ok "which ends when it is closed" until_true 10 test ! -e "$M/prod/n1/held"
 ok "as JSON" jq -e '.longest_call_ms >= 0 and .from == .to' < <("$IPAMCTL" upgrade --json --mount "$M")
+
+for i in 1 2 3 4; do kill -HUP "$daemon"; done # what comes at the wrong moment waits, or is refused
+ok "signals in a row do no harm" until_true 20 touch "$M/prod/n1/.ipam/host-local/net1/10.244.0.99"
+same "networks are there still" "net1 net2" "$(ls "$M/prod/n1/.ipam/host-local" | xargs)"
+settled() { [ "$(started)" -gt 3 ] && sleep 0.3 && [ "$(pgrep -c -P "$daemon")" = 1 ]; }
+until_true 20 settled
 
 # ---- what can't take over
 before=$(worker)

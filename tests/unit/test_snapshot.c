@@ -115,7 +115,7 @@ static void test_snapshot(void **state)
 	size_t changes = 0;
 
 	for (int i = 0; i < NODES; i++) {
-		char name[8];
+		char name[16];
 
 		snprintf(name, sizeof name, "n%d", i);
 		assert_int_equal(make(f->ipam, IPAM_NODE, cluster, name, &node[i]), 0);
