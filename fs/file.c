@@ -1,3 +1,5 @@
+#include "file.h"
+
 #include "control.h"
 #include "log.h"
 #include "notify.h"
@@ -7,7 +9,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -15,33 +16,6 @@ enum {
 	LEASE_TEXT_MAX = 4096,         /* of one write to a lease */
 	CONTROL_TEXT_MAX = 1024 * 1024, /* to a control file */
 	PROGRAM_BUFFER = 4096,          /* a write at least so long may be cut within a line */
-};
-
-/* An open file.
- * Written bytes are gathered, so that a text that comes in several writes is taken as the whole it is meant to be; each
- * write is tried at once, since its errno is the only way to tell the writer. Only of a text that a program cuts at its
- * buffer's end, the last line waits for its rest. */
-struct file {
-	struct handle handle;
-	atomic_uint users;     /* open, and those who read content now */
-	struct node_ref ref;
-	fuse_ino_t ino, parent;
-	bool created;          /* the lease was made by this open */
-	uint64_t held_lease;   /* an ephemeral lease that lasts while this is open, 0 none */
-	file_store *store;     /* what writing means; NULL: not to be written */
-	size_t text_max;
-	bool append;
-	char name[IPAM_NAME_MAX + 1]; /* of a created lease */
-	uint64_t request;      /* the last write whose text is in `text`, */
-	int error;             /* or with which it was refused */
-	int kept;              /* the file in which what is long outlives the worker; -1 none */
-	bool cached;           /* a lease, read through the page cache */
-	char *content;         /* of a control file, or a lease that is only read: as it was at open */
-	size_t size;
-	char *text;            /* written so far (appending: of what isn't stored yet) */
-	size_t text_size;
-	size_t held;           /* bytes at its end that wait for the rest of their line */
-	off_t next;            /* where a write goes on with it */
 };
 
 static void free_file(struct file *f)
@@ -70,97 +44,6 @@ static struct file *new_file(fuse_ino_t ino)
 	f->kept = -1;
 	f->text_max = f->ref.type == NODE_LEASE ? LEASE_TEXT_MAX : CONTROL_TEXT_MAX;
 	return f;
-}
-
-/* ---- what outlives the worker ------------------------------------------------------------------------------ */
-
-/* In the file: content at its beginning, and the two texts far behind it, with a hole between. */
-static off_t text_at(uint32_t which)
-{
-	return (off_t)(which + 1) << 40;
-}
-
-static int keep_file(struct fs *fs, struct file *f)
-{
-	int rc;
-
-	if (f->kept >= 0)
-		return 0;
-	f->kept = memfd_create("open", MFD_CLOEXEC);
-	rc = f->kept < 0 ? -errno : keep_hold(fs->keep, f->handle.slot, f->kept);
-	if (rc == 0)
-		atomic_fetch_or(&handle_slot(fs, &f->handle)->flags, KEEP_BIG);
-	return rc;
-}
-
-/* size bytes of data in the slot, or where they are too long for that in the file. */
-static int keep_bytes(struct fs *fs, struct file *f, char *inside, size_t room, off_t at, const char *data, size_t size)
-{
-	int rc;
-
-	if (size <= room) {
-		if (size > 0)
-			memcpy(inside, data, size);
-		return 0;
-	}
-	rc = keep_file(fs, f);
-	while (rc == 0 && size > 0) {
-		ssize_t n = pwrite(f->kept, data, size, at);
-
-		if (n < 0) {
-			rc = -errno;
-		} else {
-			data += n;
-			size -= (size_t)n;
-			at += n;
-		}
-	}
-	return rc;
-}
-
-static int keep_content(struct fs *fs, struct file *f)
-{
-	struct keep_slot *s = handle_slot(fs, &f->handle);
-
-	atomic_fetch_or(&s->flags, (f->created ? KEEP_CREATED : 0) | (f->cached ? KEEP_CACHED : 0) |
-					   (f->content != NULL ? KEEP_READS : 0) | (f->append ? KEEP_APPENDS : 0));
-	s->file.size = f->size;
-	atomic_store(&s->file.which, 0);
-	s->file.text[0] = (struct keep_text){ 0 };
-	return keep_bytes(fs, f, s->file.content, KEEP_CONTENT, 0, f->content, f->size);
-}
-
-/* With f->request, the last write. What can't be kept is lost only if the worker is, too: it is no reason to refuse. */
-static void keep_text(struct fs *fs, struct file *f)
-{
-	struct keep_slot *s = handle_slot(fs, &f->handle);
-	uint32_t which = atomic_load(&s->file.which) ^ 1;
-
-	s->file.text[which] = (struct keep_text){ f->request, f->text_size, f->held, f->next, f->error };
-	if (keep_bytes(fs, f, s->file.body[which], KEEP_TEXT, text_at(which), f->text, f->text_size) == 0)
-		atomic_store(&s->file.which, which);
-}
-
-static int again_bytes(const struct file *f, const char *inside, size_t room, off_t at, size_t size, char **out)
-{
-	size_t have = 0;
-
-	*out = malloc(size + 1);
-	if (*out == NULL)
-		return -ENOMEM;
-	if (size <= room) {
-		memcpy(*out, inside, size);
-		have = size;
-	}
-	while (have < size) {
-		ssize_t n = f->kept < 0 ? -1 : pread(f->kept, *out + have, size - have, at + (off_t)have);
-
-		if (n <= 0)
-			return -EIO;
-		have += (size_t)n;
-	}
-	(*out)[size] = 0;
-	return 0;
 }
 
 /* ---- open ------------------------------------------------------------------------------------------------- */
@@ -200,7 +83,7 @@ static int open_slot(struct fs *fs, struct file *f, uint64_t request, struct fus
 
 	if (rc < 0)
 		return rc;
-	rc = keep_content(fs, f);
+	rc = file_keep_content(fs, f);
 	if (rc < 0)
 		handle_close(fs, &f->handle);
 	return rc;
@@ -375,33 +258,6 @@ static file_store *store_of(const struct file *f, uint32_t flags)
 	}
 }
 
-static int again_file(struct fs *fs, struct file *f, const struct keep_slot *s)
-{
-	uint32_t which = atomic_load(&s->file.which);
-	const struct keep_text *t = &s->file.text[which];
-	struct ipam_object object;
-	int rc = 0;
-
-	f->size = s->file.size;
-	if (atomic_load(&s->flags) & KEEP_READS)
-		rc = again_bytes(f, s->file.content, KEEP_CONTENT, 0, f->size, &f->content);
-	f->request = t->request;
-	f->text_size = t->size;
-	f->held = t->held;
-	f->next = t->next;
-	f->error = t->error;
-	if (rc == 0)
-		rc = again_bytes(f, s->file.body[which], KEEP_TEXT, text_at(which), f->text_size, &f->text);
-	/* The lease may be gone, refused with what was written to it: then nothing knows its name. */
-	if (rc == 0 && f->created && ipam_get(fs->ipam, IPAM_LEASE, f->ref.id, &object) == 0 &&
-	    ipam_name(fs->ipam, IPAM_LEASE, f->ref.id, f->name) == 0)
-		f->parent = node_of_object(IPAM_NODE, object.parent);
-	f->held_lease = atomic_load(&s->holds);
-	if (rc == 0 && f->held_lease != 0)
-		rc = holders_again(fs, f->held_lease);
-	return rc;
-}
-
 int file_reopen(struct fs *fs, struct keep_slot *s, int fd, struct handle **out)
 {
 	uint32_t flags = atomic_load(&s->flags);
@@ -418,7 +274,7 @@ int file_reopen(struct fs *fs, struct keep_slot *s, int fd, struct handle **out)
 	f->cached = flags & KEEP_CACHED;
 	f->append = flags & KEEP_APPENDS;
 	f->store = store_of(f, flags);
-	rc = again_file(fs, f, s);
+	rc = file_again(fs, f, s);
 	if (rc < 0)
 		free_file(f);
 	else
@@ -600,7 +456,7 @@ static void written(void *arg, int error, const struct ipam_object *object)
 		f->next = 0;
 	}
 	f->error = error < 0 ? w->error : 0;
-	keep_text(w->fs, f);
+	file_keep_text(w->fs, f);
 	if (error < 0 && f->created) {
 		ipam_release(w->fs->ipam, f->ref.id, 0, fs_by_then(w->req), dropped, w);
 		return;

@@ -1,0 +1,44 @@
+/* file — an open lease, or an open control file whose content is a text.
+ *
+ * Its fields are changed by one request at a time: the kernel lets one writer into a file. */
+#ifndef IPAMFS_FILE_H
+#define IPAMFS_FILE_H
+
+#include "fs.h"
+
+/* An open file.
+ * Written bytes are gathered, so that a text that comes in several writes is taken as the whole it is meant to be; each
+ * write is tried at once, since its errno is the only way to tell the writer. Only of a text that a program cuts at its
+ * buffer's end, the last line waits for its rest. */
+struct file {
+	struct handle handle;
+	atomic_uint users;     /* open, and those who read content now */
+	struct node_ref ref;
+	fuse_ino_t ino, parent;
+	bool created;          /* the lease was made by this open */
+	uint64_t held_lease;   /* an ephemeral lease that lasts while this is open, 0 none */
+	file_store *store;     /* what writing means; NULL: not to be written */
+	size_t text_max;
+	bool append;
+	char name[IPAM_NAME_MAX + 1]; /* of a created lease */
+	uint64_t request;      /* the last write whose text is in `text`, */
+	int error;             /* or with which it was refused */
+	int kept;              /* the file in which what is long outlives the worker; -1 none */
+	bool cached;           /* a lease, read through the page cache */
+	char *content;         /* of a control file, or a lease that is only read: as it was at open */
+	size_t size;
+	char *text;            /* written so far (appending: of what isn't stored yet) */
+	size_t text_size;
+	size_t held;           /* bytes at its end that wait for the rest of their line */
+	off_t next;            /* where a write goes on with it */
+};
+
+/* What of it outlives the worker (file_keep.c). It has its slot. */
+/* At open: -ENOMEM, -ENFILE and the like. */
+int file_keep_content(struct fs *fs, struct file *f);
+/* After a write, with f->request. What can't be kept is lost only if the worker is, too: it is no reason to refuse. */
+void file_keep_text(struct fs *fs, struct file *f);
+/* From its slot; f->kept is the slot's file. -ENOMEM, -EIO. */
+int file_again(struct fs *fs, struct file *f, const struct keep_slot *s);
+
+#endif
