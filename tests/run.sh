@@ -129,7 +129,7 @@ if [ $# -eq 0 ]; then
 	fi
 	wait
 	later script tests/fuzz/run.sh build
-	for test in ipam lives cni history snapshot kube etcd record; do
+	for test in ipam lives ahead cni history snapshot kube etcd record; do
 		later unit build/tests/test_$test valgrind -q --error-exitcode=9 --leak-check=full
 	done
 fi
