@@ -152,6 +152,7 @@ static void follows(void **state)
 	assert_int_equal(make(f->ipam, IPAM_NODE, cluster, "n0", &node[0]), 0);
 	assert_int_equal(make(f->ipam, IPAM_NODE, cluster, "n1", &node[1]), 0);
 	ipam_close(f->ipam);
+	f->ipam = NULL;
 	for (int round = 0; round < ROUNDS; round++) {
 		bool structure = round % 3 == 2;
 		struct follow w = { .told = false }, none = { .told = false };
