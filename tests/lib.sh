@@ -106,6 +106,11 @@ umount_fs() {
 	same "umount ends the daemon cleanly" 0 $?
 }
 
+# worker_of PID: the process that serves
+worker_of() { pgrep -o -P "$1"; }
+# memory_of PID: of both, in KiB
+memory_of() { cat "/proc/$1/status" "/proc/$(worker_of "$1")/status" | awk '/^VmRSS/ { n += $2 } END { print n }'; }
+
 # halt_fs PID, resume_fs PID: as one that hangs, both processes of it
 halt_fs() { kill -STOP "$1" $(pgrep -P "$1"); }
 resume_fs() { kill -CONT "$1" $(pgrep -P "$1"); }

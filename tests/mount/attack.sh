@@ -4,7 +4,7 @@ sys=$HELPERS/mount/sys
 bench=$BUILD/bin/ipamfs-bench
 ulimit -n 4096
 
-rss() { sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$daemon/status"; }
+rss() { memory_of "$daemon"; }
 # grew NAME KIB BEFORE: no more than that. Sanitizers keep what is freed: there it isn't judged.
 grew() {
 	local now

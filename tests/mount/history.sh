@@ -64,9 +64,9 @@ same "to the last" last "$(tail -n 1 <<<"$rest" | jq -r .name)"
 "$sys" unread .ipam/events 1000 >"$WORK/unread" &
 pids+=("$!")
 until_true 20 grep -q open "$WORK/unread"
-before=$(awk '/VmRSS/ { print $2 }' "/proc/$daemon/status")
+before=$(memory_of "$daemon")
 (cd big/n1 && seq 1 9000 | xargs rm)
-after=$(awk '/VmRSS/ { print $2 }' "/proc/$daemon/status")
+after=$(memory_of "$daemon")
 if grep -q libasan "/proc/$daemon/maps"; then
 	pass "a thousand that never read (the sanitizer keeps what was freed: nothing to be said of memory)"
 else

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 /* A subcommand: argv[0] is its name. Returns the exit code: 0 done, 1 failed, 2 usage. */
 typedef int bench_command(int argc, char **argv);
@@ -32,5 +33,8 @@ const char *bench_print_ratio(double value, char out[BENCH_CELL]);
 
 /* The sample below which the fraction p of n lies; sorts the samples. 0 when there is none. */
 uint32_t bench_percentile(uint32_t *samples, size_t n, double p);
+
+/* The process that serves the mount of this one; itself where it has no other. */
+pid_t bench_worker(pid_t supervisor);
 
 #endif

@@ -8,12 +8,12 @@ bin=$PWD/${B:-build}/bin
 nodes=${NODES:-1000} leases=${LEASES:-4096} idle=${IDLE:-16}
 work=$(mktemp -d "${TMPDIR:-/tmp}/ipamfs-cost.XXXXXX")
 prefix=/cost
-declare -A pid
+declare -A pid supervisor # of each mount: who serves, and who was started
 etcd=0 streaming=0
 
 clean_up() {
 	local name
-	for name in "${!pid[@]}"; do umount -l "$work/$name" 2>/dev/null; kill "${pid[$name]}" 2>/dev/null; done
+	for name in "${!supervisor[@]}"; do umount -l "$work/$name" 2>/dev/null; kill "${supervisor[$name]}" 2>/dev/null; done
 	[ "$streaming" -eq 0 ] || kill "$streaming" 2>/dev/null
 	[ "$etcd" -eq 0 ] || kill "$etcd" 2>/dev/null
 	wait
@@ -42,10 +42,11 @@ per() { awk -v a="$1" -v n="$2" 'BEGIN { printf "%.1f", n ? a / n : 0 }'; }
 mount_at() {
 	mkdir -p "$work/$1"
 	"$bin/ipamfs" "etcd://127.0.0.1:$client$prefix" "$work/$1" -f -o "sync=normal,node=$1,state=$work/$1.db${2:+,$2}" 2>>"$work/$1.log" &
-	pid[$1]=$!
+	supervisor[$1]=$!
 	wait_for "mount of $1" grep -q '^revision [1-9]' "$work/$1/.ipam/health"
+	pid[$1]=$(pgrep -o -P "${supervisor[$1]}")
 }
-unmount() { umount "$work/$1"; wait "${pid[$1]}"; unset "pid[$1]"; }
+unmount() { umount "$work/$1"; wait "${supervisor[$1]}"; unset "pid[$1]" "supervisor[$1]"; }
 rss() { awk '/^VmRSS/ { print $2 * 1024 }' "/proc/${pid[$1]}/status"; }
 cpu_ms() { awk -v hz="$(getconf CLK_TCK)" '{ sub(/.*\) /, ""); print ($12 + $13) * 1000 / hz }' "/proc/${pid[$1]}/stat"; }
 stat_of() { awk -v key="$2" '$1 == key { print $2 }' "$work/$1/.ipam/stats"; }

@@ -96,7 +96,7 @@ static double memory(long pid, const char *key)
 	double kib = 0;
 	FILE *in;
 
-	snprintf(path, sizeof path, "/proc/%ld/status", pid);
+	snprintf(path, sizeof path, "/proc/%d/status", (int)bench_worker((pid_t)pid));
 	in = fopen(path, "re");
 	while (in != NULL && fgets(line, sizeof line, in) != NULL)
 		if (strncmp(line, key, strlen(key)) == 0)

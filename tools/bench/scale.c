@@ -119,8 +119,8 @@ static int mount_once(const struct scale *s, const char *database, struct mounte
 		rc = wait_for(pid, s->mountpoint, s->inside);
 		out->seconds = (double)(bench_now() - begin) / 1e9;
 		if (rc == 0) {
-			out->rss = status_bytes(pid, "VmRSS:");
-			out->peak = status_bytes(pid, "VmHWM:");
+			out->rss = status_bytes(bench_worker(pid), "VmRSS:");
+			out->peak = status_bytes(bench_worker(pid), "VmHWM:");
 			kill(pid, SIGTERM);
 			rc = finish(pid);
 		}

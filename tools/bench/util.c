@@ -115,3 +115,18 @@ uint32_t bench_percentile(uint32_t *samples, size_t n, double p)
 	rank = (size_t)(p * (double)n);
 	return samples[rank < n ? rank : n - 1];
 }
+
+pid_t bench_worker(pid_t supervisor)
+{
+	char path[64];
+	int worker = 0;
+	FILE *in;
+
+	snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)supervisor, (int)supervisor);
+	in = fopen(path, "re");
+	if (in == NULL || fscanf(in, "%d", &worker) != 1)
+		worker = 0;
+	if (in != NULL)
+		fclose(in);
+	return worker > 0 ? worker : supervisor;
+}
