@@ -17,6 +17,7 @@ ZSHDIR   ?= $(PREFIX)/share/zsh/site-functions
 CC       ?= cc
 
 flags_   := -O2
+flags_quick := -O0
 flags_asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 flags_fuzz := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 flags_tsan := -O1 -fsanitize=thread -fno-omit-frame-pointer

@@ -109,7 +109,7 @@ fi
 
 if [ $# -eq 0 ]; then
 	# With clang too, and under the sanitizers: what they find ends the program.
-	CC=clang build "" build/clang all units helpers
+	CC=clang build quick build/clang all units helpers # for its warnings
 	if build asan build/asan all units helpers; then
 		SECONDS_OF_SOAK=15 later script tests/soak/soak.sh build/asan
 		for test in kube/controller kube/agent engine/audit fault/upgrade mount/attack mount/permission mount/tree mount/lives mount/history \
