@@ -4,10 +4,10 @@
 #   tests/run.sh            all of it
 #   tests/run.sh NAME...    the tests whose file has NAME in its path, plain build only
 #
-# Tests wait more than they work, so some run at once: JOBS of them (a processor each and one more).
+# Tests wait more than they work, so some run at once: JOBS of them, two a processor.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-JOBS=${JOBS:-$(($(nproc) + 1))}
+JOBS=${JOBS:-$(($(nproc) * 2))}
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
 count=0
