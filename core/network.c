@@ -67,9 +67,10 @@ void registry_remove_networks(struct registry *r, const struct node *n)
 		else
 			r->network[kept++] = r->network[i];
 	r->networks = kept;
-	if (n == NULL)
+	if (n == NULL) {
 		free(r->network);
-	r->network = NULL;
+		r->network = NULL;
+	}
 }
 
 struct network *registry_network(const struct registry *r, uint64_t id)

@@ -20,6 +20,7 @@ struct wire {
 	struct keep *keep;
 	int fd;
 	bool resend;               /* the kernel can */
+	bool poisoned;             /* what it sends again is refused: it may be what kills worker after worker */
 	_Atomic bool told;         /* INIT has been handed to the session */
 	_Atomic bool begun;        /* and answered: requests may be read */
 	_Atomic bool unmounted;
@@ -83,6 +84,18 @@ static void note(struct wire *w, const void *buf, size_t n)
 		keep_read_add(w->keep, in->unique);
 }
 
+static bool refused(struct wire *w, const void *buf)
+{
+	const struct fuse_in_header *in = buf;
+	const struct fuse_out_header out = { .len = sizeof out, .error = -EIO, .unique = in->unique };
+
+	if (!w->poisoned || !(in->unique & UNIQUE_RESEND) || in->opcode == FUSE_INTERRUPT || in->opcode == FUSE_RELEASE ||
+	    in->opcode == FUSE_RELEASEDIR)
+		return false;
+	(void)!write(w->fd, &out, sizeof out);
+	return true;
+}
+
 static ssize_t wire_read(int fd, void *buf, size_t size, void *userdata)
 {
 	struct wire *w = ((struct fs *)userdata)->wire;
@@ -95,7 +108,9 @@ static ssize_t wire_read(int fd, void *buf, size_t size, void *userdata)
 	}
 	while (!atomic_load(&w->begun)) /* another thread is at it: microseconds */
 		nanosleep(&moment, NULL);
-	n = read(fd, buf, size);
+	do
+		n = read(fd, buf, size);
+	while (n >= (ssize_t)sizeof(struct fuse_in_header) && refused(w, buf));
 	if (n >= (ssize_t)sizeof(struct fuse_in_header))
 		note(w, buf, (size_t)n);
 	else if (n < 0 && errno == ENODEV)
@@ -187,9 +202,7 @@ int wire_start(struct fuse_session *session, struct keep *keep, int fd, bool res
 	w->keep = keep;
 	w->fd = fd;
 	w->resend = resend && (atomic_load(&keep->memory->init_size) == 0 || can_resend(keep->memory));
-	/* It may be one of the requests that kills worker after worker. */
-	if (atomic_load(&keep->memory->short_lives) >= POISONED)
-		w->resend = false;
+	w->poisoned = atomic_load(&keep->memory->short_lives) >= POISONED;
 	/* A mount's first INIT is read like any request. */
 	if (atomic_load(&keep->memory->init_size) == 0) {
 		atomic_store(&w->told, true);

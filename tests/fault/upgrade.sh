@@ -21,6 +21,8 @@ until_true 20 is_up "$M"
 make_cluster prod n1
 touch "$M/prod/n1/a"
 mkdir "$M/prod/n1/.ipam/host-local/net1" "$M/prod/n1/.ipam/host-local/net2"
+mkdir "$M/prod/n2" && rmdir "$M/prod/n2"
+same "networks outlive another node" "net1 net2" "$(ls "$M/prod/n1/.ipam/host-local" | xargs)"
 exec 5<"$M/prod/n1/a" 6<"$M/.ipam/stats" 7<"$M/prod/.ipam/leases.json"
 exec 8>"$M/prod/n1/.ipam/ephemeral/held" 9<"$M/.ipam/events"
 
