@@ -135,7 +135,7 @@ ok "and publishes" until_true 60 test -e "$WORK/near/prod/far/b" -a ! -e "$WORK/
 for link in x1 c2; do net_move "$link" aside; done
 net_cut p2
 ok "in the smaller part leases go on" touch "$WORK/far/prod/far/c"
-refused "delegation doesn't" "No route" mkdir "$WORK/far/prod/nope"
+refused "delegation doesn't" "No route" mkdir "$WORK/far/prod/neither"
 ok "it knows" until_true 60 grep -q '^unreachable since' "$WORK/far/.ipam/health"
 ok "in the greater part all goes on" until_true 60 made "$WORK/near/prod/more"
 ok "and is well" well near
