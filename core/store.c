@@ -132,10 +132,10 @@ static int take_over(struct store *s, const char *path, const struct ipam_option
 	if (rc < 0 || options->read_only)
 		return rc;
 	s->mine = true;
+	store_watch_again(s); /* SQLite has removed a log that an empty database can't have, or made its index anew */
 	/* Who had it before has just closed it, knows it to be well, and has left the log as it is. */
 	if (sound)
 		return 0;
-	store_watch_again(s); /* SQLite has removed a log that an empty database can't have */
 	rc = settle_log(s);
 	s->unfolded = rc == -ENOSPC;
 	store_watch_again(s);
