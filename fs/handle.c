@@ -268,7 +268,8 @@ void handles_reopen(struct fs *fs, struct handle_file *file, size_t files)
 	uint32_t slots = atomic_load(&hs->keep->memory->slots);
 	size_t at = 0;
 
-	qsort(file, files, sizeof *file, compare);
+	if (files > 0)
+		qsort(file, files, sizeof *file, compare);
 	for (uint32_t i = 0; i < slots; i++) {
 		bool used = atomic_load(&hs->keep->memory->slot[i].kind) != KEEP_FREE;
 
