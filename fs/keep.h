@@ -102,7 +102,7 @@ struct keep_memory {
 	_Atomic uint64_t told;       /* ipam_options.told */
 	_Atomic uint32_t init_size;  /* the kernel's INIT; 0: not come yet */
 	_Atomic bool init_answered;
-	char init[KEEP_INIT];
+	_Alignas(8) char init[KEEP_INIT];
 	_Atomic uint32_t stored;     /* counts what is in `storing` */
 	struct {
 		_Atomic uint64_t request, event;
