@@ -12,6 +12,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#if defined(__SANITIZE_ADDRESS__)
+/* libfuse frees the name of the mount point only where it unmounts by itself. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+	return "leak:fuse_session_mount\n";
+}
+#endif
+
 /* libfuse mounts, by itself or by fusermount3, with a session that is used for nothing else. */
 int device_mount(const struct options *o, struct ipam_error *error)
 {
