@@ -111,20 +111,16 @@ if [ $# -eq 0 ]; then
 	# With clang too, and under the sanitizers: what they find ends the program.
 	CC=clang build quick build/clang all units helpers # for its warnings
 	if build asan build/asan all units helpers; then
-		SECONDS_OF_SOAK=15 later script tests/soak/soak.sh build/asan
-		for test in kube/controller kube/agent engine/audit fault/upgrade mount/attack mount/permission mount/tree mount/lives mount/history \
+		for test in kube/controller kube/agent engine/audit fault/upgrade mount/permission mount/tree mount/lives mount/history \
 			mount/map mount/watched clients/cni clients/gc clients/migrate clients/edges clients/kube_import clients/ctl; do
 			later script tests/$test.sh build/asan
 		done
-		KILLS=10 later script tests/fault/restart.sh build/asan
 		for test in build/asan/tests/test_*; do
 			case $test in *.d | *.o) continue ;; esac
 			later unit "$test"
 		done
 	fi
-	if build tsan build/tsan all units helpers; then
-		SECONDS_OF_SOAK=15 later script tests/soak/soak.sh build/tsan
-		for test in mount/attack mount/race mount/lives mount/history mount/watched; do later script tests/$test.sh build/tsan; done
+	if build tsan build/tsan units; then
 		for test in ipam lives history snapshot kube; do later unit build/tsan/tests/test_$test setarch -R; done
 	fi
 	wait
