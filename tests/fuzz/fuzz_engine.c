@@ -1,8 +1,8 @@
 /* What etcd says: records and keys, answers, and the lines of a watch, in pieces as a network has them. */
 #include "fuzz.h"
 
-/* Its parts are static; the watch is fed as curl would. */
-#include "../../core/etcd_watch.c"
+#include "../../core/etcd_call.h"
+#include "../../core/etcd_stream.h"
 #include "../../core/record.h"
 
 static void record(enum ipam_kind kind, const char *text, size_t size)
@@ -73,22 +73,20 @@ static int events(void *arg, const struct etcd_kv *kv, size_t n, int64_t revisio
 
 static void watch(const char *text, size_t size, size_t piece)
 {
-	const struct etcd_watch w = { .events = events };
 	struct ipam_error error;
-	struct watching t = { .w = &w, .endpoint = "http://127.0.0.1:1", .error = &error };
+	struct etcd_stream t = { .endpoint = "http://127.0.0.1:1", .events = events, .error = &error };
 
 	for (size_t at = 0; at < size; at += piece) {
 		size_t n = size - at < piece ? size - at : piece;
 		char *part = fuzz_copy((const uint8_t *)text + at, n, 0);
-		size_t taken = take(part, 1, n, &t);
+		int rc = etcd_stream_take(&t, part, n);
 
 		free(part);
-		if (taken != n) {
-			REQUIRE(t.rc != 0);
+		REQUIRE(rc == t.rc);
+		if (rc < 0)
 			break;
-		}
 	}
-	free(t.line);
+	etcd_stream_free(&t);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
