@@ -160,11 +160,6 @@ int ipam_read_ahead(const char *path, struct ipam_ahead **out, struct ipam_error
 	return rc;
 }
 
-void ipam_ahead_free(struct ipam_ahead *ahead)
-{
-	ipam_close((struct ipam *)ahead);
-}
-
 int ipam_open(const char *path, const struct ipam_options *options, struct ipam **out, struct ipam_error *error)
 {
 	bool ahead = options->ahead != NULL;

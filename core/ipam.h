@@ -113,7 +113,6 @@ int ipam_lock(const char *path, const struct ipam_options *options, struct ipam_
 void ipam_track(struct ipam *ipam, ipam_done *done, void *arg);
 /* Errors as ipam_open; -ENOTSUP also for a database of an older version. */
 int ipam_read_ahead(const char *path, struct ipam_ahead **out, struct ipam_error *error);
-void ipam_ahead_free(struct ipam_ahead *ahead); /* NULL is fine */
 /* Commit what is queued, stop the threads, close the database. NULL is fine. No calls may be under way. */
 void ipam_close(struct ipam *ipam);
 /* The same for a process that ends at once, so that another can open the database: what takes time and needn't be is left (the log

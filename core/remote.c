@@ -339,11 +339,10 @@ static int recognise(struct remote *r, struct ipam_error *error)
 
 /* A node may be removed by force, and its blocks given to another once they have rested: a machine that knows nothing of the
  * engine for half as long may not go on as if it did. It is on the safe side where the clock was put back. */
-static bool away_too_long(struct remote *r, const struct node *n, int64_t contact)
+static bool away_too_long(const struct node *n, int64_t contact)
 {
 	int64_t away = engine_now() / 1000000000 - contact;
 
-	(void)r;
 	return away < 0 || (uint64_t)away > node_setting(n, IPAM_BLOCK_QUARANTINE) / 2;
 }
 
@@ -361,7 +360,7 @@ static int doubt_after_absence(struct remote *r)
 	free(text);
 	for (struct cluster *c = r->ipam->registry.first; c != NULL; c = c->next)
 		for (struct node *n = c->first; n != NULL; n = n->next)
-			if (n->shared != 0 && n->held == NODE_HELD_HERE && n->doubt == NODE_SURE && away_too_long(r, n, contact)) {
+			if (n->shared != 0 && n->held == NODE_HELD_HERE && n->doubt == NODE_SURE && away_too_long(n, contact)) {
 				n->doubt = NODE_UNSETTLED;
 				doubted++;
 			}
