@@ -223,6 +223,14 @@ int ask_want(struct ask *a, const struct cluster *c, const struct cidr *block)
 
 /* ---- whose ---------------------------------------------------------------------------------------------------------- */
 
+int ask_new_id(const struct ask *a, const struct change *c, uint64_t index, uint64_t *out)
+{
+	if (c->by.request == 0)
+		return record_new_id(out);
+	*out = record_id_of(a->remote->ipam->options.requests, c->by.request, index);
+	return 0;
+}
+
 bool ask_is_own(const struct ask *a, const char *name)
 {
 	return a->remote->node != NULL && strcmp(a->remote->node, name) == 0;

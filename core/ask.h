@@ -14,6 +14,7 @@ struct ask {
 	struct remote *remote;
 	struct etcd_txn *txn;
 	uint64_t shared;              /* of what is made or changed, for the answer */
+	int64_t since;                /* with CHANGE_DONE: what is there already is so as of this revision */
 	char *proof_key, *proof;      /* the record that is put, by which it is known as this one's; or NULL */
 	uint64_t withdraws;           /* id of an own node that gives blocks back: in doubt until the engine has answered */
 	struct remote_slot want[ASK_SLOTS]; /* blocks that this asks for */
@@ -51,6 +52,8 @@ int ask_take_block(struct ask *a, struct record *r, const struct cidr *block);
 int ask_choose(struct ask *a, const struct cluster *c, unsigned family, const char *name, const char *labels, struct cidr *out);
 /* This block, which nobody has; noted in want. -EADDRNOTAVAIL none of the cluster's, -EADDRINUSE, -EMSGSIZE. */
 int ask_want(struct ask *a, const struct cluster *c, const struct cidr *block);
+/* The id of what a change makes, as the index-th: the same when the same request is asked anew, so that what it has made is known. */
+int ask_new_id(const struct ask *a, const struct change *c, uint64_t index, uint64_t *out);
 /* Whether this machine goes by the node's name. */
 bool ask_is_own(const struct ask *a, const char *name);
 /* "" or this machine's, or for another's NULL: as a record has it. */

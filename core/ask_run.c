@@ -280,8 +280,12 @@ static int try(struct asking *t, int64_t *revision)
 	struct remote *r = t->r;
 	int rc = compose(t);
 
+	if (rc == CHANGE_DONE) {
+		*revision = t->ask.since;
+		return 1;
+	}
 	if (rc != 0)
-		return rc == CHANGE_DONE ? 1 : rc;
+		return rc;
 	if (t->ask.withdraws != 0 && t->doubted != t->ask.withdraws) {
 		unspeak(t);
 		end_doubt(t, !t->lost); /* of another that went by this name */

@@ -93,6 +93,9 @@ struct ipam_options {
 	/* Called by ipam_close, after the last change, where ipam_track was. */
 	void (*touched)(void *arg, const struct ipam_touched *touched);
 	void *arg;
+	/* With `remote`: random, the same for all processes that follow each other and number their requests as one. By it and
+	 * ipam_by.request what a request makes in the engine is known again when it is asked once more (ipam_by.again). */
+	uint64_t requests[2];
 };
 
 /* A sentence for the user that says what is wrong and what to do. */
@@ -171,7 +174,8 @@ int ipam_holder(struct ipam *ipam, enum ipam_kind kind, uint64_t id, unsigned fa
 struct ipam_by {
 	uint32_t uid;
 	uint32_t pid; /* 0: not known */
-	uint64_t request; /* for options.storing; 0: none */
+	uint64_t request; /* for options.storing, and to the engine; 0: none */
+	bool again;       /* it was asked for before by a process that ended, and may have been done by the engine that machines share */
 };
 /* This process. */
 struct ipam_by ipam_by_self(void);

@@ -77,18 +77,23 @@ char *record_node_cidrs(const struct node *n)
 	return lines_end(&l);
 }
 
-char *record_reserved(const struct cluster *c)
+char *record_ranges(const struct cidr_range *range, size_t n)
 {
 	char text[CIDR_RANGE_TEXT];
 	struct lines l;
 
 	if (!lines_begin(&l))
 		return NULL;
-	for (size_t i = 0; i < c->reserveds; i++) {
-		cidr_print_range(&c->reserved[i], text);
+	for (size_t i = 0; i < n; i++) {
+		cidr_print_range(&range[i], text);
 		fprintf(l.f, "%s\n", text);
 	}
 	return lines_end(&l);
+}
+
+char *record_reserved(const struct cluster *c)
+{
+	return record_ranges(c->reserved, c->reserveds);
 }
 
 char *record_settings(const struct settings *s)
@@ -343,6 +348,21 @@ int record_new_id(uint64_t *out)
 		*out &= INT64_MAX; /* SQLite has signed ones */
 	} while (*out == 0);
 	return 0;
+}
+
+/* The finisher of SplitMix64: one to one, and each bit of the result hangs on all of x. */
+static uint64_t mix(uint64_t x)
+{
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
+	x = (x ^ x >> 27) * 0x94d049bb133111eb;
+	return x ^ x >> 31;
+}
+
+uint64_t record_id_of(const uint64_t requests[2], uint64_t request, uint64_t index)
+{
+	uint64_t id = mix(mix(mix(requests[0] + request) ^ requests[1]) + index) & INT64_MAX;
+
+	return id == 0 ? 1 : id;
 }
 
 int record_new_machine(char out[RECORD_MACHINE])

@@ -53,6 +53,7 @@ char *record_cluster_cidrs(const struct cluster *c);
 char *record_cidrs(const struct text_cidr *line, size_t n); /* the same of what was written */
 char *record_node_cidrs(const struct node *n);
 char *record_reserved(const struct cluster *c);
+char *record_ranges(const struct cidr_range *range, size_t n);
 char *record_settings(const struct settings *s);
 
 /* As it is in memory; machine is left to the caller. -ENOMEM. */
@@ -93,6 +94,8 @@ int record_parse_key(const char *prefix, const char *key, size_t size, struct re
 
 /* 64 random bits, never 0, positive as a signed number; 128 as text. -EIO. */
 int record_new_id(uint64_t *out);
+/* As good as a random one, and the same each time for the same: the index-th of a request, by numbers that are random themselves. */
+uint64_t record_id_of(const uint64_t requests[2], uint64_t request, uint64_t index);
 int record_new_machine(char out[RECORD_MACHINE]);
 
 #endif

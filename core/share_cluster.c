@@ -13,17 +13,22 @@ int share_cluster_make(struct ipam *ipam, const struct change *c, struct ask *a)
 		.kind = IPAM_CLUSTER, .uid = attr.uid, .gid = attr.gid, .mode = attr.mode, .made = attr.btime,
 		.cidrs = "", .reserved = "", .settings = "",
 	};
+	const struct cluster *made;
 	char key[RECORD_KEY];
 	int rc = ipam_check_name(IPAM_CLUSTER, c->name);
 
-	if (rc < 0)
-		return rc;
-	if (registry_cluster_named(&ipam->registry, c->name) != NULL)
-		return -EEXIST;
-	rc = record_new_id(&r.id);
+	if (rc == 0)
+		rc = ask_new_id(a, c, 0, &r.id);
 	if (rc < 0)
 		return rc;
 	a->shared = r.id;
+	made = registry_cluster_shared(&ipam->registry, r.id);
+	if (made != NULL) {
+		a->since = made->revision;
+		return CHANGE_DONE;
+	}
+	if (registry_cluster_named(&ipam->registry, c->name) != NULL)
+		return -EEXIST;
 	snprintf(r.name, sizeof r.name, "%s", c->name);
 	ask_if_absent(a, key, record_key_cluster(a->remote->prefix, c->name, key));
 	ask_put(a, &r);
@@ -43,6 +48,8 @@ int share_cluster_remove(struct ipam *ipam, const struct change *c, struct ask *
 	struct cluster *cluster;
 	int rc = find(ipam, c->name, &cluster);
 
+	if (rc == -ENOENT && c->by.again)
+		return CHANGE_DONE;
 	if (rc < 0)
 		return rc;
 	if (cluster->nodes > 0)
@@ -67,6 +74,10 @@ int share_cluster_rename(struct ipam *ipam, const struct change *c, struct ask *
 
 	if (rc == 0)
 		rc = find(ipam, c->name, &cluster);
+	if (rc == -ENOENT && c->by.again && find(ipam, c->new_name, &cluster) == 0) {
+		a->since = cluster->revision;
+		return CHANGE_DONE;
+	}
 	if (rc < 0)
 		return rc;
 	if (strcmp(c->name, c->new_name) == 0)
@@ -100,6 +111,34 @@ static int joined(const struct change *c, char **list)
 	return 0;
 }
 
+/* A line that is there already, word for word. */
+static bool has_line(const char *list, const char *line, size_t size)
+{
+	for (const char *end; *list != 0; list = end + 1) {
+		end = strchrnul(list, '\n');
+		if ((size_t)(end - list) == size && memcmp(list, line, size) == 0)
+			return true;
+		if (*end == 0)
+			break;
+	}
+	return false;
+}
+
+/* What a request adds that is asked anew, and has been added. */
+static bool has_all(const struct change *c, const char *list, const char *lines)
+{
+	if (!c->by.again || !c->append)
+		return false;
+	for (const char *end; *lines != 0; lines = end + 1) {
+		end = strchrnul(lines, '\n');
+		if (!has_line(list, lines, (size_t)(end - lines)))
+			return false;
+		if (*end == 0)
+			break;
+	}
+	return true;
+}
+
 /* CIDRs that go must have no block, here and there. */
 static int check_leaving(struct ask *a, const struct cluster *cluster, const struct text_cidr *line, size_t n)
 {
@@ -126,7 +165,11 @@ static int change_cidr_list(const struct change *c, struct ask *a, const struct 
 	struct text_cidr *line = NULL;
 	size_t n = 0;
 	int rc = text_cidrs(c->text, c->size, &line, &n); /* what is wrong with it by itself */
+	char *added = rc == 0 ? record_cidrs(line, n) : NULL;
 
+	if (rc == 0)
+		rc = added == NULL ? -ENOMEM : has_all(c, r->cidrs, added) ? CHANGE_DONE : 0;
+	free(added);
 	text_cidrs_free(line, n);
 	line = NULL;
 	n = 0;
@@ -174,31 +217,26 @@ static int change_reserved_list(struct ipam *ipam, const struct change *c, struc
 				struct record *r)
 {
 	struct cidr_range *line = NULL;
+	char *added = NULL, *text = NULL;
 	size_t n = 0;
 	int rc = text_ranges(c->text, c->size, &line, &n);
 
+	if (rc == 0) {
+		added = record_ranges(line, n);
+		rc = added == NULL ? -ENOMEM : has_all(c, r->reserved, added) ? CHANGE_DONE : 0;
+	}
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		rc = cluster_check_unused(ipam, cluster, &line[i]);
 		if (rc == 0)
 			if_no_blocks(a, cluster, &line[i]);
 	}
+	if (rc == 0 && asprintf(&text, "%s%s", c->append ? r->reserved : "", added) < 0)
+		rc = -ENOMEM;
 	if (rc == 0) {
-		char *text = NULL, range[CIDR_RANGE_TEXT];
-		size_t size;
-		FILE *f = open_memstream(&text, &size);
-
-		if (f != NULL) {
-			fputs(c->append ? r->reserved : "", f);
-			for (size_t i = 0; i < n; i++) {
-				cidr_print_range(&line[i], range);
-				fprintf(f, "%s\n", range);
-			}
-			fclose(f);
-			free(r->reserved);
-			r->reserved = text;
-		}
-		rc = text == NULL ? -ENOMEM : 0;
+		free(r->reserved);
+		r->reserved = text;
 	}
+	free(added);
 	free(line);
 	return rc;
 }
@@ -228,6 +266,7 @@ int share_cluster_text(struct ipam *ipam, const struct change *c, struct ask *a)
 	if (rc < 0)
 		return rc;
 	a->shared = cluster->shared;
+	a->since = cluster->revision;
 	ask_if_cluster(a, cluster);
 	if (c->what == IPAM_CLUSTER_CIDRS)
 		rc = change_cidr_list(c, a, cluster, &r);

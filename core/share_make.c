@@ -38,9 +38,9 @@ static int these_blocks(struct ask *a, struct record *r, const struct cidr *cidr
 	return rc;
 }
 
-static int make(struct ask *a, const struct cluster *cluster, const struct ipam_attr *attr, const struct text_node *node)
+static int make(struct ask *a, const struct cluster *cluster, const struct ipam_attr *attr, const struct text_node *node, uint64_t id)
 {
-	struct record r = { .kind = IPAM_NODE, .cluster = cluster->shared, .uid = attr->uid, .gid = attr->gid, .mode = attr->mode,
+	struct record r = { .kind = IPAM_NODE, .id = id, .cluster = cluster->shared, .uid = attr->uid, .gid = attr->gid, .mode = attr->mode,
 			    .made = attr->btime };
 	char key[RECORD_KEY];
 	int rc;
@@ -51,10 +51,8 @@ static int make(struct ask *a, const struct cluster *cluster, const struct ipam_
 	r.cidrs = strdup("");
 	r.settings = strdup("");
 	r.labels = strdup(node->labels == NULL ? "" : node->labels);
-	rc = r.cidrs == NULL || r.settings == NULL || r.labels == NULL ? -ENOMEM : record_new_id(&r.id);
+	rc = r.cidrs == NULL || r.settings == NULL || r.labels == NULL ? -ENOMEM : 0;
 	if (rc == 0) {
-		if (a->shared == 0)
-			a->shared = r.id;
 		ask_if_absent(a, key, record_key_node(a->remote->prefix, r.cluster, r.name, key));
 		rc = node->cidrs > 0 ? these_blocks(a, &r, node->cidr, node->cidrs) : free_blocks(a, cluster, &r);
 	}
@@ -69,10 +67,20 @@ static int make_all(struct ipam *ipam, const struct change *c, struct ask *a, ui
 {
 	struct cluster *cluster = registry_cluster(&ipam->registry, cluster_id);
 	struct ipam_attr attr = attr_of(&c->owner, engine_now());
-	int rc = 0;
+	const struct node *made;
+	uint64_t id;
+	int rc;
 
 	if (cluster == NULL || cluster->pending || cluster->shared == 0)
 		return -ENOENT;
+	rc = ask_new_id(a, c, 0, &a->shared);
+	if (rc < 0)
+		return rc;
+	made = registry_node_shared(&ipam->registry, a->shared); /* all of them were made at once */
+	if (made != NULL) {
+		a->since = made->revision;
+		return CHANGE_DONE;
+	}
 	for (size_t i = 0; i < n; i++)
 		if (registry_node_named(&ipam->registry, cluster, list[i].name) != NULL)
 			return -EEXIST;
@@ -81,8 +89,13 @@ static int make_all(struct ipam *ipam, const struct change *c, struct ask *a, ui
 	for (size_t i = 0; rc == 0 && i < n; i++)
 		for (size_t k = 0; rc == 0 && k < list[i].cidrs; k++)
 			rc = ask_want(a, cluster, &list[i].cidr[k]);
-	for (size_t i = 0; rc == 0 && i < n; i++)
-		rc = make(a, cluster, &attr, &list[i]);
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		id = a->shared;
+		if (i > 0)
+			rc = ask_new_id(a, c, i, &id);
+		if (rc == 0)
+			rc = make(a, cluster, &attr, &list[i], id);
+	}
 	return rc;
 }
 

@@ -37,6 +37,8 @@ int share_node_remove(struct ipam *ipam, const struct change *c, struct ask *a)
 	char key[RECORD_KEY];
 	int rc = may_ask(n);
 
+	if (rc == -ENOENT && c->by.again)
+		return CHANGE_DONE;
 	if (rc == 0 && n->leases > 0)
 		rc = -ENOTEMPTY;
 	if (rc < 0)
@@ -58,7 +60,7 @@ int share_force(struct ipam *ipam, const struct change *c, struct ask *a)
 	int64_t until;
 
 	if (n == NULL || n->pending || n->shared == 0)
-		return -ENOENT;
+		return c->by.again ? CHANGE_DONE : -ENOENT;
 	if (n->held == NODE_HELD_HERE)
 		return -EBUSY; /* it is here, and alive: rmdir */
 	until = (int64_t)time(NULL) + (int64_t)node_setting(n, IPAM_BLOCK_QUARANTINE);
@@ -74,13 +76,20 @@ int share_force(struct ipam *ipam, const struct change *c, struct ask *a)
 int share_node_rename(struct ipam *ipam, const struct change *c, struct ask *a)
 {
 	struct cluster *cluster = registry_cluster(&ipam->registry, c->parent);
-	struct node *n = cluster == NULL ? NULL : registry_node_named(&ipam->registry, cluster, c->name);
+	struct node *n = cluster == NULL ? NULL : registry_node_named(&ipam->registry, cluster, c->name), *renamed;
 	char key[RECORD_KEY];
 	struct record r;
 	int rc = ipam_check_name(IPAM_NODE, c->new_name);
 
 	if (rc == 0)
 		rc = may_ask(n);
+	if (rc == -ENOENT && c->by.again && cluster != NULL && c->new_parent == c->parent) {
+		renamed = registry_node_named(&ipam->registry, cluster, c->new_name);
+		if (may_ask(renamed) == 0) {
+			a->since = renamed->revision;
+			return CHANGE_DONE;
+		}
+	}
 	if (rc < 0)
 		return rc;
 	if (c->new_parent != c->parent)

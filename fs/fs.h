@@ -66,7 +66,7 @@ static inline struct ipam_by fs_by(fuse_req_t req)
 {
 	const struct fuse_ctx *ctx = fuse_req_ctx(req);
 
-	return (struct ipam_by){ ctx->uid, (uint32_t)ctx->pid, wire_current()->unique };
+	return (struct ipam_by){ ctx->uid, (uint32_t)ctx->pid, wire_current()->unique, wire_current()->again };
 }
 
 /* The same for what follows from a request, when its first change is stored. */
@@ -74,7 +74,7 @@ static inline struct ipam_by fs_by_then(fuse_req_t req)
 {
 	const struct fuse_ctx *ctx = fuse_req_ctx(req);
 
-	return (struct ipam_by){ ctx->uid, (uint32_t)ctx->pid, 0 };
+	return (struct ipam_by){ .uid = ctx->uid, .pid = (uint32_t)ctx->pid };
 }
 
 /* The request that this thread handles was stored by a worker that was killed before it answered: it is to be answered as if it

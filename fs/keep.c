@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -28,6 +29,8 @@ int keep_new(struct keep *k)
 	if (k->fd < 0)
 		return -errno;
 	rc = ftruncate(k->fd, sizeof *k->memory) < 0 ? -errno : map(k);
+	if (rc == 0 && getrandom(k->memory->requests, sizeof k->memory->requests, 0) != sizeof k->memory->requests)
+		rc = -EIO;
 	if (rc == 0) {
 		k->memory->version = KEEP_VERSION;
 		k->memory->slot_size = sizeof(struct keep_slot);

@@ -17,7 +17,7 @@
 #include <sys/types.h>
 
 enum {
-	KEEP_VERSION = 1,
+	KEEP_VERSION = 2,
 	KEEP_HANDLES = 1 << 20,    /* open files at a time */
 	KEEP_STORING = 1 << 16,    /* the last requests that were stored: far more than can be unanswered */
 	KEEP_JOBS = 1024,          /* that the kernel is to be told */
@@ -94,6 +94,7 @@ struct keep_job {
 
 struct keep_memory {
 	uint32_t version, slot_size;
+	uint64_t requests[2];        /* random: this mount's, whose requests are numbered as one */
 	_Atomic uint64_t beat;       /* grows while the worker is well */
 	_Atomic uint32_t workers;    /* how many there were */
 	_Atomic uint32_t short_lives; /* the last so many ended as soon as they served */

@@ -215,6 +215,7 @@ static int open_database(struct fs *fs, int lock, bool resumes, struct ipam_erro
 	options.ahead = fs->ahead;
 	options.since = fs->ahead != NULL ? &fs->since : NULL;
 	options.arg = fs;
+	memcpy(options.requests, fs->keep->memory->requests, sizeof options.requests);
 	fs->ahead = NULL;
 	rc = ipam_open(worker_database(&fs->options), &options, &fs->ipam, error);
 	free(fs->since_memory);

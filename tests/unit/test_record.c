@@ -268,12 +268,41 @@ static void test_ids(void **state)
 	assert_string_not_equal(a, b);
 }
 
+static int by_value(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Of neighbouring requests, of what one makes, and of two mounts: all different; and each always the same. */
+static void test_ids_of_requests(void **state)
+{
+	enum { MOUNTS = 3, REQUESTS = 1000, MAKES = 25 };
+	static uint64_t id[MOUNTS * REQUESTS * MAKES];
+	const uint64_t mount[MOUNTS][2] = { { 0, 0 }, { 0, 1 }, { 0x0123456789abcdef, 0xfedcba9876543210 } };
+	size_t n = 0;
+
+	(void)state;
+	for (unsigned m = 0; m < MOUNTS; m++)
+		for (uint64_t r = 1; r <= REQUESTS; r++)
+			for (uint64_t i = 0; i < MAKES; i++) {
+				id[n] = record_id_of(mount[m], 2 * r, i);
+				assert_true(id[n] > 0 && id[n] <= INT64_MAX);
+				assert_int_equal(record_id_of(mount[m], 2 * r, i), id[n]);
+				n++;
+			}
+	qsort(id, n, sizeof *id, by_value);
+	for (size_t i = 1; i < n; i++)
+		assert_true(id[i] != id[i - 1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_values),	     cmocka_unit_test(test_newer_and_older), cmocka_unit_test(test_malformed),
 		cmocka_unit_test(test_block_values), cmocka_unit_test(test_keys),	     cmocka_unit_test(test_foreign_keys),
-		cmocka_unit_test(test_ids),
+		cmocka_unit_test(test_ids), cmocka_unit_test(test_ids_of_requests),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
