@@ -1,4 +1,5 @@
-#include "registry.h"
+/* Clusters and nodes; registry_lease.c has the leases. */
+#include "registry_part.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -7,26 +8,11 @@
 
 /* ---- keys: what the indexes hash and match ------------------------------------------------------------------ */
 
-struct name_key {
-	uint64_t parent;
-	const char *name;
-};
-
-static uint64_t hash_name(const struct registry *r, uint64_t parent, const char *name)
-{
-	return index_hash_bytes(r->seed ^ parent, name, strlen(name));
-}
-
-static uint64_t hash_id(const struct registry *r, uint64_t id)
-{
-	return index_hash_u64(r->seed, id);
-}
-
 static uint64_t cluster_id_hash(const void *arg, uint32_t h)
 {
 	const struct registry *r = arg;
 
-	return hash_id(r, r->cluster[h]->id);
+	return registry_hash_id(r, r->cluster[h]->id);
 }
 
 static bool cluster_id_match(const void *arg, uint32_t h, const void *key)
@@ -40,7 +26,7 @@ static uint64_t cluster_name_hash(const void *arg, uint32_t h)
 {
 	const struct registry *r = arg;
 
-	return hash_name(r, 0, r->cluster[h]->name);
+	return registry_hash_name(r, 0, r->cluster[h]->name);
 }
 
 static bool cluster_name_match(const void *arg, uint32_t h, const void *key)
@@ -54,7 +40,7 @@ static uint64_t node_id_hash(const void *arg, uint32_t h)
 {
 	const struct registry *r = arg;
 
-	return hash_id(r, r->node[h]->id);
+	return registry_hash_id(r, r->node[h]->id);
 }
 
 static bool node_id_match(const void *arg, uint32_t h, const void *key)
@@ -68,7 +54,7 @@ static uint64_t node_shared_hash(const void *arg, uint32_t h)
 {
 	const struct registry *r = arg;
 
-	return hash_id(r, r->node[h]->shared);
+	return registry_hash_id(r, r->node[h]->shared);
 }
 
 static bool node_shared_match(const void *arg, uint32_t h, const void *key)
@@ -82,76 +68,15 @@ static uint64_t node_name_hash(const void *arg, uint32_t h)
 {
 	const struct registry *r = arg;
 
-	return hash_name(r, r->node[h]->cluster->id, r->node[h]->name);
+	return registry_hash_name(r, r->node[h]->cluster->id, r->node[h]->name);
 }
 
 static bool node_name_match(const void *arg, uint32_t h, const void *key)
 {
 	const struct registry *r = arg;
-	const struct name_key *k = key;
+	const struct registry_name *k = key;
 
 	return r->node[h]->cluster->id == k->parent && strcmp(r->node[h]->name, k->name) == 0;
-}
-
-static uint64_t lease_id_hash(const void *arg, uint32_t h)
-{
-	const struct registry *r = arg;
-
-	return hash_id(r, registry_lease(r, h)->id);
-}
-
-static bool lease_id_match(const void *arg, uint32_t h, const void *key)
-{
-	return registry_lease(arg, h)->id == *(const uint64_t *)key;
-}
-
-static uint64_t lease_name_hash(const void *arg, uint32_t h)
-{
-	const struct registry *r = arg;
-	const struct lease *l = registry_lease(r, h);
-
-	return hash_name(r, l->node, l->name);
-}
-
-static bool lease_name_match(const void *arg, uint32_t h, const void *key)
-{
-	const struct lease *l = registry_lease(arg, h);
-	const struct name_key *k = key;
-
-	return l->node == k->parent && strcmp(l->name, k->name) == 0;
-}
-
-static uint64_t hash_addr(const struct registry *r, u128 addr)
-{
-	return index_hash_u64(index_hash_u64(r->seed, (uint64_t)(addr >> 64)), (uint64_t)addr);
-}
-
-static uint64_t lease_ip4_hash(const void *arg, uint32_t h)
-{
-	const struct cluster *c = arg;
-
-	return hash_addr(c->registry, lease_addr(registry_lease(c->registry, h), CIDR_V4));
-}
-
-static bool lease_ip4_match(const void *arg, uint32_t h, const void *key)
-{
-	const struct cluster *c = arg;
-
-	return lease_addr(registry_lease(c->registry, h), CIDR_V4) == *(const u128 *)key;
-}
-
-static uint64_t lease_ip6_hash(const void *arg, uint32_t h)
-{
-	const struct cluster *c = arg;
-
-	return hash_addr(c->registry, lease_addr(registry_lease(c->registry, h), CIDR_V6));
-}
-
-static bool lease_ip6_match(const void *arg, uint32_t h, const void *key)
-{
-	const struct cluster *c = arg;
-
-	return lease_addr(registry_lease(c->registry, h), CIDR_V6) == *(const u128 *)key;
 }
 
 /* ---- life ------------------------------------------------------------------------------------------------- */
@@ -164,18 +89,7 @@ void registry_init(struct registry *r, uint64_t seed)
 	index_init(&r->node_by_id, node_id_hash, r);
 	index_init(&r->node_by_name, node_name_hash, r);
 	index_init(&r->node_by_shared, node_shared_hash, r);
-	index_init(&r->lease_by_id, lease_id_hash, r);
-	index_init(&r->lease_by_name, lease_name_hash, r);
-}
-
-static void free_xattrs(struct lease *l)
-{
-	while (l->xattr != NULL) {
-		struct xattr *x = l->xattr;
-
-		l->xattr = x->next;
-		free(x);
-	}
+	registry_init_leases(r);
 }
 
 static void free_node(struct node *n)
@@ -210,17 +124,11 @@ void registry_close(struct registry *r)
 		next_cluster = c->next;
 		for (n = c->first; n != NULL; n = next_node) {
 			next_node = n->next;
-			for (uint32_t h = n->first; h != 0; h = registry_lease(r, h)->next) {
-				free(registry_lease(r, h)->name);
-				free_xattrs(registry_lease(r, h));
-			}
+			registry_free_leases(r, n);
 			free_node(n);
 		}
 		free_cluster(c);
 	}
-	for (uint32_t i = 0; i < r->chunks; i++)
-		free(r->chunk[i]);
-	free(r->chunk);
 	free(r->cluster);
 	free(r->node);
 	free(r->node_free);
@@ -231,8 +139,7 @@ void registry_close(struct registry *r)
 	index_close(&r->node_by_id);
 	index_close(&r->node_by_shared);
 	index_close(&r->node_by_name);
-	index_close(&r->lease_by_id);
-	index_close(&r->lease_by_name);
+	registry_close_leases(r);
 	*r = (struct registry){ 0 };
 }
 
@@ -298,8 +205,7 @@ int registry_add_cluster(struct registry *r, uint64_t id, const char *name, stru
 	}
 	c->id = id;
 	c->registry = r;
-	index_init(&c->by_addr[CIDR_V4], lease_ip4_hash, c);
-	index_init(&c->by_addr[CIDR_V6], lease_ip6_hash, c);
+	registry_init_addresses(c);
 	r->cluster[c->handle] = c;
 	index_add(&r->cluster_by_id, c->handle);
 	index_add(&r->cluster_by_name, c->handle);
@@ -337,7 +243,7 @@ int registry_rename_cluster(struct registry *r, struct cluster *c, const char *n
 
 struct cluster *registry_cluster(const struct registry *r, uint64_t id)
 {
-	uint32_t h = index_find(&r->cluster_by_id, hash_id(r, id), cluster_id_match, &id);
+	uint32_t h = index_find(&r->cluster_by_id, registry_hash_id(r, id), cluster_id_match, &id);
 
 	return h == 0 ? NULL : r->cluster[h];
 }
@@ -353,7 +259,7 @@ struct cluster *registry_cluster_shared(const struct registry *r, uint64_t share
 
 struct cluster *registry_cluster_named(const struct registry *r, const char *name)
 {
-	uint32_t h = index_find(&r->cluster_by_name, hash_name(r, 0, name), cluster_name_match, name);
+	uint32_t h = index_find(&r->cluster_by_name, registry_hash_name(r, 0, name), cluster_name_match, name);
 
 	return h == 0 ? NULL : r->cluster[h];
 }
@@ -454,15 +360,15 @@ int registry_rename_node(struct registry *r, struct node *n, const char *name)
 
 struct node *registry_node(const struct registry *r, uint64_t id)
 {
-	uint32_t h = index_find(&r->node_by_id, hash_id(r, id), node_id_match, &id);
+	uint32_t h = index_find(&r->node_by_id, registry_hash_id(r, id), node_id_match, &id);
 
 	return h == 0 ? NULL : r->node[h];
 }
 
 struct node *registry_node_named(const struct registry *r, const struct cluster *c, const char *name)
 {
-	struct name_key key = { c->id, name };
-	uint32_t h = index_find(&r->node_by_name, hash_name(r, c->id, name), node_name_match, &key);
+	struct registry_name key = { c->id, name };
+	uint32_t h = index_find(&r->node_by_name, registry_hash_name(r, c->id, name), node_name_match, &key);
 
 	return h == 0 ? NULL : r->node[h];
 }
@@ -479,7 +385,7 @@ int registry_share_node(struct registry *r, struct node *n, uint64_t shared)
 
 struct node *registry_node_shared(const struct registry *r, uint64_t shared)
 {
-	uint32_t h = index_find(&r->node_by_shared, hash_id(r, shared), node_shared_match, &shared);
+	uint32_t h = index_find(&r->node_by_shared, registry_hash_id(r, shared), node_shared_match, &shared);
 
 	return h == 0 ? NULL : r->node[h];
 }
@@ -499,148 +405,4 @@ int node_leasable(const struct node *n)
 uint64_t node_setting(const struct node *n, enum ipam_setting setting)
 {
 	return settings_value(&n->settings, &n->cluster->settings, setting);
-}
-
-/* ---- leases ----------------------------------------------------------------------------------------------- */
-
-static int lease_handle(struct registry *r, uint32_t *out)
-{
-	if (r->lease_free != 0) {
-		*out = r->lease_free;
-		r->lease_free = registry_lease(r, *out)->next;
-		return 0;
-	}
-	if (r->lease_handles == r->chunks * LEASE_CHUNK) {
-		struct lease **bigger = reallocarray(r->chunk, r->chunks + 1, sizeof *bigger);
-
-		if (bigger == NULL || r->chunks == UINT32_MAX / LEASE_CHUNK)
-			return -ENOMEM;
-		r->chunk = bigger;
-		r->chunk[r->chunks] = malloc(LEASE_CHUNK * sizeof **r->chunk);
-		if (r->chunk[r->chunks] == NULL)
-			return -ENOMEM;
-		r->chunks++;
-		if (r->lease_handles == 0)
-			r->lease_handles = 1; /* 0 is none */
-	}
-	*out = r->lease_handles++;
-	return 0;
-}
-
-static void free_lease_handle(struct registry *r, uint32_t h)
-{
-	struct lease *l = registry_lease(r, h);
-
-	memset(l, 0, sizeof *l);
-	l->next = r->lease_free;
-	r->lease_free = h;
-}
-
-int registry_add_lease(struct registry *r, struct node *n, uint64_t id, const char *name, uint32_t *out)
-{
-	struct lease *l;
-	uint32_t h;
-	char *copy;
-	int rc;
-
-	if (registry_find_lease(r, id) != 0 || registry_lease_named(r, n, name) != 0)
-		return -EEXIST;
-	if ((rc = index_reserve(&r->lease_by_id, 1)) < 0 || (rc = index_reserve(&r->lease_by_name, 1)) < 0)
-		return rc;
-	copy = strdup(name);
-	if (copy == NULL || lease_handle(r, &h) < 0) {
-		free(copy);
-		return -ENOMEM;
-	}
-	l = registry_lease(r, h);
-	*l = (struct lease){ .id = id, .node = n->handle, .name = copy, .prev = n->last };
-	*(n->last != 0 ? &registry_lease(r, n->last)->next : &n->first) = h;
-	n->last = h;
-	n->leases++;
-	n->cluster->leases++;
-	r->leases++;
-	index_add(&r->lease_by_id, h);
-	index_add(&r->lease_by_name, h);
-	*out = h;
-	return 0;
-}
-
-void registry_remove_lease(struct registry *r, uint32_t h)
-{
-	struct lease *l = registry_lease(r, h);
-	struct node *n = lease_node(r, l);
-
-	assert(l->has == 0);
-	index_remove(&r->lease_by_id, h);
-	index_remove(&r->lease_by_name, h);
-	*(l->prev != 0 ? &registry_lease(r, l->prev)->next : &n->first) = l->next;
-	*(l->next != 0 ? &registry_lease(r, l->next)->prev : &n->last) = l->prev;
-	n->leases--;
-	n->cluster->leases--;
-	r->leases--;
-	free(l->name);
-	free_xattrs(l);
-	free_lease_handle(r, h);
-}
-
-int registry_rename_lease(struct registry *r, uint32_t h, const char *name)
-{
-	struct lease *l = registry_lease(r, h);
-	char *copy = strdup(name);
-
-	if (copy == NULL)
-		return -ENOMEM;
-	index_remove(&r->lease_by_name, h);
-	free(l->name);
-	l->name = copy;
-	return index_add(&r->lease_by_name, h);
-}
-
-uint32_t registry_find_lease(const struct registry *r, uint64_t id)
-{
-	return index_find(&r->lease_by_id, hash_id(r, id), lease_id_match, &id);
-}
-
-uint32_t registry_lease_named(const struct registry *r, const struct node *n, const char *name)
-{
-	struct name_key key = { n->handle, name };
-
-	return index_find(&r->lease_by_name, hash_name(r, n->handle, name), lease_name_match, &key);
-}
-
-uint32_t registry_holder(const struct registry *r, const struct cluster *c, unsigned family, u128 addr)
-{
-	return index_find(&c->by_addr[family], hash_addr(r, addr), family == CIDR_V4 ? lease_ip4_match : lease_ip6_match,
-			  &addr);
-}
-
-int registry_set_addr(struct registry *r, uint32_t h, unsigned family, u128 addr)
-{
-	struct lease *l = registry_lease(r, h);
-	struct cluster *c = lease_node(r, l)->cluster;
-	int rc;
-
-	assert(!lease_has(l, family));
-	if (registry_holder(r, c, family, addr) != 0)
-		return -EADDRINUSE;
-	if ((rc = index_reserve(&c->by_addr[family], 1)) < 0)
-		return rc;
-	if (family == CIDR_V4) {
-		l->ip4 = (uint32_t)addr;
-	} else {
-		l->ip6[0] = (uint64_t)(addr >> 64);
-		l->ip6[1] = (uint64_t)addr;
-	}
-	l->has |= (uint8_t)(1u << family);
-	return index_add(&c->by_addr[family], h);
-}
-
-void registry_unset_addr(struct registry *r, uint32_t h, unsigned family)
-{
-	struct lease *l = registry_lease(r, h);
-
-	if (!lease_has(l, family))
-		return;
-	index_remove(&lease_node(r, l)->cluster->by_addr[family], h);
-	l->has &= (uint8_t)~(1u << family);
 }

@@ -1,6 +1,7 @@
 #include "snapshot.h"
 
 #include "change.h"
+#include "view.h"
 
 #include <errno.h>
 #include <stdlib.h>

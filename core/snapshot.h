@@ -16,8 +16,4 @@ void snapshot_remove(struct ipam *ipam, uint32_t handle);
 /* before one that was pending is seen. */
 void snapshot_appear(struct ipam *ipam, uint32_t handle);
 
-/* Of view.c, which shows things as they are now. */
-void view_node(const struct node *n, struct ipam_node_view *out);
-void view_lease(const struct registry *r, const struct lease *l, struct ipam_lease_view *out);
-
 #endif

@@ -1,24 +1,20 @@
 #include "file.h"
 
 #include "control.h"
-#include "log.h"
-#include "notify.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <syslog.h>
 #include <unistd.h>
 
 enum {
 	LEASE_TEXT_MAX = 4096,         /* of one write to a lease */
 	CONTROL_TEXT_MAX = 1024 * 1024, /* to a control file */
-	PROGRAM_BUFFER = 4096,          /* a write at least so long may be cut within a line */
 };
 
-static void free_file(struct file *f)
+void file_free(struct file *f)
 {
 	if (f == NULL || atomic_fetch_sub(&f->users, 1) > 1)
 		return;
@@ -66,15 +62,14 @@ static int hold(struct fs *fs, struct file *f, uint64_t lease)
 	return rc;
 }
 
-/* Take it out of the table, with its claim on an ephemeral lease. */
-static void close_file(struct fs *fs, struct file *f)
+void file_close(struct fs *fs, struct file *f)
 {
 	uint64_t lease = f->held_lease;
 
 	handle_close(fs, &f->handle);
 	if (lease != 0)
 		holders_leave(fs, lease);
-	free_file(f);
+	file_free(f);
 }
 
 static int open_slot(struct fs *fs, struct file *f, uint64_t request, struct fuse_file_info *fi)
@@ -96,12 +91,6 @@ static void store_first(struct fs *fs, struct node_ref ref, const char *text, si
 	ipam_write(fs->ipam, IPAM_LEASE_FIRST, ref.id, text, size, append, by, done, arg);
 }
 
-static void store_lease(struct fs *fs, struct node_ref ref, const char *text, size_t size, bool append, struct ipam_by by,
-			ipam_done *done, void *arg)
-{
-	ipam_write(fs->ipam, IPAM_LEASE_ADDRESSES, ref.id, text, size, append, by, done, arg);
-}
-
 /* Of a lease. A reader goes by the page cache, which stays good, since every change is told to the kernel. But the kernel
  * may know the size from before a change and get the text from after it, and cut an address short: so a reader that opens
  * while any lease changes goes past the cache, with the text as it is now, and one that opened before is refused a text
@@ -117,7 +106,7 @@ static int set_up_lease(struct fs *fs, fuse_ino_t ino, fuse_ino_t parent, const 
 		return -ENOMEM;
 	f->parent = parent;
 	f->created = created;
-	f->store = created ? store_first : store_lease;
+	f->store = created ? store_first : file_store_lease;
 	if (created)
 		strcpy(f->name, name);
 	f->cached = reads && atomic_load(&fs->writing) == 0;
@@ -130,12 +119,12 @@ static int set_up_lease(struct fs *fs, fuse_ino_t ino, fuse_ino_t parent, const 
 		rc = open_slot(fs, f, request, fi);
 	}
 	if (rc < 0) {
-		free_file(f);
+		file_free(f);
 		return rc;
 	}
 	rc = hold(fs, f, f->ref.id);
 	if (rc < 0) {
-		close_file(fs, f);
+		file_close(fs, f);
 		return rc;
 	}
 	fi->noflush = 1;
@@ -159,7 +148,7 @@ int file_open_text(struct fs *fs, struct fuse_file_info *fi, fuse_ino_t ino, uin
 	content->data = NULL;
 	rc = open_slot(fs, f, request, fi);
 	if (rc < 0) {
-		free_file(f);
+		file_free(f);
 		return rc;
 	}
 	fi->direct_io = 1;
@@ -173,7 +162,7 @@ int file_hold(struct fs *fs, struct fuse_file_info *fi, uint64_t lease)
 	int rc = hold(fs, f, lease);
 
 	if (rc < 0)
-		close_file(fs, f);
+		file_close(fs, f);
 	return rc;
 }
 
@@ -250,7 +239,7 @@ static file_store *store_of(const struct file *f, uint32_t flags)
 {
 	switch (f->ref.type) {
 	case NODE_LEASE:
-		return f->created && !(flags & KEEP_STORED) ? store_first : store_lease;
+		return f->created && !(flags & KEEP_STORED) ? store_first : file_store_lease;
 	case NODE_FILE:
 		return control_table[f->ref.which].store != NULL ? control_table[f->ref.which].store : store_control;
 	default:
@@ -276,7 +265,7 @@ int file_reopen(struct fs *fs, struct keep_slot *s, int fd, struct handle **out)
 	f->store = store_of(f, flags);
 	rc = file_again(fs, f, s);
 	if (rc < 0)
-		free_file(f);
+		file_free(f);
 	else
 		*out = &f->handle;
 	return rc;
@@ -385,7 +374,7 @@ static void read_file(struct fs *fs, fuse_req_t req, struct handle *h, size_t si
 		/* The release may come while the reply still returns, and the sanitizers look at the buffer after it. */
 		atomic_fetch_add(&f->users, 1);
 		fs_reply_part(req, f->content, f->size, size, off);
-		free_file(f);
+		file_free(f);
 	}
 }
 
@@ -403,139 +392,7 @@ void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse
 		h->ops->read(fs, req, h, size, off, fi->flags);
 }
 
-/* ---- write ------------------------------------------------------------------------------------------------ */
-
-struct write {
-	struct fs *fs;
-	fuse_req_t req;
-	uint64_t request;
-	struct file *file;
-	size_t size;
-	int error;
-};
-
-static void answer_write(void *arg)
-{
-	struct write *w = arg;
-
-	if (w->file->ref.type == NODE_LEASE)
-		atomic_fetch_sub(&w->fs->writing, 1);
-	if (w->error < 0)
-		fuse_reply_err(w->req, -w->error);
-	else
-		fuse_reply_write(w->req, w->size);
-	free(w);
-}
-
-/* The lease that this open made is gone again: first the kernel forgets what it knows of it, then the writer hears why. */
-static void dropped(void *arg, int error, const struct ipam_object *object)
-{
-	struct write *w = arg;
-	struct file *f = w->file;
-
-	(void)error;
-	(void)object;
-	f->created = false;
-	atomic_fetch_and(&handle_slot(w->fs, &f->handle)->flags, ~(uint32_t)KEEP_CREATED);
-	if (f->parent != 0)
-		notify_name(w->fs->notify, f->parent, f->name);
-	notify_content(w->fs->notify, f->ino, answer_write, w); /* f may be gone after */
-}
-
-static void written(void *arg, int error, const struct ipam_object *object)
-{
-	struct write *w = arg;
-	struct file *f = w->file;
-
-	(void)object;
-	/* What is written to 'release' names a lease, which may be gone; elsewhere it is the file itself that is. */
-	w->error = f->store == release_store ? error : fs_of_inode(error);
-	f->request = w->request;
-	if (error < 0) {
-		f->text_size = f->held = 0; /* what was refused is no part of what comes next */
-		f->next = 0;
-	}
-	f->error = error < 0 ? w->error : 0;
-	file_keep_text(w->fs, f);
-	if (error < 0 && f->created) {
-		ipam_release(w->fs->ipam, f->ref.id, 0, fs_by_then(w->req), dropped, w);
-		return;
-	}
-	if (error == 0 && f->ref.type == NODE_LEASE) {
-		f->store = store_lease;
-		atomic_fetch_or(&handle_slot(w->fs, &f->handle)->flags, KEEP_STORED);
-	}
-	if (error == 0 && f->ref.type == NODE_RESERVATION)
-		notify_content(w->fs->notify, node_of_object(IPAM_LEASE, f->ref.id), NULL, NULL); /* its times */
-	if (error == 0 && f->ref.type == NODE_LEASE)
-		notify_content(w->fs->notify, f->ino, answer_write, w);
-	else
-		answer_write(w);
-}
-
-/* Appending: all before the held line is stored. */
-static void keep_held(struct file *f)
-{
-	if (f->held > 0)
-		memmove(f->text, f->text + f->text_size - f->held, f->held);
-	f->text_size = f->held;
-}
-
-/* A write that goes on where the last one ended adds to it; any other begins anew. */
-static int gather(struct file *f, const char *buf, size_t size, off_t off)
-{
-	size_t max = f->text_max;
-	char *bigger;
-
-	if (f->append && f->ref.type != NODE_LEASE)
-		keep_held(f);
-	else if (off != f->next)
-		f->text_size = 0;
-	if (size > max - f->text_size)
-		return -EFBIG;
-	bigger = realloc(f->text, f->text_size + size + 1);
-	if (bigger == NULL)
-		return -ENOMEM;
-	f->text = bigger;
-	memcpy(f->text + f->text_size, buf, size);
-	f->text_size += size;
-	f->next = off + (off_t)size;
-	f->held = 0;
-	if (f->ref.type != NODE_LEASE && size >= PROGRAM_BUFFER)
-		while (f->held < f->text_size && f->text[f->text_size - 1 - f->held] != '\n')
-			f->held++;
-	return 0;
-}
-
-static void write_file(struct fs *fs, fuse_req_t req, struct handle *h, const char *buf, size_t size, off_t off)
-{
-	struct file *f = (struct file *)h;
-	const struct wire_request *r = wire_current();
-	bool again = r->again && f->request == r->unique; /* what a worker before took in, and didn't answer */
-	int rc = f->store == NULL ? -EPERM : again ? 0 : gather(f, buf, size, off);
-	struct write *w = rc < 0 ? NULL : malloc(sizeof *w);
-
-	if (w == NULL) {
-		fuse_reply_err(req, rc < 0 ? -rc : ENOMEM);
-		return;
-	}
-	*w = (struct write){ fs, req, r->unique, f, size, 0 };
-	if (f->ref.type == NODE_LEASE)
-		atomic_fetch_add(&fs->writing, 1);
-	if (again && f->error < 0) {
-		w->error = f->error;
-		if (f->created)
-			ipam_release(fs->ipam, f->ref.id, 0, fs_by_then(req), dropped, w);
-		else
-			answer_write(w);
-		return;
-	}
-	if (again || fs_was_stored(fs)) {
-		written(w, 0, NULL);
-		return;
-	}
-	f->store(fs, f->ref, f->text, f->text_size - f->held, f->append, fs_by(req), written, w);
-}
+/* ---- write, poll ------------------------------------------------------------------------------------------ */
 
 void fs_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off, struct fuse_file_info *fi)
 {
@@ -548,8 +405,6 @@ void fs_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_
 	else
 		h->ops->write(fs, req, h, buf, size, off);
 }
-
-/* ---- poll ------------------------------------------------------------------------------------------------- */
 
 /* Programs in Go ask it of every file that they open. */
 void fs_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct fuse_pollhandle *ph)
@@ -569,40 +424,13 @@ void fs_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct f
 
 /* ---- release, fsync --------------------------------------------------------------------------------------- */
 
-static void stored_late(void *arg, int error, const struct ipam_object *object)
-{
-	(void)object;
-	if (error < 0)
-		log_write(NULL, LOG_WARNING, "the last line written to a control file had no end and was refused");
-	fuse_reply_err(arg, 0);
-}
-
-/* Nobody waits for an answer to a release. */
-static void release_file(struct fs *fs, fuse_req_t req, struct handle *h)
-{
-	struct file *f = (struct file *)h;
-
-	if (f->held > 0 && f->append)
-		keep_held(f);
-	/* Closed before it is answered: a worker that dies in between is asked again, and knows nothing of it. */
-	if (f->held > 0) {
-		atomic_fetch_add(&f->users, 1);
-		close_file(fs, f);
-		f->store(fs, f->ref, f->text, f->text_size, f->append, fs_by(req), stored_late, req);
-		free_file(f);
-	} else {
-		close_file(fs, f);
-		fuse_reply_err(req, 0);
-	}
-}
-
 static void discard_file(struct fs *fs, struct handle *h)
 {
-	close_file(fs, (struct file *)h);
+	file_close(fs, (struct file *)h);
 }
 
 static const struct handle_ops file_ops = {
-	.read = read_file, .write = write_file, .release = release_file, .discard = discard_file
+	.read = read_file, .write = file_write, .release = file_release, .discard = discard_file
 };
 
 void fs_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)

@@ -33,6 +33,16 @@ struct file {
 	off_t next;            /* where a write goes on with it */
 };
 
+/* Not before nobody uses it. NULL is fine. */
+void file_free(struct file *f);
+/* Take it out of the table, with its claim on an ephemeral lease. */
+void file_close(struct fs *fs, struct file *f);
+
+/* Writing (file_write.c): its handle_ops' write, and release, whose answer nobody waits for; and what writing to a lease means. */
+void file_write(struct fs *fs, fuse_req_t req, struct handle *h, const char *buf, size_t size, off_t off);
+void file_release(struct fs *fs, fuse_req_t req, struct handle *h);
+file_store file_store_lease;
+
 /* What of it outlives the worker (file_keep.c). It has its slot. */
 /* At open: -ENOMEM, -ENFILE and the like. */
 int file_keep_content(struct fs *fs, struct file *f);

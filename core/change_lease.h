@@ -1,0 +1,22 @@
+/* change_lease — what the changes of leases share: how one comes by its addresses, and lets them go. Under the lock, for changing. */
+#ifndef IPAM_CHANGE_LEASE_H
+#define IPAM_CHANGE_LEASE_H
+
+#include "change.h"
+
+enum { NANOSECONDS = 1000000000 };
+
+/* The lease that is meant, by id, or by name in a node. -ENOENT, -EROFS. */
+int lease_find(struct ipam *ipam, struct change *c, uint32_t *out);
+/* Take this address in c->node. -EADDRNOTAVAIL: of none of its blocks; or as pool_claim says. */
+int lease_claim_this(struct change *c, unsigned family, u128 addr, struct block **out, u128 *slot);
+/* Note what storing needs of the release of one address: next-fit's mark if it goes with it, and its rest. A rest is promised: */
+int lease_note_release(struct ipam *ipam, struct change *c, const struct lease *l, unsigned family);
+/* takes that back. */
+void lease_drop_notes(struct ipam *ipam, struct change *c);
+/* In the committer, without the lock. */
+int lease_store_notes(struct ipam *ipam, struct change *c);
+/* The address is no longer the lease's: it rests, or is free. */
+void lease_let_go(struct ipam *ipam, struct change *c, unsigned family, u128 addr);
+
+#endif

@@ -1,0 +1,199 @@
+/* A lease gets other addresses. */
+#include "change_lease.h"
+
+#include "publish.h"
+#include "snapshot.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* Claims what is new; c->row gets all addresses, as they will be. */
+static int write_claim(struct ipam *ipam, struct change *c, const struct lease *l, unsigned family,
+		       const struct text_lease *text)
+{
+	u128 addr = text->addr[family], slot;
+	struct block *b = node_block_of(c->node, family, addr);
+	int rc;
+
+	if (b == NULL)
+		return -EADDRNOTAVAIL;
+	if (text->len[family] != b->pool.prefix.len && text->len[family] != cidr_bits(family))
+		return -EINVAL;
+	if (lease_has(l, family) && lease_addr(l, family) == addr)
+		return 0;
+	rc = lease_claim_this(c, family, addr, &b, &slot);
+	if (rc == 0) {
+		c->row.has[family] = true;
+		c->row.addr[family] = addr;
+		if (lease_has(l, family))
+			rc = lease_note_release(ipam, c, l, family);
+	}
+	return rc;
+}
+
+/* The next free address of the alternatives for a family, in their order; the one that the lease has will do. */
+static int write_choose(struct ipam *ipam, struct change *c, struct lease *l, unsigned family, const struct text_lease *text)
+{
+	u128 have = lease_has(l, family) ? lease_addr(l, family) : 0;
+	int rc = -EADDRNOTAVAIL;
+
+	for (size_t i = 0; i < text->ranges; i++)
+		if (text->range[i].family == family && lease_has(l, family) && have >= text->range[i].first &&
+		    have <= text->range[i].last)
+			return 0;
+	for (size_t i = 0; i < text->ranges; i++) {
+		const struct cidr_range *r = &text->range[i];
+
+		for (uint32_t k = 0; r->family == family && k < c->node->blocks; k++) {
+			struct block *b = c->node->block[k];
+			struct cidr_range all = cidr_range_of(&b->pool.prefix);
+			u128 slot;
+
+			if (b->pending || !cidr_range_overlap(r, &all))
+				continue;
+			rc = pool_claim_between(&b->pool, r->first > all.first ? r->first - all.first : 0,
+						(r->last < all.last ? r->last : all.last) - all.first, &slot);
+			if (rc == -ENOSPC)
+				continue;
+			if (rc < 0)
+				return rc;
+			b->given_lease = l->id;
+			c->row.has[family] = true;
+			c->row.addr[family] = all.first + slot;
+			return lease_has(l, family) ? lease_note_release(ipam, c, l, family) : 0;
+		}
+	}
+	return rc;
+}
+
+static bool has_range(const struct text_lease *text, unsigned family)
+{
+	for (size_t i = 0; i < text->ranges; i++)
+		if (text->range[i].family == family)
+			return true;
+	return false;
+}
+
+/* The slots that c->row has and the lease hasn't. */
+static void write_unclaim(struct change *c, const struct lease *l)
+{
+	for (unsigned f = 0; f < CIDR_FAMILIES; f++) {
+		struct block *b;
+
+		if (!c->row.has[f] || (lease_has(l, f) && lease_addr(l, f) == c->row.addr[f]))
+			continue;
+		b = node_block_of(c->node, f, c->row.addr[f]);
+		pool_release(&b->pool, c->row.addr[f] - b->pool.prefix.base);
+	}
+}
+
+static int write_reserve(struct ipam *ipam, struct change *c)
+{
+	struct text_lease text;
+	struct lease *l;
+	uint32_t h;
+	int rc = text_lease(c->text, c->size, &text);
+
+	if (rc < 0)
+		return rc;
+	rc = lease_find(ipam, c, &h);
+	if (rc < 0)
+		goto out;
+	l = registry_lease(&ipam->registry, h);
+	rc = may_lease(c, lease_node(&ipam->registry, l));
+	if (rc != 0)
+		goto out;
+	if (l->busy || !enter_node(ipam, c, lease_node(&ipam->registry, l))) {
+		rc = CHANGE_DEFER;
+		goto out;
+	}
+	c->lease = h;
+	lease_row(ipam, c, l, NULL, &c->row);
+	for (unsigned f = 0; rc == 0 && f < CIDR_FAMILIES; f++)
+		if (text.has[f])
+			rc = write_claim(ipam, c, l, f, &text);
+		else if (has_range(&text, f))
+			rc = write_choose(ipam, c, l, f, &text);
+	for (unsigned f = 0; rc == 0 && f < CIDR_FAMILIES; f++)
+		rc = index_reserve(&c->cluster->by_addr[f], 1);
+	if (rc < 0) {
+		write_unclaim(c, l);
+		lease_drop_notes(ipam, c);
+		leave_node(c);
+		goto out;
+	}
+	c->row.attr.mtime = c->row.attr.ctime = c->now;
+	c->row.generation++;
+	l->busy = true;
+out:
+	free(text.range);
+	return rc;
+}
+
+/* In the history an address is held from its allocation to its release, so a write that replaces is both. */
+static int write_record(struct ipam *ipam, struct change *c)
+{
+	struct history_event old = { .event = "release", .reason = "write", .since = c->row.attr.btime };
+	struct history_event new = { .event = "allocate", .reason = "write" };
+	const struct lease *l;
+	int rc = 0;
+
+	pthread_rwlock_rdlock(&ipam->lock);
+	l = registry_lease(&ipam->registry, c->lease);
+	for (unsigned f = 0; f < CIDR_FAMILIES; f++) {
+		old.addr[f] = lease_addr(l, f);
+		new.addr[f] = c->row.addr[f];
+		new.has[f] = c->row.has[f] && (!lease_has(l, f) || old.addr[f] != new.addr[f]);
+		old.has[f] = new.has[f] && lease_has(l, f);
+	}
+	pthread_rwlock_unlock(&ipam->lock);
+	if (old.has[CIDR_V4] || old.has[CIDR_V6])
+		rc = history_add_lease(ipam, c, &old);
+	if (rc == 0 && (new.has[CIDR_V4] || new.has[CIDR_V6]))
+		rc = history_add_lease(ipam, c, &new);
+	return rc;
+}
+
+static int write_apply(struct ipam *ipam, struct change *c)
+{
+	int rc = lease_store_notes(ipam, c);
+
+	if (rc == 0)
+		rc = store_put_lease(ipam->store, &c->row);
+	return rc < 0 ? rc : write_record(ipam, c);
+}
+
+static void write_settle(struct ipam *ipam, struct change *c)
+{
+	struct lease *l = registry_lease(&ipam->registry, c->lease);
+
+	leave_node(c);
+	l->busy = false;
+	if (c->error < 0) {
+		write_unclaim(c, l);
+		lease_drop_notes(ipam, c);
+		return;
+	}
+	snapshot_keep(ipam, c->lease);
+	for (unsigned f = 0; f < CIDR_FAMILIES; f++) {
+		u128 old = lease_addr(l, f);
+		bool had = lease_has(l, f);
+
+		if (!c->row.has[f] || (had && old == c->row.addr[f]))
+			continue;
+		registry_unset_addr(&ipam->registry, c->lease, f);
+		if (had)
+			lease_let_go(ipam, c, f, old);
+		engine_must(ipam, registry_set_addr(&ipam->registry, c->lease, f, c->row.addr[f]), "writing a lease");
+	}
+	l->mtime = l->ctime = c->now;
+	l->generation = c->row.generation;
+	timer_lease(ipam, c->node, l);
+	publish_lease(ipam, c->node, l->id);
+	object_of_lease(&ipam->registry, l, &c->object);
+	c->has_object = true;
+}
+
+const struct change_type change_lease_write = {
+	.reserve = write_reserve, .apply = write_apply, .settle = write_settle, .several = true
+};

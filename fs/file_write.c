@@ -1,0 +1,177 @@
+/* Writing to what is open: what comes in several writes is gathered, and each write tried at once. */
+#include "file.h"
+
+#include "control.h"
+#include "log.h"
+#include "notify.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+enum { PROGRAM_BUFFER = 4096 }; /* a write at least so long may be cut within a line */
+
+void file_store_lease(struct fs *fs, struct node_ref ref, const char *text, size_t size, bool append, struct ipam_by by,
+			ipam_done *done, void *arg)
+{
+	ipam_write(fs->ipam, IPAM_LEASE_ADDRESSES, ref.id, text, size, append, by, done, arg);
+}
+
+struct write {
+	struct fs *fs;
+	fuse_req_t req;
+	uint64_t request;
+	struct file *file;
+	size_t size;
+	int error;
+};
+
+static void answer_write(void *arg)
+{
+	struct write *w = arg;
+
+	if (w->file->ref.type == NODE_LEASE)
+		atomic_fetch_sub(&w->fs->writing, 1);
+	if (w->error < 0)
+		fuse_reply_err(w->req, -w->error);
+	else
+		fuse_reply_write(w->req, w->size);
+	free(w);
+}
+
+/* The lease that this open made is gone again: first the kernel forgets what it knows of it, then the writer hears why. */
+static void dropped(void *arg, int error, const struct ipam_object *object)
+{
+	struct write *w = arg;
+	struct file *f = w->file;
+
+	(void)error;
+	(void)object;
+	f->created = false;
+	atomic_fetch_and(&handle_slot(w->fs, &f->handle)->flags, ~(uint32_t)KEEP_CREATED);
+	if (f->parent != 0)
+		notify_name(w->fs->notify, f->parent, f->name);
+	notify_content(w->fs->notify, f->ino, answer_write, w); /* f may be gone after */
+}
+
+static void written(void *arg, int error, const struct ipam_object *object)
+{
+	struct write *w = arg;
+	struct file *f = w->file;
+
+	(void)object;
+	/* What is written to 'release' names a lease, which may be gone; elsewhere it is the file itself that is. */
+	w->error = f->store == release_store ? error : fs_of_inode(error);
+	f->request = w->request;
+	if (error < 0) {
+		f->text_size = f->held = 0; /* what was refused is no part of what comes next */
+		f->next = 0;
+	}
+	f->error = error < 0 ? w->error : 0;
+	file_keep_text(w->fs, f);
+	if (error < 0 && f->created) {
+		ipam_release(w->fs->ipam, f->ref.id, 0, fs_by_then(w->req), dropped, w);
+		return;
+	}
+	if (error == 0 && f->ref.type == NODE_LEASE) {
+		f->store = file_store_lease;
+		atomic_fetch_or(&handle_slot(w->fs, &f->handle)->flags, KEEP_STORED);
+	}
+	if (error == 0 && f->ref.type == NODE_RESERVATION)
+		notify_content(w->fs->notify, node_of_object(IPAM_LEASE, f->ref.id), NULL, NULL); /* its times */
+	if (error == 0 && f->ref.type == NODE_LEASE)
+		notify_content(w->fs->notify, f->ino, answer_write, w);
+	else
+		answer_write(w);
+}
+
+/* Appending: all before the held line is stored. */
+static void keep_held(struct file *f)
+{
+	if (f->held > 0)
+		memmove(f->text, f->text + f->text_size - f->held, f->held);
+	f->text_size = f->held;
+}
+
+/* A write that goes on where the last one ended adds to it; any other begins anew. */
+static int gather(struct file *f, const char *buf, size_t size, off_t off)
+{
+	size_t max = f->text_max;
+	char *bigger;
+
+	if (f->append && f->ref.type != NODE_LEASE)
+		keep_held(f);
+	else if (off != f->next)
+		f->text_size = 0;
+	if (size > max - f->text_size)
+		return -EFBIG;
+	bigger = realloc(f->text, f->text_size + size + 1);
+	if (bigger == NULL)
+		return -ENOMEM;
+	f->text = bigger;
+	memcpy(f->text + f->text_size, buf, size);
+	f->text_size += size;
+	f->next = off + (off_t)size;
+	f->held = 0;
+	if (f->ref.type != NODE_LEASE && size >= PROGRAM_BUFFER)
+		while (f->held < f->text_size && f->text[f->text_size - 1 - f->held] != '\n')
+			f->held++;
+	return 0;
+}
+
+void file_write(struct fs *fs, fuse_req_t req, struct handle *h, const char *buf, size_t size, off_t off)
+{
+	struct file *f = (struct file *)h;
+	const struct wire_request *r = wire_current();
+	bool again = r->again && f->request == r->unique; /* what a worker before took in, and didn't answer */
+	int rc = f->store == NULL ? -EPERM : again ? 0 : gather(f, buf, size, off);
+	struct write *w = rc < 0 ? NULL : malloc(sizeof *w);
+
+	if (w == NULL) {
+		fuse_reply_err(req, rc < 0 ? -rc : ENOMEM);
+		return;
+	}
+	*w = (struct write){ fs, req, r->unique, f, size, 0 };
+	if (f->ref.type == NODE_LEASE)
+		atomic_fetch_add(&fs->writing, 1);
+	if (again && f->error < 0) {
+		w->error = f->error;
+		if (f->created)
+			ipam_release(fs->ipam, f->ref.id, 0, fs_by_then(req), dropped, w);
+		else
+			answer_write(w);
+		return;
+	}
+	if (again || fs_was_stored(fs)) {
+		written(w, 0, NULL);
+		return;
+	}
+	f->store(fs, f->ref, f->text, f->text_size - f->held, f->append, fs_by(req), written, w);
+}
+
+static void stored_late(void *arg, int error, const struct ipam_object *object)
+{
+	(void)object;
+	if (error < 0)
+		log_write(NULL, LOG_WARNING, "the last line written to a control file had no end and was refused");
+	fuse_reply_err(arg, 0);
+}
+
+void file_release(struct fs *fs, fuse_req_t req, struct handle *h)
+{
+	struct file *f = (struct file *)h;
+
+	if (f->held > 0 && f->append)
+		keep_held(f);
+	/* Closed before it is answered: a worker that dies in between is asked again, and knows nothing of it. */
+	if (f->held > 0) {
+		atomic_fetch_add(&f->users, 1);
+		file_close(fs, f);
+		f->store(fs, f->ref, f->text, f->text_size, f->append, fs_by(req), stored_late, req);
+		file_free(f);
+	} else {
+		file_close(fs, f);
+		fuse_reply_err(req, 0);
+	}
+}
