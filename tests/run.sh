@@ -131,6 +131,11 @@ if [ $# -eq 0 ]; then
 fi
 wait
 
+# What failed, once more where it is seen.
+for out in "$results"/*.log; do
+	[ -e "$out" ] && grep -H '^not ok - \|^\[  FAILED  \]' "$out"
+done | while IFS=: read -r log line; do echo "$(head -1 "${log%.log}" | sed 's/^== //'): $line"; done
+
 read -r passed failed < <(cat "$results"/*.count /dev/null | awk '{ good += $1; bad += $2 } END { print good + 0, bad + 0 }')
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
