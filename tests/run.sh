@@ -14,10 +14,11 @@ count=0
 
 # ---- one test: what there is to say goes to $1, and "GOOD BAD" to $1.count
 
-# script OUT FILE BUILD: a test of its own, whose 'ok' and 'not ok' lines count; one that ends badly counts as failed
+# script OUT FILE BUILD WRAPPER...: a test of its own, whose 'ok' and 'not ok' lines count; one that ends badly counts as failed
 script() {
 	local out=$1 file=$2 dir=$3 good bad status
-	BUILD=$PWD/$dir timeout 900 bash "$file" </dev/null >"$out.log" 2>&1
+	shift 3
+	BUILD=$PWD/$dir timeout 900 "$@" bash "$file" </dev/null >"$out.log" 2>&1
 	status=$?
 	good=$(grep -c '^ok - ' "$out.log")
 	bad=$(grep -c '^not ok - ' "$out.log")
@@ -110,7 +111,9 @@ fi
 if [ $# -eq 0 ]; then
 	# With clang too, and under the sanitizers: what they find ends the program.
 	CC=clang build quick build/clang all units helpers # for its warnings
+	# The soak finds what waits for its moment: two threads, a death and a resend.
 	if build asan build/asan all units helpers; then
+		STRICT=1 EVERY=3 SECONDS_OF_SOAK=30 later script tests/soak/soak.sh build/asan
 		for test in kube/controller kube/agent engine/audit fault/upgrade mount/permission mount/tree mount/lives mount/history \
 			mount/map mount/watched clients/cni clients/gc clients/migrate clients/edges clients/kube_import clients/ctl; do
 			later script tests/$test.sh build/asan
@@ -120,11 +123,14 @@ if [ $# -eq 0 ]; then
 			later unit "$test"
 		done
 	fi
-	if build tsan build/tsan units; then
+	if build tsan build/tsan all units helpers; then
+		STRICT=1 EVERY=5 SECONDS_OF_SOAK=30 later script tests/soak/soak.sh build/tsan setarch -R
+		later script tests/mount/race.sh build/tsan setarch -R
 		for test in ipam lives history snapshot kube; do later unit build/tsan/tests/test_$test setarch -R; done
 	fi
 	wait
 	later script tests/fuzz/run.sh build
+	VALGRIND=1 STRICT=1 EVERY=10 CLIENTS=16 SECONDS_OF_SOAK=30 later script tests/soak/soak.sh build
 	for test in ipam lives ahead cni history snapshot kube etcd record; do
 		later unit build/tests/test_$test valgrind -q --error-exitcode=9 --leak-check=full
 	done
