@@ -35,6 +35,7 @@ done
 # ---- on a terminal: a pipe says what is pressed, and the screen goes to a file
 mkfifo "$WORK/keys"
 terminal() { # COMMAND
+	: >"$WORK/screen" # or what the last one drew is taken for this one's
 	script -qefc "$1; echo status \$?; stty -a" "$WORK/screen" <"$WORK/keys" >/dev/null &
 	pids+=("$!")
 	terminal=$!
