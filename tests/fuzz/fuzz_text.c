@@ -40,7 +40,7 @@ static void cidrs(const char *s, size_t n)
 		for (size_t k = 0; k < i; k++)
 			REQUIRE(!cidr_overlap(&list[i].cidr, &list[k].cidr));
 	}
-	free(list);
+	text_cidrs_free(list, count);
 }
 
 static void ranges(const char *s, size_t n)

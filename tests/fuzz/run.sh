@@ -15,7 +15,7 @@ make -s -j"$(nproc)" B="$B" FLAVOUR=fuzz CC=clang fuzzers || exit 1
 targets=("$@")
 [ $# -gt 0 ] || mapfile -t targets < <(cd tests/fuzz && ls fuzz_*.c | sed 's/^fuzz_//; s/\.c$//')
 # Of the short form: what each does in a few seconds.
-declare -A runs=([cni]=20000 [database]=150 [engine]=40000 [hostlocal]=60000 [import]=15000 [operations]=150 [text]=100000 [when]=30000)
+declare -A runs=([cni]=20000 [database]=150 [engine]=40000 [hostlocal]=60000 [import]=15000 [label]=100000 [operations]=150 [text]=100000 [when]=30000)
 failed=0
 for target in "${targets[@]}"; do
 	mkdir -p "$B/corpus/$target" "$B/found"
