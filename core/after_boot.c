@@ -101,8 +101,7 @@ void engine_after_boot(struct ipam *ipam)
 		release_all(ipam, id, n, &d);
 	}
 	if (d.failed > 0) {
-		engine_log(ipam, LOG_ERR, "%zu leases of an earlier boot or mount could not be released: %s", d.failed,
-			   strerror(-d.error));
+		engine_log(ipam, LOG_ERR, "%zu leases of an earlier boot or mount could not be released: %s", d.failed, strerror(-d.error));
 	} else {
 		ipam->after_boot = boot;
 		if (boot > 0)

@@ -13,16 +13,16 @@ enum { ASK_SLOTS = 128 }; /* as many as a transaction holds */
 struct ask {
 	struct remote *remote;
 	struct etcd_txn *txn;
-	uint64_t shared;              /* of what is made or changed, for the answer */
-	int64_t since;                /* with CHANGE_DONE: what is there already is so as of this revision */
-	char *proof_key, *proof;      /* the record that is put, by which it is known as this one's; or NULL */
-	uint64_t withdraws;           /* id of an own node that gives blocks back: in doubt until the engine has answered */
+	uint64_t shared;                    /* of what is made or changed, for the answer */
+	int64_t since;                      /* with CHANGE_DONE: what is there already is so as of this revision */
+	char *proof_key, *proof;            /* the record that is put, by which it is known as this one's; or NULL */
+	uint64_t withdraws;                 /* id of an own node that gives blocks back: in doubt until the engine has answered */
 	struct remote_slot want[ASK_SLOTS]; /* blocks that this asks for */
 	unsigned wants;
-	int schema;                   /* what is put needs */
+	int schema;                      /* what is put needs */
 	const struct remote_slot *avoid; /* taken, as a try before was told */
 	size_t avoids;
-	int rc;                       /* -ENOMEM on the way */
+	int rc; /* -ENOMEM on the way */
 };
 
 /* Changes that are asked alone; the engine's answer is mirrored, and that is all. */

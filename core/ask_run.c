@@ -11,16 +11,16 @@ struct asking {
 	struct remote *r;
 	struct change *c;
 	struct ask ask;
-	int64_t until;               /* as etcd_now_ms */
+	int64_t until; /* as etcd_now_ms */
 	struct remote_slot *avoid;
 	size_t avoids;
-	uint64_t doubted;            /* id of the own node that is in doubt because of this */
-	int64_t behind;              /* memory was: up to this revision at least it must be mirrored */
-	bool alive;                  /* a machine that must not be is */
-	bool proven;                 /* what is there is what this asked for: */
-	int64_t proven_at;           /* as of then */
-	bool maybe;                  /* a transaction was sent of which it isn't known whether it was done */
-	bool lost;                   /* of one at least the answer was lost: it may be under way still */
+	uint64_t doubted;  /* id of the own node that is in doubt because of this */
+	int64_t behind;    /* memory was: up to this revision at least it must be mirrored */
+	bool alive;        /* a machine that must not be is */
+	bool proven;       /* what is there is what this asked for: */
+	int64_t proven_at; /* as of then */
+	bool maybe;        /* a transaction was sent of which it isn't known whether it was done */
+	bool lost;         /* of one at least the answer was lost: it may be under way still */
 	struct ipam_error error;
 };
 
@@ -96,8 +96,7 @@ static void unspeak(struct asking *t)
 	pthread_mutex_lock(&r->lock);
 	for (unsigned i = 0; i < t->ask.wants; i++)
 		for (size_t k = 0; k < r->askeds; k++)
-			if (r->asked[k].cluster == t->ask.want[i].cluster &&
-			    cidr_compare(&r->asked[k].cidr, &t->ask.want[i].cidr) == 0) {
+			if (r->asked[k].cluster == t->ask.want[i].cluster && cidr_compare(&r->asked[k].cidr, &t->ask.want[i].cidr) == 0) {
 				r->asked[k] = r->asked[--r->askeds];
 				break;
 			}
@@ -325,8 +324,7 @@ static void find_object(struct asking *t)
 	else if (n != NULL)
 		object_of_node(n, &c->object);
 	c->has_object = cluster != NULL || n != NULL;
-	c->object.created = c->type == &change_cluster_make || c->type == &change_node_make ||
-			    c->type == &change_delegate;
+	c->object.created = c->type == &change_cluster_make || c->type == &change_node_make || c->type == &change_delegate;
 	pthread_rwlock_unlock(&ipam->lock);
 }
 

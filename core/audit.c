@@ -13,7 +13,7 @@ enum { READ_MS = 10000, MIRROR_MS = 5000, TRIES = 4, BETWEEN = 300000000 /* ns *
 
 /* A key of a block. */
 struct key {
-	uint64_t cluster, node;  /* node 0: it rests */
+	uint64_t cluster, node; /* node 0: it rests */
 	struct cidr cidr;
 };
 
@@ -27,15 +27,15 @@ struct held {
 
 struct audit {
 	struct remote *r;
-	struct record *record;   /* clusters and nodes, in the order of their ids */
-	struct key *key;         /* in the order of their blocks */
-	struct held *held;       /* in the order of their addresses */
+	struct record *record; /* clusters and nodes, in the order of their ids */
+	struct key *key;       /* in the order of their blocks */
+	struct held *held;     /* in the order of their addresses */
 	size_t records, keys, helds;
 	char **finding;
 	size_t findings;
 	int64_t revision;
 	struct ipam_audit count;
-	int rc;                  /* -ENOMEM on the way */
+	int rc; /* -ENOMEM on the way */
 };
 
 static void found(struct audit *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -293,7 +293,9 @@ static void take_own(struct audit *a, const struct node *n)
 
 		for (unsigned f = 0; f < CIDR_FAMILIES && !l->pending; f++)
 			if (lease_has(l, f)) {
-				const struct held held = { .cluster = n->cluster->shared, .node = n->shared, .family = f, .addr = lease_addr(l, f) };
+				const struct held held = {
+					.cluster = n->cluster->shared, .node = n->shared, .family = f, .addr = lease_addr(l, f)
+				};
 
 				add_held(a, &held, n->name, l->name);
 			}
@@ -375,8 +377,8 @@ static void check_leases(struct audit *a)
 			found(a, "cluster '%s': '%s' of '%s' is in a block of node '%s'", name_of(a, h->cluster), text, h->lease,
 			      name_of(a, k->node));
 		else if (k->node != h->node)
-			found(a, "cluster '%s': '%s' of '%s' is in a block that was taken by force, and rests", name_of(a, h->cluster), text,
-			      h->lease);
+			found(a, "cluster '%s': '%s' of '%s' is in a block that was taken by force, and rests", name_of(a, h->cluster),
+			      text, h->lease);
 	}
 }
 
@@ -418,8 +420,7 @@ static int run(struct audit *a, struct ipam_error *error)
 	return rc == 0 ? a->rc : rc;
 }
 
-int ipam_audit(struct ipam *ipam, void (*finding)(void *arg, const char *text), void *arg, struct ipam_audit *out,
-	       struct ipam_error *error)
+int ipam_audit(struct ipam *ipam, void (*finding)(void *arg, const char *text), void *arg, struct ipam_audit *out, struct ipam_error *error)
 {
 	struct audit a = { .r = ipam->remote };
 	int rc;

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 enum {
-	LEVELS = 22,     /* 22 * 6 bits cover 128 */
+	LEVELS = 22, /* 22 * 6 bits cover 128 */
 	SHIFT = 6,
 	LEVEL_SHIFT = 122, /* an index has 122 bits at most: its level stands above */
 	MIN_SIZE = 4,

@@ -260,8 +260,7 @@ size_t lease_text(const struct registry *r, const struct lease *l, char out[IPAM
 			continue;
 		b = node_block_of(lease_node(r, l), f, lease_addr(l, f));
 		/* Not a prefix in the strict sense: the host's address, with the length of its network. */
-		c = (struct cidr){ lease_addr(l, f), (uint8_t)f,
-				   b != NULL ? b->pool.prefix.len : (uint8_t)cidr_bits(f) };
+		c = (struct cidr){ lease_addr(l, f), (uint8_t)f, b != NULL ? b->pool.prefix.len : (uint8_t)cidr_bits(f) };
 		n += cidr_print(&c, out + n);
 		out[n++] = '\n';
 	}

@@ -49,24 +49,24 @@ struct change {
 	char *name, *new_name, *text;
 	size_t size;
 	bool exclusive, append;
-	bool expiry;              /* release only what has expired, or was dropped */
-	bool ephemeral, alone;    /* IPAM_EPHEMERAL, IPAM_ALONE */
-	bool mirrored;            /* the engine that machines share has done it already: it is done here, too */
-	uint64_t shared;          /* its id there, as of this revision; */
+	bool expiry;           /* release only what has expired, or was dropped */
+	bool ephemeral, alone; /* IPAM_EPHEMERAL, IPAM_ALONE */
+	bool mirrored;         /* the engine that machines share has done it already: it is done here, too */
+	uint64_t shared;       /* its id there, as of this revision; */
 	int64_t revision;
-	uint8_t held, doubt;      /* and of a node, enum ipam_held and node_doubt */
-	bool soft;                /* nobody counts on it after a loss of power */
-	struct xattr *xattr;      /* to be set */
-	bool keep;                /* the lease lasts from then on */
+	uint8_t held, doubt; /* and of a node, enum ipam_held and node_doubt */
+	bool soft;           /* nobody counts on it after a loss of power */
+	struct xattr *xattr; /* to be set */
+	bool keep;           /* the lease lasts from then on */
 	struct ipam_import *import;
 	unsigned which;
 	uint32_t generation;
 	struct ipam_owner owner;
 	struct ipam_by by;
-	const char *reason;       /* why, where the daemon itself asks */
-	uint64_t event;           /* the last that it leaves, in the running transaction; 0: none */
-	int64_t begun;            /* monotonic */
-	bool queued;              /* it has been reserved: what fails now is the storing */
+	const char *reason; /* why, where the daemon itself asks */
+	uint64_t event;     /* the last that it leaves, in the running transaction; 0: none */
+	int64_t begun;      /* monotonic */
+	bool queued;        /* it has been reserved: what fails now is the storing */
 	struct ipam_attr attr;
 	struct store_rest rest;
 
@@ -75,22 +75,22 @@ struct change {
 	struct node *node;
 	uint32_t lease;
 	struct network *network;
-	uint32_t *made;                       /* leases of an import; */
-	struct node **made_node;              /* and its nodes; those that are delegated: */
+	uint32_t *made;          /* leases of an import; */
+	struct node **made_node; /* and its nodes; those that are delegated: */
 	size_t made_nodes;
 	int64_t now;
 	struct store_lease row;
-	struct block *grown[CIDR_FAMILIES];   /* blocks delegated by this change */
+	struct block *grown[CIDR_FAMILIES]; /* blocks delegated by this change */
 	struct change_given given[CIDR_FAMILIES];
 	unsigned givens;
 	struct store_rest rests[CIDR_FAMILIES];
 	unsigned rest_count;
-	struct cluster_cidr **cidr;           /* the new list */
+	struct cluster_cidr **cidr; /* the new list */
 	size_t cidrs;
-	char **selector;                      /* and its selectors: NULL, any node's */
+	char **selector; /* and its selectors: NULL, any node's */
 	size_t selectors;
-	char *labels;                         /* a node's new ones */
-	struct block **block;                 /* the new list; which are new; which go */
+	char *labels;         /* a node's new ones */
+	struct block **block; /* the new list; which are new; which go */
 	size_t blocks;
 	struct block **fresh, **gone;
 	size_t freshes, gones;
@@ -112,10 +112,10 @@ struct change *change_name(struct change *c, const char *name);
 struct change *change_text(struct change *c, const char *text, size_t size);
 void change_finish(struct ipam *ipam, struct change *c, int error); /* done, free */
 
-extern const struct change_type change_cluster_make, change_cluster_remove, change_cluster_rename, change_cidrs,
-	change_reserved, change_cluster_settings;
-extern const struct change_type change_node_make, change_node_remove, change_node_rename, change_node_cidrs,
-	change_node_settings, change_node_labels, change_delegate;
+extern const struct change_type change_cluster_make, change_cluster_remove, change_cluster_rename, change_cidrs, change_reserved,
+	change_cluster_settings;
+extern const struct change_type change_node_make, change_node_remove, change_node_rename, change_node_cidrs, change_node_settings,
+	change_node_labels, change_delegate;
 extern const struct change_type change_lease_make, change_lease_remove, change_lease_rename, change_lease_write;
 extern const struct change_type change_lease_describe, change_import;
 extern const struct change_type change_network_make, change_network_remove, change_network_last;

@@ -159,8 +159,7 @@ static void attr_settle(struct ipam *ipam, struct change *c)
 }
 
 const struct change_type change_attr = {
-	.share = share_attr,
-	.reserve = attr_reserve, .apply = attr_apply, .settle = attr_settle, .several = true
+	.share = share_attr, .reserve = attr_reserve, .apply = attr_apply, .settle = attr_settle, .several = true
 };
 
 /* ---- sync: what was written behind is durable --------------------------------------------------------------- */
@@ -183,9 +182,7 @@ static void sync_settle(struct ipam *ipam, struct change *c)
 	registry_lease(&ipam->registry, h)->failed = false;
 }
 
-const struct change_type change_sync = {
-	.reserve = sync_reserve, .settle = sync_settle
-};
+const struct change_type change_sync = { .reserve = sync_reserve, .settle = sync_settle };
 
 /* ---- an address has rested -------------------------------------------------------------------------------- */
 
@@ -205,6 +202,4 @@ static void rest_end_settle(struct ipam *ipam, struct change *c)
 	rest_begin(ipam, &c->rest, NULL);
 }
 
-const struct change_type change_rest_end = {
-	.reserve = sync_reserve, .apply = rest_end_apply, .settle = rest_end_settle
-};
+const struct change_type change_rest_end = { .reserve = sync_reserve, .apply = rest_end_apply, .settle = rest_end_settle };

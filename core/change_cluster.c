@@ -50,10 +50,12 @@ static void make_settle(struct ipam *ipam, struct change *c)
 	c->object.created = c->has_object = true;
 }
 
-const struct change_type change_cluster_make = {
-	.share = share_cluster_make,
-	.reserve = make_reserve, .apply = make_apply, .settle = make_settle, .several = true, .delegation = true
-};
+const struct change_type change_cluster_make = { .share = share_cluster_make,
+						 .reserve = make_reserve,
+						 .apply = make_apply,
+						 .settle = make_settle,
+						 .several = true,
+						 .delegation = true };
 
 /* The cluster of c->name, for an exclusive change of it. */
 static int enter_named(struct ipam *ipam, struct change *c, bool want_empty)
@@ -105,10 +107,12 @@ static void remove_settle(struct ipam *ipam, struct change *c)
 		registry_remove_cluster(&ipam->registry, c->cluster);
 }
 
-const struct change_type change_cluster_remove = {
-	.share = share_cluster_remove,
-	.reserve = remove_reserve, .apply = remove_apply, .settle = remove_settle, .several = true, .delegation = true
-};
+const struct change_type change_cluster_remove = { .share = share_cluster_remove,
+						   .reserve = remove_reserve,
+						   .apply = remove_apply,
+						   .settle = remove_settle,
+						   .several = true,
+						   .delegation = true };
 
 static int rename_reserve(struct ipam *ipam, struct change *c)
 {
@@ -141,8 +145,10 @@ static int rename_apply(struct ipam *ipam, struct change *c)
 {
 	int rc = store_rename_cluster(ipam->store, c->id, c->new_name);
 
-	return rc < 0 ? rc : history_add(ipam, c, &(struct history_event){ .event = "cluster-rename", .cluster = c->cluster,
-									   .renamed = c->new_name, .from = c->name });
+	return rc < 0 ? rc :
+			history_add(ipam, c,
+				    &(struct history_event){
+					    .event = "cluster-rename", .cluster = c->cluster, .renamed = c->new_name, .from = c->name });
 }
 
 static void rename_settle(struct ipam *ipam, struct change *c)
@@ -152,10 +158,12 @@ static void rename_settle(struct ipam *ipam, struct change *c)
 		engine_must(ipam, registry_rename_cluster(&ipam->registry, c->cluster, c->new_name), "rename");
 }
 
-const struct change_type change_cluster_rename = {
-	.share = share_cluster_rename,
-	.reserve = rename_reserve, .apply = rename_apply, .settle = rename_settle, .several = true, .delegation = true
-};
+const struct change_type change_cluster_rename = { .share = share_cluster_rename,
+						   .reserve = rename_reserve,
+						   .apply = rename_apply,
+						   .settle = rename_settle,
+						   .several = true,
+						   .delegation = true };
 
 /* ---- cidrs ------------------------------------------------------------------------------------------------ */
 
@@ -277,9 +285,9 @@ static int cidrs_apply(struct ipam *ipam, struct change *c)
 		char text[CIDR_TEXT];
 
 		cidr_print(&c->cidr[i]->cidr, text);
-		json_array_append_new(list, json_sprintf("%s %u%s%s", text, c->cidr[i]->node_mask,
-							 c->selector[i] != NULL ? " selector=" : "",
-							 c->selector[i] != NULL ? c->selector[i] : ""));
+		json_array_append_new(list,
+				      json_sprintf("%s %u%s%s", text, c->cidr[i]->node_mask, c->selector[i] != NULL ? " selector=" : "",
+						   c->selector[i] != NULL ? c->selector[i] : ""));
 		rc = store_add_cidr(ipam->store, c->id, i, &c->cidr[i]->cidr, c->cidr[i]->node_mask, c->selector[i]);
 	}
 	return history_add_list(ipam, c, "cidrs", rc, list);
@@ -313,10 +321,12 @@ static void cidrs_settle(struct ipam *ipam, struct change *c)
 	touch_attr(&cluster->attr, c->now);
 }
 
-const struct change_type change_cidrs = {
-	.share = share_cluster_text,
-	.reserve = cidrs_reserve, .apply = cidrs_apply, .settle = cidrs_settle, .several = true, .delegation = true
-};
+const struct change_type change_cidrs = { .share = share_cluster_text,
+					  .reserve = cidrs_reserve,
+					  .apply = cidrs_apply,
+					  .settle = cidrs_settle,
+					  .several = true,
+					  .delegation = true };
 
 /* ---- reserved --------------------------------------------------------------------------------------------- */
 
@@ -408,12 +418,13 @@ static void reserved_settle(struct ipam *ipam, struct change *c)
 		engine_must(ipam, cluster_cidr_exclude(cluster->cidr[i], cluster->reserved, cluster->reserveds), "reserving");
 	for (struct node *n = cluster->first; n != NULL; n = n->next)
 		engine_must(ipam,
-			    node_exclude(n, cluster->reserved, cluster->reserveds,
-					 node_setting(n, IPAM_GATEWAY) == SETTINGS_GATEWAY_FIRST),
+			    node_exclude(n, cluster->reserved, cluster->reserveds, node_setting(n, IPAM_GATEWAY) == SETTINGS_GATEWAY_FIRST),
 			    "reserving");
 }
 
-const struct change_type change_reserved = {
-	.share = share_cluster_text,
-	.reserve = reserved_reserve, .apply = reserved_apply, .settle = reserved_settle, .several = true, .delegation = true
-};
+const struct change_type change_reserved = { .share = share_cluster_text,
+					     .reserve = reserved_reserve,
+					     .apply = reserved_apply,
+					     .settle = reserved_settle,
+					     .several = true,
+					     .delegation = true };

@@ -98,7 +98,9 @@ static void delegate_settle(struct ipam *ipam, struct change *c)
 	c->object.created = c->has_object = true;
 }
 
-const struct change_type change_delegate = {
-	.share = share_delegate,
-	.reserve = delegate_reserve, .apply = delegate_apply, .settle = delegate_settle, .several = true, .delegation = true
-};
+const struct change_type change_delegate = { .share = share_delegate,
+					     .reserve = delegate_reserve,
+					     .apply = delegate_apply,
+					     .settle = delegate_settle,
+					     .several = true,
+					     .delegation = true };

@@ -1,7 +1,7 @@
 /* A lease gets attributes in one durable step, which may also make it last where it was ephemeral. */
 #include "change.h"
-#include "snapshot.h"
 #include "publish.h"
+#include "snapshot.h"
 
 #include <errno.h>
 #include <stdlib.h>

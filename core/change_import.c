@@ -41,8 +41,8 @@ static int set_attributes(struct lease *l, const struct ipam_import *in)
 		const struct ipam_attribute *a = &in->attribute[i];
 
 		rc = a->name[0] == 0 || strlen(a->name) > IPAM_NAME_MAX ? -EINVAL :
-		     a->size > IPAM_XATTR_BUDGET			  ? -ENOSPC :
-									    lease_xattr_put(l, a->name, a->value, a->size);
+		     a->size > IPAM_XATTR_BUDGET                        ? -ENOSPC :
+									  lease_xattr_put(l, a->name, a->value, a->size);
 	}
 	return rc == 0 && lease_xattr_bytes(l) > IPAM_XATTR_BUDGET ? -ENOSPC : rc;
 }

@@ -44,7 +44,9 @@ static void labels_settle(struct ipam *ipam, struct change *c)
 }
 
 /* Always durable, as the delegations that are made by it. */
-const struct change_type change_node_labels = {
-	.share = share_node_labels,
-	.reserve = labels_reserve, .apply = labels_apply, .settle = labels_settle, .several = true, .delegation = true
-};
+const struct change_type change_node_labels = { .share = share_node_labels,
+						.reserve = labels_reserve,
+						.apply = labels_apply,
+						.settle = labels_settle,
+						.several = true,
+						.delegation = true };

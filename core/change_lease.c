@@ -209,8 +209,7 @@ static int make_apply(struct ipam *ipam, struct change *c)
 
 	for (unsigned f = 0; rc == 0 && f < CIDR_FAMILIES; f++)
 		if (c->grown[f] != NULL)
-			rc = store_add_block(ipam->store, c->grown[f]->id, c->row.cluster, c->row.node,
-					     &c->grown[f]->pool.prefix);
+			rc = store_add_block(ipam->store, c->grown[f]->id, c->row.cluster, c->row.node, &c->grown[f]->pool.prefix);
 	for (unsigned f = 0; rc == 0 && f < CIDR_FAMILIES; f++)
 		if (c->grown[f] != NULL)
 			rc = history_add_block(ipam, c, "delegate", "growth", c->grown[f]);
@@ -246,6 +245,4 @@ static void make_settle(struct ipam *ipam, struct change *c)
 	c->object.created = c->has_object = true;
 }
 
-const struct change_type change_lease_make = {
-	.reserve = make_reserve, .apply = make_apply, .settle = make_settle, .several = true
-};
+const struct change_type change_lease_make = { .reserve = make_reserve, .apply = make_apply, .settle = make_settle, .several = true };

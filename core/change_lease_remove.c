@@ -59,8 +59,8 @@ static int remove_apply(struct ipam *ipam, struct change *c)
 	if (rc == 0)
 		rc = store_delete_lease(ipam->store, c->id);
 	if (rc == 0)
-		rc = history_add_lease(ipam, c, &(struct history_event){ .event = "release", .reason = c->reason,
-									 .since = c->row.attr.btime });
+		rc = history_add_lease(ipam, c,
+				       &(struct history_event){ .event = "release", .reason = c->reason, .since = c->row.attr.btime });
 	return rc;
 }
 

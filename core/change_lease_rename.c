@@ -47,8 +47,7 @@ static int rename_apply(struct ipam *ipam, struct change *c)
 {
 	int rc = store_rename_lease(ipam->store, c->id, c->new_name, c->now);
 
-	return rc < 0 ? rc : history_add_lease(ipam, c, &(struct history_event){ .event = "rename", .name = c->new_name,
-										 .from = c->name });
+	return rc < 0 ? rc : history_add_lease(ipam, c, &(struct history_event){ .event = "rename", .name = c->new_name, .from = c->name });
 }
 
 static void rename_settle(struct ipam *ipam, struct change *c)

@@ -8,8 +8,7 @@
 #include <stdlib.h>
 
 /* Claims what is new; c->row gets all addresses, as they will be. */
-static int write_claim(struct ipam *ipam, struct change *c, const struct lease *l, unsigned family,
-		       const struct text_lease *text)
+static int write_claim(struct ipam *ipam, struct change *c, const struct lease *l, unsigned family, const struct text_lease *text)
 {
 	u128 addr = text->addr[family], slot;
 	struct block *b = node_block_of(c->node, family, addr);
@@ -38,8 +37,7 @@ static int write_choose(struct ipam *ipam, struct change *c, struct lease *l, un
 	int rc = -EADDRNOTAVAIL;
 
 	for (size_t i = 0; i < text->ranges; i++)
-		if (text->range[i].family == family && lease_has(l, family) && have >= text->range[i].first &&
-		    have <= text->range[i].last)
+		if (text->range[i].family == family && lease_has(l, family) && have >= text->range[i].first && have <= text->range[i].last)
 			return 0;
 	for (size_t i = 0; i < text->ranges; i++) {
 		const struct cidr_range *r = &text->range[i];
@@ -194,6 +192,4 @@ static void write_settle(struct ipam *ipam, struct change *c)
 	c->has_object = true;
 }
 
-const struct change_type change_lease_write = {
-	.reserve = write_reserve, .apply = write_apply, .settle = write_settle, .several = true
-};
+const struct change_type change_lease_write = { .reserve = write_reserve, .apply = write_apply, .settle = write_settle, .several = true };

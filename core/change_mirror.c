@@ -107,9 +107,7 @@ static void mark_settle(struct ipam *ipam, struct change *c)
 }
 
 /* Always durable: an allocation may rest on it. */
-const struct change_type change_mark = {
-	.reserve = mark_reserve, .apply = mark_apply, .settle = mark_settle, .delegation = true
-};
+const struct change_type change_mark = { .reserve = mark_reserve, .apply = mark_apply, .settle = mark_settle, .delegation = true };
 
 /* ---- whether addresses of a node may be given --------------------------------------------------------------------------- */
 
@@ -145,9 +143,7 @@ static void doubt_settle(struct ipam *ipam, struct change *c)
 		c->node->unknown = false;
 }
 
-const struct change_type change_doubt = {
-	.reserve = doubt_reserve, .apply = doubt_apply, .settle = doubt_settle, .delegation = true
-};
+const struct change_type change_doubt = { .reserve = doubt_reserve, .apply = doubt_apply, .settle = doubt_settle, .delegation = true };
 
 /* ---- nothing: so that what is deferred is tried again ------------------------------------------------------------------------ */
 

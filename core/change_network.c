@@ -6,8 +6,7 @@
 
 static int record(struct ipam *ipam, struct change *c, const char *event)
 {
-	return history_add(ipam, c, &(struct history_event){ .event = event, .cluster = c->cluster, .node = c->node,
-							     .name = c->name });
+	return history_add(ipam, c, &(struct history_event){ .event = event, .cluster = c->cluster, .node = c->node, .name = c->name });
 }
 
 /* ---- make ------------------------------------------------------------------------------------------------- */
@@ -52,9 +51,7 @@ static void make_settle(struct ipam *ipam, struct change *c)
 		registry_remove_network(&ipam->registry, c->network);
 }
 
-const struct change_type change_network_make = {
-	.reserve = make_reserve, .apply = make_apply, .settle = make_settle, .several = true
-};
+const struct change_type change_network_make = { .reserve = make_reserve, .apply = make_apply, .settle = make_settle, .several = true };
 
 /* ---- remove ----------------------------------------------------------------------------------------------- */
 

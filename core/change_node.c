@@ -51,8 +51,7 @@ static void make_settle(struct ipam *ipam, struct change *c)
 }
 
 const struct change_type change_node_make = {
-	.share = share_node_make,
-	.reserve = make_reserve, .apply = make_apply, .settle = make_settle, .several = true, .delegation = true
+	.share = share_node_make, .reserve = make_reserve, .apply = make_apply, .settle = make_settle, .several = true, .delegation = true
 };
 
 /* ---- remove ----------------------------------------------------------------------------------------------- */
@@ -102,10 +101,12 @@ static void remove_settle(struct ipam *ipam, struct change *c)
 	touch_attr(&c->cluster->attr, c->now);
 }
 
-const struct change_type change_node_remove = {
-	.share = share_node_remove,
-	.reserve = remove_reserve, .apply = remove_apply, .settle = remove_settle, .several = true, .delegation = true
-};
+const struct change_type change_node_remove = { .share = share_node_remove,
+						.reserve = remove_reserve,
+						.apply = remove_apply,
+						.settle = remove_settle,
+						.several = true,
+						.delegation = true };
 
 /* ---- rename ----------------------------------------------------------------------------------------------- */
 
@@ -146,9 +147,13 @@ static int rename_apply(struct ipam *ipam, struct change *c)
 {
 	int rc = store_rename_node(ipam->store, c->id, c->new_name);
 
-	return rc < 0 ? rc : history_add(ipam, c, &(struct history_event){ .event = "node-rename", .cluster = c->cluster,
-									   .node = c->node, .renamed = c->new_name,
-									   .from = c->name });
+	return rc < 0 ? rc :
+			history_add(ipam, c,
+				    &(struct history_event){ .event = "node-rename",
+							     .cluster = c->cluster,
+							     .node = c->node,
+							     .renamed = c->new_name,
+							     .from = c->name });
 }
 
 static void rename_settle(struct ipam *ipam, struct change *c)
@@ -160,10 +165,12 @@ static void rename_settle(struct ipam *ipam, struct change *c)
 	touch_attr(&c->cluster->attr, c->now);
 }
 
-const struct change_type change_node_rename = {
-	.share = share_node_rename,
-	.reserve = rename_reserve, .apply = rename_apply, .settle = rename_settle, .several = true, .delegation = true
-};
+const struct change_type change_node_rename = { .share = share_node_rename,
+						.reserve = rename_reserve,
+						.apply = rename_apply,
+						.settle = rename_settle,
+						.several = true,
+						.delegation = true };
 
 /* ---- cidrs: delegate exactly these ------------------------------------------------------------------------- */
 
@@ -301,7 +308,9 @@ static void cidrs_settle(struct ipam *ipam, struct change *c)
 	touch_attr(&n->attr, c->now);
 }
 
-const struct change_type change_node_cidrs = {
-	.share = share_node_cidrs,
-	.reserve = cidrs_reserve, .apply = cidrs_apply, .settle = cidrs_settle, .several = true, .delegation = true
-};
+const struct change_type change_node_cidrs = { .share = share_node_cidrs,
+					       .reserve = cidrs_reserve,
+					       .apply = cidrs_apply,
+					       .settle = cidrs_settle,
+					       .several = true,
+					       .delegation = true };

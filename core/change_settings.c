@@ -76,8 +76,7 @@ static void settings_settle(struct ipam *ipam, struct change *c)
 }
 
 const struct change_type change_cluster_settings = {
-	.share = share_cluster_text,
-	.reserve = settings_reserve, .apply = settings_apply, .settle = settings_settle, .several = true
+	.share = share_cluster_text, .reserve = settings_reserve, .apply = settings_apply, .settle = settings_settle, .several = true
 };
 
 /* A node's own: exclusive in the node, shared in the cluster. */
@@ -113,7 +112,8 @@ static void node_settings_settle(struct ipam *ipam, struct change *c)
 	node_settings_changed(ipam, c->node);
 }
 
-const struct change_type change_node_settings = {
-	.share = share_node_settings,
-	.reserve = node_settings_reserve, .apply = settings_apply, .settle = node_settings_settle, .several = true
-};
+const struct change_type change_node_settings = { .share = share_node_settings,
+						  .reserve = node_settings_reserve,
+						  .apply = settings_apply,
+						  .settle = node_settings_settle,
+						  .several = true };

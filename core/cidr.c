@@ -146,8 +146,7 @@ int cidr_parse_range(const char *s, size_t n, struct cidr_range *out)
 	}
 	first = (size_t)(dash - s);
 	if (cidr_parse_addr(s, first, &out->family, &out->first) < 0 ||
-	    cidr_parse_addr(dash + 1, n - first - 1, &last_family, &out->last) < 0 || last_family != out->family ||
-	    out->first > out->last)
+	    cidr_parse_addr(dash + 1, n - first - 1, &last_family, &out->last) < 0 || last_family != out->family || out->first > out->last)
 		return -EINVAL;
 	return 0;
 }

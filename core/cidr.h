@@ -54,10 +54,10 @@ size_t cidr_print_range(const struct cidr_range *r, char out[CIDR_RANGE_TEXT]);
 /* Sortable text: 8 or 32 lower-case hexadecimal digits, so that byte order is address order. */
 size_t cidr_print_key(unsigned family, u128 addr, char out[33]);
 
-u128 cidr_last(const struct cidr *c);                                    /* highest address of the prefix */
-u128 cidr_mask(unsigned family, unsigned len);                           /* network mask, in the family's bits */
-bool cidr_has(const struct cidr *c, unsigned family, u128 addr);         /* address inside? */
-bool cidr_has_cidr(const struct cidr *outer, const struct cidr *inner);  /* prefix inside (or equal)? */
+u128 cidr_last(const struct cidr *c);                                   /* highest address of the prefix */
+u128 cidr_mask(unsigned family, unsigned len);                          /* network mask, in the family's bits */
+bool cidr_has(const struct cidr *c, unsigned family, u128 addr);        /* address inside? */
+bool cidr_has_cidr(const struct cidr *outer, const struct cidr *inner); /* prefix inside (or equal)? */
 bool cidr_overlap(const struct cidr *a, const struct cidr *b);
 struct cidr_range cidr_range_of(const struct cidr *c);
 bool cidr_range_overlap(const struct cidr_range *a, const struct cidr_range *b);

@@ -7,9 +7,9 @@
 #include <time.h>
 
 enum {
-	ID_STRIDE = 4096,   /* ids taken in the database at a time */
-	BEHIND_MS = 20,     /* attributes wait this long for company */
-	RETRY_MS = 1000,    /* after they could not be stored */
+	ID_STRIDE = 4096, /* ids taken in the database at a time */
+	BEHIND_MS = 20,   /* attributes wait this long for company */
+	RETRY_MS = 1000,  /* after they could not be stored */
 };
 
 struct commit {
@@ -17,7 +17,7 @@ struct commit {
 	pthread_mutex_t lock; /* the rest */
 	pthread_cond_t wake;
 	struct change *queue, **tail;
-	bool running;       /* a batch is: by the thread, or by one that leads */
+	bool running; /* a batch is: by the thread, or by one that leads */
 	bool behind, retry, stop;
 };
 
@@ -82,8 +82,7 @@ static bool next_batch(struct commit *co, struct change **batch)
 	if (co->queue == NULL && !co->stop) {
 		struct timespec until = after(co->retry ? RETRY_MS : BEHIND_MS);
 
-		while (co->queue == NULL && !co->stop &&
-		       pthread_cond_timedwait(&co->wake, &co->lock, &until) != ETIMEDOUT)
+		while (co->queue == NULL && !co->stop && pthread_cond_timedwait(&co->wake, &co->lock, &until) != ETIMEDOUT)
 			;
 		while (co->running)
 			pthread_cond_wait(&co->wake, &co->lock);
@@ -217,7 +216,8 @@ static void fold(struct ipam *ipam)
 	if (store_broken(ipam->store))
 		engine_problem(ipam, store_message(ipam->store));
 	else if (rc < 0)
-		engine_log(ipam, LOG_WARNING, "the log of the database grows, since it can't be folded back: %s", store_message(ipam->store));
+		engine_log(ipam, LOG_WARNING, "the log of the database grows, since it can't be folded back: %s",
+			   store_message(ipam->store));
 }
 
 static void run_batch(struct ipam *ipam, struct change *batch)

@@ -25,14 +25,14 @@ struct remote;
 struct rests {
 	struct store_rest *heap; /* the earliest first */
 	size_t count, size;
-	size_t promised;         /* places that changes in flight will need */
+	size_t promised; /* places that changes in flight will need */
 };
 
 struct behind {
 	struct behind_mark {
 		uint64_t lease;
-		struct ipam_by by;   /* who changed attributes last */
-	} *mark;                     /* leases with attributes or times to be written */
+		struct ipam_by by; /* who changed attributes last */
+	} * mark;                  /* leases with attributes or times to be written */
 	size_t count, size;
 };
 
@@ -48,13 +48,13 @@ struct ipam {
 	struct ipam_snapshot *snapshots; /* that are being read (snapshot.h) */
 	struct meters meters;
 	struct change *deferred, **deferred_tail; /* wait for what is in flight */
-	uint64_t round;           /* how often the deferred ones were tried again, from 1 */
+	uint64_t round;                           /* how often the deferred ones were tried again, from 1 */
 	_Atomic uint64_t next_id;
-	uint64_t stored_next_id;  /* the committer's: ids below are taken in the database */
-	bool unsynced;            /* the committer's: the last transaction's loss would be noticed by nobody yet */
-	uint16_t boot;            /* of this machine, now */
+	uint64_t stored_next_id; /* the committer's: ids below are taken in the database */
+	bool unsynced;           /* the committer's: the last transaction's loss would be noticed by nobody yet */
+	uint16_t boot;           /* of this machine, now */
 	const struct delegate *delegate;
-	struct remote *remote;    /* where machines share an engine; or NULL */
+	struct remote *remote; /* where machines share an engine; or NULL */
 	struct store *store;
 	struct commit *commit;
 	struct timer *timer;
@@ -104,7 +104,7 @@ struct behind_row {
 	uint32_t handle;
 	struct ipam_attr attr;
 	uint32_t generation;
-	bool described;      /* not times alone */
+	bool described; /* not times alone */
 	struct ipam_by by;
 	struct xattr *xattr; /* copies */
 };

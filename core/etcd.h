@@ -22,9 +22,9 @@ struct etcd;
 
 /* Strings are copied. */
 struct etcd_options {
-	const char *endpoints;               /* "HOST:PORT[,HOST:PORT...]", IPv6 hosts in brackets */
+	const char *endpoints;                   /* "HOST:PORT[,HOST:PORT...]", IPv6 hosts in brackets */
 	const char *tls_ca, *tls_cert, *tls_key; /* files, or NULL; any of them: https */
-	const char *user, *password_file;    /* or NULL; its first line is read at each login, so that it may change */
+	const char *user, *password_file;        /* or NULL; its first line is read at each login, so that it may change */
 };
 
 /* Parses and prepares; nothing is sent. -EINVAL with a message, -ENOMEM. */
@@ -54,8 +54,8 @@ size_t etcd_prefix_end(struct etcd_key prefix, char *end);
 
 /* Every key of [key, end) (end.size 0: the one key) in their order, at one revision, in pages: fn returns 0 to go on; else that
  * is returned. What fn gets is valid until it returns. *revision (may be NULL) is the store's, of which the answer is. */
-int etcd_range(struct etcd *e, struct etcd_key key, struct etcd_key end, int timeout_ms,
-	       int (*fn)(void *arg, const struct etcd_kv *kv), void *arg, int64_t *revision, struct ipam_error *error);
+int etcd_range(struct etcd *e, struct etcd_key key, struct etcd_key end, int timeout_ms, int (*fn)(void *arg, const struct etcd_kv *kv),
+	       void *arg, int64_t *revision, struct ipam_error *error);
 
 /* ---- transactions: if all compares hold, the puts and deletes are done at once; else nothing is, and the keys that were
  * compared are told as they are. At most 128 operations and as many compares. */
@@ -70,8 +70,8 @@ void etcd_delete(struct etcd_txn *t, struct etcd_key key, struct etcd_key end);
 size_t etcd_txn_size(const struct etcd_txn *t); /* the larger number */
 /* 1: done, 0: a compare failed, then fn (may be NULL) gets each compared key that is there (of a compared range, all in it, 1,000
  * at most). *revision: the store's, with this change if it was done. */
-int etcd_commit(struct etcd *e, const struct etcd_txn *t, int timeout_ms, int (*fn)(void *arg, const struct etcd_kv *kv),
-		void *arg, int64_t *revision, struct ipam_error *error);
+int etcd_commit(struct etcd *e, const struct etcd_txn *t, int timeout_ms, int (*fn)(void *arg, const struct etcd_kv *kv), void *arg,
+		int64_t *revision, struct ipam_error *error);
 
 /* ---- leases: keys that go when their owner is gone */
 int etcd_grant(struct etcd *e, int64_t seconds, int timeout_ms, int64_t *lease, struct ipam_error *error);

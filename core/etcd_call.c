@@ -54,8 +54,7 @@ int etcd_refusal(const char *endpoint, long status, const json_t *reply, struct 
 	}
 	text = json_string_value(said);
 	if (text == NULL)
-		return etcd_fail(error, -EPROTO, "%s: HTTP status %ld: that is no etcd, or none with the v3 gateway", endpoint,
-				 status);
+		return etcd_fail(error, -EPROTO, "%s: HTTP status %ld: that is no etcd, or none with the v3 gateway", endpoint, status);
 	/* gRPC's codes. Whatever isn't surely a refusal is a member's trouble. */
 	enum { INVALID = 3, MISSING = 5, DENIED = 7, PRECONDITION = 9, RANGE = 11, UNIMPLEMENTED = 12, UNKNOWN_USER = 16 };
 	if (strstr(text, "space exceeded") != NULL)
@@ -71,8 +70,8 @@ int etcd_refusal(const char *endpoint, long status, const json_t *reply, struct 
 /* The member has told by a TLS alert that it doesn't want this machine's certificate (TLS 1.3: only when its answer is read). */
 static bool is_unwanted(CURLcode code, const char *text)
 {
-	return (code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR || code == CURLE_SSL_CONNECT_ERROR) &&
-	       strstr(text, "alert") != NULL && (strstr(text, "certificate") != NULL || strstr(text, "unknown ca") != NULL);
+	return (code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR || code == CURLE_SSL_CONNECT_ERROR) && strstr(text, "alert") != NULL &&
+	       (strstr(text, "certificate") != NULL || strstr(text, "unknown ca") != NULL);
 }
 
 bool etcd_is_tls(const struct ipam_error *error)
@@ -111,8 +110,8 @@ int etcd_transfer_error(struct etcd *e, const char *endpoint, CURLcode code, con
 /* ---- one request ------------------------------------------------------------------------------------------------ */
 
 /* *sent: it may have reached the server. */
-static int post(struct etcd *e, const char *endpoint, const char *path, const char *body, int64_t timeout_ms, json_t **reply,
-		bool *sent, struct ipam_error *error)
+static int post(struct etcd *e, const char *endpoint, const char *path, const char *body, int64_t timeout_ms, json_t **reply, bool *sent,
+		struct ipam_error *error)
 {
 	char detail[CURL_ERROR_SIZE] = "", url[1024];
 	struct curl_slist *headers = etcd_headers(e, path);

@@ -11,18 +11,18 @@
 enum { ETCD_ENDPOINTS = 16, ETCD_DEAD_MS = 6000, ETCD_IDLE = 8, ETCD_CONNECT_MS = 1000, ETCD_REPLY_MAX = 64 << 20 };
 
 struct etcd {
-	char *endpoint[ETCD_ENDPOINTS];  /* "https://host:port" */
+	char *endpoint[ETCD_ENDPOINTS]; /* "https://host:port" */
 	size_t endpoints;
-	_Atomic size_t current;          /* the one that answered last */
+	_Atomic size_t current; /* the one that answered last */
 	char *tls_ca, *tls_cert, *tls_key;
 	char *user, *password_file;
 	_Atomic bool stop;
-	pthread_mutex_t lock;            /* the rest; nothing is waited for while it is held */
-	char *token;                     /* of the user, NULL: none yet */
-	uint64_t watches, watch;         /* how many there were, and the number of the watch that runs; 0: none does */
-	size_t watched;                  /* the endpoint that it is on */
-	_Atomic uint64_t left;           /* the last watch that is to end, since nothing is to be heard there */
-	CURL *idle[ETCD_IDLE];           /* with their connections */
+	pthread_mutex_t lock;    /* the rest; nothing is waited for while it is held */
+	char *token;             /* of the user, NULL: none yet */
+	uint64_t watches, watch; /* how many there were, and the number of the watch that runs; 0: none does */
+	size_t watched;          /* the endpoint that it is on */
+	_Atomic uint64_t left;   /* the last watch that is to end, since nothing is to be heard there */
+	CURL *idle[ETCD_IDLE];   /* with their connections */
 	size_t idles;
 };
 

@@ -168,8 +168,8 @@ static int each_kv(const json_t *kvs, int (*fn)(void *arg, const struct etcd_kv 
 	return rc;
 }
 
-int etcd_range(struct etcd *e, struct etcd_key key, struct etcd_key end, int timeout_ms,
-	       int (*fn)(void *arg, const struct etcd_kv *kv), void *arg, int64_t *revision, struct ipam_error *error)
+int etcd_range(struct etcd *e, struct etcd_key key, struct etcd_key end, int timeout_ms, int (*fn)(void *arg, const struct etcd_kv *kv),
+	       void *arg, int64_t *revision, struct ipam_error *error)
 {
 	int64_t at = 0, until = etcd_now_ms() + timeout_ms;
 	json_t *from = key_json(key), *request = NULL, *reply = NULL;
@@ -257,8 +257,8 @@ static void add_end(struct etcd_txn *t, json_t *o, struct etcd_key end)
 
 void etcd_if_revision(struct etcd_txn *t, struct etcd_key key, struct etcd_key end, int64_t mod_revision)
 {
-	json_t *compare = json_pack("{s:o, s:s, s:s, s:o}", "key", key_json(key), "target", "MOD", "result", "EQUAL",
-				    "mod_revision", int_json(mod_revision));
+	json_t *compare = json_pack("{s:o, s:s, s:s, s:o}", "key", key_json(key), "target", "MOD", "result", "EQUAL", "mod_revision",
+				    int_json(mod_revision));
 	json_t *range = json_pack("{s:o, s:o}", "key", key_json(key), "limit", int_json(PAGE));
 
 	add_end(t, compare, end);
@@ -269,8 +269,8 @@ void etcd_if_revision(struct etcd_txn *t, struct etcd_key key, struct etcd_key e
 
 void etcd_put(struct etcd_txn *t, struct etcd_key key, struct etcd_key value, int64_t lease)
 {
-	add(t, t->success, json_pack("{s:{s:o, s:o, s:o}}", "request_put", "key", key_json(key), "value", key_json(value), "lease",
-				     int_json(lease)));
+	add(t, t->success,
+	    json_pack("{s:{s:o, s:o, s:o}}", "request_put", "key", key_json(key), "value", key_json(value), "lease", int_json(lease)));
 }
 
 void etcd_delete(struct etcd_txn *t, struct etcd_key key, struct etcd_key end)
@@ -288,11 +288,11 @@ size_t etcd_txn_size(const struct etcd_txn *t)
 	return compares > changes ? compares : changes;
 }
 
-int etcd_commit(struct etcd *e, const struct etcd_txn *t, int timeout_ms, int (*fn)(void *arg, const struct etcd_kv *kv),
-		void *arg, int64_t *revision, struct ipam_error *error)
+int etcd_commit(struct etcd *e, const struct etcd_txn *t, int timeout_ms, int (*fn)(void *arg, const struct etcd_kv *kv), void *arg,
+		int64_t *revision, struct ipam_error *error)
 {
-	json_t *request = t->failed ? NULL : json_pack("{s:O, s:O, s:O}", "compare", t->compare, "success", t->success, "failure",
-						       t->failure);
+	json_t *request =
+		t->failed ? NULL : json_pack("{s:O, s:O, s:O}", "compare", t->compare, "success", t->success, "failure", t->failure);
 	json_t *reply = NULL;
 	const json_t *it;
 	size_t i;

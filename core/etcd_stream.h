@@ -5,12 +5,12 @@
 #include "etcd.h"
 
 struct etcd_stream {
-	const char *endpoint;            /* for messages */
+	const char *endpoint;                                                           /* for messages */
 	int (*events)(void *arg, const struct etcd_kv *kv, size_t n, int64_t revision); /* as etcd_watch has it */
 	void *arg;
-	struct ipam_error *error;        /* what ended it */
-	int64_t compacted;               /* -ESTALE: up to where */
-	char *line;                      /* what has come of one */
+	struct ipam_error *error; /* what ended it */
+	int64_t compacted;        /* -ESTALE: up to where */
+	char *line;               /* what has come of one */
 	size_t size, room;
 	int rc;
 };

@@ -14,7 +14,7 @@ struct watching {
 	struct etcd *e;
 	const struct etcd_watch *w;
 	uint64_t number;
-	int64_t heard;        /* when anything was */
+	int64_t heard; /* when anything was */
 	const char *endpoint;
 	struct ipam_error *error;
 	struct etcd_stream stream;

@@ -155,7 +155,9 @@ static int store(struct ipam *ipam, const struct change *c, const struct history
 {
 	char key[CIDR_FAMILIES][CIDR_TEXT], stack[LINE_MAX_STACK], *line = stack;
 	const char *keys[CIDR_FAMILIES] = { NULL };
-	struct ipam_event event = { .number = ipam->history.next_id, .cluster = e->cluster != NULL ? e->cluster->id : 0, .node = e->node != NULL ? e->node->id : 0 };
+	struct ipam_event event = { .number = ipam->history.next_id,
+				    .cluster = e->cluster != NULL ? e->cluster->id : 0,
+				    .node = e->node != NULL ? e->node->id : 0 };
 	int rc = o == NULL ? -ENOMEM : 0;
 
 	if (rc == 0) {
@@ -222,15 +224,19 @@ int history_add_lease(struct ipam *ipam, const struct change *c, struct history_
 
 int history_add_block(struct ipam *ipam, const struct change *c, const char *event, const char *reason, const struct block *b)
 {
-	return history_add(ipam, c, &(struct history_event){ .event = event, .reason = reason, .cluster = c->cluster,
-							     .node = c->node, .labels = c->node->labels,
-							     .block = &b->pool.prefix });
+	return history_add(ipam, c,
+			   &(struct history_event){ .event = event,
+						    .reason = reason,
+						    .cluster = c->cluster,
+						    .node = c->node,
+						    .labels = c->node->labels,
+						    .block = &b->pool.prefix });
 }
 
 int history_add_node(struct ipam *ipam, const struct change *c, const char *event)
 {
-	return history_add(ipam, c, &(struct history_event){ .event = event, .cluster = c->cluster, .node = c->node,
-							     .labels = c->node->labels });
+	return history_add(ipam, c,
+			   &(struct history_event){ .event = event, .cluster = c->cluster, .node = c->node, .labels = c->node->labels });
 }
 
 int history_add_cluster(struct ipam *ipam, const struct change *c, const char *event)
@@ -285,8 +291,8 @@ void history_tell(struct ipam *ipam)
 /* ---- retention --------------------------------------------------------------------------------------------- */
 
 enum {
-	TRIM_ROWS = 200,              /* in one transaction: a millisecond or two, for which changes wait */
-	TRIM_PAUSE = 20000000,        /* nanoseconds; so 10,000 rows a second go, more than ever come for long */
+	TRIM_ROWS = 200,       /* in one transaction: a millisecond or two, for which changes wait */
+	TRIM_PAUSE = 20000000, /* nanoseconds; so 10,000 rows a second go, more than ever come for long */
 };
 static const int64_t trim_rest = (int64_t)60 * NANOSECONDS;
 

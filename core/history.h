@@ -27,19 +27,19 @@ struct change;
 /* One event. What is NULL or 0 is left out. */
 struct history_event {
 	const char *event;
-	const char *reason;         /* why, where nobody asked */
+	const char *reason; /* why, where nobody asked */
 	const struct cluster *cluster;
 	const struct node *node;
 	const char *name;           /* of the lease, or of what else the event is about */
 	const char *renamed, *from; /* of a node or cluster: its new name; of what was renamed, the name before */
 	bool has[CIDR_FAMILIES];
 	u128 addr[CIDR_FAMILIES];
-	const char *labels;         /* of the node, as label.h has them */
+	const char *labels; /* of the node, as label.h has them */
 	const struct cidr *block;
 	const struct xattr *xattr, *more; /* attributes; and those that will stand above them */
-	int64_t since;              /* of a release: when it was made */
-	const char *key;            /* of a detail */
-	json_t *detail;             /* is taken over */
+	int64_t since;                    /* of a release: when it was made */
+	const char *key;                  /* of a detail */
+	json_t *detail;                   /* is taken over */
 };
 
 /* Store it; names in it are read without the lock, so the caller's gates must keep them. -ENOMEM, or the store's errors. */

@@ -18,8 +18,7 @@ struct ipam_history {
 	sqlite3_stmt *read[NARROWS], *last, *present[CIDR_FAMILIES];
 };
 
-#define REST                                                                                                        \
-	" AND id > ?1 AND id <= ?2 AND time < ?3 AND (?4 = 0 OR cluster = ?4) AND (?5 = 0 OR node = ?5) ORDER BY id"
+#define REST " AND id > ?1 AND id <= ?2 AND time < ?3 AND (?4 = 0 OR cluster = ?4) AND (?5 = 0 OR node = ?5) ORDER BY id"
 #define COLUMNS "SELECT id, time, line, cluster, node FROM history WHERE "
 static const char *const sql[NARROWS] = {
 	[BY_IP4] = COLUMNS "ip4 = ?6" REST,
@@ -28,8 +27,8 @@ static const char *const sql[NARROWS] = {
 };
 
 /* From the clusters on, so that the index of a cluster's addresses is used. */
-#define PRESENT(column)                                                                                                  \
-	"SELECT c.name, n.name, l.name, l.btime FROM cluster c JOIN lease l ON l.cluster = c.id AND l." column " = ?1"      \
+#define PRESENT(column)                                                                                                                    \
+	"SELECT c.name, n.name, l.name, l.btime FROM cluster c JOIN lease l ON l.cluster = c.id AND l." column " = ?1"                     \
 	" JOIN node n ON n.id = l.node ORDER BY c.id"
 static const char *const present_sql[CIDR_FAMILIES] = { [CIDR_V4] = PRESENT("ip4"), [CIDR_V6] = PRESENT("ip6") };
 
@@ -69,8 +68,8 @@ int ipam_history_open(const char *path, struct ipam_history **out, struct ipam_e
 	struct ipam_history *h = calloc(1, sizeof *h);
 	int rc = h == NULL ? -ENOMEM : open_database(h, path);
 	const char *why = rc == -ENOTSUP ? "of another version of ipamfs; mount it with this one, which brings it up to date" :
-			  rc == -EINVAL	 ? "not an ipamfs database" :
-			  rc == -ENOENT	 ? "there is no such file, or it can't be read" :
+			  rc == -EINVAL  ? "not an ipamfs database" :
+			  rc == -ENOENT  ? "there is no such file, or it can't be read" :
 					   strerror(-rc);
 
 	error->text[0] = 0;
@@ -145,8 +144,8 @@ int ipam_history_read(struct ipam_history *h, const struct ipam_history_query *q
 	return rc;
 }
 
-int ipam_history_present(struct ipam_history *h, const char *address,
-			 int (*fn)(void *arg, const struct ipam_history_holder *holder), void *arg)
+int ipam_history_present(struct ipam_history *h, const char *address, int (*fn)(void *arg, const struct ipam_history_holder *holder),
+			 void *arg)
 {
 	sqlite3_stmt *s = h->present[strchr(address, ':') != NULL ? CIDR_V6 : CIDR_V4];
 	int rc = 0, code;

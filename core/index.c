@@ -103,8 +103,7 @@ void index_remove(struct index *x, uint32_t handle)
 		resize(x, x->size / 2); /* failing leaves a roomier table */
 }
 
-uint32_t index_find(const struct index *x, uint64_t hash, bool (*match)(const void *arg, uint32_t handle, const void *key),
-		    const void *key)
+uint32_t index_find(const struct index *x, uint64_t hash, bool (*match)(const void *arg, uint32_t handle, const void *key), const void *key)
 {
 	uint32_t mask = x->size - 1;
 
@@ -118,8 +117,7 @@ uint32_t index_find(const struct index *x, uint64_t hash, bool (*match)(const vo
 
 uint64_t index_hash_u64(uint64_t seed, uint64_t value)
 {
-	__extension__ unsigned __int128 product =
-		(unsigned __int128)(value ^ 0x9e3779b97f4a7c15u) * (seed ^ 0xd6e8feb86659fd93u);
+	__extension__ unsigned __int128 product = (unsigned __int128)(value ^ 0x9e3779b97f4a7c15u) * (seed ^ 0xd6e8feb86659fd93u);
 
 	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }

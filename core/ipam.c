@@ -178,9 +178,11 @@ int ipam_open(const char *path, const struct ipam_options *options, struct ipam 
 	ipam->unsynced = options->since != NULL && options->since->sound;
 	if (rc == 0 && store_lost(ipam->store) > 0)
 		engine_log(ipam, store_lost(ipam->store) > 1 ? LOG_ERR : LOG_NOTICE,
-			   "the log of the database breaks off before its end, so that %u transactions are lost: %s", store_lost(ipam->store),
-			   store_lost(ipam->store) == 1 ? "one that was not answered yet, most likely"
-						       : "by a loss of power with sync=normal, or since the log is damaged; compare with what runs");
+			   "the log of the database breaks off before its end, so that %u transactions are lost: %s",
+			   store_lost(ipam->store),
+			   store_lost(ipam->store) == 1 ?
+				   "one that was not answered yet, most likely" :
+				   "by a loss of power with sync=normal, or since the log is damaged; compare with what runs");
 	/* While nothing else uses the store. */
 	if (rc == 0 && !options->read_only)
 		rc = options->remote != NULL ? remote_open(ipam, options->remote, error) : check_alone(ipam, error);
@@ -258,8 +260,8 @@ static void submit(struct ipam *ipam, struct change *c, ipam_done *done, void *a
 		change_submit(ipam, c);
 }
 
-void ipam_make(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const char *name, unsigned flags,
-	       const struct ipam_owner *owner, struct ipam_by by, ipam_done *done, void *arg)
+void ipam_make(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const char *name, unsigned flags, const struct ipam_owner *owner,
+	       struct ipam_by by, ipam_done *done, void *arg)
 {
 	static const struct change_type *const type[] = {
 		[IPAM_CLUSTER] = &change_cluster_make,
@@ -279,8 +281,7 @@ void ipam_make(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const ch
 	submit(ipam, c, done, arg);
 }
 
-void ipam_remove(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const char *name, struct ipam_by by,
-		 ipam_done *done, void *arg)
+void ipam_remove(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const char *name, struct ipam_by by, ipam_done *done, void *arg)
 {
 	static const struct change_type *const type[] = {
 		[IPAM_CLUSTER] = &change_cluster_remove,
@@ -335,8 +336,8 @@ void ipam_drop(struct ipam *ipam, uint64_t lease)
 	pthread_rwlock_unlock(&ipam->lock);
 }
 
-void ipam_describe(struct ipam *ipam, uint64_t lease, const struct ipam_attribute *list, size_t n, bool keep,
-		   struct ipam_by by, ipam_done *done, void *arg)
+void ipam_describe(struct ipam *ipam, uint64_t lease, const struct ipam_attribute *list, size_t n, bool keep, struct ipam_by by,
+		   ipam_done *done, void *arg)
 {
 	struct change *c = change_new(&change_lease_describe, done, arg);
 	int rc = c == NULL ? -ENOMEM : 0;
@@ -368,8 +369,8 @@ void ipam_describe(struct ipam *ipam, uint64_t lease, const struct ipam_attribut
 	change_submit(ipam, c);
 }
 
-void ipam_import(struct ipam *ipam, uint64_t cluster, struct ipam_import *list, size_t n, const struct ipam_owner *owner,
-		 struct ipam_by by, ipam_done *done, void *arg)
+void ipam_import(struct ipam *ipam, uint64_t cluster, struct ipam_import *list, size_t n, const struct ipam_owner *owner, struct ipam_by by,
+		 ipam_done *done, void *arg)
 {
 	struct change *c = change_new(&change_import, done, arg);
 
@@ -385,8 +386,8 @@ void ipam_import(struct ipam *ipam, uint64_t cluster, struct ipam_import *list, 
 
 /* ---- networks --------------------------------------------------------------------------------------------- */
 
-static void submit_network(struct ipam *ipam, const struct change_type *type, uint64_t node, const char *name,
-			   struct ipam_by by, ipam_done *done, void *arg)
+static void submit_network(struct ipam *ipam, const struct change_type *type, uint64_t node, const char *name, struct ipam_by by,
+			   ipam_done *done, void *arg)
 {
 	struct change *c = change_name(change_new(type, done, arg), name);
 
@@ -407,8 +408,7 @@ void ipam_network_remove(struct ipam *ipam, uint64_t node, const char *name, str
 	submit_network(ipam, &change_network_remove, node, name, by, done, arg);
 }
 
-void ipam_network_set_last(struct ipam *ipam, uint64_t id, unsigned range, uint8_t family, const u128 *addr, ipam_done *done,
-			   void *arg)
+void ipam_network_set_last(struct ipam *ipam, uint64_t id, unsigned range, uint8_t family, const u128 *addr, ipam_done *done, void *arg)
 {
 	struct change *c = change_new(&change_network_last, done, arg);
 
@@ -422,8 +422,8 @@ void ipam_network_set_last(struct ipam *ipam, uint64_t id, unsigned range, uint8
 	submit(ipam, c, done, arg);
 }
 
-void ipam_rename(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const char *name, uint64_t new_parent,
-		 const char *new_name, struct ipam_by by, ipam_done *done, void *arg)
+void ipam_rename(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const char *name, uint64_t new_parent, const char *new_name,
+		 struct ipam_by by, ipam_done *done, void *arg)
 {
 	static const struct change_type *const type[] = {
 		[IPAM_CLUSTER] = &change_cluster_rename,
@@ -440,8 +440,8 @@ void ipam_rename(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const 
 	submit(ipam, c, done, arg);
 }
 
-void ipam_write(struct ipam *ipam, enum ipam_text what, uint64_t id, const char *text, size_t size, bool append,
-		struct ipam_by by, ipam_done *done, void *arg)
+void ipam_write(struct ipam *ipam, enum ipam_text what, uint64_t id, const char *text, size_t size, bool append, struct ipam_by by,
+		ipam_done *done, void *arg)
 {
 	static const struct change_type *const type[] = {
 		[IPAM_CLUSTER_CIDRS] = &change_cidrs,
@@ -469,8 +469,8 @@ void ipam_write(struct ipam *ipam, enum ipam_text what, uint64_t id, const char 
 	submit(ipam, c, done, arg);
 }
 
-void ipam_delegate(struct ipam *ipam, uint64_t cluster, const char *text, size_t size, const struct ipam_owner *owner,
-		   struct ipam_by by, ipam_done *done, void *arg)
+void ipam_delegate(struct ipam *ipam, uint64_t cluster, const char *text, size_t size, const struct ipam_owner *owner, struct ipam_by by,
+		   ipam_done *done, void *arg)
 {
 	struct change *c;
 
@@ -487,8 +487,8 @@ void ipam_delegate(struct ipam *ipam, uint64_t cluster, const char *text, size_t
 	submit(ipam, c, done, arg);
 }
 
-void ipam_set_attr(struct ipam *ipam, enum ipam_kind kind, uint64_t id, unsigned which, const struct ipam_attr *attr,
-		   struct ipam_by by, ipam_done *done, void *arg)
+void ipam_set_attr(struct ipam *ipam, enum ipam_kind kind, uint64_t id, unsigned which, const struct ipam_attr *attr, struct ipam_by by,
+		   ipam_done *done, void *arg)
 {
 	struct change *c = change_new(&change_attr, done, arg);
 

@@ -18,14 +18,14 @@ struct ipam_event;
 
 enum {
 	IPAM_ROOT_ID = 1,
-	IPAM_NAME_MAX = 255,       /* bytes of a cluster's or lease's name */
-	IPAM_NODE_NAME_MAX = 253,  /* bytes of a node's: RFC 1123 subdomain, as Kubernetes' */
-	IPAM_XATTR_BUDGET = 4096,  /* bytes of attribute names and values a lease may carry */
-	IPAM_BOOT_ID = 37,         /* a boot id with its NUL */
+	IPAM_NAME_MAX = 255,             /* bytes of a cluster's or lease's name */
+	IPAM_NODE_NAME_MAX = 253,        /* bytes of a node's: RFC 1123 subdomain, as Kubernetes' */
+	IPAM_XATTR_BUDGET = 4096,        /* bytes of attribute names and values a lease may carry */
+	IPAM_BOOT_ID = 37,               /* a boot id with its NUL */
 	IPAM_LEASE_TEXT = 2 * CIDR_TEXT, /* a lease's content with a NUL */
-	IPAM_LABELS_MAX = 4096,    /* bytes of a node's labels, a line KEY=VALUE each */
-	IPAM_SELECTOR_MAX = 4096,  /* bytes of a CIDR's selector */
-	IPAM_DELEGATE_LINES = 1024, /* nodes that one ipam_delegate makes at most */
+	IPAM_LABELS_MAX = 4096,          /* bytes of a node's labels, a line KEY=VALUE each */
+	IPAM_SELECTOR_MAX = 4096,        /* bytes of a CIDR's selector */
+	IPAM_DELEGATE_LINES = 1024,      /* nodes that one ipam_delegate makes at most */
 };
 
 enum ipam_kind { IPAM_ROOT, IPAM_CLUSTER, IPAM_NODE, IPAM_LEASE };
@@ -43,11 +43,11 @@ enum ipam_sync {
 
 /* An engine that many machines share, beneath: etcd://ENDPOINTS/PREFIX. */
 struct ipam_remote {
-	const char *endpoints;               /* "HOST:PORT[,HOST:PORT...]" */
-	const char *prefix;                  /* of all keys: "/ipam" */
-	const char *node;                    /* the name that this machine's nodes go by; NULL: it has none */
+	const char *endpoints;                                          /* "HOST:PORT[,HOST:PORT...]" */
+	const char *prefix;                                             /* of all keys: "/ipam" */
+	const char *node;                                               /* the name that this machine's nodes go by; NULL: it has none */
 	const char *tls_ca, *tls_cert, *tls_key, *user, *password_file; /* or NULL */
-	bool hide_leases;                    /* other machines' leases are not followed: their blocks alone */
+	bool hide_leases;                                               /* other machines' leases are not followed: their blocks alone */
 };
 
 /* What changed in a database. */
@@ -60,17 +60,17 @@ struct ipam_touched {
 struct ipam_ahead;
 
 struct ipam_options {
-	const struct ipam_remote *remote;    /* NULL: the database is all there is; else it is this machine's part */
+	const struct ipam_remote *remote; /* NULL: the database is all there is; else it is this machine's part */
 	enum ipam_sync sync;
-	bool read_only; /* every change is refused with -EROFS, nothing expires */
-	bool create;    /* make the database if there is none */
-	bool keep_after_boot; /* don't release what an earlier boot's network namespaces held */
-	bool keep_ephemeral;  /* nor ephemeral leases: their holders are open still */
-	struct ipam_ahead *ahead; /* what was read before, with the same path; taken over. NULL: none */
+	bool read_only;                   /* every change is refused with -EROFS, nothing expires */
+	bool create;                      /* make the database if there is none */
+	bool keep_after_boot;             /* don't release what an earlier boot's network namespaces held */
+	bool keep_ephemeral;              /* nor ephemeral leases: their holders are open still */
+	struct ipam_ahead *ahead;         /* what was read before, with the same path; taken over. NULL: none */
 	const struct ipam_touched *since; /* what may have changed since then; NULL: anything */
-	int lock;             /* as ipam_lock gave it: stays the caller's; 0: take it, as long as the database is open */
-	uint32_t history_days; /* how long the past is kept, 0: for ever */
-	uint32_t log_pages; /* the database's log is folded back when it has so many; 0: 8192 */
+	int lock;                         /* as ipam_lock gave it: stays the caller's; 0: take it, as long as the database is open */
+	uint32_t history_days;            /* how long the past is kept, 0: for ever */
+	uint32_t log_pages;               /* the database's log is folded back when it has so many; 0: 8192 */
 	/* Called (by several threads at a time) with a syslog priority; may be NULL. */
 	void (*log)(void *arg, int priority, const char *message);
 	/* Called when the daemon itself released a lease (expired), after it became durable; may be NULL. */
@@ -133,7 +133,7 @@ struct ipam_attr {
 /* What a stat needs. */
 struct ipam_object {
 	enum ipam_kind kind;
-	bool created;      /* ipam_make: this call made it */
+	bool created;            /* ipam_make: this call made it */
 	bool ephemeral, dropped; /* a lease that ends with its last holder; that has ended (ipam_drop) */
 	uint64_t id, parent;
 	struct ipam_attr attr;
@@ -156,11 +156,11 @@ struct ipam_lease_info {
 	uint64_t node, cluster;
 	bool has[CIDR_FAMILIES];
 	u128 addr[CIDR_FAMILIES];
-	uint8_t len[CIDR_FAMILIES];             /* prefix length of its block */
+	uint8_t len[CIDR_FAMILIES]; /* prefix length of its block */
 	bool has_gateway[CIDR_FAMILIES];
 	u128 gateway[CIDR_FAMILIES];
-	uint32_t generation;                    /* grows with each change of the lease */
-	char boot_id[IPAM_BOOT_ID];             /* of the machine's boot in which it was made */
+	uint32_t generation;        /* grows with each change of the lease */
+	char boot_id[IPAM_BOOT_ID]; /* of the machine's boot in which it was made */
 };
 
 int ipam_lease(struct ipam *ipam, uint64_t id, struct ipam_lease_info *out); /* -ENOENT */
@@ -173,7 +173,7 @@ int ipam_holder(struct ipam *ipam, enum ipam_kind kind, uint64_t id, unsigned fa
 #define IPAM_BY_NOBODY UINT32_MAX /* a uid: the daemon itself */
 struct ipam_by {
 	uint32_t uid;
-	uint32_t pid; /* 0: not known */
+	uint32_t pid;     /* 0: not known */
 	uint64_t request; /* for options.storing, and to the engine; 0: none */
 	bool again;       /* it was asked for before by a process that ended, and may have been done by the engine that machines share */
 };
@@ -183,8 +183,7 @@ struct ipam_by ipam_by_self(void);
 /* Extended attributes of a lease: names without "user.". Written behind: visible at once, durable later; ipam_sync waits.
  * set: flags as setxattr(2)'s: -EEXIST, -ENODATA; -ENOSPC past IPAM_XATTR_BUDGET. get and list return the size, and
  * fill when size > 0 (-ERANGE too small); list gives NUL-terminated names. -ENOENT no such lease. */
-int ipam_xattr_set(struct ipam *ipam, uint64_t lease, const char *name, const void *value, size_t size, int flags,
-		   struct ipam_by by);
+int ipam_xattr_set(struct ipam *ipam, uint64_t lease, const char *name, const void *value, size_t size, int flags, struct ipam_by by);
 int ipam_xattr_remove(struct ipam *ipam, uint64_t lease, const char *name, struct ipam_by by);
 int ipam_xattr_get(struct ipam *ipam, uint64_t lease, const char *name, void *value, size_t size);
 int ipam_xattr_list(struct ipam *ipam, uint64_t lease, char *list, size_t size);
@@ -204,14 +203,12 @@ enum {
 	IPAM_EPHEMERAL = 2, /* a lease that is released when the database is opened anew, unless ipam_describe kept it before */
 	IPAM_ALONE = 4,     /* a lease of the address that its name is, and no other; -EINVAL for other names */
 };
-void ipam_make(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const char *name, unsigned flags,
-	       const struct ipam_owner *owner, struct ipam_by by, ipam_done *done, void *arg);
+void ipam_make(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const char *name, unsigned flags, const struct ipam_owner *owner,
+	       struct ipam_by by, ipam_done *done, void *arg);
 /* Remove by name: -ENOENT, -ENOTEMPTY. */
-void ipam_remove(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const char *name, struct ipam_by by,
-		 ipam_done *done, void *arg);
+void ipam_remove(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const char *name, struct ipam_by by, ipam_done *done, void *arg);
 /* Release a lease by id, if its generation is this one still (0: any): -ENOENT, -ESTALE. */
-void ipam_release(struct ipam *ipam, uint64_t lease, uint32_t generation, struct ipam_by by, ipam_done *done,
-		  void *arg);
+void ipam_release(struct ipam *ipam, uint64_t lease, uint32_t generation, struct ipam_by by, ipam_done *done, void *arg);
 /* The last holder of an ephemeral lease is gone: it is released in the background, as soon as the disk lets it be, and
  * `dropped` from now on. Others than ephemeral ones stay. Cheap: takes the lock, waits for nothing. */
 void ipam_drop(struct ipam *ipam, uint64_t lease);
@@ -223,8 +220,8 @@ struct ipam_attribute {
 };
 /* Set attributes of a lease in one durable step; with `keep` it lasts from then on, though it was ephemeral. -ENOENT, -ENOSPC
  * past IPAM_XATTR_BUDGET, -EINVAL a bad name. */
-void ipam_describe(struct ipam *ipam, uint64_t lease, const struct ipam_attribute *list, size_t n, bool keep,
-		   struct ipam_by by, ipam_done *done, void *arg);
+void ipam_describe(struct ipam *ipam, uint64_t lease, const struct ipam_attribute *list, size_t n, bool keep, struct ipam_by by,
+		   ipam_done *done, void *arg);
 
 /* Leases that were made elsewhere, with their addresses, and nodes with their blocks (before the leases in them): all of
  * them or none. */
@@ -232,26 +229,26 @@ struct ipam_import {
 	const char *node, *name; /* name NULL: the node itself, with exactly these blocks; it may have them already */
 	const struct cidr *cidr;
 	size_t cidrs;
-	const char *labels;      /* of a node, lines KEY=VALUE; NULL: none, or any where it is there */
+	const char *labels; /* of a node, lines KEY=VALUE; NULL: none, or any where it is there */
 	bool has[CIDR_FAMILIES];
 	u128 addr[CIDR_FAMILIES];
 	const struct ipam_attribute *attribute;
 	size_t attributes;
-	int error;       /* out: why this one is refused; 0 where it would do */
-	uint8_t family;  /* out: with an address's error, which */
-	size_t refused;  /* out: with a block's error, which */
+	int error;      /* out: why this one is refused; 0 where it would do */
+	uint8_t family; /* out: with an address's error, which */
+	size_t refused; /* out: with a block's error, which */
 };
 /* The list is the caller's and must live until `done`, which gets the first refusal's error: -ENOENT no such node, -EEXIST
  * the name is held (a node's: with other blocks), -EADDRINUSE, -EADDRNOTAVAIL (no block of the cluster's), -EINVAL (no
  * address or block; bad name), -EDQUOT, -ENOSPC. */
-void ipam_import(struct ipam *ipam, uint64_t cluster, struct ipam_import *list, size_t n, const struct ipam_owner *owner,
-		 struct ipam_by by, ipam_done *done, void *arg);
+void ipam_import(struct ipam *ipam, uint64_t cluster, struct ipam_import *list, size_t n, const struct ipam_owner *owner, struct ipam_by by,
+		 ipam_done *done, void *arg);
 /* Where machines share an engine: take a node from a machine that is dead; its blocks rest for the node's block-quarantine. -ENOENT;
  * -EBUSY the machine is alive, or this one; -EOPNOTSUPP without an engine. */
 void ipam_remove_force(struct ipam *ipam, uint64_t cluster, const char *name, struct ipam_by by, ipam_done *done, void *arg);
 /* Rename: -ENOENT, -EEXIST the new name is held (by another), -EXDEV another parent. */
-void ipam_rename(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const char *name, uint64_t new_parent,
-		 const char *new_name, struct ipam_by by, ipam_done *done, void *arg);
+void ipam_rename(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const char *name, uint64_t new_parent, const char *new_name,
+		 struct ipam_by by, ipam_done *done, void *arg);
 
 enum ipam_text {
 	IPAM_CLUSTER_CIDRS,    /* id: a cluster. Lines "CIDR [NODE-MASK] [selector=REQ[,REQ...]]" */
@@ -265,21 +262,21 @@ enum ipam_text {
 };
 /* What a write to the file of that name means, all lines or none; append adds where false replaces (cidrs, reserved).
  * Errors as interface.md lists them: -EINVAL, -EEXIST, -EBUSY, -EADDRINUSE, -EADDRNOTAVAIL, -ENOSPC. */
-void ipam_write(struct ipam *ipam, enum ipam_text what, uint64_t id, const char *text, size_t size, bool append,
-		struct ipam_by by, ipam_done *done, void *arg);
+void ipam_write(struct ipam *ipam, enum ipam_text what, uint64_t id, const char *text, size_t size, bool append, struct ipam_by by,
+		ipam_done *done, void *arg);
 
 /* Make nodes, all or none, at most IPAM_DELEGATE_LINES: lines "NODE [KEY=VALUE ...] [CIDR ...]". With CIDRs a node gets exactly these
  * blocks, whatever their selectors say; else one of each family from CIDRs that match its labels, as ipam_make with labels.
  * -EINVAL malformed, or too many lines; -EEXIST a node is there, or stands twice; -ENOSPC no block left, or labels past
  * IPAM_LABELS_MAX; -EADDRINUSE, -EADDRNOTAVAIL of a block; -EMSGSIZE more than the engine takes at once; -ENOENT no such cluster.
  * object: of the first node. */
-void ipam_delegate(struct ipam *ipam, uint64_t cluster, const char *text, size_t size, const struct ipam_owner *owner,
-		   struct ipam_by by, ipam_done *done, void *arg);
+void ipam_delegate(struct ipam *ipam, uint64_t cluster, const char *text, size_t size, const struct ipam_owner *owner, struct ipam_by by,
+		   ipam_done *done, void *arg);
 
 enum { IPAM_SET_UID = 1, IPAM_SET_GID = 2, IPAM_SET_MODE = 4, IPAM_SET_ATIME = 8, IPAM_SET_MTIME = 16 };
 /* Change owner, mode, times; which is a set of IPAM_SET_*. Of clusters, nodes and leases. */
-void ipam_set_attr(struct ipam *ipam, enum ipam_kind kind, uint64_t id, unsigned which, const struct ipam_attr *attr,
-		   struct ipam_by by, ipam_done *done, void *arg);
+void ipam_set_attr(struct ipam *ipam, enum ipam_kind kind, uint64_t id, unsigned which, const struct ipam_attr *attr, struct ipam_by by,
+		   ipam_done *done, void *arg);
 /* `done` when all that was written behind of this object so far is durable; a failure since the last is told here. */
 void ipam_sync_object(struct ipam *ipam, enum ipam_kind kind, uint64_t id, ipam_done *done, void *arg);
 
@@ -291,15 +288,15 @@ enum { IPAM_NETWORK_RANGE_MAX = 255 };
 void ipam_network_make(struct ipam *ipam, uint64_t node, const char *name, struct ipam_by by, ipam_done *done, void *arg);
 /* -ENOENT; -ENOTEMPTY while a lease of the node has it as its attribute "network". */
 void ipam_network_remove(struct ipam *ipam, uint64_t node, const char *name, struct ipam_by by, ipam_done *done, void *arg);
-int ipam_network_find(struct ipam *ipam, uint64_t node, const char *name, uint64_t *id); /* -ENOENT */
+int ipam_network_find(struct ipam *ipam, uint64_t node, const char *name, uint64_t *id);             /* -ENOENT */
 int ipam_network_node(struct ipam *ipam, uint64_t id, uint64_t *node, char name[IPAM_NAME_MAX + 1]); /* -ENOENT */
 /* Between ipam_read_begin and ipam_read_end; as ipam_each_node. */
 int ipam_each_network(struct ipam *ipam, uint64_t node, int (*fn)(void *arg, uint64_t id, const char *name), void *arg);
 struct ipam_network_view {
 	uint64_t id, node;
 	const char *name;
-	size_t lasts;         /* ranges with an address given last */
-	const void *network;  /* for ipam_view_network_range */
+	size_t lasts;        /* ranges with an address given last */
+	const void *network; /* for ipam_view_network_range */
 };
 int ipam_view_network(struct ipam *ipam, uint64_t id, struct ipam_network_view *out); /* -ENOENT */
 /* The i-th of them: the range's number. */
@@ -307,8 +304,7 @@ unsigned ipam_view_network_range(const struct ipam_network_view *v, size_t i);
 /* The address that was given last in a range of it: -ENOENT none. Not between begin and end. */
 int ipam_network_last(struct ipam *ipam, uint64_t id, unsigned range, uint8_t *family, u128 *addr);
 /* `done` at once, durable soon after: losing it costs no lease. NULL: forget it. */
-void ipam_network_set_last(struct ipam *ipam, uint64_t id, unsigned range, uint8_t family, const u128 *addr, ipam_done *done,
-			   void *arg);
+void ipam_network_set_last(struct ipam *ipam, uint64_t id, unsigned range, uint8_t family, const u128 *addr, ipam_done *done, void *arg);
 
 /* Run one change and wait for it: for tools and tests. Call CHANGE with ipam_wait_done and &wait, then ipam_wait. */
 struct ipam_wait;
@@ -329,8 +325,8 @@ struct ipam_cidr_view {
 	struct cidr cidr;
 	uint8_t node_mask;
 	const char *selector; /* which nodes get blocks of it; NULL: any */
-	u128 blocks;   /* that can be delegated: all less the reserved */
-	u128 used;     /* delegated */
+	u128 blocks;          /* that can be delegated: all less the reserved */
+	u128 used;            /* delegated */
 };
 
 struct ipam_cluster_view {
@@ -345,13 +341,13 @@ struct ipam_cluster_view {
 };
 
 struct ipam_node_view {
-	bool shared;              /* where machines share an engine: */
-	bool here, there;         /* it is this machine's; another's; neither: nobody's yet */
-	int64_t published;        /* when the other told of its leases last, seconds since the epoch; 0 never */
+	bool shared;       /* where machines share an engine: */
+	bool here, there;  /* it is this machine's; another's; neither: nobody's yet */
+	int64_t published; /* when the other told of its leases last, seconds since the epoch; 0 never */
 	uint64_t id, cluster;
 	const char *name;
 	struct ipam_attr attr;
-	const char *labels;       /* lines KEY=VALUE, sorted; "" none */
+	const char *labels; /* lines KEY=VALUE, sorted; "" none */
 	uint32_t blocks, leases;
 };
 
@@ -385,8 +381,7 @@ int ipam_view_cidr(struct ipam *ipam, uint64_t cluster, size_t i, struct ipam_ci
 int ipam_each_node(struct ipam *ipam, uint64_t cluster, int (*fn)(void *arg, const struct ipam_node_view *), void *arg);
 int ipam_view_node(struct ipam *ipam, uint64_t id, struct ipam_node_view *out);
 /* kind IPAM_CLUSTER: sorted by family and address; IPAM_NODE: oldest first. -ENOMEM. */
-int ipam_each_block(struct ipam *ipam, enum ipam_kind kind, uint64_t id,
-		    int (*fn)(void *arg, const struct ipam_block_view *), void *arg);
+int ipam_each_block(struct ipam *ipam, enum ipam_kind kind, uint64_t id, int (*fn)(void *arg, const struct ipam_block_view *), void *arg);
 typedef int ipam_lease_fn(void *arg, const struct ipam_lease_view *lease);
 /* Of the root, a cluster or a node, node by node, in the order they were made. */
 int ipam_each_lease(struct ipam *ipam, enum ipam_kind kind, uint64_t id, ipam_lease_fn *fn, void *arg);
@@ -396,8 +391,7 @@ int ipam_each_lease(struct ipam *ipam, enum ipam_kind kind, uint64_t id, ipam_le
 struct ipam_snapshot;
 typedef bool ipam_wanted(void *arg, const struct ipam_node_view *node);
 /* wanted says which nodes are of interest; NULL: all. -ENOENT, -ENOMEM. To be ended before the database is closed. */
-int ipam_snapshot_begin(struct ipam *ipam, enum ipam_kind kind, uint64_t id, ipam_wanted *wanted, void *arg,
-			struct ipam_snapshot **out);
+int ipam_snapshot_begin(struct ipam *ipam, enum ipam_kind kind, uint64_t id, ipam_wanted *wanted, void *arg, struct ipam_snapshot **out);
 void ipam_snapshot_end(struct ipam_snapshot *s); /* NULL is fine */
 /* About how many leases there are. */
 uint64_t ipam_snapshot_leases(const struct ipam_snapshot *s);
@@ -417,18 +411,18 @@ enum ipam_slot ipam_block_state(struct ipam *ipam, const struct ipam_block_view 
 /* Numbers of the root, a cluster or a node. -ENOENT. */
 struct ipam_stats {
 	uint64_t clusters, nodes, leases;
-	u128 blocks, blocks_used;  /* both families; of a node: the delegated ones, twice */
-	u128 addresses;            /* that can be leased in the delegated blocks, both families */
+	u128 blocks, blocks_used; /* both families; of a node: the delegated ones, twice */
+	u128 addresses;           /* that can be leased in the delegated blocks, both families */
 	u128 addresses_used, addresses_resting;
-	u128 leases_free;          /* further leases that fit, without growing: the scarcest family and max-leases decide */
+	u128 leases_free; /* further leases that fit, without growing: the scarcest family and max-leases decide */
 	struct ipam_family {
-		u128 blocks, blocks_used;  /* as above, of one family */
+		u128 blocks, blocks_used; /* as above, of one family */
 		u128 addresses, used, resting;
 	} family[CIDR_FAMILIES];
 	struct ipam_usage {
 		u128 total, used, free;
-	} usage;                   /* for statfs: of a node its addresses, of a cluster its blocks (the family with the
-				    * fewest free ones), of the root all leases */
+	} usage; /* for statfs: of a node its addresses, of a cluster its blocks (the family with the
+		  * fewest free ones), of the root all leases */
 };
 int ipam_stats(struct ipam *ipam, enum ipam_kind kind, uint64_t id, struct ipam_stats *out);
 /* The same between ipam_read_begin and ipam_read_end. */
@@ -437,15 +431,19 @@ int ipam_view_stats(struct ipam *ipam, enum ipam_kind kind, uint64_t id, struct 
 /* ---- settings: the table --------------------------------------------------------------------------------------- */
 
 enum ipam_setting {
-	IPAM_MAX_BLOCKS, IPAM_REUSE_DELAY, IPAM_TTL, IPAM_MAX_LEASES, IPAM_GATEWAY, IPAM_BLOCK_QUARANTINE,
+	IPAM_MAX_BLOCKS,
+	IPAM_REUSE_DELAY,
+	IPAM_TTL,
+	IPAM_MAX_LEASES,
+	IPAM_GATEWAY,
+	IPAM_BLOCK_QUARANTINE,
 	IPAM_SETTINGS /* how many */
 };
 /* The key, e.g. "max-blocks". */
 const char *ipam_setting_name(enum ipam_setting setting);
 /* Its value in force for a cluster or node, as text; *inherited: the object has not set it itself. -ENOENT. Between
  * ipam_read_begin and ipam_read_end. */
-int ipam_setting(struct ipam *ipam, enum ipam_kind kind, uint64_t id, enum ipam_setting setting, char out[32],
-		 bool *inherited);
+int ipam_setting(struct ipam *ipam, enum ipam_kind kind, uint64_t id, enum ipam_setting setting, char out[32], bool *inherited);
 
 /* ---- the past ---------------------------------------------------------------------------------------------------- */
 
@@ -465,17 +463,17 @@ struct ipam_history;
 int ipam_history_open(const char *path, struct ipam_history **out, struct ipam_error *error);
 void ipam_history_close(struct ipam_history *h); /* NULL is fine */
 struct ipam_history_query {
-	uint64_t cluster, node;     /* of these alone; 0: of any */
-	const char *address;        /* of this address or block ("10.244.0.0/24") alone, as cidr_print writes it; or NULL */
-	uint64_t after, last;       /* events with numbers past `after`, up to `last` (0: all) */
-	int64_t before;             /* ... that happened before this time (0: all) */
+	uint64_t cluster, node; /* of these alone; 0: of any */
+	const char *address;    /* of this address or block ("10.244.0.0/24") alone, as cidr_print writes it; or NULL */
+	uint64_t after, last;   /* events with numbers past `after`, up to `last` (0: all) */
+	int64_t before;         /* ... that happened before this time (0: all) */
 };
 struct ipam_history_event {
-	uint64_t number;            /* grows with each */
+	uint64_t number; /* grows with each */
 	int64_t time;
-	const char *line;           /* without a newline; valid until the callback returns */
+	const char *line; /* without a newline; valid until the callback returns */
 	size_t size;
-	uint64_t cluster, node;     /* ids, 0: none; they may be gone */
+	uint64_t cluster, node; /* ids, 0: none; they may be gone */
 };
 /* The newest event's number, 0: none. -EIO. */
 int ipam_history_last(struct ipam_history *h, uint64_t *number);
@@ -488,33 +486,33 @@ struct ipam_history_holder {
 	const char *cluster, *node, *name;
 	int64_t since;
 };
-int ipam_history_present(struct ipam_history *h, const char *address,
-			 int (*fn)(void *arg, const struct ipam_history_holder *holder), void *arg);
+int ipam_history_present(struct ipam_history *h, const char *address, int (*fn)(void *arg, const struct ipam_history_holder *holder),
+			 void *arg);
 
 /* ---- the engine's own numbers ------------------------------------------------------------------------------------ */
 
 struct ipam_engine {
 	const char *path;
-	bool shared;              /* many machines share an engine: */
+	bool shared;                         /* many machines share an engine: */
 	const char *source, *machine, *node; /* etcd://..., the id of this machine there, its nodes' name or NULL */
-	bool up;                  /* it is reached; */
-	int64_t since;            /* since then, or not; seconds since the epoch, 0: not asked yet */
-	char unreachable[256];    /* why it isn't */
-	char refused[256], complaint[256]; /* what it doesn't let this machine write; what else is wrong; or "" */
-	int64_t revision;         /* of the engine's, up to which all is seen here; 0: never read */
-	char member[128];         /* which of the engine's is listened to, or "" */
-	uint64_t asks, tries, conflicts; /* changes asked of it, transactions for them, those that came too late */
-	uint64_t resyncs, watches;       /* full reads, and how often listening was begun */
-	uint64_t unpublished;     /* parts of own nodes whose leases others don't know as they are, */
-	int64_t unpublished_since; /* since then, seconds since the epoch; 0: none */
-	uint32_t lost, doubled;   /* own nodes that were removed elsewhere, by force; or that a copy of the state file is, too */
-	bool healthy;             /* false: a change would fail now */
-	char problem[1024];        /* why, and since when */
+	bool up;                             /* it is reached; */
+	int64_t since;                       /* since then, or not; seconds since the epoch, 0: not asked yet */
+	char unreachable[256];               /* why it isn't */
+	char refused[256], complaint[256];   /* what it doesn't let this machine write; what else is wrong; or "" */
+	int64_t revision;                    /* of the engine's, up to which all is seen here; 0: never read */
+	char member[128];                    /* which of the engine's is listened to, or "" */
+	uint64_t asks, tries, conflicts;     /* changes asked of it, transactions for them, those that came too late */
+	uint64_t resyncs, watches;           /* full reads, and how often listening was begun */
+	uint64_t unpublished;                /* parts of own nodes whose leases others don't know as they are, */
+	int64_t unpublished_since;           /* since then, seconds since the epoch; 0: none */
+	uint32_t lost, doubled;              /* own nodes that were removed elsewhere, by force; or that a copy of the state file is, too */
+	bool healthy;                        /* false: a change would fail now */
+	char problem[1024];                  /* why, and since when */
 	uint64_t commits, changes, failed_changes;
-	uint64_t expired;         /* leases released by their ttl since the mount */
-	uint64_t dropped;         /* ephemeral ones, whose last holder was gone */
-	uint64_t after_boot;      /* when it was opened: leases whose network namespaces were an earlier boot's */
-	uint64_t queue;           /* changes that wait now */
+	uint64_t expired;    /* leases released by their ttl since the mount */
+	uint64_t dropped;    /* ephemeral ones, whose last holder was gone */
+	uint64_t after_boot; /* when it was opened: leases whose network namespaces were an earlier boot's */
+	uint64_t queue;      /* changes that wait now */
 };
 void ipam_engine(struct ipam *ipam, struct ipam_engine *out);
 
@@ -523,7 +521,7 @@ void ipam_engine(struct ipam *ipam, struct ipam_engine *out);
  * finding gets each thing that isn't so. 0: all was asked; -EHOSTUNREACH and the like, with a message: nothing was proved; -EBUSY: one is
  * under way; -EOPNOTSUPP without an engine. Blocks for seconds. */
 struct ipam_audit {
-	int64_t revision;         /* the engine's, at which that was so */
+	int64_t revision; /* the engine's, at which that was so */
 	uint64_t clusters, nodes, blocks, resting, leases;
 };
 int ipam_audit(struct ipam *ipam, void (*finding)(void *arg, const char *text), void *arg, struct ipam_audit *out,
@@ -532,23 +530,31 @@ int ipam_audit(struct ipam *ipam, void (*finding)(void *arg, const char *text), 
 /* What it did since the database was opened. */
 enum { IPAM_BUCKETS = 12 };
 struct ipam_histogram {
-	const uint64_t *bounds;             /* of the buckets: up to and with; ascending */
-	uint64_t count[IPAM_BUCKETS + 1];   /* in each; the last: above all bounds */
+	const uint64_t *bounds;           /* of the buckets: up to and with; ascending */
+	uint64_t count[IPAM_BUCKETS + 1]; /* in each; the last: above all bounds */
 	uint64_t sum;
 };
 enum ipam_release { IPAM_RELEASE_REQUEST, IPAM_RELEASE_EXPIRED, IPAM_RELEASE_CLOSED, IPAM_RELEASE_REBOOT, IPAM_RELEASES };
 enum ipam_failure {
-	IPAM_FAILURE_NO_ADDRESS, IPAM_FAILURE_QUOTA, IPAM_FAILURE_IN_USE, IPAM_FAILURE_NOT_AVAILABLE, IPAM_FAILURE_EXISTS,
-	IPAM_FAILURE_INVALID, IPAM_FAILURE_DISK_FULL, IPAM_FAILURE_IO, IPAM_FAILURE_OTHER, IPAM_FAILURES
+	IPAM_FAILURE_NO_ADDRESS,
+	IPAM_FAILURE_QUOTA,
+	IPAM_FAILURE_IN_USE,
+	IPAM_FAILURE_NOT_AVAILABLE,
+	IPAM_FAILURE_EXISTS,
+	IPAM_FAILURE_INVALID,
+	IPAM_FAILURE_DISK_FULL,
+	IPAM_FAILURE_IO,
+	IPAM_FAILURE_OTHER,
+	IPAM_FAILURES
 };
 extern const char *const ipam_release_name[IPAM_RELEASES], *const ipam_failure_name[IPAM_FAILURES];
 struct ipam_meters {
 	uint64_t allocations, commit_failures;
-	uint64_t releases[IPAM_RELEASES];   /* of leases, by why */
-	uint64_t failures[IPAM_FAILURES];   /* of allocations, by why */
-	struct ipam_histogram allocation;   /* nanoseconds from the request to the answer */
-	struct ipam_histogram commit;       /* nanoseconds of a transaction */
-	struct ipam_histogram batch;        /* changes in one */
+	uint64_t releases[IPAM_RELEASES];       /* of leases, by why */
+	uint64_t failures[IPAM_FAILURES];       /* of allocations, by why */
+	struct ipam_histogram allocation;       /* nanoseconds from the request to the answer */
+	struct ipam_histogram commit;           /* nanoseconds of a transaction */
+	struct ipam_histogram batch;            /* changes in one */
 	uint64_t history_rows, history_expired; /* events stored; removed by retention */
 };
 void ipam_meters(struct ipam *ipam, struct ipam_meters *out);

@@ -14,8 +14,7 @@ static struct lease *visible(const struct ipam *ipam, uint64_t id)
 	return h == 0 || registry_lease(&ipam->registry, h)->pending ? NULL : registry_lease(&ipam->registry, h);
 }
 
-static int set_xattr(struct ipam *ipam, uint64_t lease, const char *name, const void *value, size_t size, int flags,
-		     struct ipam_by by)
+static int set_xattr(struct ipam *ipam, uint64_t lease, const char *name, const void *value, size_t size, int flags, struct ipam_by by)
 {
 	enum { CREATE = 1, REPLACE = 2 }; /* XATTR_*, which sys/xattr.h defines */
 	struct lease *l = visible(ipam, lease);
@@ -51,8 +50,7 @@ static int set_xattr(struct ipam *ipam, uint64_t lease, const char *name, const 
 	return rc;
 }
 
-int ipam_xattr_set(struct ipam *ipam, uint64_t lease, const char *name, const void *value, size_t size, int flags,
-		   struct ipam_by by)
+int ipam_xattr_set(struct ipam *ipam, uint64_t lease, const char *name, const void *value, size_t size, int flags, struct ipam_by by)
 {
 	int rc;
 

@@ -181,9 +181,9 @@ static int parse_requirement(const char *s, size_t n, struct requirement *out)
 		bool not = equals > s && equals[-1] == '!';
 
 		out->what = not ? EQUAL_NOT : EQUAL;
-		l->key_size = (size_t)(equals - s) - not;
+		l->key_size = (size_t)(equals - s) - not ;
 		l->value = equals + 1;
-		if (!not && l->value < end && *l->value == '=')
+		if (!not &&l->value < end && *l->value == '=')
 			l->value++;
 		l->value_size = (size_t)(end - l->value);
 	} else if (n > 0 && s[0] == '!') {

@@ -11,16 +11,16 @@ const uint64_t ipam_latency_bounds[IPAM_BUCKETS] = {
 const uint64_t ipam_batch_bounds[IPAM_BUCKETS] = { 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096 };
 
 const char *const ipam_release_name[IPAM_RELEASES] = {
-	[IPAM_RELEASE_REQUEST] = "request", [IPAM_RELEASE_EXPIRED] = "expired",
-	[IPAM_RELEASE_CLOSED] = "closed",   [IPAM_RELEASE_REBOOT] = "reboot",
+	[IPAM_RELEASE_REQUEST] = "request",
+	[IPAM_RELEASE_EXPIRED] = "expired",
+	[IPAM_RELEASE_CLOSED] = "closed",
+	[IPAM_RELEASE_REBOOT] = "reboot",
 };
 
 const char *const ipam_failure_name[IPAM_FAILURES] = {
-	[IPAM_FAILURE_NO_ADDRESS] = "no_address", [IPAM_FAILURE_QUOTA] = "quota",
-	[IPAM_FAILURE_IN_USE] = "in_use",	  [IPAM_FAILURE_NOT_AVAILABLE] = "not_available",
-	[IPAM_FAILURE_EXISTS] = "exists",	  [IPAM_FAILURE_INVALID] = "invalid",
-	[IPAM_FAILURE_DISK_FULL] = "disk_full",	  [IPAM_FAILURE_IO] = "io",
-	[IPAM_FAILURE_OTHER] = "other",
+	[IPAM_FAILURE_NO_ADDRESS] = "no_address",       [IPAM_FAILURE_QUOTA] = "quota",   [IPAM_FAILURE_IN_USE] = "in_use",
+	[IPAM_FAILURE_NOT_AVAILABLE] = "not_available", [IPAM_FAILURE_EXISTS] = "exists", [IPAM_FAILURE_INVALID] = "invalid",
+	[IPAM_FAILURE_DISK_FULL] = "disk_full",         [IPAM_FAILURE_IO] = "io",         [IPAM_FAILURE_OTHER] = "other",
 };
 
 int64_t meter_now(void)

@@ -39,8 +39,7 @@ static int run(struct remote *r, struct change *c, bool soft)
 	return remote_run(r->ipam, c);
 }
 
-static int write_text(struct remote *r, const struct change_type *type, enum ipam_text what, uint64_t id, const char *text,
-		      bool soft)
+static int write_text(struct remote *r, const struct change_type *type, enum ipam_text what, uint64_t id, const char *text, bool soft)
 {
 	struct change *c = make(type, NULL, NULL, text);
 
@@ -51,8 +50,7 @@ static int write_text(struct remote *r, const struct change_type *type, enum ipa
 	return run(r, c, soft);
 }
 
-static int rename_to(struct remote *r, const struct change_type *type, uint64_t parent, const char *from, const char *to,
-		     bool soft)
+static int rename_to(struct remote *r, const struct change_type *type, uint64_t parent, const char *from, const char *to, bool soft)
 {
 	struct change *c = make(type, from, to, NULL);
 
@@ -100,11 +98,11 @@ static void tell(struct remote *r, enum ipam_kind kind, uint64_t parent, uint64_
 
 struct here {
 	bool found;
-	uint64_t id, parent;      /* ours */
-	struct record record;     /* as it is here */
+	uint64_t id, parent;  /* ours */
+	struct record record; /* as it is here */
 	enum ipam_held held;
 	enum node_doubt doubt;
-	bool taken;               /* its name is another's here, */
+	bool taken; /* its name is another's here, */
 	char other[IPAM_NAME_MAX + 1];
 	uint64_t other_id;
 };
@@ -432,8 +430,12 @@ static void note_cluster(const struct cluster *c, struct gone *g)
 
 static void note_node(const struct node *n, struct gone *g)
 {
-	*g = (struct gone){ .found = true, .id = n->id, .shared = n->shared, .parent = n->cluster->id,
-			    .ours = n->held == NODE_HELD_HERE, .orphaned = n->doubt == NODE_ORPHANED && n->leases > 0 };
+	*g = (struct gone){ .found = true,
+			    .id = n->id,
+			    .shared = n->shared,
+			    .parent = n->cluster->id,
+			    .ours = n->held == NODE_HELD_HERE,
+			    .orphaned = n->doubt == NODE_ORPHANED && n->leases > 0 };
 	snprintf(g->name, sizeof g->name, "%s", n->name);
 }
 

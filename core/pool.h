@@ -17,13 +17,13 @@ struct pool_span {
 
 struct pool {
 	struct cidr prefix;
-	uint8_t slot_len;        /* prefix length of one slot; prefix.len <= slot_len <= cidr_bits */
-	bool given;              /* cursor is valid */
-	uint32_t spans;          /* number of excluded spans */
-	struct pool_span *span;  /* excluded: sorted, disjoint, not touching; owned */
-	u128 cursor;             /* the slot that was given last by pool_claim_next */
-	u128 used;               /* taken slots */
-	u128 excluded;           /* excluded slots that are not taken as well */
+	uint8_t slot_len;       /* prefix length of one slot; prefix.len <= slot_len <= cidr_bits */
+	bool given;             /* cursor is valid */
+	uint32_t spans;         /* number of excluded spans */
+	struct pool_span *span; /* excluded: sorted, disjoint, not touching; owned */
+	u128 cursor;            /* the slot that was given last by pool_claim_next */
+	u128 used;              /* taken slots */
+	u128 excluded;          /* excluded slots that are not taken as well */
 	struct bitset taken;
 };
 

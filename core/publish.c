@@ -18,16 +18,16 @@ struct bucket {
 
 struct publish {
 	struct remote *r;
-	pthread_mutex_t lock;      /* the rest; taken after that of struct ipam */
-	struct bucket *dirty;      /* sorted, without doubles, up to `sorted`; then as they came */
+	pthread_mutex_t lock; /* the rest; taken after that of struct ipam */
+	struct bucket *dirty; /* sorted, without doubles, up to `sorted`; then as they came */
 	size_t count, size, sorted;
-	int64_t since;             /* when the first of them was marked; 0: none is, nor under way */
+	int64_t since; /* when the first of them was marked; 0: none is, nor under way */
 	struct {
-		uint64_t node;     /* shared */
-		int64_t revision;  /* of PREFIX/published/NODE; 0: it isn't there, as far as we know */
-	} last[OWN];               /* the pulse's alone */
+		uint64_t node;    /* shared */
+		int64_t revision; /* of PREFIX/published/NODE; 0: it isn't there, as far as we know */
+	} last[OWN];              /* the pulse's alone */
 	size_t lasts;
-	bool all, lost;            /* all is to be compared; for want of memory something was not marked */
+	bool all, lost; /* all is to be compared; for want of memory something was not marked */
 };
 
 int publish_new(struct remote *r, struct publish **out)
@@ -148,9 +148,9 @@ static json_t *lease_json(const struct registry *r, const struct lease *l)
 		json_decref(key);
 	}
 	return json_pack("{s:I, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:s}", "id", (json_int_t)l->id, "name",
-			 json_text(l->name, strlen(l->name)), "addresses", addresses, "attributes", attributes, "uid",
-			 (json_int_t)l->uid, "gid", (json_int_t)l->gid, "mode", (json_int_t)l->mode, "made", (json_int_t)l->btime,
-			 "mtime", (json_int_t)l->mtime, "boot", r->boot[l->boot].boot_id);
+			 json_text(l->name, strlen(l->name)), "addresses", addresses, "attributes", attributes, "uid", (json_int_t)l->uid,
+			 "gid", (json_int_t)l->gid, "mode", (json_int_t)l->mode, "made", (json_int_t)l->btime, "mtime",
+			 (json_int_t)l->mtime, "boot", r->boot[l->boot].boot_id);
 }
 
 /* The leases of a bucket, as they are now: an array, or NULL where there are none. 0 or -ENOMEM; -ENOENT: not our node (any
@@ -191,7 +191,7 @@ static size_t bucket_key(const struct remote *r, uint64_t shared, uint64_t numbe
 struct batch {
 	struct etcd_txn *txn;
 	size_t count, bytes;
-	uint64_t node;               /* shared */
+	uint64_t node; /* shared */
 };
 
 /* The node's record is there: not that of one that was removed by force meanwhile. */
@@ -200,9 +200,8 @@ static void guard(struct remote *r, struct batch *batch, uint64_t node)
 	char key[RECORD_KEY];
 	struct node *n = registry_node(&r->ipam->registry, node);
 
-	etcd_if_revision(batch->txn,
-			 (struct etcd_key){ key, record_key_node(r->prefix, n->cluster->shared, n->name, key) }, (struct etcd_key){ 0 },
-			 n->revision);
+	etcd_if_revision(batch->txn, (struct etcd_key){ key, record_key_node(r->prefix, n->cluster->shared, n->name, key) },
+			 (struct etcd_key){ 0 }, n->revision);
 }
 
 static int add(struct remote *r, struct batch *batch, const struct bucket *b)
@@ -287,8 +286,7 @@ static int finish(struct remote *r, struct batch *batch, int64_t *revision, stru
 }
 
 /* The first n of the list, all of one node: 1 written, 0 the node is not as we thought, to be tried again. */
-static int write_some(struct remote *r, const struct bucket *list, size_t n, size_t *written, int64_t *revision,
-		      struct ipam_error *error)
+static int write_some(struct remote *r, const struct bucket *list, size_t n, size_t *written, int64_t *revision, struct ipam_error *error)
 {
 	struct batch batch = { .txn = etcd_txn_new() };
 	int rc = batch.txn == NULL ? -ENOMEM : 0;

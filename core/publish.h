@@ -18,7 +18,8 @@ void publish_lease(struct ipam *ipam, const struct node *n, uint64_t lease);
 void publish_all(struct publish *p);
 /* How many buckets are to be written still, and since when (seconds since the epoch, 0: none are). */
 size_t publish_backlog(struct publish *p, int64_t *since);
-/* For the pulse: write what is marked; *revision: the engine's after it, as it was where there is nothing. -EHOSTUNREACH and so on: it stays marked. */
+/* For the pulse: write what is marked; *revision: the engine's after it, as it was where there is nothing. -EHOSTUNREACH and so on: it
+ * stays marked. */
 int publish_round(struct remote *r, int64_t *revision, struct ipam_error *error);
 
 /* Another machine's bucket has come, changed or (size 0) gone; its leases become visible. */

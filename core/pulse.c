@@ -11,19 +11,27 @@
 #include <syslog.h>
 #include <time.h>
 
-enum { CALL_MS = 3000, KEEP_MS = REMOTE_ALIVE_S * 1000 / 4, OWN_MAX = 64, PROBE_MS = 2000, REFUSED_MS = 5000, DEAF_MS = 5000, CONTACT_MS = 30000 };
+enum {
+	CALL_MS = 3000,
+	KEEP_MS = REMOTE_ALIVE_S * 1000 / 4,
+	OWN_MAX = 64,
+	PROBE_MS = 2000,
+	REFUSED_MS = 5000,
+	DEAF_MS = 5000,
+	CONTACT_MS = 30000
+};
 
 struct pulse {
 	struct remote *r;
-	int64_t noted;                /* when it was stored that the engine was heard of; 0 never */
-	int64_t kept;                 /* when the lease was kept alive last, */
-	int64_t probed;               /* and the engine was asked whether it is there, */
-	int rc;                       /* with that answer */
-	int64_t published;            /* when, */
-	int64_t heard;                /* when the watch told something */
-	int64_t echo;                 /* at this revision: the watch is to tell of it */
+	int64_t noted;     /* when it was stored that the engine was heard of; 0 never */
+	int64_t kept;      /* when the lease was kept alive last, */
+	int64_t probed;    /* and the engine was asked whether it is there, */
+	int rc;            /* with that answer */
+	int64_t published; /* when, */
+	int64_t heard;     /* when the watch told something */
+	int64_t echo;      /* at this revision: the watch is to tell of it */
 	char boot[IPAM_BOOT_ID];
-	uint64_t said[OWN_MAX];       /* nodes whose presence is told with this lease */
+	uint64_t said[OWN_MAX]; /* nodes whose presence is told with this lease */
 	size_t saids;
 	struct ipam_error error;
 };
@@ -50,8 +58,14 @@ static size_t list_own(struct remote *r, struct own own[OWN_MAX])
 		for (struct node *node = c->first; node != NULL && n < OWN_MAX; node = node->next) {
 			if (node->pending || node->shared == 0 || (node != named && node->held != NODE_HELD_HERE))
 				continue;
-			own[n] = (struct own){ .id = node->id, .shared = node->shared, .held = node->held, .doubt = node->doubt,
-					       .asking = node->asking > 0, .doubts = node->doubts, .empty = node->leases == 0, .cluster_id = c->id };
+			own[n] = (struct own){ .id = node->id,
+					       .shared = node->shared,
+					       .held = node->held,
+					       .doubt = node->doubt,
+					       .asking = node->asking > 0,
+					       .doubts = node->doubts,
+					       .empty = node->leases == 0,
+					       .cluster_id = c->id };
 			snprintf(own[n].name, sizeof own[n].name, "%s", node->name);
 			snprintf(own[n].cluster, sizeof own[n].cluster, "%s", c->name);
 			n++;
@@ -151,9 +165,7 @@ static void contact_settle(struct ipam *ipam, struct change *c)
 	(void)c;
 }
 
-static const struct change_type change_contact = {
-	.reserve = contact_reserve, .apply = contact_apply, .settle = contact_settle
-};
+static const struct change_type change_contact = { .reserve = contact_reserve, .apply = contact_apply, .settle = contact_settle };
 
 /* For the next start: see remote.c. */
 static void note_contact(struct pulse *p)
@@ -334,15 +346,17 @@ static void tend(struct pulse *p, const struct own *own, size_t n)
 		    (own[i].held == NODE_HELD_HERE && own[i].doubt == NODE_UNSETTLED && !own[i].asking))
 			attach(p, &own[i]);
 		else if (named && own[i].held == NODE_HELD_THERE)
-			remote_complain(r,
-					"node '%s/%s' is another machine's, or this one's under a state file that is lost: nothing is given "
-					"here; 'ipamctl node remove --force' if that one is dead",
-					own[i].cluster, own[i].name);
+			remote_complain(
+				r,
+				"node '%s/%s' is another machine's, or this one's under a state file that is lost: nothing is given "
+				"here; 'ipamctl node remove --force' if that one is dead",
+				own[i].cluster, own[i].name);
 		else if (own[i].doubt == NODE_ORPHANED && own[i].empty)
 			mirror_gone_id(r, IPAM_NODE, own[i].id), remote_again(r);
 		else if (own[i].doubt == NODE_ORPHANED)
-			remote_complain(r, "node '%s/%s' was removed elsewhere, by force: its leases stay until they are released, no "
-					   "address is given",
+			remote_complain(r,
+					"node '%s/%s' was removed elsewhere, by force: its leases stay until they are released, no "
+					"address is given",
 					own[i].cluster, own[i].name);
 	}
 }
@@ -371,8 +385,7 @@ static bool next_beat(struct remote *r, int64_t *applied)
 	pthread_mutex_lock(&r->lock);
 	before = r->applied;
 	/* Something came: a node of ours may be among it. */
-	while (!r->stop && !r->probe && r->applied == before &&
-	       pthread_cond_timedwait(&r->moved, &r->lock, &t) != ETIMEDOUT)
+	while (!r->stop && !r->probe && r->applied == before && pthread_cond_timedwait(&r->moved, &r->lock, &t) != ETIMEDOUT)
 		;
 	stop = r->stop;
 	*applied = r->applied;

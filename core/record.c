@@ -196,9 +196,9 @@ static json_t *id_text(uint64_t id)
 
 char *record_encode(const struct record *r)
 {
-	json_t *o = json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:I}", "id", id_text(r->id), "cidrs", array_of(r->cidrs),
-			      "settings", array_of(r->settings), "uid", (json_int_t)r->uid, "gid", (json_int_t)r->gid, "mode",
-			      (json_int_t)r->mode, "made", (json_int_t)r->made);
+	json_t *o = json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:I}", "id", id_text(r->id), "cidrs", array_of(r->cidrs), "settings",
+			      array_of(r->settings), "uid", (json_int_t)r->uid, "gid", (json_int_t)r->gid, "mode", (json_int_t)r->mode,
+			      "made", (json_int_t)r->made);
 	char *text = NULL;
 	int rc = o == NULL ? -1 : 0;
 

@@ -19,9 +19,9 @@
 #include <jansson.h>
 
 enum {
-	RECORD_SCHEMA = 2,          /* the newest that is known here; */
-	RECORD_SCHEMA_FIRST = 1,    /* of a prefix that has nothing of what came later: */
-	RECORD_SCHEMA_LABELS = 2,   /* selectors, labels */
+	RECORD_SCHEMA = 2,        /* the newest that is known here; */
+	RECORD_SCHEMA_FIRST = 1,  /* of a prefix that has nothing of what came later: */
+	RECORD_SCHEMA_LABELS = 2, /* selectors, labels */
 	RECORD_PREFIX_MAX = 255,
 	RECORD_KEY = RECORD_PREFIX_MAX + 320, /* room for any key */
 	RECORD_MACHINE = 33,                  /* of an instance's id, with its NUL */
@@ -30,22 +30,22 @@ enum {
 /* A cluster or a node. */
 struct record {
 	enum ipam_kind kind;
-	uint64_t id, cluster;          /* cluster: of a node */
+	uint64_t id, cluster; /* cluster: of a node */
 	int64_t revision;
 	char name[IPAM_NAME_MAX + 1];
-	char machine[RECORD_MACHINE];  /* of a node: the instance whose it is; "": nobody's yet */
+	char machine[RECORD_MACHINE]; /* of a node: the instance whose it is; "": nobody's yet */
 	uint32_t uid, gid, mode;
 	int64_t made;
-	char *cidrs;                   /* of a cluster its CIDRs, of a node its blocks: a line each */
-	char *reserved;                /* of a cluster */
-	char *labels;                  /* of a node, as label.h has them */
+	char *cidrs;    /* of a cluster its CIDRs, of a node its blocks: a line each */
+	char *reserved; /* of a cluster */
+	char *labels;   /* of a node, as label.h has them */
 	char *settings;
 };
 
 struct record_block {
-	uint64_t cluster, node;        /* node 0: it rests */
+	uint64_t cluster, node; /* node 0: it rests */
 	struct cidr cidr;
-	int64_t until, revision;       /* until: seconds since the epoch */
+	int64_t until, revision; /* until: seconds since the epoch */
 };
 
 /* The lines that the files show. The caller's to free; NULL: no memory. */
@@ -73,7 +73,7 @@ int record_decode(enum ipam_kind kind, const char *name, size_t name_size, const
 int record_decode_block(const char *value, size_t size, struct record_block *out);
 
 /* Keys: their length, in a buffer of RECORD_KEY. */
-size_t record_key(const char *prefix, const char *kind, char out[RECORD_KEY]);          /* PREFIX/KIND */
+size_t record_key(const char *prefix, const char *kind, char out[RECORD_KEY]); /* PREFIX/KIND */
 size_t record_key_cluster(const char *prefix, const char *name, char out[RECORD_KEY]);
 size_t record_key_node(const char *prefix, uint64_t cluster, const char *name, char out[RECORD_KEY]);
 size_t record_key_block(const char *prefix, uint64_t cluster, const struct cidr *block, char out[RECORD_KEY]);
@@ -84,10 +84,10 @@ size_t record_key_of(const char *prefix, const char *kind, uint64_t id, char out
 /* What a key is about: "cluster", "node" or "block" with what it names, or -EPROTO. */
 struct record_name {
 	enum { RECORD_CLUSTER, RECORD_NODE, RECORD_BLOCK, RECORD_ALIVE, RECORD_LEASES, RECORD_PUBLISHED } what;
-	uint64_t id;               /* of the cluster, or of the node */
+	uint64_t id; /* of the cluster, or of the node */
 	uint64_t bucket;
-	struct cidr cidr;          /* of a block */
-	const char *name;          /* inside the key, no NUL */
+	struct cidr cidr; /* of a block */
+	const char *name; /* inside the key, no NUL */
 	size_t name_size;
 };
 int record_parse_key(const char *prefix, const char *key, size_t size, struct record_name *out);

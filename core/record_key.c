@@ -40,8 +40,7 @@ size_t record_key_block(const char *prefix, uint64_t cluster, const struct cidr 
 	char key[33];
 
 	cidr_print_key(block->family, block->base, key);
-	return print(out, "%s/state/block/%016" PRIx64 "/%c%s-%u", prefix, cluster, block->family == CIDR_V4 ? '4' : '6', key,
-		     block->len);
+	return print(out, "%s/state/block/%016" PRIx64 "/%c%s-%u", prefix, cluster, block->family == CIDR_V4 ? '4' : '6', key, block->len);
 }
 
 void record_key_blocks(const char *prefix, uint64_t cluster, const struct cidr *cidr, char first[RECORD_KEY], char end[RECORD_KEY])

@@ -12,35 +12,35 @@
 
 /* Who may begin a change of a cluster or a node: many shared ones at a time (in it), or one exclusive one (of it). */
 struct gate {
-	uint32_t shared;  /* changes in flight inside */
-	bool exclusive;   /* a change of the thing itself is in flight */
-	uint64_t wanted;  /* the round in which an exclusive one began to wait: no new shared ones then, lest it starve */
+	uint32_t shared; /* changes in flight inside */
+	bool exclusive;  /* a change of the thing itself is in flight */
+	uint64_t wanted; /* the round in which an exclusive one began to wait: no new shared ones then, lest it starve */
 };
 
 struct cluster_cidr {
 	struct cidr cidr;
 	uint8_t node_mask;
-	char *selector;             /* which nodes get blocks of it, canonical (label.h); NULL: any */
-	struct cluster_cidr *next;  /* in the order of choice */
-	struct pool pool;           /* its blocks */
+	char *selector;            /* which nodes get blocks of it, canonical (label.h); NULL: any */
+	struct cluster_cidr *next; /* in the order of choice */
+	struct pool pool;          /* its blocks */
 };
 
 struct cluster {
 	uint64_t id;
-	uint64_t shared;              /* the engine's id of it, where machines share one (remote.h); 0 none */
-	int64_t revision;             /* as of which it is mirrored */
+	uint64_t shared;  /* the engine's id of it, where machines share one (remote.h); 0 none */
+	int64_t revision; /* as of which it is mirrored */
 	uint32_t handle;
-	bool pending;                 /* being made: not visible yet */
+	bool pending; /* being made: not visible yet */
 	char *name;
 	struct ipam_attr attr;
 	struct settings settings;
 	struct gate gate;
-	struct cluster_cidr **cidr;   /* in the order written */
+	struct cluster_cidr **cidr; /* in the order written */
 	size_t cidrs;
-	struct cluster_cidr *choice;  /* in the order in which they are looked at for a block */
+	struct cluster_cidr *choice; /* in the order in which they are looked at for a block */
 	struct cidr_range *reserved;
 	size_t reserveds;
-	struct node *first, *last;    /* in the order made */
+	struct node *first, *last; /* in the order made */
 	uint32_t nodes;
 	uint64_t leases;
 	struct index by_addr[CIDR_FAMILIES]; /* lease handles */
@@ -52,10 +52,10 @@ struct block {
 	uint64_t id;
 	struct node *node;
 	struct cluster_cidr *from;
-	struct pool pool;       /* its addresses; taken: leased or resting */
+	struct pool pool; /* its addresses; taken: leased or resting */
 	u128 resting;
-	uint64_t given_lease;   /* the lease that got pool.cursor, 0 unknown */
-	bool pending;           /* being delegated: not to be leased from yet */
+	uint64_t given_lease; /* the lease that got pool.cursor, 0 unknown */
+	bool pending;         /* being delegated: not to be leased from yet */
 };
 
 /* Whose a node is, where machines share an engine. */
@@ -68,69 +68,69 @@ enum ipam_held {
 /* Why no address of a node may be given, though it is this machine's. */
 enum node_doubt {
 	NODE_SURE,
-	NODE_UNSETTLED,  /* its blocks may have been given back: the engine is to say */
-	NODE_ORPHANED,   /* its blocks were taken away while leases ran: they go on, none is made */
-	NODE_DOUBLED,    /* another machine goes by the same state */
+	NODE_UNSETTLED, /* its blocks may have been given back: the engine is to say */
+	NODE_ORPHANED,  /* its blocks were taken away while leases ran: they go on, none is made */
+	NODE_DOUBLED,   /* another machine goes by the same state */
 };
 
 struct node {
 	uint64_t id;
-	uint64_t shared;            /* as a cluster's */
+	uint64_t shared; /* as a cluster's */
 	int64_t revision;
 	uint8_t held, doubt;
-	uint16_t asking;            /* changes that ask the engine to take blocks back: lease nothing until it has answered */
-	bool unknown;               /* of one of them it isn't known whether it did */
-	uint32_t doubts;            /* how often one began: a doubt is ended only by who knows of all */
-	int grow_error;             /* how growing failed last; */
-	int64_t grow_after;         /* not tried again before */
-	int64_t published;          /* when its machine told of its leases last, seconds since the epoch; 0 never */
+	uint16_t asking;    /* changes that ask the engine to take blocks back: lease nothing until it has answered */
+	bool unknown;       /* of one of them it isn't known whether it did */
+	uint32_t doubts;    /* how often one began: a doubt is ended only by who knows of all */
+	int grow_error;     /* how growing failed last; */
+	int64_t grow_after; /* not tried again before */
+	int64_t published;  /* when its machine told of its leases last, seconds since the epoch; 0 never */
 	uint32_t handle;
 	bool pending;
 	char *name;
-	char *labels;               /* canonical (label.h); NULL: none */
+	char *labels; /* canonical (label.h); NULL: none */
 	struct cluster *cluster;
 	struct ipam_attr attr;
 	struct settings settings;
 	struct gate gate;
-	struct block **block;       /* oldest first */
+	struct block **block; /* oldest first */
 	uint32_t blocks;
-	bool growing;               /* a block of it is pending */
-	uint32_t first, last;       /* lease handles, in the order made */
-	uint32_t leases;            /* pending ones included */
-	int64_t next_expiry;        /* no lease expires before; INT64_MAX: none */
-	struct node *prev, *next;   /* in the cluster */
+	bool growing;             /* a block of it is pending */
+	uint32_t first, last;     /* lease handles, in the order made */
+	uint32_t leases;          /* pending ones included */
+	int64_t next_expiry;      /* no lease expires before; INT64_MAX: none */
+	struct node *prev, *next; /* in the cluster */
 };
 
 struct xattr {
 	struct xattr *next;
 	uint32_t value_size;
 	uint16_t name_size;
-	char data[];                /* name, NUL, value */
+	char data[]; /* name, NUL, value */
 };
 
 /* 100 bytes a lease and its name; there are millions. */
 struct lease {
 	uint64_t id;
-	uint64_t ip6[2];            /* high, low */
+	uint64_t ip6[2]; /* high, low */
 	uint32_t ip4;
-	uint32_t node;              /* handle */
-	uint32_t prev, next;        /* in the node */
+	uint32_t node;       /* handle */
+	uint32_t prev, next; /* in the node */
 	int64_t atime, mtime, ctime, btime;
 	char *name;
 	struct xattr *xattr;
 	uint32_t uid, gid;
 	uint32_t generation;
 	uint16_t mode;
-	uint16_t boot;              /* index into registry.boot */
-	uint8_t has;                /* bit per family */
-	bool pending : 1;           /* being made: not visible yet */
-	bool busy : 1;              /* a change of it is in flight */
-	bool behind : 1;            /* attributes to be written: in the list of the engine */
-	bool described : 1;         /* and these are not times alone */
-	bool failed : 1;            /* writing them failed since the last sync told so */
-	bool ephemeral : 1;         /* lasts while someone holds it */
-	bool dropped : 1;           /* nobody does any more */
-	uint32_t bucket;            /* another machine's: with which of its publications it came (publish.h) */
+	uint16_t boot;      /* index into registry.boot */
+	uint8_t has;        /* bit per family */
+	bool pending : 1;   /* being made: not visible yet */
+	bool busy : 1;      /* a change of it is in flight */
+	bool behind : 1;    /* attributes to be written: in the list of the engine */
+	bool described : 1; /* and these are not times alone */
+	bool failed : 1;    /* writing them failed since the last sync told so */
+	bool ephemeral : 1; /* lasts while someone holds it */
+	bool dropped : 1;   /* nobody does any more */
+	uint32_t bucket;    /* another machine's: with which of its publications it came (publish.h) */
 };
 
 struct boot {
@@ -139,15 +139,16 @@ struct boot {
 };
 
 /* What host-local's layout keeps with a node: see ipam.h. */
+struct network_last {
+	u128 addr;
+	uint8_t range, family;
+};
 struct network {
 	uint64_t id;
 	struct node *node;
 	bool pending, busy;
 	char *name;
-	struct network_last {
-		u128 addr;
-		uint8_t range, family;
-	} *last;
+	struct network_last *last;
 	uint32_t lasts;
 };
 
@@ -157,20 +158,20 @@ struct registry {
 	uint64_t seed;
 	struct cluster *first, *last;
 	uint32_t clusters;
-	uint64_t leases;            /* pending ones included */
+	uint64_t leases; /* pending ones included */
 	uint32_t nodes;
-	struct cluster **cluster;   /* by handle; [0] unused */
+	struct cluster **cluster; /* by handle; [0] unused */
 	uint32_t cluster_handles, cluster_free;
-	struct node **node;         /* by handle */
+	struct node **node; /* by handle */
 	uint32_t node_handles;
-	uint32_t *node_free;        /* a stack of handles */
+	uint32_t *node_free; /* a stack of handles */
 	uint32_t node_frees;
-	struct lease **chunk;       /* leases by handle: chunk[h / LEASE_CHUNK][h % LEASE_CHUNK] */
+	struct lease **chunk; /* leases by handle: chunk[h / LEASE_CHUNK][h % LEASE_CHUNK] */
 	uint32_t chunks, lease_handles;
-	uint32_t lease_free;        /* head of the free list, through .next */
+	uint32_t lease_free; /* head of the free list, through .next */
 	struct boot *boot;
 	uint32_t boots;
-	struct network **network;   /* by id, which is the order they are made in */
+	struct network **network; /* by id, which is the order they are made in */
 	uint32_t networks;
 	struct index cluster_by_id, cluster_by_name, node_by_id, node_by_name, node_by_shared, lease_by_id, lease_by_name;
 };
@@ -219,8 +220,8 @@ uint64_t node_setting(const struct node *n, enum ipam_setting setting);
 /* ---- blocks: of a node, from a CIDR of the cluster whose slot the caller has claimed */
 int block_new(struct node *n, uint64_t id, struct cluster_cidr *from, const struct cidr *cidr, struct block **out);
 void block_free(struct block *b);
-int node_add_block(struct node *n, struct block *b);     /* -ENOMEM; the node owns it then */
-void node_take_block(struct node *n, struct block *b);   /* the caller owns it again */
+int node_add_block(struct node *n, struct block *b);                           /* -ENOMEM; the node owns it then */
+void node_take_block(struct node *n, struct block *b);                         /* the caller owns it again */
 struct block *node_block_of(const struct node *n, unsigned family, u128 addr); /* or NULL */
 /* The block's first host address. */
 u128 block_gateway(const struct block *b);

@@ -219,8 +219,7 @@ uint32_t registry_lease_named(const struct registry *r, const struct node *n, co
 
 uint32_t registry_holder(const struct registry *r, const struct cluster *c, unsigned family, u128 addr)
 {
-	return index_find(&c->by_addr[family], hash_addr(r, addr), family == CIDR_V4 ? lease_ip4_match : lease_ip6_match,
-			  &addr);
+	return index_find(&c->by_addr[family], hash_addr(r, addr), family == CIDR_V4 ? lease_ip4_match : lease_ip6_match, &addr);
 }
 
 int registry_set_addr(struct registry *r, uint32_t h, unsigned family, u128 addr)
@@ -251,5 +250,5 @@ void registry_unset_addr(struct registry *r, uint32_t h, unsigned family)
 	if (!lease_has(l, family))
 		return;
 	index_remove(&lease_node(r, l)->cluster->by_addr[family], h);
-	l->has &= (uint8_t)~(1u << family);
+	l->has &= (uint8_t)(~(1u << family));
 }

@@ -365,7 +365,8 @@ static int doubt_after_absence(struct remote *r)
 				doubted++;
 			}
 	if (doubted > 0)
-		engine_log(r->ipam, LOG_NOTICE, "this machine was away from the engine for long: nothing is leased before that has said that its "
+		engine_log(r->ipam, LOG_NOTICE,
+			   "this machine was away from the engine for long: nothing is leased before that has said that its "
 			   "blocks are still its own");
 	return 0;
 }
@@ -419,8 +420,7 @@ int remote_open(struct ipam *ipam, const struct ipam_remote *o, struct ipam_erro
 	pthread_condattr_destroy(&attr);
 	r->prefix = clean_prefix(o->prefix);
 	r->node = o->node == NULL ? NULL : strdup(o->node);
-	if (r->prefix == NULL || (o->node != NULL && r->node == NULL) ||
-	    asprintf(&r->source, "etcd://%s%s", o->endpoints, r->prefix) < 0)
+	if (r->prefix == NULL || (o->node != NULL && r->node == NULL) || asprintf(&r->source, "etcd://%s%s", o->endpoints, r->prefix) < 0)
 		return -ENOMEM;
 	if (strlen(r->prefix) > RECORD_PREFIX_MAX)
 		return refuse(error, "the prefix '%s' is too long", r->prefix);

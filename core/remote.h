@@ -17,19 +17,19 @@
 
 enum {
 	REMOTE_WORKERS = 2,
-	REMOTE_ANSWER_MS = 4000,   /* who asks is answered by then */
+	REMOTE_ANSWER_MS = 4000, /* who asks is answered by then */
 	REMOTE_PULSE_MS = 1000,
-	REMOTE_ALIVE_S = 30,       /* a machine that isn't heard of for so long isn't there */
+	REMOTE_ALIVE_S = 30, /* a machine that isn't heard of for so long isn't there */
 };
 
 struct publish;
 
 /* A block that rests after its node was removed by force. */
 struct remote_rest {
-	uint64_t cluster;          /* shared */
+	uint64_t cluster; /* shared */
 	struct cidr cidr;
 	int64_t until, revision;
-	bool claimed;              /* its slot is taken in the pool */
+	bool claimed; /* its slot is taken in the pool */
 };
 
 struct remote {
@@ -37,34 +37,34 @@ struct remote {
 	struct etcd *etcd;
 	char *source, *prefix, *node;
 	char machine[RECORD_MACHINE], session[RECORD_MACHINE];
-	bool leases;                      /* other machines' leases are shown */
+	bool leases; /* other machines' leases are shown */
 	pthread_t sync, pulse, worker[REMOTE_WORKERS];
-	unsigned threads;                 /* of those, in that order, how many run */
+	unsigned threads; /* of those, in that order, how many run */
 	struct publish *publish;
 
-	_Atomic bool auditing;            /* by one caller at a time */
+	_Atomic bool auditing; /* by one caller at a time */
 
-	pthread_mutex_t lock;             /* the rest */
-	pthread_cond_t moved;             /* any of it has changed */
+	pthread_mutex_t lock; /* the rest */
+	pthread_cond_t moved; /* any of it has changed */
 	bool stop;
-	struct change *queue, **tail;     /* to be asked */
-	int64_t applied;                  /* the engine's revision up to which all is mirrored; 0: not read yet */
-	bool again;                       /* read all anew */
-	bool probe;                       /* a call has failed: the pulse is to find out at once whether the engine is there */
+	struct change *queue, **tail; /* to be asked */
+	int64_t applied;              /* the engine's revision up to which all is mirrored; 0: not read yet */
+	bool again;                   /* read all anew */
+	bool probe;                   /* a call has failed: the pulse is to find out at once whether the engine is there */
 	bool up;
-	int64_t since;                    /* of up or down, seconds since the epoch; 0: never up */
-	char problem[256];                /* why down */
-	char refusal[256];                /* what it refuses this machine though it is there, or "" */
-	char complaint[256];              /* what else is wrong, or "" */
-	int64_t alive;                    /* etcd's lease; 0: none */
+	int64_t since;       /* of up or down, seconds since the epoch; 0: never up */
+	char problem[256];   /* why down */
+	char refusal[256];   /* what it refuses this machine though it is there, or "" */
+	char complaint[256]; /* what else is wrong, or "" */
+	int64_t alive;       /* etcd's lease; 0: none */
 	struct remote_rest *rest;
 	size_t rests;
 	struct remote_slot {
 		uint64_t cluster;
 		struct cidr cidr;
-	} *asked;                         /* blocks that are being asked for */
+	} * asked; /* blocks that are being asked for */
 	size_t askeds;
-	int schema;                       /* under the prefix, as it was last seen */
+	int schema; /* under the prefix, as it was last seen */
 	uint64_t asks, tries, conflicts, mirrored, resyncs;
 };
 
@@ -106,7 +106,7 @@ int remote_raise_schema(struct remote *r, int version, int timeout_ms, struct ip
 /* What there is to say of it. */
 void remote_engine(struct remote *r, struct ipam_engine *out);
 
-void *remote_sync(void *arg);    /* the threads */
+void *remote_sync(void *arg); /* the threads */
 void *remote_pulse(void *arg);
 void *remote_worker(void *arg);
 

@@ -119,8 +119,7 @@ int rest_apply(struct ipam *ipam, struct block *block)
 	for (size_t i = 0; i < r->count; i++) {
 		int rc = 0;
 
-		if (r->heap[i].cluster == block->node->cluster->id &&
-		    cidr_has(&block->pool.prefix, r->heap[i].family, r->heap[i].addr))
+		if (r->heap[i].cluster == block->node->cluster->id && cidr_has(&block->pool.prefix, r->heap[i].family, r->heap[i].addr))
 			rc = take(block, r->heap[i].addr);
 		if (rc < 0 && rc != -EADDRINUSE)
 			return rc;

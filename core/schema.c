@@ -263,8 +263,8 @@ int schema_migrate(sqlite3 *db)
 		if (sqlite3_exec(db, steps[i], NULL, NULL, NULL) != SQLITE_OK)
 			rc = -EIO;
 	snprintf(pragma, sizeof pragma, "PRAGMA user_version = %d", SCHEMA_VERSION);
-	if (rc == 0 && (sqlite3_exec(db, pragma, NULL, NULL, NULL) != SQLITE_OK ||
-			sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK))
+	if (rc == 0 &&
+	    (sqlite3_exec(db, pragma, NULL, NULL, NULL) != SQLITE_OK || sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK))
 		rc = sqlite3_errcode(db) == SQLITE_FULL ? -ENOSPC : -EIO;
 	if (rc < 0)
 		sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);

@@ -43,8 +43,7 @@ static int parse_number(const char *s, size_t n, uint64_t *out)
 	return 0;
 }
 
-int settings_parse(const char *key, size_t key_size, const char *value, size_t value_size, enum ipam_setting *setting,
-		   uint64_t *number)
+int settings_parse(const char *key, size_t key_size, const char *value, size_t value_size, enum ipam_setting *setting, uint64_t *number)
 {
 	int rc = -EINVAL;
 

@@ -15,8 +15,7 @@ struct settings {
 enum { SETTINGS_GATEWAY_FIRST, SETTINGS_GATEWAY_NONE };
 
 /* -EINVAL: no such key, or no such value for it. */
-int settings_parse(const char *key, size_t key_size, const char *value, size_t value_size, enum ipam_setting *setting,
-		   uint64_t *number);
+int settings_parse(const char *key, size_t key_size, const char *value, size_t value_size, enum ipam_setting *setting, uint64_t *number);
 void settings_print(enum ipam_setting setting, uint64_t number, char out[32]);
 /* The value in force: the first of the two that sets it (either may be NULL), else the default. */
 uint64_t settings_value(const struct settings *own, const struct settings *inherited, enum ipam_setting setting);

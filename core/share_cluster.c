@@ -10,8 +10,14 @@ int share_cluster_make(struct ipam *ipam, const struct change *c, struct ask *a)
 {
 	struct ipam_attr attr = attr_of(&c->owner, engine_now());
 	struct record r = {
-		.kind = IPAM_CLUSTER, .uid = attr.uid, .gid = attr.gid, .mode = attr.mode, .made = attr.btime,
-		.cidrs = "", .reserved = "", .settings = "",
+		.kind = IPAM_CLUSTER,
+		.uid = attr.uid,
+		.gid = attr.gid,
+		.mode = attr.mode,
+		.made = attr.btime,
+		.cidrs = "",
+		.reserved = "",
+		.settings = "",
 	};
 	const struct cluster *made;
 	char key[RECORD_KEY];
@@ -213,8 +219,7 @@ static void if_no_blocks(struct ask *a, const struct cluster *cluster, const str
 	}
 }
 
-static int change_reserved_list(struct ipam *ipam, const struct change *c, struct ask *a, const struct cluster *cluster,
-				struct record *r)
+static int change_reserved_list(struct ipam *ipam, const struct change *c, struct ask *a, const struct cluster *cluster, struct record *r)
 {
 	struct cidr_range *line = NULL;
 	char *added = NULL, *text = NULL;

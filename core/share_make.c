@@ -40,7 +40,12 @@ static int these_blocks(struct ask *a, struct record *r, const struct cidr *cidr
 
 static int make(struct ask *a, const struct cluster *cluster, const struct ipam_attr *attr, const struct text_node *node, uint64_t id)
 {
-	struct record r = { .kind = IPAM_NODE, .id = id, .cluster = cluster->shared, .uid = attr->uid, .gid = attr->gid, .mode = attr->mode,
+	struct record r = { .kind = IPAM_NODE,
+			    .id = id,
+			    .cluster = cluster->shared,
+			    .uid = attr->uid,
+			    .gid = attr->gid,
+			    .mode = attr->mode,
 			    .made = attr->btime };
 	char key[RECORD_KEY];
 	int rc;
@@ -62,8 +67,7 @@ static int make(struct ask *a, const struct cluster *cluster, const struct ipam_
 	return rc;
 }
 
-static int make_all(struct ipam *ipam, const struct change *c, struct ask *a, uint64_t cluster_id, const struct text_node *list,
-		    size_t n)
+static int make_all(struct ipam *ipam, const struct change *c, struct ask *a, uint64_t cluster_id, const struct text_node *list, size_t n)
 {
 	struct cluster *cluster = registry_cluster(&ipam->registry, cluster_id);
 	struct ipam_attr attr = attr_of(&c->owner, engine_now());

@@ -67,8 +67,7 @@ int share_force(struct ipam *ipam, const struct change *c, struct ask *a)
 	ask_if_absent(a, key, record_key_of(a->remote->prefix, "alive", n->shared, key)); /* nobody takes a living node's blocks */
 	ask_if_node(a, n);
 	for (uint32_t i = 0; i < n->blocks; i++)
-		ask_put_block(a, &(struct record_block){ .cluster = n->cluster->shared, .cidr = n->block[i]->pool.prefix,
-							 .until = until });
+		ask_put_block(a, &(struct record_block){ .cluster = n->cluster->shared, .cidr = n->block[i]->pool.prefix, .until = until });
 	delete_all_of(a, n);
 	return 0;
 }

@@ -15,9 +15,9 @@ enum {
 /* A lease as it was, since it has changed. */
 struct kept {
 	struct kept *same_bucket, *same_node;
-	struct lease lease;        /* name and attributes are copies */
+	struct lease lease; /* name and attributes are copies */
 	struct ipam_lease_view view;
-	bool absent;               /* it wasn't there yet */
+	bool absent; /* it wasn't there yet */
 	bool given;
 };
 
@@ -30,16 +30,16 @@ struct place {
 struct ipam_snapshot {
 	struct ipam *ipam;
 	struct ipam_snapshot *next;
-	uint64_t bound;            /* leases with ids from here on weren't there */
+	uint64_t bound; /* leases with ids from here on weren't there */
 	uint64_t leases;
 	char *cluster_name;
-	struct place *node;        /* by id, which is the order they were made in */
+	struct place *node; /* by id, which is the order they were made in */
 	size_t nodes;
-	size_t at_node;            /* where it is: at this node, */
-	bool entered;              /* begun with it, */
-	uint32_t at;               /* at this lease, which is not given yet; 0: past the last; */
-	bool past;                 /* it is at what was kept, */
-	struct kept *left;         /* here */
+	size_t at_node;    /* where it is: at this node, */
+	bool entered;      /* begun with it, */
+	uint32_t at;       /* at this lease, which is not given yet; 0: past the last; */
+	bool past;         /* it is at what was kept, */
+	struct kept *left; /* here */
 	struct kept *bucket[BUCKETS];
 	size_t bytes;
 	int error;
@@ -114,8 +114,7 @@ static void free_snapshot(struct ipam_snapshot *s)
 	free(s);
 }
 
-int ipam_snapshot_begin(struct ipam *ipam, enum ipam_kind kind, uint64_t id, ipam_wanted *wanted, void *arg,
-			struct ipam_snapshot **out)
+int ipam_snapshot_begin(struct ipam *ipam, enum ipam_kind kind, uint64_t id, ipam_wanted *wanted, void *arg, struct ipam_snapshot **out)
 {
 	struct ipam_snapshot *s = calloc(1, sizeof *s);
 	int rc;
@@ -178,8 +177,7 @@ static struct place *still_to_come(const struct ipam_snapshot *s, const struct n
 	if (p == NULL)
 		return NULL;
 	i = (size_t)(p - s->node);
-	if (i < s->at_node ||
-	    (i == s->at_node && s->entered && (s->at == 0 || l->id < registry_lease(&s->ipam->registry, s->at)->id)))
+	if (i < s->at_node || (i == s->at_node && s->entered && (s->at == 0 || l->id < registry_lease(&s->ipam->registry, s->at)->id)))
 		return NULL;
 	return find_kept(s, l->id) == NULL ? p : NULL;
 }

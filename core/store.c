@@ -15,9 +15,10 @@
 #include <unistd.h>
 
 enum {
-	PAGE_SIZE = 2048,        /* of a new database: a change writes six or seven pages, whatever is new in them */
-	LOCK_TRIES = 100, LOCK_PAUSE = 20000000, /* nanoseconds: two seconds in all */
-	BUSY_MS = 5000,          /* how long a foreign writer (a shell) may hold the database */
+	PAGE_SIZE = 2048, /* of a new database: a change writes six or seven pages, whatever is new in them */
+	LOCK_TRIES = 100,
+	LOCK_PAUSE = 20000000, /* nanoseconds: two seconds in all */
+	BUSY_MS = 5000,        /* how long a foreign writer (a shell) may hold the database */
 };
 
 static int fail(struct ipam_error *error, int rc, const char *format, ...)
@@ -92,11 +93,9 @@ static int identify(struct store *s, const char *path, bool read_only, struct ip
 	if (rc == 0 || (rc == 1 && !read_only) || (rc == -ENODATA && !read_only))
 		return 0;
 	if (rc == 1)
-		return fail(error, -ENOTSUP, "%s: made by an older ipamfs; mount it once without 'ro', which brings it up to date",
-			    path);
+		return fail(error, -ENOTSUP, "%s: made by an older ipamfs; mount it once without 'ro', which brings it up to date", path);
 	if (rc == -ENOTSUP)
-		return fail(error, rc, "%s: made by a newer ipamfs (its format is past %d); use that version", path,
-			    SCHEMA_VERSION);
+		return fail(error, rc, "%s: made by a newer ipamfs (its format is past %d); use that version", path, SCHEMA_VERSION);
 	if (rc == -EINVAL || rc == -ENODATA)
 		return fail(error, -EINVAL, "%s: not an ipamfs database; name another file, or a new one", path);
 	return fail(error, rc, "%s: %s", path, sqlite3_errmsg(s->db));
@@ -127,8 +126,10 @@ static int take_over(struct store *s, const char *path, const struct ipam_option
 	int rc = store_mark_missing(s, log_there);
 
 	if (rc == -EUCLEAN)
-		return fail(error, rc, "%s: its daemon died, and the log that it left, '%s-wal', was removed since: what was stored last may"
-			    " be missing. Put it back; or 'ipamctl check --repair' takes the database as it is", path, path);
+		return fail(error, rc,
+			    "%s: its daemon died, and the log that it left, '%s-wal', was removed since: what was stored last may"
+			    " be missing. Put it back; or 'ipamctl check --repair' takes the database as it is",
+			    path, path);
 	if (rc < 0 || options->read_only)
 		return rc;
 	s->mine = true;
@@ -160,8 +161,7 @@ int store_open(const char *path, const struct ipam_options *options, struct stor
 	if (rc < 0)
 		goto out;
 	log_there = s->file[STORE_WAL].seen.st_size > 0;
-	if (sqlite3_open_v2(path, &s->db,
-			    (options->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE) | SQLITE_OPEN_NOMUTEX,
+	if (sqlite3_open_v2(path, &s->db, (options->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE) | SQLITE_OPEN_NOMUTEX,
 			    NULL) != SQLITE_OK) {
 		rc = fail(error, -EIO, "%s: %s", path, s->db != NULL ? sqlite3_errmsg(s->db) : "out of memory");
 		goto out;
@@ -317,9 +317,11 @@ int store_put_boot(struct store *s, uint64_t id, const char *boot_id)
 
 int store_add_cluster(struct store *s, uint64_t id, const char *name, const struct ipam_attr *a)
 {
-	return store_run(s, "INSERT INTO cluster (id, name, uid, gid, mode, atime, mtime, ctime, btime)"
-			 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", "itiiiiiii", (int64_t)id, name,
-			 (int64_t)a->uid, (int64_t)a->gid, (int64_t)a->mode, a->atime, a->mtime, a->ctime, a->btime);
+	return store_run(s,
+			 "INSERT INTO cluster (id, name, uid, gid, mode, atime, mtime, ctime, btime)"
+			 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			 "itiiiiiii", (int64_t)id, name, (int64_t)a->uid, (int64_t)a->gid, (int64_t)a->mode, a->atime, a->mtime, a->ctime,
+			 a->btime);
 }
 
 int store_rename_cluster(struct store *s, uint64_t id, const char *name)
@@ -337,17 +339,17 @@ int store_delete_cidrs(struct store *s, uint64_t cluster)
 	return store_run(s, "DELETE FROM cidr WHERE cluster = ?", "i", (int64_t)cluster);
 }
 
-int store_add_cidr(struct store *s, uint64_t cluster, size_t position, const struct cidr *cidr, unsigned node_mask,
-		   const char *selector)
+int store_add_cidr(struct store *s, uint64_t cluster, size_t position, const struct cidr *cidr, unsigned node_mask, const char *selector)
 {
 	char text[CIDR_TEXT], first[33], last[33];
 
 	cidr_print(cidr, text);
 	cidr_print_key(cidr->family, cidr->base, first);
 	cidr_print_key(cidr->family, cidr_last(cidr), last);
-	return store_run(s, "INSERT INTO cidr (cluster, position, cidr, node_mask, first_key, last_key, selector)"
-			 " VALUES (?, ?, ?, ?, ?, ?, ?)", "iitittt", (int64_t)cluster, (int64_t)position,
-			 text, (int64_t)node_mask, first, last, selector);
+	return store_run(s,
+			 "INSERT INTO cidr (cluster, position, cidr, node_mask, first_key, last_key, selector)"
+			 " VALUES (?, ?, ?, ?, ?, ?, ?)",
+			 "iitittt", (int64_t)cluster, (int64_t)position, text, (int64_t)node_mask, first, last, selector);
 }
 
 int store_delete_reserved(struct store *s, uint64_t cluster)
@@ -365,10 +367,11 @@ int store_add_reserved(struct store *s, uint64_t cluster, size_t position, const
 
 int store_add_node(struct store *s, uint64_t id, uint64_t cluster, const char *name, const struct ipam_attr *a)
 {
-	return store_run(s, "INSERT INTO node (id, cluster, name, uid, gid, mode, atime, mtime, ctime, btime)"
-			 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "iitiiiiiii", (int64_t)id,
-			 (int64_t)cluster, name, (int64_t)a->uid, (int64_t)a->gid, (int64_t)a->mode, a->atime, a->mtime,
-			 a->ctime, a->btime);
+	return store_run(s,
+			 "INSERT INTO node (id, cluster, name, uid, gid, mode, atime, mtime, ctime, btime)"
+			 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			 "iitiiiiiii", (int64_t)id, (int64_t)cluster, name, (int64_t)a->uid, (int64_t)a->gid, (int64_t)a->mode, a->atime,
+			 a->mtime, a->ctime, a->btime);
 }
 
 int store_rename_node(struct store *s, uint64_t id, const char *name)
@@ -387,8 +390,7 @@ int store_put_labels(struct store *s, uint64_t node, const char *labels)
 	struct label l;
 
 	while (rc == 0 && labels_next(&labels, &l))
-		rc = store_run(s, "INSERT INTO label VALUES (?, ?, ?)", "iTT", (int64_t)node, l.key, l.key_size, l.value,
-			       l.value_size);
+		rc = store_run(s, "INSERT INTO label VALUES (?, ?, ?)", "iTT", (int64_t)node, l.key, l.key_size, l.value, l.value_size);
 	return rc;
 }
 
@@ -399,8 +401,8 @@ int store_add_block(struct store *s, uint64_t id, uint64_t cluster, uint64_t nod
 	cidr_print(cidr, text);
 	cidr_print_key(cidr->family, cidr->base, first);
 	cidr_print_key(cidr->family, cidr_last(cidr), last);
-	return store_run(s, "INSERT INTO block VALUES (?, ?, ?, ?, ?, ?, NULL, NULL)", "iiittt", (int64_t)id,
-			 (int64_t)cluster, (int64_t)node, text, first, last);
+	return store_run(s, "INSERT INTO block VALUES (?, ?, ?, ?, ?, ?, NULL, NULL)", "iiittt", (int64_t)id, (int64_t)cluster,
+			 (int64_t)node, text, first, last);
 }
 
 int store_delete_block(struct store *s, uint64_t id)
@@ -413,8 +415,7 @@ int store_put_given(struct store *s, uint64_t block, unsigned family, u128 addr,
 	char text[CIDR_ADDR_TEXT];
 
 	cidr_print_addr(family, addr, text);
-	return store_run(s, "UPDATE block SET given = ?, given_lease = ? WHERE id = ?", "tii", text, (int64_t)lease,
-			 (int64_t)block);
+	return store_run(s, "UPDATE block SET given = ?, given_lease = ? WHERE id = ?", "tii", text, (int64_t)lease, (int64_t)block);
 }
 
 /* The texts of a lease's addresses, NULL for a family it hasn't. */
@@ -438,16 +439,16 @@ int store_add_lease(struct store *s, const struct store_lease *l)
 	struct addr_texts ip;
 
 	print_addrs(l, &ip);
-	return store_run(s, "INSERT INTO lease VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "iiitttiiiiiiiiii",
-			 (int64_t)l->id, (int64_t)l->cluster, (int64_t)l->node, l->name, ip.text[CIDR_V4], ip.text[CIDR_V6],
-			 (int64_t)a->uid, (int64_t)a->gid, (int64_t)a->mode, a->atime, a->mtime, a->ctime, a->btime,
-			 (int64_t)l->generation, (int64_t)l->boot, (int64_t)l->ephemeral);
+	return store_run(s, "INSERT INTO lease VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "iiitttiiiiiiiiii", (int64_t)l->id,
+			 (int64_t)l->cluster, (int64_t)l->node, l->name, ip.text[CIDR_V4], ip.text[CIDR_V6], (int64_t)a->uid,
+			 (int64_t)a->gid, (int64_t)a->mode, a->atime, a->mtime, a->ctime, a->btime, (int64_t)l->generation,
+			 (int64_t)l->boot, (int64_t)l->ephemeral);
 }
 
 int store_rename_lease(struct store *s, uint64_t id, const char *name, int64_t ctime)
 {
-	return store_run(s, "UPDATE lease SET name = ?, ctime = ?, generation = generation + 1 WHERE id = ?", "tii", name,
-			 ctime, (int64_t)id);
+	return store_run(s, "UPDATE lease SET name = ?, ctime = ?, generation = generation + 1 WHERE id = ?", "tii", name, ctime,
+			 (int64_t)id);
 }
 
 int store_delete_lease(struct store *s, uint64_t id)
@@ -461,14 +462,13 @@ int store_put_lease(struct store *s, const struct store_lease *l)
 
 	print_addrs(l, &ip);
 	return store_run(s, "UPDATE lease SET ip4 = ?, ip6 = ?, mtime = ?, ctime = ?, generation = ? WHERE id = ?", "ttiiii",
-			 ip.text[CIDR_V4], ip.text[CIDR_V6], l->attr.mtime, l->attr.ctime, (int64_t)l->generation,
-			 (int64_t)l->id);
+			 ip.text[CIDR_V4], ip.text[CIDR_V6], l->attr.mtime, l->attr.ctime, (int64_t)l->generation, (int64_t)l->id);
 }
 
 int store_put_times(struct store *s, uint64_t lease, const struct ipam_attr *a, uint32_t generation)
 {
-	return store_run(s, "UPDATE lease SET atime = ?, mtime = ?, ctime = ?, generation = ? WHERE id = ?", "iiiii",
-			 a->atime, a->mtime, a->ctime, (int64_t)generation, (int64_t)lease);
+	return store_run(s, "UPDATE lease SET atime = ?, mtime = ?, ctime = ?, generation = ? WHERE id = ?", "iiiii", a->atime, a->mtime,
+			 a->ctime, (int64_t)generation, (int64_t)lease);
 }
 
 int store_delete_xattrs(struct store *s, uint64_t lease)
@@ -479,14 +479,13 @@ int store_delete_xattrs(struct store *s, uint64_t lease)
 int store_add_xattr(struct store *s, uint64_t lease, const char *name, const void *value, size_t size)
 {
 	/* A blob of no bytes needs a pointer all the same, or it is NULL. */
-	return store_run(s, "INSERT INTO lease_xattr VALUES (?, ?, ?)", "itb", (int64_t)lease, name,
-			 size > 0 ? value : "", size);
+	return store_run(s, "INSERT INTO lease_xattr VALUES (?, ?, ?)", "itb", (int64_t)lease, name, size > 0 ? value : "", size);
 }
 
 int store_put_attr(struct store *s, enum ipam_kind kind, uint64_t id, unsigned which, const struct ipam_attr *a)
 {
-#define PUT_ATTR(table, more)                                                                                                   \
-	"UPDATE " table " SET uid = iif(?1 & 1, ?2, uid), gid = iif(?1 & 2, ?3, gid), mode = iif(?1 & 4, ?4, mode),"      \
+#define PUT_ATTR(table, more)                                                                                                              \
+	"UPDATE " table " SET uid = iif(?1 & 1, ?2, uid), gid = iif(?1 & 2, ?3, gid), mode = iif(?1 & 4, ?4, mode),"                       \
 	" atime = iif(?1 & 8, ?5, atime), mtime = iif(?1 & 16, ?6, mtime), ctime = ?7" more " WHERE id = ?8"
 	static const char *const sql[] = {
 		[IPAM_CLUSTER] = PUT_ATTR("cluster", ""),
@@ -495,8 +494,8 @@ int store_put_attr(struct store *s, enum ipam_kind kind, uint64_t id, unsigned w
 	};
 #undef PUT_ATTR
 
-	return store_run(s, sql[kind], "iiiiiiii", (int64_t)which, (int64_t)a->uid, (int64_t)a->gid, (int64_t)a->mode,
-			 a->atime, a->mtime, a->ctime, (int64_t)id);
+	return store_run(s, sql[kind], "iiiiiiii", (int64_t)which, (int64_t)a->uid, (int64_t)a->gid, (int64_t)a->mode, a->atime, a->mtime,
+			 a->ctime, (int64_t)id);
 }
 
 int store_put_setting(struct store *s, uint64_t owner, enum ipam_setting setting, uint64_t value)
@@ -504,8 +503,7 @@ int store_put_setting(struct store *s, uint64_t owner, enum ipam_setting setting
 	char text[32];
 
 	settings_print(setting, value, text);
-	return store_run(s, "INSERT OR REPLACE INTO setting VALUES (?, ?, ?)", "itt", (int64_t)owner,
-			 ipam_setting_name(setting), text);
+	return store_run(s, "INSERT OR REPLACE INTO setting VALUES (?, ?, ?)", "itt", (int64_t)owner, ipam_setting_name(setting), text);
 }
 
 int store_delete_settings(struct store *s, uint64_t owner)
@@ -518,8 +516,7 @@ int store_put_rest(struct store *s, const struct store_rest *rest)
 	char text[CIDR_ADDR_TEXT];
 
 	cidr_print_addr(rest->family, rest->addr, text);
-	return store_run(s, "INSERT OR REPLACE INTO resting VALUES (?, ?, ?)", "iti", (int64_t)rest->cluster, text,
-			 rest->until);
+	return store_run(s, "INSERT OR REPLACE INTO resting VALUES (?, ?, ?)", "iti", (int64_t)rest->cluster, text, rest->until);
 }
 
 int store_delete_rest(struct store *s, const struct store_rest *rest)
@@ -527,20 +524,20 @@ int store_delete_rest(struct store *s, const struct store_rest *rest)
 	char text[CIDR_ADDR_TEXT];
 
 	cidr_print_addr(rest->family, rest->addr, text);
-	return store_run(s, "DELETE FROM resting WHERE cluster = ? AND address = ? AND until <= ?", "iti",
-			 (int64_t)rest->cluster, text, rest->until);
+	return store_run(s, "DELETE FROM resting WHERE cluster = ? AND address = ? AND until <= ?", "iti", (int64_t)rest->cluster, text,
+			 rest->until);
 }
 
 int store_describe_lease(struct store *s, uint64_t id, bool keep, int64_t ctime, uint32_t generation)
 {
-	return store_run(s, "UPDATE lease SET ephemeral = iif(?, 0, ephemeral), ctime = ?, generation = ? WHERE id = ?",
-			 "iiii", (int64_t)keep, ctime, (int64_t)generation, (int64_t)id);
+	return store_run(s, "UPDATE lease SET ephemeral = iif(?, 0, ephemeral), ctime = ?, generation = ? WHERE id = ?", "iiii",
+			 (int64_t)keep, ctime, (int64_t)generation, (int64_t)id);
 }
 
 int store_put_xattr(struct store *s, uint64_t lease, const char *name, const void *value, size_t size)
 {
-	return store_run(s, "INSERT OR REPLACE INTO lease_xattr VALUES (?, ?, ?)", "itb", (int64_t)lease, name,
-			 size > 0 ? value : "", size);
+	return store_run(s, "INSERT OR REPLACE INTO lease_xattr VALUES (?, ?, ?)", "itb", (int64_t)lease, name, size > 0 ? value : "",
+			 size);
 }
 
 int store_add_network(struct store *s, uint64_t id, uint64_t node, const char *name)
@@ -559,8 +556,8 @@ int store_put_last(struct store *s, uint64_t network, unsigned range, unsigned f
 
 	cidr_print_addr(family, addr, text);
 	/* The network may be gone by now: then so is this. */
-	return store_run(s, "INSERT OR REPLACE INTO network_last SELECT id, ?2, ?3 FROM network WHERE id = ?1", "iit",
-			 (int64_t)network, (int64_t)range, text);
+	return store_run(s, "INSERT OR REPLACE INTO network_last SELECT id, ?2, ?3 FROM network WHERE id = ?1", "iit", (int64_t)network,
+			 (int64_t)range, text);
 }
 
 int store_delete_last(struct store *s, uint64_t network, unsigned range)
@@ -571,9 +568,8 @@ int store_delete_last(struct store *s, uint64_t network, unsigned range)
 int store_add_history(struct store *s, uint64_t number, int64_t time, const struct ipam_event *event,
 		      const char *const address[CIDR_FAMILIES])
 {
-	return store_run(s, "INSERT INTO history VALUES (?, ?, nullif(?, 0), nullif(?, 0), ?, ?, ?)", "iiiittT", (int64_t)number,
-			 time, (int64_t)event->cluster, (int64_t)event->node, address[CIDR_V4], address[CIDR_V6], event->line,
-			 event->size - 1);
+	return store_run(s, "INSERT INTO history VALUES (?, ?, nullif(?, 0), nullif(?, 0), ?, ?, ?)", "iiiittT", (int64_t)number, time,
+			 (int64_t)event->cluster, (int64_t)event->node, address[CIDR_V4], address[CIDR_V6], event->line, event->size - 1);
 }
 
 int store_trim_history(struct store *s, unsigned rows, int64_t before)

@@ -17,16 +17,16 @@ struct store_file {
 
 struct store {
 	sqlite3 *db;
-	int lock_fd;        /* of the database file, with the lock; -1 none */
-	bool full;          /* the mount's option */
-	bool full_now;      /* what the connection is set to */
-	bool mine;          /* opened to be changed */
-	bool unfolded;      /* the log that was found is not in the database yet: first of all */
-	int system;         /* errno of the last error, or 0 */
-	char message[256];  /* of it */
-	unsigned lost;      /* transactions behind a gap in the log that was found */
-	char broken[768];   /* why nothing may be acknowledged any more, or "" */
-	char trouble[768];  /* the same, but it may pass */
+	int lock_fd;                             /* of the database file, with the lock; -1 none */
+	bool full;                               /* the mount's option */
+	bool full_now;                           /* what the connection is set to */
+	bool mine;                               /* opened to be changed */
+	bool unfolded;                           /* the log that was found is not in the database yet: first of all */
+	int system;                              /* errno of the last error, or 0 */
+	char message[256];                       /* of it */
+	unsigned lost;                           /* transactions behind a gap in the log that was found */
+	char broken[768];                        /* why nothing may be acknowledged any more, or "" */
+	char trouble[768];                       /* the same, but it may pass */
 	unsigned log_pages, fold_at, fold_every; /* of the log: it has, is folded back at, and every */
 	struct store_file file[STORE_FILES];
 	struct {

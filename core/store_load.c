@@ -199,8 +199,7 @@ static int load_setting(struct load *l, sqlite3_stmt *row)
 	enum ipam_setting setting;
 	uint64_t value;
 
-	if (to == NULL || settings_parse(text(row, 1), strlen(text(row, 1)), text(row, 2), strlen(text(row, 2)), &setting,
-					 &value) < 0)
+	if (to == NULL || settings_parse(text(row, 1), strlen(text(row, 1)), text(row, 2), strlen(text(row, 2)), &setting, &value) < 0)
 		return refuse(l, -EUCLEAN, "setting '%s %s'", text(row, 1), text(row, 2));
 	to->set |= 1u << setting;
 	to->value[setting] = value;
@@ -229,8 +228,7 @@ static int load_block(struct load *l, sqlite3_stmt *row)
 	rc = block_new(n, id(row, 0), from, &cidr, &b);
 	if (rc < 0)
 		return rc;
-	rc = block_exclude(b, node_setting(n, IPAM_GATEWAY) == SETTINGS_GATEWAY_FIRST, n->cluster->reserved,
-			   n->cluster->reserveds);
+	rc = block_exclude(b, node_setting(n, IPAM_GATEWAY) == SETTINGS_GATEWAY_FIRST, n->cluster->reserved, n->cluster->reserveds);
 	if (rc == 0)
 		rc = node_add_block(n, b);
 	if (rc < 0) {
@@ -242,8 +240,7 @@ static int load_block(struct load *l, sqlite3_stmt *row)
 		u128 addr;
 
 		s = text(row, 4);
-		if (cidr_parse_addr(s, strlen(s), &family, &addr) == 0 && family == cidr.family &&
-		    pool_slot(&b->pool, addr, &slot) == 0) {
+		if (cidr_parse_addr(s, strlen(s), &family, &addr) == 0 && family == cidr.family && pool_slot(&b->pool, addr, &slot) == 0) {
 			pool_set_cursor(&b->pool, slot);
 			b->given_lease = id(row, 5);
 		}
@@ -263,8 +260,7 @@ static int load_address(struct load *l, uint32_t handle, unsigned family, const 
 	if (cidr_parse_addr(s, strlen(s), &parsed, &addr) == 0 && parsed == family)
 		b = node_block_of(n, family, addr);
 	if (b == NULL)
-		return refuse(l, -EUCLEAN, "lease '%s/%s/%s': '%s' is in no block of its node", n->cluster->name, n->name,
-			      lease->name, s);
+		return refuse(l, -EUCLEAN, "lease '%s/%s/%s': '%s' is in no block of its node", n->cluster->name, n->name, lease->name, s);
 	slot = addr - b->pool.prefix.base;
 	rc = pool_restore(&b->pool, slot);
 	if (rc == 0)
@@ -329,8 +325,7 @@ static int load_xattr(struct load *l, sqlite3_stmt *row)
 		return refuse(l, -EUCLEAN, "attribute '%s' of no lease", name);
 	if (strlen(name) > IPAM_NAME_MAX)
 		return refuse(l, -EUCLEAN, "attribute name '%s' too long", name);
-	return lease_xattr_put(registry_lease(l->r, handle), name, sqlite3_column_blob(row, 2),
-			       (size_t)sqlite3_column_bytes(row, 2));
+	return lease_xattr_put(registry_lease(l->r, handle), name, sqlite3_column_blob(row, 2), (size_t)sqlite3_column_bytes(row, 2));
 }
 
 static int load_rest(struct load *l, sqlite3_stmt *row)
@@ -390,7 +385,8 @@ static const struct step all[] = {
 	{ "SELECT cluster, range FROM reserved ORDER BY cluster, position", load_reserved },
 	{ "SELECT cluster, cidr, node_mask, selector FROM cidr ORDER BY cluster, position", load_cidr },
 	{ "SELECT id, cluster, name, uid, gid, mode, atime, mtime, ctime, btime, shared, revision, held, doubt"
-	  " FROM node ORDER BY id", load_node },
+	  " FROM node ORDER BY id",
+	  load_node },
 	{ "SELECT node, key, value FROM label ORDER BY node, key", load_label },
 	{ "SELECT owner, key, value FROM setting", load_setting },
 	{ "SELECT id, cluster, node, cidr, given, given_lease FROM block ORDER BY id", load_block },

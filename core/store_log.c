@@ -41,7 +41,8 @@ void store_note(struct store *s, int code)
 	if (code == SQLITE_IOERR_FSYNC || code == SQLITE_IOERR_DIR_FSYNC)
 		snprintf(s->broken, sizeof s->broken, "an fsync failed, so that what is on disk is not known; mend the disk, mount again");
 	else if ((code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB)
-		snprintf(s->broken, sizeof s->broken, "the database is damaged (%s); 'ipamctl export' what the mount shows, unmount, 'ipamctl check --repair'",
+		snprintf(s->broken, sizeof s->broken,
+			 "the database is damaged (%s); 'ipamctl export' what the mount shows, unmount, 'ipamctl check --repair'",
 			 sqlite3_errmsg(s->db));
 }
 

@@ -5,14 +5,13 @@
 
 int store_put_cluster_shared(struct store *s, uint64_t id, uint64_t shared, int64_t revision)
 {
-	return store_run(s, "UPDATE cluster SET shared = ?, revision = ? WHERE id = ?", "iii", (int64_t)shared, revision,
-			 (int64_t)id);
+	return store_run(s, "UPDATE cluster SET shared = ?, revision = ? WHERE id = ?", "iii", (int64_t)shared, revision, (int64_t)id);
 }
 
 int store_put_node_shared(struct store *s, uint64_t id, uint64_t shared, int64_t revision, unsigned held)
 {
-	return store_run(s, "UPDATE node SET shared = ?, revision = ?, held = ? WHERE id = ?", "iiii",
-			 (int64_t)shared, revision, (int64_t)held, (int64_t)id);
+	return store_run(s, "UPDATE node SET shared = ?, revision = ?, held = ? WHERE id = ?", "iiii", (int64_t)shared, revision,
+			 (int64_t)held, (int64_t)id);
 }
 
 int store_put_node_doubt(struct store *s, uint64_t id, unsigned doubt)
@@ -22,8 +21,8 @@ int store_put_node_doubt(struct store *s, uint64_t id, unsigned doubt)
 
 int store_put_engine(struct store *s, const char *key, const char *value)
 {
-	return store_run(s, "INSERT INTO engine (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-			 "tt", key, value);
+	return store_run(s, "INSERT INTO engine (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", "tt",
+			 key, value);
 }
 
 int store_get_engine(struct store *s, const char *key, char **value)

@@ -7,19 +7,19 @@
  * and is read anew anyway. */
 int store_track(struct store *s)
 {
-	static const char sql[] =
-		"CREATE TEMP TABLE IF NOT EXISTS touched (id INTEGER PRIMARY KEY);"
-#define TOUCH(name, what, id) \
+	static const char sql[] = "CREATE TEMP TABLE IF NOT EXISTS touched (id INTEGER PRIMARY KEY);"
+#define TOUCH(name, what, id)                                                                                                              \
 	"CREATE TEMP TRIGGER IF NOT EXISTS touch_" name " AFTER " what " BEGIN INSERT OR IGNORE INTO touched VALUES (" id "); END;"
-#define TOUCH_ALL(table)                                                                                               \
-	TOUCH(table "_i", "INSERT ON main." table, "0")                                                                    \
+#define TOUCH_ALL(table)                                                                                                                   \
+	TOUCH(table "_i", "INSERT ON main." table, "0")                                                                                    \
 	TOUCH(table "_u", "UPDATE ON main." table, "0") TOUCH(table "_d", "DELETE ON main." table, "0")
 		TOUCH("lease_i", "INSERT ON main.lease", "NEW.id") TOUCH("lease_u", "UPDATE ON main.lease", "NEW.id")
-		TOUCH("lease_d", "DELETE ON main.lease", "OLD.id")
-		TOUCH("xattr_i", "INSERT ON main.lease_xattr", "NEW.lease") TOUCH("xattr_u", "UPDATE ON main.lease_xattr", "NEW.lease")
-		TOUCH("xattr_d", "DELETE ON main.lease_xattr", "OLD.lease")
-		TOUCH("block_i", "INSERT ON main.block", "0") TOUCH("block_d", "DELETE ON main.block", "0")
-		TOUCH_ALL("boot") TOUCH_ALL("cluster") TOUCH_ALL("reserved") TOUCH_ALL("cidr") TOUCH_ALL("node") TOUCH_ALL("setting") TOUCH_ALL("label");
+			TOUCH("lease_d", "DELETE ON main.lease", "OLD.id") TOUCH("xattr_i", "INSERT ON main.lease_xattr", "NEW.lease")
+				TOUCH("xattr_u", "UPDATE ON main.lease_xattr", "NEW.lease")
+					TOUCH("xattr_d", "DELETE ON main.lease_xattr", "OLD.lease")
+						TOUCH("block_i", "INSERT ON main.block", "0") TOUCH("block_d", "DELETE ON main.block", "0")
+							TOUCH_ALL("boot") TOUCH_ALL("cluster") TOUCH_ALL("reserved") TOUCH_ALL("cidr")
+								TOUCH_ALL("node") TOUCH_ALL("setting") TOUCH_ALL("label");
 #undef TOUCH_ALL
 #undef TOUCH
 

@@ -83,11 +83,14 @@ static const char *const word[] = { "", "was removed", "was replaced by another 
 static int database_trouble(struct store *s, enum trouble t)
 {
 	if (t == CUT_SHORT)
-		snprintf(s->broken, sizeof s->broken, "'%s' was cut short while it was in use; 'ipamctl export' what the mount shows, unmount,"
-			 " 'ipamctl check --repair'", s->file[STORE_DB].path);
+		snprintf(s->broken, sizeof s->broken,
+			 "'%s' was cut short while it was in use; 'ipamctl export' what the mount shows, unmount,"
+			 " 'ipamctl check --repair'",
+			 s->file[STORE_DB].path);
 	else
-		snprintf(s->trouble, sizeof s->trouble, "'%s' %s while it was in use; put it back, or 'ipamctl export' what the mount shows",
-			 s->file[STORE_DB].path, word[t]);
+		snprintf(s->trouble, sizeof s->trouble,
+			 "'%s' %s while it was in use; put it back, or 'ipamctl export' what the mount shows", s->file[STORE_DB].path,
+			 word[t]);
 	return -EIO;
 }
 

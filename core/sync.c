@@ -38,10 +38,10 @@ static void applied(struct remote *r, int64_t revision)
 /* ---- records ----------------------------------------------------------------------------------------------------------- */
 
 struct records {
-	struct record *record;       /* clusters and nodes that are */
+	struct record *record; /* clusters and nodes that are */
 	size_t count, size;
 	struct remote *r;
-	uint64_t foreign;            /* keys that aren't understood */
+	uint64_t foreign; /* keys that aren't understood */
 };
 
 static void records_free(struct records *list)

@@ -17,7 +17,7 @@ static const struct etcd_key no_end;
 
 struct schema {
 	bool any;
-	int version;       /* 0: not ours */
+	int version; /* 0: not ours */
 	int64_t revision;
 };
 
@@ -67,8 +67,8 @@ static int check_empty(struct remote *r, int timeout_ms, struct ipam_error *erro
 	int rc;
 
 	snprintf(prefix, sizeof prefix, "%s/", r->prefix);
-	rc = etcd_range(r->etcd, text_key(prefix), (struct etcd_key){ end, etcd_prefix_end(text_key(prefix), end) }, timeout_ms,
-			see_any, &any, NULL, error);
+	rc = etcd_range(r->etcd, text_key(prefix), (struct etcd_key){ end, etcd_prefix_end(text_key(prefix), end) }, timeout_ms, see_any,
+			&any, NULL, error);
 	if (rc < 0 || !any)
 		return rc;
 	snprintf(error->text, sizeof error->text, "under '%s' lie keys of something else; choose a prefix of its own for the addresses",

@@ -13,7 +13,7 @@ struct timer {
 	pthread_t thread;
 	pthread_mutex_t lock; /* at, stop */
 	pthread_cond_t wake;
-	int64_t at;           /* the thread sleeps until then at most; INT64_MAX: for ever */
+	int64_t at; /* the thread sleeps until then at most; INT64_MAX: for ever */
 	bool stop;
 };
 
@@ -116,8 +116,7 @@ static void expire(struct ipam *ipam, uint64_t id)
 	struct ipam_lease_info info;
 	char name[IPAM_NAME_MAX + 1];
 
-	if (c == NULL || ipam_lease(ipam, id, &info) < 0 || ipam_name(ipam, IPAM_LEASE, id, name) < 0 ||
-	    (e->name = strdup(name)) == NULL) {
+	if (c == NULL || ipam_lease(ipam, id, &info) < 0 || ipam_name(ipam, IPAM_LEASE, id, name) < 0 || (e->name = strdup(name)) == NULL) {
 		free(c);
 		free(e);
 		look_again(ipam, id);
@@ -138,8 +137,7 @@ static void end_rest(struct ipam *ipam, const struct store_rest *rest)
 
 	if (c == NULL) {
 		pthread_rwlock_wrlock(&ipam->lock);
-		rest_begin(ipam, &(struct store_rest){ rest->cluster, rest->family, rest->addr, engine_now() + NANOSECONDS },
-			   NULL);
+		rest_begin(ipam, &(struct store_rest){ rest->cluster, rest->family, rest->addr, engine_now() + NANOSECONDS }, NULL);
 		pthread_rwlock_unlock(&ipam->lock);
 		return;
 	}

@@ -1,6 +1,6 @@
 /* Reading single objects. */
-#include "change.h"
 #include "view.h"
+#include "change.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -122,8 +122,7 @@ int ipam_stats(struct ipam *ipam, enum ipam_kind kind, uint64_t id, struct ipam_
 	return rc;
 }
 
-int ipam_setting(struct ipam *ipam, enum ipam_kind kind, uint64_t id, enum ipam_setting setting, char out[32],
-		 bool *inherited)
+int ipam_setting(struct ipam *ipam, enum ipam_kind kind, uint64_t id, enum ipam_setting setting, char out[32], bool *inherited)
 {
 	const struct cluster *c = kind == IPAM_CLUSTER ? view_visible_cluster(ipam, id) : NULL;
 	const struct node *n = kind == IPAM_NODE ? view_visible_node(ipam, id) : NULL;

@@ -51,8 +51,8 @@ int ipam_view_cidr(struct ipam *ipam, uint64_t cluster, size_t i, struct ipam_ci
 
 	if (c == NULL || i >= c->cidrs)
 		return -ENOENT;
-	*out = (struct ipam_cidr_view){ c->cidr[i]->cidr, c->cidr[i]->node_mask, c->cidr[i]->selector,
-					pool_capacity(&c->cidr[i]->pool), c->cidr[i]->pool.used };
+	*out = (struct ipam_cidr_view){ c->cidr[i]->cidr, c->cidr[i]->node_mask, c->cidr[i]->selector, pool_capacity(&c->cidr[i]->pool),
+					c->cidr[i]->pool.used };
 	return 0;
 }
 
@@ -131,8 +131,7 @@ static size_t gather(const struct node *n, const struct block **list)
 	return count;
 }
 
-int ipam_each_block(struct ipam *ipam, enum ipam_kind kind, uint64_t id,
-		    int (*fn)(void *arg, const struct ipam_block_view *), void *arg)
+int ipam_each_block(struct ipam *ipam, enum ipam_kind kind, uint64_t id, int (*fn)(void *arg, const struct ipam_block_view *), void *arg)
 {
 	const struct cluster *c = kind == IPAM_CLUSTER ? view_visible_cluster(ipam, id) : NULL;
 	const struct node *n = kind == IPAM_NODE ? view_visible_node(ipam, id) : NULL;
@@ -256,9 +255,9 @@ enum ipam_slot ipam_block_state(struct ipam *ipam, const struct ipam_block_view 
 	u128 slot = addr - b->pool.prefix.base;
 
 	if (pool_taken(&b->pool, slot))
-		return b->resting > 0 && registry_holder(&ipam->registry, b->node->cluster, b->pool.prefix.family, addr) == 0
-			       ? IPAM_SLOT_RESTING
-			       : IPAM_SLOT_LEASED;
+		return b->resting > 0 && registry_holder(&ipam->registry, b->node->cluster, b->pool.prefix.family, addr) == 0 ?
+			       IPAM_SLOT_RESTING :
+			       IPAM_SLOT_LEASED;
 	if (view->has_gateway && addr == view->gateway)
 		return IPAM_SLOT_GATEWAY;
 	return pool_excluded(&b->pool, slot) ? IPAM_SLOT_RESERVED : IPAM_SLOT_FREE;

@@ -14,14 +14,14 @@ enum control_directory {
 };
 
 struct control {
-	enum ipam_kind level;  /* in whose .ipam it stands */
+	enum ipam_kind level; /* in whose .ipam it stands */
 	const char *name;
 	enum control_directory in; /* one that is a directory of that kind; CONTROL_FILE: in .ipam itself */
 	enum control_directory directory;
 	bool writable;
-	bool makes;            /* nodes or leases: to be written by whom the directory allows to make some */
-	enum ipam_text text;   /* what writing it means */
-	file_store *store;     /* or this, where it means more than a change of text */
+	bool makes;          /* nodes or leases: to be written by whom the directory allows to make some */
+	enum ipam_text text; /* what writing it means */
+	file_store *store;   /* or this, where it means more than a change of text */
 	/* or it is opened in a way of its own: 0, with fi filled in. */
 	int (*open)(struct fs *fs, fuse_req_t req, struct node_ref ref, struct fuse_file_info *fi);
 	/* Its content, generated at open: one consistent picture. kind and id say whose. -ENOENT, -ENOMEM. */

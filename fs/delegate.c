@@ -13,16 +13,16 @@
 #include <unistd.h>
 
 enum {
-	TEXT_MAX = 64 * 1024,   /* of one write: the kernel passes on as much at once */
-	PROGRAM_BUFFER = 4096,  /* a write at least so long may be cut within a line */
+	TEXT_MAX = 64 * 1024,  /* of one write: the kernel passes on as much at once */
+	PROGRAM_BUFFER = 4096, /* a write at least so long may be cut within a line */
 };
 
 struct delegation {
 	struct handle handle;
 	struct node_ref ref;
-	pthread_mutex_t lock; /* the rest */
-	struct buffer held;   /* a line without its end */
-	int error;            /* a text that was cut is refused: so is the rest of it */
+	pthread_mutex_t lock;    /* the rest */
+	struct buffer held;      /* a line without its end */
+	int error;               /* a text that was cut is refused: so is the rest of it */
 	struct ipam_owner owner; /* who wrote it */
 	struct ipam_by by;
 };
@@ -194,8 +194,8 @@ static struct delegation *new_delegation(struct node_ref ref)
 int delegate_open(struct fs *fs, fuse_req_t req, struct node_ref ref, struct fuse_file_info *fi)
 {
 	struct delegation *d = new_delegation(ref);
-	int rc = d == NULL ? -ENOMEM
-			   : handle_open(fs, &d->handle, KEEP_DELEGATE, node_ino(ref.type, ref.which, ref.id), wire_current()->unique, fi);
+	int rc = d == NULL ? -ENOMEM :
+			     handle_open(fs, &d->handle, KEEP_DELEGATE, node_ino(ref.type, ref.which, ref.id), wire_current()->unique, fi);
 
 	(void)req;
 	if (rc < 0) {

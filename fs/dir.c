@@ -18,7 +18,7 @@ struct listing {
 		off_t offset; /* as the kernel knows its place: the same whenever it is listed */
 		size_t name;  /* in names */
 		mode_t type;
-	} *entry;
+	} * entry;
 	size_t count, room;
 	struct buffer names;
 	enum ipam_kind level; /* for by-ip: of a cluster or a node */
@@ -123,7 +123,7 @@ static int add_controls(struct listing *l, enum ipam_kind level, uint64_t id, en
 	for (unsigned i = 0; rc == 0 && i < control_rows; i++)
 		if (control_table[i].level == level && control_table[i].in == in)
 			rc = listing_add(l, control_table[i].name, node_ino(NODE_FILE, i, id),
-				 control_table[i].directory != CONTROL_FILE ? S_IFDIR : S_IFREG);
+					 control_table[i].directory != CONTROL_FILE ? S_IFDIR : S_IFREG);
 	return rc;
 }
 

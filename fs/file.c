@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 enum {
-	LEASE_TEXT_MAX = 4096,         /* of one write to a lease */
+	LEASE_TEXT_MAX = 4096,          /* of one write to a lease */
 	CONTROL_TEXT_MAX = 1024 * 1024, /* to a control file */
 };
 
@@ -85,8 +85,8 @@ static int open_slot(struct fs *fs, struct file *f, uint64_t request, struct fus
 }
 
 /* By the open that made the lease: nobody has heard of the addresses that it got by itself. */
-static void store_first(struct fs *fs, struct node_ref ref, const char *text, size_t size, bool append, struct ipam_by by,
-			ipam_done *done, void *arg)
+static void store_first(struct fs *fs, struct node_ref ref, const char *text, size_t size, bool append, struct ipam_by by, ipam_done *done,
+			void *arg)
 {
 	ipam_write(fs->ipam, IPAM_LEASE_FIRST, ref.id, text, size, append, by, done, arg);
 }
@@ -133,8 +133,7 @@ static int set_up_lease(struct fs *fs, fuse_ino_t ino, fuse_ino_t parent, const 
 	return 0;
 }
 
-int file_open_text(struct fs *fs, struct fuse_file_info *fi, fuse_ino_t ino, uint64_t request, struct buffer *content,
-		   file_store *store)
+int file_open_text(struct fs *fs, struct fuse_file_info *fi, fuse_ino_t ino, uint64_t request, struct buffer *content, file_store *store)
 {
 	struct file *f = new_file(ino);
 	int rc;
@@ -291,8 +290,8 @@ static void created(void *arg, int error, const struct ipam_object *object)
 		node_entry(c->fs, object, &e);
 		if (c->ephemeral)
 			e.entry_timeout = 0; /* it may end, or be kept, and be here no longer */
-		error = fs_of_inode(set_up_lease(c->fs, e.ino, node_ino(NODE_NODE, 0, object->parent), c->name, object->created,
-						 c->request, &c->fi));
+		error = fs_of_inode(
+			set_up_lease(c->fs, e.ino, node_ino(NODE_NODE, 0, object->parent), c->name, object->created, c->request, &c->fi));
 	}
 	if (error < 0)
 		fuse_reply_err(c->req, -error);
@@ -333,8 +332,8 @@ void fs_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 		answer_made(fs, IPAM_LEASE, ref.id, name, created, c);
 		return;
 	}
-	ipam_make(fs->ipam, IPAM_LEASE, ref.id, name,
-		  (fi->flags & O_EXCL ? IPAM_EXCLUSIVE : 0) | (c->ephemeral ? IPAM_EPHEMERAL : 0), &owner, fs_by(req), created, c);
+	ipam_make(fs->ipam, IPAM_LEASE, ref.id, name, (fi->flags & O_EXCL ? IPAM_EXCLUSIVE : 0) | (c->ephemeral ? IPAM_EPHEMERAL : 0),
+		  &owner, fs_by(req), created, c);
 }
 
 /* ---- read ------------------------------------------------------------------------------------------------- */
@@ -429,9 +428,7 @@ static void discard_file(struct fs *fs, struct handle *h)
 	file_close(fs, (struct file *)h);
 }
 
-static const struct handle_ops file_ops = {
-	.read = read_file, .write = file_write, .release = file_release, .discard = discard_file
-};
+static const struct handle_ops file_ops = { .read = read_file, .write = file_write, .release = file_release, .discard = discard_file };
 
 void fs_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {

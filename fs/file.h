@@ -12,25 +12,25 @@
  * buffer's end, the last line waits for its rest. */
 struct file {
 	struct handle handle;
-	atomic_uint users;     /* open, and those who read content now */
+	atomic_uint users; /* open, and those who read content now */
 	struct node_ref ref;
 	fuse_ino_t ino, parent;
-	bool created;          /* the lease was made by this open */
-	uint64_t held_lease;   /* an ephemeral lease that lasts while this is open, 0 none */
-	file_store *store;     /* what writing means; NULL: not to be written */
+	bool created;        /* the lease was made by this open */
+	uint64_t held_lease; /* an ephemeral lease that lasts while this is open, 0 none */
+	file_store *store;   /* what writing means; NULL: not to be written */
 	size_t text_max;
 	bool append;
 	char name[IPAM_NAME_MAX + 1]; /* of a created lease */
-	uint64_t request;      /* the last write whose text is in `text`, */
-	int error;             /* or with which it was refused */
-	int kept;              /* the file in which what is long outlives the worker; -1 none */
-	bool cached;           /* a lease, read through the page cache */
-	char *content;         /* of a control file, or a lease that is only read: as it was at open */
+	uint64_t request;             /* the last write whose text is in `text`, */
+	int error;                    /* or with which it was refused */
+	int kept;                     /* the file in which what is long outlives the worker; -1 none */
+	bool cached;                  /* a lease, read through the page cache */
+	char *content;                /* of a control file, or a lease that is only read: as it was at open */
 	size_t size;
-	char *text;            /* written so far (appending: of what isn't stored yet) */
+	char *text; /* written so far (appending: of what isn't stored yet) */
 	size_t text_size;
-	size_t held;           /* bytes at its end that wait for the rest of their line */
-	off_t next;            /* where a write goes on with it */
+	size_t held; /* bytes at its end that wait for the rest of their line */
+	off_t next;  /* where a write goes on with it */
 };
 
 /* Not before nobody uses it. NULL is fine. */

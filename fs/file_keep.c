@@ -55,8 +55,8 @@ int file_keep_content(struct fs *fs, struct file *f)
 {
 	struct keep_slot *s = handle_slot(fs, &f->handle);
 
-	atomic_fetch_or(&s->flags, (f->created ? KEEP_CREATED : 0) | (f->cached ? KEEP_CACHED : 0) |
-					   (f->content != NULL ? KEEP_READS : 0) | (f->append ? KEEP_APPENDS : 0));
+	atomic_fetch_or(&s->flags, (f->created ? KEEP_CREATED : 0) | (f->cached ? KEEP_CACHED : 0) | (f->content != NULL ? KEEP_READS : 0) |
+					   (f->append ? KEEP_APPENDS : 0));
 	s->file.size = f->size;
 	atomic_store(&s->file.which, 0);
 	s->file.text[0] = (struct keep_text){ 0 };

@@ -12,8 +12,8 @@
 
 enum { PROGRAM_BUFFER = 4096 }; /* a write at least so long may be cut within a line */
 
-void file_store_lease(struct fs *fs, struct node_ref ref, const char *text, size_t size, bool append, struct ipam_by by,
-			ipam_done *done, void *arg)
+void file_store_lease(struct fs *fs, struct node_ref ref, const char *text, size_t size, bool append, struct ipam_by by, ipam_done *done,
+		      void *arg)
 {
 	ipam_write(fs->ipam, IPAM_LEASE_ADDRESSES, ref.id, text, size, append, by, done, arg);
 }

@@ -30,12 +30,12 @@ int foreign_attributes(char *text, size_t size, struct ipam_attribute *out, size
  * "labels": {"zone": "a"}}, of which labels may be left out.
  * Other keys are passed over. They come in an array, or one after the other. */
 struct foreign_import {
-	json_t *json;             /* an array of arrays and objects; the strings are borrowed from it */
+	json_t *json; /* an array of arrays and objects; the strings are borrowed from it */
 	struct ipam_import *list;
 	struct ipam_attribute *attribute;
 	struct cidr *cidr;
-	struct buffer *labels;    /* one each, */
-	size_t objects;           /* of which there are so many */
+	struct buffer *labels; /* one each, */
+	size_t objects;        /* of which there are so many */
 	size_t n, attributes, cidrs;
 };
 /* -EINVAL, with a line in report that says where; -ENOMEM. To be freed in any case. */

@@ -69,8 +69,7 @@ static int parse_lease(struct foreign_import *r, struct ipam_import *in, json_t 
 	int rc = 0;
 
 	in->attribute = r->attribute + r->attributes;
-	if (in->node == NULL || !json_is_array(addresses) ||
-	    (attributes != NULL && !json_is_object(attributes)))
+	if (in->node == NULL || !json_is_array(addresses) || (attributes != NULL && !json_is_object(attributes)))
 		return -EINVAL;
 	json_array_foreach(addresses, i, value) {
 		if (rc == 0)
@@ -80,8 +79,7 @@ static int parse_lease(struct foreign_import *r, struct ipam_import *in, json_t 
 		if (!json_is_string(value))
 			rc = -EINVAL;
 		else
-			r->attribute[r->attributes++] =
-				(struct ipam_attribute){ key, json_string_value(value), json_string_length(value) };
+			r->attribute[r->attributes++] = (struct ipam_attribute){ key, json_string_value(value), json_string_length(value) };
 	}
 	in->attributes = (size_t)(r->attribute + r->attributes - in->attribute);
 	return rc;
@@ -170,11 +168,14 @@ int foreign_import_parse(struct foreign_import *r, const char *text, size_t size
 		r->labels = calloc(r->n + 1, sizeof *r->labels);
 		r->objects = r->labels == NULL ? 0 : r->n;
 		r->n = r->attributes = r->cidrs = 0;
-		rc = r->list == NULL || r->attribute == NULL || r->cidr == NULL || r->labels == NULL ? -ENOMEM : each_object(r, parse_object);
+		rc = r->list == NULL || r->attribute == NULL || r->cidr == NULL || r->labels == NULL ? -ENOMEM :
+												       each_object(r, parse_object);
 	}
 	if (loaded && rc == -EINVAL)
-		buffer_print(report, "-\t-\tentry %zu: an object with node, name, addresses (of one each family) "
-						 "and attributes (strings), or with node, cidrs and labels, is wanted\n", r->n);
+		buffer_print(report,
+			     "-\t-\tentry %zu: an object with node, name, addresses (of one each family) "
+			     "and attributes (strings), or with node, cidrs and labels, is wanted\n",
+			     r->n);
 	return rc;
 }
 

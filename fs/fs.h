@@ -18,16 +18,18 @@
 struct notify;
 
 /* One row an operation: its name is the counter's, requests_NAME in .ipam/stats. */
-#define FS_OPERATIONS(X)                                                                                            \
-	X(lookup) X(getattr) X(setattr) X(readlink) X(mknod) X(mkdir) X(unlink) X(rmdir) X(symlink) X(rename) X(link)     \
-	X(open) X(read) X(write) X(release) X(fsync) X(opendir) X(readdir) X(readdirplus) X(releasedir) X(fsyncdir)       \
+/* clang-format off */
+#define FS_OPERATIONS(X) \
+	X(lookup) X(getattr) X(setattr) X(readlink) X(mknod) X(mkdir) X(unlink) X(rmdir) X(symlink) X(rename) X(link) \
+	X(open) X(read) X(write) X(release) X(fsync) X(opendir) X(readdir) X(readdirplus) X(releasedir) X(fsyncdir) \
 	X(statfs) X(setxattr) X(getxattr) X(listxattr) X(removexattr) X(create) X(poll)
+/* clang-format on */
 
 enum fs_operation {
 #define X(name) FS_##name,
 	FS_OPERATIONS(X)
 #undef X
-	FS_OPERATION_COUNT
+		FS_OPERATION_COUNT
 };
 
 struct fs {
@@ -40,12 +42,12 @@ struct fs {
 	struct stream *stream;
 	struct past *past;
 	struct reports *reports;
-	struct keep *keep;   /* what outlives this process, and */
-	struct wire *wire;   /* the descriptor that does */
+	struct keep *keep;            /* what outlives this process, and */
+	struct wire *wire;            /* the descriptor that does */
 	struct keep_answers *answers; /* requests that a worker before stored and did not answer */
 	struct pulse *pulse;
-	struct ipam_ahead *ahead;   /* while it starts: what it read while another worker served, */
-	struct ipam_touched since;  /* what has changed since, */
+	struct ipam_ahead *ahead;  /* while it starts: what it read while another worker served, */
+	struct ipam_touched since; /* what has changed since, */
 	uint64_t *since_memory;
 	uint64_t opened;     /* the last event there was when the database was opened */
 	int64_t mounted;     /* when: nanoseconds since the epoch */
@@ -89,7 +91,7 @@ static inline bool fs_was_stored(const struct fs *fs)
 /* ---- node ids: stateless. The top byte says what it is, the next one which of those, the rest is the id in the database.
  * So FORGET is nothing, and a daemon that was started again still knows every id that the kernel holds. */
 enum node_type {
-	NODE_ROOT,        /* FUSE_ROOT_ID alone */
+	NODE_ROOT, /* FUSE_ROOT_ID alone */
 	NODE_README,
 	NODE_CLUSTER,
 	NODE_NODE,
@@ -153,11 +155,10 @@ void fs_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name);
 /* ---- open files (handle.h). fi->fh 0: a file that needs nothing kept (README) */
 void fs_reply_part(fuse_req_t req, const char *data, size_t have, size_t size, off_t off);
 /* What writing a whole text to a file means: as ipam_write. */
-typedef void file_store(struct fs *fs, struct node_ref ref, const char *text, size_t size, bool append, struct ipam_by by,
-			ipam_done *done, void *arg);
+typedef void file_store(struct fs *fs, struct node_ref ref, const char *text, size_t size, bool append, struct ipam_by by, ipam_done *done,
+			void *arg);
 /* A file with this content, which is taken over, and what writing to it means. */
-int file_open_text(struct fs *fs, struct fuse_file_info *fi, fuse_ino_t ino, uint64_t request, struct buffer *content,
-		   file_store *store);
+int file_open_text(struct fs *fs, struct fuse_file_info *fi, fuse_ino_t ino, uint64_t request, struct buffer *content, file_store *store);
 /* A file in host-local's layout was made: hold its lease while it is open. */
 int file_hold(struct fs *fs, struct fuse_file_info *fi, uint64_t lease);
 /* Another machine has made, changed or removed it, of which the kernel doesn't know. */
@@ -184,8 +185,7 @@ void holders_sweep(struct fs *fs);
 /* ---- the connection that reads the past (history.c) */
 int past_new(struct past **out);
 void past_free(struct past *p);
-int past_read(struct fs *fs, const struct ipam_history_query *q, int (*fn)(void *arg, const struct ipam_history_event *event),
-	      void *arg);
+int past_read(struct fs *fs, const struct ipam_history_query *q, int (*fn)(void *arg, const struct ipam_history_event *event), void *arg);
 
 /* ---- host-local's layout (host_local.c) */
 int host_local_lookup(struct fs *fs, struct node_ref parent, const char *name, fuse_ino_t *out);

@@ -14,12 +14,12 @@
 
 struct handles {
 	struct keep *keep;
-	pthread_mutex_t lock;    /* free, frees, ready */
+	pthread_mutex_t lock; /* free, frees, ready */
 	uint32_t *free, frees, room;
 	struct orphan {
 		uint64_t request;
 		uint32_t slot;
-	} *orphan;               /* opened by requests that were not answered */
+	} * orphan; /* opened by requests that were not answered */
 	size_t orphans;
 	_Atomic(struct handle *) handle[KEEP_HANDLES];
 };
@@ -216,9 +216,8 @@ void handle_reply_create(struct fs *fs, fuse_req_t req, const struct fuse_entry_
 /* ---- taking over ------------------------------------------------------------------------------------------- */
 
 static handle_reopen *const reopen[] = {
-	[KEEP_FILE] = file_reopen,	 [KEEP_DIRECTORY] = listing_reopen, [KEEP_EVENTS] = events_reopen,
-	[KEEP_HISTORY] = history_reopen, [KEEP_IMPORT] = import_reopen,	    [KEEP_DELEGATE] = delegate_reopen,
-	[KEEP_REPORT] = report_reopen,
+	[KEEP_FILE] = file_reopen,     [KEEP_DIRECTORY] = listing_reopen, [KEEP_EVENTS] = events_reopen, [KEEP_HISTORY] = history_reopen,
+	[KEEP_IMPORT] = import_reopen, [KEEP_DELEGATE] = delegate_reopen, [KEEP_REPORT] = report_reopen,
 };
 
 static int compare(const void *a, const void *b)

@@ -13,7 +13,7 @@ enum { PORTION = 128 << 10 };
 
 /* One connection for all readers. */
 struct past {
-	pthread_mutex_t lock; /* the connection */
+	pthread_mutex_t lock;         /* the connection */
 	struct ipam_history *history; /* NULL: nobody has asked yet */
 };
 
@@ -24,7 +24,7 @@ struct reader {
 	struct fs *fs;
 	struct viewer viewer; /* who opened it */
 	struct buffer portion;
-	off_t start;          /* of the portion, in the whole */
+	off_t start; /* of the portion, in the whole */
 };
 
 int past_new(struct past **out)
@@ -189,8 +189,7 @@ static struct reader *new_reader(struct fs *fs, struct node_ref ref)
 	return r;
 }
 
-int past_read(struct fs *fs, const struct ipam_history_query *q, int (*fn)(void *arg, const struct ipam_history_event *event),
-	      void *arg)
+int past_read(struct fs *fs, const struct ipam_history_query *q, int (*fn)(void *arg, const struct ipam_history_event *event), void *arg)
 {
 	uint64_t number;
 	int rc = newest(fs, &number); /* for the connection */

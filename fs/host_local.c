@@ -181,8 +181,8 @@ int host_local_list(struct fs *fs, struct node_ref ref, struct listing *listing)
 /* ---- writing ------------------------------------------------------------------------------------------------ */
 
 /* The lease gets what is written, and lasts. */
-static void store_reservation(struct fs *fs, struct node_ref ref, const char *text, size_t size, bool append,
-			      struct ipam_by by, ipam_done *done, void *arg)
+static void store_reservation(struct fs *fs, struct node_ref ref, const char *text, size_t size, bool append, struct ipam_by by,
+			      ipam_done *done, void *arg)
 {
 	struct ipam_attribute a[2];
 	size_t n = foreign_reservation(text, size, a);
@@ -194,8 +194,8 @@ static void store_reservation(struct fs *fs, struct node_ref ref, const char *te
 		done(arg, -EINVAL, NULL);
 }
 
-static void store_last(struct fs *fs, struct node_ref ref, const char *text, size_t size, bool append, struct ipam_by by,
-		       ipam_done *done, void *arg)
+static void store_last(struct fs *fs, struct node_ref ref, const char *text, size_t size, bool append, struct ipam_by by, ipam_done *done,
+		       void *arg)
 {
 	uint8_t family;
 	u128 addr;

@@ -23,9 +23,9 @@ struct import {
 	struct ipam_owner owner;
 	pthread_mutex_t lock; /* the rest: requests of one descriptor may come at once */
 	struct buffer text, report;
-	int kept;             /* the text again, in a file that outlives the worker */
-	uint64_t request;     /* the write that it ends with, or the fsync that took it; */
-	int error;            /* with this answer */
+	int kept;         /* the text again, in a file that outlives the worker */
+	uint64_t request; /* the write that it ends with, or the fsync that took it; */
+	int error;        /* with this answer */
 };
 
 /* A round of fsync: what lives until the answer. */
@@ -118,9 +118,7 @@ static void import_fsync(struct fs *fs, fuse_req_t req, struct handle *h)
 	*r = (struct round){ .fs = fs, .req = req, .request = current->unique, .import = m };
 	pthread_mutex_lock(&m->lock);
 	m->report.size = 0;
-	rc = fs_was_stored(fs)	? 0 :
-	     m->text.failed ? -ENOMEM :
-			      foreign_import_parse(&r->parsed, m->text.data, m->text.size, &m->report);
+	rc = fs_was_stored(fs) ? 0 : m->text.failed ? -ENOMEM : foreign_import_parse(&r->parsed, m->text.data, m->text.size, &m->report);
 	pthread_mutex_unlock(&m->lock);
 	if (rc < 0 || r->parsed.n == 0)
 		finish(r, rc);

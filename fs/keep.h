@@ -18,61 +18,60 @@
 
 enum {
 	KEEP_VERSION = 2,
-	KEEP_HANDLES = 1 << 20,    /* open files at a time */
-	KEEP_STORING = 1 << 16,    /* the last requests that were stored: far more than can be unanswered */
-	KEEP_JOBS = 1024,          /* that the kernel is to be told */
-	KEEP_READ = 1 << 14,       /* requests read and not answered */
-	KEEP_CONTENT = 128, KEEP_TEXT = 96, /* bytes that need no file */
+	KEEP_HANDLES = 1 << 20, /* open files at a time */
+	KEEP_STORING = 1 << 16, /* the last requests that were stored: far more than can be unanswered */
+	KEEP_JOBS = 1024,       /* that the kernel is to be told */
+	KEEP_READ = 1 << 14,    /* requests read and not answered */
+	KEEP_CONTENT = 128,
+	KEEP_TEXT = 96, /* bytes that need no file */
 	KEEP_INIT = 512,
 };
 
 /* An open file: what its handle is made of again. */
-enum keep_kind {
-	KEEP_FREE, KEEP_FILE, KEEP_DIRECTORY, KEEP_EVENTS, KEEP_HISTORY, KEEP_IMPORT, KEEP_DELEGATE, KEEP_REPORT
-};
+enum keep_kind { KEEP_FREE, KEEP_FILE, KEEP_DIRECTORY, KEEP_EVENTS, KEEP_HISTORY, KEEP_IMPORT, KEEP_DELEGATE, KEEP_REPORT };
 
 enum {
-	KEEP_CREATED = 1,  /* made by this open */
-	KEEP_CACHED = 2,   /* read through the page cache */
-	KEEP_READS = 4,    /* has content */
+	KEEP_CREATED = 1, /* made by this open */
+	KEEP_CACHED = 2,  /* read through the page cache */
+	KEEP_READS = 4,   /* has content */
 	KEEP_APPENDS = 8,
-	KEEP_STORED = 32,  /* a write succeeded */
-	KEEP_CUT = 64,     /* a line waits for its rest, which the next worker won't have */
-	KEEP_BIG = 16,     /* content and text are in the file that the supervisor has */
+	KEEP_STORED = 32, /* a write succeeded */
+	KEEP_CUT = 64,    /* a line waits for its rest, which the next worker won't have */
+	KEEP_BIG = 16,    /* content and text are in the file that the supervisor has */
 };
 
 /* What was written so far. Two: one is valid while the other is being filled. */
 struct keep_text {
-	uint64_t request;  /* the write that was the last part of it */
+	uint64_t request; /* the write that was the last part of it */
 	uint64_t size, held;
 	int64_t next;
-	int32_t error;     /* other than 0: that write was refused */
+	int32_t error; /* other than 0: that write was refused */
 };
 
 struct keep_slot {
-	_Atomic uint32_t kind;       /* set last, cleared first */
-	uint32_t sequence;           /* how often it was used */
-	_Atomic uint64_t opening;    /* the request that opens it, until it is answered */
+	_Atomic uint32_t kind;    /* set last, cleared first */
+	uint32_t sequence;        /* how often it was used */
+	_Atomic uint64_t opening; /* the request that opens it, until it is answered */
 	uint64_t ino;
-	uint32_t uid, gid;           /* who opened it, where that says what is in it */
-	_Atomic uint64_t holds;      /* an ephemeral lease, 0 none */
+	uint32_t uid, gid;      /* who opened it, where that says what is in it */
+	_Atomic uint64_t holds; /* an ephemeral lease, 0 none */
 	_Atomic uint32_t flags;
 	union {
 		struct {
-			uint64_t size;       /* of the content */
+			uint64_t size;          /* of the content */
 			_Atomic uint32_t which; /* text */
 			struct keep_text text[2];
 			char content[KEEP_CONTENT];
 			char body[2][KEEP_TEXT];
 		} file;
-		struct {                     /* two, as above */
+		struct { /* two, as above */
 			_Atomic uint32_t which;
 			struct keep_place {
 				uint64_t request; /* the read that came to here */
 				uint64_t number;  /* of the event that was given last */
 				uint64_t rest;    /* bytes of its end that weren't */
-			} place[3];           /* now, before, and being filled */
-			_Atomic uint64_t poll; /* the kernel's handle of one that polls */
+			} place[3];               /* now, before, and being filled */
+			_Atomic uint64_t poll;    /* the kernel's handle of one that polls */
 		} events;
 		struct {
 			uint64_t last;
@@ -86,62 +85,63 @@ struct keep_slot {
 };
 
 struct keep_job {
-	_Atomic uint32_t state;      /* 0 free, 1 being filled, 2 to be done */
-	uint32_t size;               /* of the name; 0: content */
+	_Atomic uint32_t state; /* 0 free, 1 being filled, 2 to be done */
+	uint32_t size;          /* of the name; 0: content */
 	uint64_t ino;
 	char name[IPAM_NAME_MAX + 1];
 };
 
 struct keep_memory {
 	uint32_t version, slot_size;
-	uint64_t requests[2];        /* random: this mount's, whose requests are numbered as one */
-	_Atomic uint64_t beat;       /* grows while the worker is well */
-	_Atomic uint32_t workers;    /* how many there were */
+	uint64_t requests[2];         /* random: this mount's, whose requests are numbered as one */
+	_Atomic uint64_t beat;        /* grows while the worker is well */
+	_Atomic uint32_t workers;     /* how many there were */
 	_Atomic uint32_t short_lives; /* the last so many ended as soon as they served */
-	_Atomic bool ending;         /* the mount ends: what waits is answered */
-	_Atomic bool unmounted;      /* it has ended */
-	_Atomic uint64_t told;       /* ipam_options.told */
-	_Atomic uint32_t init_size;  /* the kernel's INIT; 0: not come yet */
+	_Atomic bool ending;          /* the mount ends: what waits is answered */
+	_Atomic bool unmounted;       /* it has ended */
+	_Atomic uint64_t told;        /* ipam_options.told */
+	_Atomic uint32_t init_size;   /* the kernel's INIT; 0: not come yet */
 	_Atomic bool init_answered;
 	_Alignas(8) char init[KEEP_INIT];
-	_Atomic uint32_t stored;     /* counts what is in `storing` */
+	_Atomic uint32_t stored; /* counts what is in `storing` */
 	struct {
 		_Atomic uint64_t request, event;
 	} storing[KEEP_STORING];
 	struct keep_job job[KEEP_JOBS];
-	_Atomic bool jobs_lost;      /* there was no room */
+	_Atomic bool jobs_lost; /* there was no room */
 	_Atomic uint64_t read[KEEP_READ];
-	_Atomic uint32_t slots;      /* that were ever used */
+	_Atomic uint32_t slots; /* that were ever used */
 	struct keep_slot slot[KEEP_HANDLES];
 };
 
 struct keep {
 	struct keep_memory *memory;
-	int fd;          /* of that; the supervisor's, to be inherited */
-	int socket;      /* the worker's end: to the supervisor */
+	int fd;     /* of that; the supervisor's, to be inherited */
+	int socket; /* the worker's end: to the supervisor */
 };
 
 /* ---- for the supervisor */
-int keep_new(struct keep *k);      /* -errno */
+int keep_new(struct keep *k); /* -errno */
 /* As another program left it: k->fd is set. -ENOTSUP: of another layout. */
 int keep_map(struct keep *k);
 void keep_free(struct keep *k);
 
 /* ---- messages between the two, a packet each; a descriptor may come with it */
 enum keep_word {
-	KEEP_READY,     /* worker: the database is open */
-	KEEP_FAILED,    /* worker: why not, in text */
-	KEEP_DEVICE,    /* supervisor: the descriptor of the mount; after it nothing comes but KEEP_HELD, and KEEP_GO */
-	KEEP_HELD,      /* supervisor: the file of a slot, which the worker before had */
+	KEEP_READY,  /* worker: the database is open */
+	KEEP_FAILED, /* worker: why not, in text */
+	KEEP_DEVICE, /* supervisor: the descriptor of the mount; after it nothing comes but KEEP_HELD, and KEEP_GO */
+	KEEP_HELD,   /* supervisor: the file of a slot, which the worker before had */
 	KEEP_GO,
-	KEEP_HOLD,      /* worker: hold this file for a slot */
-	KEEP_DROP,      /* worker: no longer */
+	KEEP_HOLD, /* worker: hold this file for a slot */
+	KEEP_DROP, /* worker: no longer */
 	/* When a worker is to be followed by another while it serves: */
-	KEEP_TRACK,     /* supervisor: keep account of what you change */
-	KEEP_TRACKS,    /* worker: from now on */
-	KEEP_AHEAD,     /* the next worker: what there is is read */
-	KEEP_TOUCHED,   /* the old worker, at its end: a file with what it has changed since; and the supervisor, to the next one: go on, */
-	                /* from that, or with no file, from nothing */
+	KEEP_TRACK,  /* supervisor: keep account of what you change */
+	KEEP_TRACKS, /* worker: from now on */
+	KEEP_AHEAD,  /* the next worker: what there is is read */
+	/* The old worker, at its end: a file with what it has changed since; and the supervisor, to the next one: go on, from that, or
+	 * with no file, from nothing. */
+	KEEP_TOUCHED,
 };
 struct keep_message {
 	uint32_t word, slot;

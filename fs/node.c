@@ -12,30 +12,29 @@ enum { TYPE_SHIFT = 56, WHICH_SHIFT = 48 };
 /* The kernel is told of every change, so what it knows is good for long; what no telling reaches is asked for. */
 static const double FOR_LONG = 86400.0, SHORTLY = 1.0, NOT_AT_ALL = 0.0;
 
-const char node_readme[] =
-	"ipamfs: IP addresses as files\n"
-	"\n"
-	"  mkdir prod                            make a cluster\n"
-	"  echo 10.244.0.0/16 24 > prod/.ipam/cidrs    its range, and how long a node's block is\n"
-	"  mkdir prod/worker-1                   make a node: delegates a block of each family\n"
-	"  touch prod/worker-1/web-0             lease an address of each family\n"
-	"  cat prod/worker-1/web-0               which: ADDRESS/LENGTH, a line each\n"
-	"  touch prod/worker-1/10.244.0.77       lease this one\n"
-	"  echo 10.244.0.78 > prod/worker-1/db   or this one, under a name\n"
-	"  rm prod/worker-1/web-0                release it\n"
-	"  mv, ls -l, df -i, getfattr, find      as with any files\n"
-	"\n"
-	"Each directory has a hidden .ipam (ls prod/.ipam), with\n"
-	"  cidrs reserved settings labels        what you may write\n"
-	"  delegate                              a cluster's: a node with labels or exact blocks, a line each\n"
-	"  blocks leases leases.json stats       what there is\n"
-	"  by-ip/10.244.0.7                      who holds it: a link to the lease\n"
-	"  map.txt                               how full it is\n"
-	"  ephemeral/job                         a node's: a lease for as long as it is open\n"
-	"  host-local/                           a node's: the dataDir of that CNI plugin\n"
-	"\n"
-	"An answer means that it is stored. ENOSPC: no address (or block) is left; EADDRINUSE: that one is\n"
-	"held; EADDRNOTAVAIL: that one can't be leased; EEXIST with O_EXCL (set -C in a shell): the name is.\n";
+const char node_readme[] = "ipamfs: IP addresses as files\n"
+			   "\n"
+			   "  mkdir prod                            make a cluster\n"
+			   "  echo 10.244.0.0/16 24 > prod/.ipam/cidrs    its range, and how long a node's block is\n"
+			   "  mkdir prod/worker-1                   make a node: delegates a block of each family\n"
+			   "  touch prod/worker-1/web-0             lease an address of each family\n"
+			   "  cat prod/worker-1/web-0               which: ADDRESS/LENGTH, a line each\n"
+			   "  touch prod/worker-1/10.244.0.77       lease this one\n"
+			   "  echo 10.244.0.78 > prod/worker-1/db   or this one, under a name\n"
+			   "  rm prod/worker-1/web-0                release it\n"
+			   "  mv, ls -l, df -i, getfattr, find      as with any files\n"
+			   "\n"
+			   "Each directory has a hidden .ipam (ls prod/.ipam), with\n"
+			   "  cidrs reserved settings labels        what you may write\n"
+			   "  delegate                              a cluster's: a node with labels or exact blocks, a line each\n"
+			   "  blocks leases leases.json stats       what there is\n"
+			   "  by-ip/10.244.0.7                      who holds it: a link to the lease\n"
+			   "  map.txt                               how full it is\n"
+			   "  ephemeral/job                         a node's: a lease for as long as it is open\n"
+			   "  host-local/                           a node's: the dataDir of that CNI plugin\n"
+			   "\n"
+			   "An answer means that it is stored. ENOSPC: no address (or block) is left; EADDRINUSE: that one is\n"
+			   "held; EADDRNOTAVAIL: that one can't be leased; EEXIST with O_EXCL (set -C in a shell): the name is.\n";
 
 fuse_ino_t node_ino(enum node_type type, unsigned which, uint64_t id)
 {
@@ -247,8 +246,7 @@ double node_timeout(fuse_ino_t ino)
 		return FOR_LONG;
 	/* A path's directories are asked for their modes with every look into them, and host-local looks at every file of a
 	 * network thrice at each turn. For a moment they may be as they were: a file whose lease has ended can't be opened. */
-	if (ref.type == NODE_CONTROL || ref.type == NODE_NETWORK || ref.type == NODE_RESERVATION ||
-	    control_directory(ref) != CONTROL_FILE)
+	if (ref.type == NODE_CONTROL || ref.type == NODE_NETWORK || ref.type == NODE_RESERVATION || control_directory(ref) != CONTROL_FILE)
 		return SHORTLY;
 	return NOT_AT_ALL;
 }

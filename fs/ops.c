@@ -14,8 +14,8 @@ static void init(void *userdata, struct fuse_conn_info *conn)
 {
 	(void)userdata;
 	/* A truncating open changes nothing: as a SETATTR of the size it is answered with the size there is. */
-	conn->want &= ~(unsigned)(FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE |
-				  FUSE_CAP_SPLICE_MOVE | FUSE_CAP_AUTO_INVAL_DATA);
+	conn->want &= ~(unsigned)(FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE |
+				  FUSE_CAP_AUTO_INVAL_DATA);
 	conn->want |= conn->capable & (FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_PARALLEL_DIROPS);
 }
 
@@ -253,8 +253,7 @@ static void make(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *n
 	struct pending *p;
 	enum ipam_kind kind;
 
-	if (!node_child_kind(ref, &kind) || directory != (kind != IPAM_LEASE) ||
-	    (kind == IPAM_CLUSTER && strcmp(name, "README") == 0)) {
+	if (!node_child_kind(ref, &kind) || directory != (kind != IPAM_LEASE) || (kind == IPAM_CLUSTER && strcmp(name, "README") == 0)) {
 		fuse_reply_err(req, EPERM);
 		return;
 	}
@@ -347,8 +346,7 @@ static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 	take_away(fs_of(req, FS_rmdir), req, parent, name, true);
 }
 
-static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent, const char *new_name,
-		      unsigned flags)
+static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent, const char *new_name, unsigned flags)
 {
 	struct fs *fs = fs_of(req, FS_rename);
 	struct node_ref from = node_ref(parent), to = node_ref(new_parent);
@@ -356,8 +354,8 @@ static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_
 
 	if (flags & ~(unsigned)RENAME_NOREPLACE)
 		fuse_reply_err(req, EINVAL);
-	else if (!node_child_kind(from, &kind) || !node_child_kind(to, &new_kind) || is_control(name) ||
-		 is_control(new_name) || (from.type == NODE_ROOT && strcmp(name, "README") == 0))
+	else if (!node_child_kind(from, &kind) || !node_child_kind(to, &new_kind) || is_control(name) || is_control(new_name) ||
+		 (from.type == NODE_ROOT && strcmp(name, "README") == 0))
 		fuse_reply_err(req, EPERM);
 	else if (kind != new_kind)
 		fuse_reply_err(req, EXDEV);

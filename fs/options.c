@@ -9,40 +9,39 @@
 #include <string.h>
 #include <unistd.h>
 
-const char options_usage[] =
-	"usage: ipamfs SOURCE MOUNTPOINT [-o OPTION[,OPTION...]] [-f] [-d]\n"
-	"\n"
-	"Mounts an IP address manager: mkdir delegates a block, creating a file allocates an address.\n"
-	"SOURCE is an SQLite file, made if there is none, or etcd://HOST:PORT[,HOST:PORT...]/PREFIX,\n"
-	"which many machines share.\n"
-	"\n"
-	"  -f              stay in the foreground, log to stderr\n"
-	"  -d              the same, and show every request\n"
-	"  -h, --help      this text\n"
-	"  -V, --version   the version\n"
-	"\n"
-	"Options after -o:\n"
-	"  sync=full       an answer means: survives loss of power (the default)\n"
-	"  sync=normal     an answer means: survives any crash of the daemon\n"
-	"  show_control    list the .ipam directories\n"
-	"  history=DAYS    how long the past is kept (30; 0: for ever)\n"
-	"  metrics=nodes   metrics of each node, not of clusters alone\n"
-	"  spool=DIR       where reports too long for memory are while they are open (default /var/tmp)\n"
-	"  keep_after_boot  keep leases whose network namespaces ended with an earlier boot\n"
-	"  watchdog=SECONDS   replace a worker that hangs for so long (60; 0: never)\n"
-	"  resend=no       when a worker dies, fail the requests that it was at, as Linux before 6.9 has it\n"
-	"  allow_other     users other than the one who mounts may use it\n"
-	"  ro              read only\n"
-	"  uid=N gid=N umask=M   what is shown as owner, group and (octal) as mask of the modes\n"
-	"  fsname=NAME     the source shown in /proc/mounts\n"
-	"and what mount(8) and fstab pass.\n"
-	"\n"
-	"With etcd:// after -o also:\n"
-	"  state=FILE      this machine's own part: its leases (SQLite; wanted)\n"
-	"  node=NAME       the node of that name, in each cluster, is this machine's\n"
-	"  leases=hide     don't follow the leases of other machines, their blocks alone\n"
-	"  tls_ca=FILE tls_cert=FILE tls_key=FILE   speak TLS; with a certificate of one's own\n"
-	"  user=NAME password_file=FILE   for etcd's own authentication\n";
+const char options_usage[] = "usage: ipamfs SOURCE MOUNTPOINT [-o OPTION[,OPTION...]] [-f] [-d]\n"
+			     "\n"
+			     "Mounts an IP address manager: mkdir delegates a block, creating a file allocates an address.\n"
+			     "SOURCE is an SQLite file, made if there is none, or etcd://HOST:PORT[,HOST:PORT...]/PREFIX,\n"
+			     "which many machines share.\n"
+			     "\n"
+			     "  -f              stay in the foreground, log to stderr\n"
+			     "  -d              the same, and show every request\n"
+			     "  -h, --help      this text\n"
+			     "  -V, --version   the version\n"
+			     "\n"
+			     "Options after -o:\n"
+			     "  sync=full       an answer means: survives loss of power (the default)\n"
+			     "  sync=normal     an answer means: survives any crash of the daemon\n"
+			     "  show_control    list the .ipam directories\n"
+			     "  history=DAYS    how long the past is kept (30; 0: for ever)\n"
+			     "  metrics=nodes   metrics of each node, not of clusters alone\n"
+			     "  spool=DIR       where reports too long for memory are while they are open (default /var/tmp)\n"
+			     "  keep_after_boot  keep leases whose network namespaces ended with an earlier boot\n"
+			     "  watchdog=SECONDS   replace a worker that hangs for so long (60; 0: never)\n"
+			     "  resend=no       when a worker dies, fail the requests that it was at, as Linux before 6.9 has it\n"
+			     "  allow_other     users other than the one who mounts may use it\n"
+			     "  ro              read only\n"
+			     "  uid=N gid=N umask=M   what is shown as owner, group and (octal) as mask of the modes\n"
+			     "  fsname=NAME     the source shown in /proc/mounts\n"
+			     "and what mount(8) and fstab pass.\n"
+			     "\n"
+			     "With etcd:// after -o also:\n"
+			     "  state=FILE      this machine's own part: its leases (SQLite; wanted)\n"
+			     "  node=NAME       the node of that name, in each cluster, is this machine's\n"
+			     "  leases=hide     don't follow the leases of other machines, their blocks alone\n"
+			     "  tls_ca=FILE tls_cert=FILE tls_key=FILE   speak TLS; with a certificate of one's own\n"
+			     "  user=NAME password_file=FILE   for etcd's own authentication\n";
 
 static int refuse(struct ipam_error *error, const char *format, ...)
 {
@@ -93,8 +92,13 @@ static bool parse_text(struct options *o, const char *word, int *rc)
 		const char *key;
 		char **to;
 	} text[] = {
-		{ "state=", &o->state }, { "node=", &o->node }, { "tls_ca=", &o->tls_ca }, { "tls_cert=", &o->tls_cert },
-		{ "tls_key=", &o->tls_key }, { "user=", &o->user }, { "password_file=", &o->password_file },
+		{ "state=", &o->state },
+		{ "node=", &o->node },
+		{ "tls_ca=", &o->tls_ca },
+		{ "tls_cert=", &o->tls_cert },
+		{ "tls_key=", &o->tls_key },
+		{ "user=", &o->user },
+		{ "password_file=", &o->password_file },
 	};
 
 	for (size_t i = 0; i < sizeof text / sizeof *text; i++) {
@@ -113,10 +117,11 @@ static bool parse_text(struct options *o, const char *word, int *rc)
 static int parse_option(struct options *o, const char *word, struct ipam_error *error)
 {
 	/* Said by mount(8) or fstab, and of no meaning here. */
-	static const char *const ignored[] = { "rw",	  "defaults", "auto",	  "noauto",   "user",	  "nouser",
-					       "users",	  "nofail",   "_netdev",  "atime",    "noatime",  "relatime",
-					       "norelatime", "strictatime", "lazytime", "nodiratime", "diratime", "async",
-					       "sync",	  "default_permissions", "owner", "group", "loud", "silent", NULL };
+	static const char *const ignored[] = { "rw",         "defaults", "auto",       "noauto",      "user",
+					       "nouser",     "users",    "nofail",     "_netdev",     "atime",
+					       "noatime",    "relatime", "norelatime", "strictatime", "lazytime",
+					       "nodiratime", "diratime", "async",      "sync",        "default_permissions",
+					       "owner",      "group",    "loud",       "silent",      NULL };
 	static const char *const passed[] = { "dev", "nodev", "suid", "nosuid", "exec", "noexec", "dirsync", NULL };
 	const char *value = strchr(word, '=');
 	int rc = 0;
@@ -275,8 +280,8 @@ static int parse_engine(struct options *o, const char *source, struct ipam_error
 
 static int check_alone(const struct options *o, struct ipam_error *error)
 {
-	if (o->state != NULL || o->node != NULL || o->tls_ca != NULL || o->tls_cert != NULL || o->tls_key != NULL ||
-	    o->user != NULL || o->password_file != NULL || o->remote.hide_leases)
+	if (o->state != NULL || o->node != NULL || o->tls_ca != NULL || o->tls_cert != NULL || o->tls_key != NULL || o->user != NULL ||
+	    o->password_file != NULL || o->remote.hide_leases)
 		return refuse(error, "state, node, leases, tls_*, user and password_file go with etcd://");
 	return 0;
 }
@@ -311,8 +316,7 @@ int options_parse(struct options *o, int argc, char **argv, struct ipam_error *e
 			o->version = true;
 			return 0;
 		default:
-			return refuse(error, "'%s' is not known, or wants a value; 'ipamfs --help' lists the options",
-				      argv[optind - 1]);
+			return refuse(error, "'%s' is not known, or wants a value; 'ipamfs --help' lists the options", argv[optind - 1]);
 		}
 	}
 	if (rc < 0)

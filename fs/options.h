@@ -7,8 +7,8 @@
 enum { HISTORY_DAYS = 30, HISTORY_DAYS_MAX = 36500, WATCHDOG = 60, WATCHDOG_MAX = 86400 };
 
 struct options {
-	char *source;     /* absolute, or etcd://... */
-	char *state;      /* absolute; of etcd's: the file with this machine's part, else NULL */
+	char *source;              /* absolute, or etcd://... */
+	char *state;               /* absolute; of etcd's: the file with this machine's part, else NULL */
 	struct ipam_remote remote; /* endpoints NULL: none; its strings are those below */
 	char *endpoints, *prefix, *node, *tls_ca, *tls_cert, *tls_key, *user, *password_file;
 	char *mountpoint; /* absolute */
@@ -23,7 +23,7 @@ struct options {
 	bool has_uid, has_gid, has_umask; /* what getattr shows instead */
 	uint32_t uid, gid, umask;
 	char *fsname;
-	char *spool;     /* absolute: where long reports are kept while they are open */
+	char *spool; /* absolute: where long reports are kept while they are open */
 	char *flags; /* for the kernel: "nosuid,nodev", or NULL */
 };
 

@@ -6,6 +6,6 @@ struct fs;
 struct pulse;
 
 int pulse_start(struct fs *fs, struct pulse **out); /* -ENOMEM, -EAGAIN */
-void pulse_stop(struct pulse *p); /* NULL is fine */
+void pulse_stop(struct pulse *p);                   /* NULL is fine */
 
 #endif

@@ -86,8 +86,8 @@ static bool parse_number(const char **s, uint64_t max, uint64_t *out)
 
 /* "INODE GENERATION", one line: release that lease unless it has changed since. By the inode, which no lease after it ever
  * has: under the same name a new one may have come to the same generation. */
-void release_store(struct fs *fs, struct node_ref ref, const char *text, size_t size, bool append, struct ipam_by by,
-		   ipam_done *done, void *arg)
+void release_store(struct fs *fs, struct node_ref ref, const char *text, size_t size, bool append, struct ipam_by by, ipam_done *done,
+		   void *arg)
 {
 	struct ipam_object object;
 	struct node_ref lease = { 0 };

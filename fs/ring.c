@@ -243,4 +243,3 @@ bool ring_take(struct ring_reader *r, size_t size, struct buffer *out)
 	}
 	return true;
 }
-

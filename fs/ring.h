@@ -24,20 +24,20 @@ struct ring {
 	uint64_t oldest, next;
 	size_t bytes;
 	struct ring_scope *scope[RING_SCOPES];
-	uint64_t dropped;          /* lines that readers missed */
+	uint64_t dropped; /* lines that readers missed */
 };
 
 struct ring_reader {
 	struct ring *ring;
 	struct ring_scope *scope;
 	enum ipam_kind level;
-	uint64_t at;               /* the line to look at next */
-	uint64_t seen;             /* of the scope's count */
+	uint64_t at;                            /* the line to look at next */
+	uint64_t seen;                          /* of the scope's count */
 	bool (*sees)(void *arg, uint64_t node); /* whether events of a node are for him; NULL: all are */
 	void *arg;
-	uint64_t number;           /* of the event that was given last, if only in part; 0: none yet */
-	bool resumes;              /* `number` says what has been seen, not `seen` */
-	char *rest;                /* of a line that was longer than the read */
+	uint64_t number; /* of the event that was given last, if only in part; 0: none yet */
+	bool resumes;    /* `number` says what has been seen, not `seen` */
+	char *rest;      /* of a line that was longer than the read */
 	size_t rest_size, rest_given;
 };
 

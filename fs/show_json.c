@@ -43,11 +43,11 @@ static int lease_object(void *arg, const struct lease_copy *l)
 			json_object_set_new(attributes, json_string_value(key), json_text(a->value, a->size));
 		json_decref(key);
 	}
-	o = json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:s,s:o}", "cluster",
-		      json_text(v->cluster_name, strlen(v->cluster_name)), "node", json_text(v->node_name, strlen(v->node_name)),
-		      "name", json_text(v->name, strlen(v->name)), "addresses", addresses, "created", time_of(v->attr.btime),
-		      "modified", time_of(v->attr.mtime), "uid", (json_int_t)v->attr.uid, "gid", (json_int_t)v->attr.gid,
-		      "generation", (json_int_t)v->generation, "bootId", v->boot_id, "attributes", attributes);
+	o = json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:s,s:o}", "cluster", json_text(v->cluster_name, strlen(v->cluster_name)),
+		      "node", json_text(v->node_name, strlen(v->node_name)), "name", json_text(v->name, strlen(v->name)), "addresses",
+		      addresses, "created", time_of(v->attr.btime), "modified", time_of(v->attr.mtime), "uid", (json_int_t)v->attr.uid,
+		      "gid", (json_int_t)v->attr.gid, "generation", (json_int_t)v->generation, "bootId", v->boot_id, "attributes",
+		      attributes);
 	dump = o == NULL ? NULL : json_dumps(o, JSON_COMPACT);
 	json_decref(o);
 	if (dump == NULL)

@@ -14,14 +14,14 @@ enum {
 	NANOSECONDS = 1000000000,
 };
 
-static const char *const heading[COLUMNS] = { "IPV4", "IPV6", "NODE", "LEASE", "CREATED", "POD", "CONTAINER", "IFNAME",
-					    "NETWORK", "NETNS", "BOOT" };
+static const char *const heading[COLUMNS] = { "IPV4",      "IPV6",   "NODE",    "LEASE", "CREATED", "POD",
+					      "CONTAINER", "IFNAME", "NETWORK", "NETNS", "BOOT" };
 
 /* The width of a column is known when the last row is: the cells are kept, a tab between them, which none of them has in it. */
 struct table {
 	struct spool cells;
 	size_t width[COLUMNS];
-	int64_t second;        /* whose text that is: many leases are of the same one */
+	int64_t second; /* whose text that is: many leases are of the same one */
 	struct buffer created;
 };
 
@@ -75,8 +75,7 @@ static const char *attribute(const struct lease_copy *l, const char *name, char 
 
 static int lease_row(void *arg, const struct lease_copy *l)
 {
-	char ip[CIDR_FAMILIES][CIDR_ADDR_TEXT] = { "-", "-" }, pod[512], container[512], ifname[64],
-	     network[512], netns[CELL];
+	char ip[CIDR_FAMILIES][CIDR_ADDR_TEXT] = { "-", "-" }, pod[512], container[512], ifname[64], network[512], netns[CELL];
 	char node[CELL], name[CELL];
 	const struct ipam_lease_view *v = &l->view;
 	struct table *t = arg;
@@ -90,15 +89,12 @@ static int lease_row(void *arg, const struct lease_copy *l)
 		t->created.size = 0;
 		buffer_time(&t->created, v->attr.btime);
 	}
-	rc = row(t, (const char *const[COLUMNS]){ ip[CIDR_V4], ip[CIDR_V6],
-					     word(v->node_name, strlen(v->node_name), node, sizeof node),
-					     word(v->name, strlen(v->name), name, sizeof name),
-					     t->created.data != NULL ? t->created.data : "-",
-					     attribute(l, "pod", pod, sizeof pod),
-					     attribute(l, "container-id", container, sizeof container),
-					     attribute(l, "ifname", ifname, sizeof ifname),
-					     attribute(l, "network", network, sizeof network),
-					     attribute(l, "netns", netns, sizeof netns), v->boot_id });
+	rc = row(t, (const char *const[COLUMNS]){
+			    ip[CIDR_V4], ip[CIDR_V6], word(v->node_name, strlen(v->node_name), node, sizeof node),
+			    word(v->name, strlen(v->name), name, sizeof name), t->created.data != NULL ? t->created.data : "-",
+			    attribute(l, "pod", pod, sizeof pod), attribute(l, "container-id", container, sizeof container),
+			    attribute(l, "ifname", ifname, sizeof ifname), attribute(l, "network", network, sizeof network),
+			    attribute(l, "netns", netns, sizeof netns), v->boot_id });
 	return rc;
 }
 
@@ -109,7 +105,7 @@ struct layout {
 	struct spool *out;
 	char cell[CELL + 1]; /* the one that is being read; */
 	size_t size;
-	unsigned column;     /* of this column */
+	unsigned column; /* of this column */
 };
 
 static void pad(struct buffer *out, size_t n)

@@ -54,7 +54,7 @@ static void draw(struct rows *r, const char *label, const char *cell, unsigned n
 static char letter(const struct map_run *r)
 {
 	static const char of[] = {
-	    [MAP_FREE] = '.', [MAP_RESERVED] = 'x', [MAP_GATEWAY] = '+', [MAP_RESTING] = '~', [MAP_LEASED] = '#',
+		[MAP_FREE] = '.', [MAP_RESERVED] = 'x', [MAP_GATEWAY] = '+', [MAP_RESTING] = '~', [MAP_LEASED] = '#',
 	};
 
 	if (r->state != MAP_BLOCK)
@@ -90,7 +90,7 @@ static char here(struct walk *w, u128 *to)
 
 static void draw_row(struct walk *w, struct rows *rows)
 {
-	struct cidr first = {map_cell_first(w->panel, w->panel->shift, w->cell), w->panel->cidr.family, w->panel->mask};
+	struct cidr first = { map_cell_first(w->panel, w->panel->shift, w->cell), w->panel->cidr.family, w->panel->mask };
 	char cell[ROW], label[CIDR_TEXT];
 	unsigned n = 0;
 	u128 to;
@@ -122,8 +122,8 @@ static void skip_rows(struct walk *w, struct rows *rows)
 
 static int draw_panel(const struct map *m, const struct map_panel *p, struct buffer *out)
 {
-	struct rows rows = {.out = out};
-	struct walk w = {.panel = p, .last = map_cell(p, p->shift, cidr_last(&p->cidr))};
+	struct rows rows = { .out = out };
+	struct walk w = { .panel = p, .last = map_cell(p, p->shift, cidr_last(&p->cidr)) };
 	struct map_run *run;
 	size_t n;
 	int rc = map_cells(m, p, p->shift, &run, &n);
@@ -142,8 +142,7 @@ static int draw_panel(const struct map *m, const struct map_panel *p, struct buf
 			flush(&rows);
 			buffer_print(out, "... and ");
 			buffer_u128(out, w.last - w.cell + 1);
-			buffer_print(out, m->kind == IPAM_CLUSTER ? " blocks more: see blocks\n"
-								  : " addresses more: see leases\n");
+			buffer_print(out, m->kind == IPAM_CLUSTER ? " blocks more: see blocks\n" : " addresses more: see leases\n");
 			break;
 		}
 		skip_rows(&w, &rows);

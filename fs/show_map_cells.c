@@ -71,8 +71,7 @@ static size_t join_all(const struct map_panel *p, unsigned shift, struct map_run
 }
 
 /* The part of a reserved range that consists of whole cells: false where there is none. */
-static bool whole_cells(const struct map_panel *p, unsigned shift, const struct cidr_range *range, u128 *first,
-			u128 *last)
+static bool whole_cells(const struct map_panel *p, unsigned shift, const struct cidr_range *range, u128 *first, u128 *last)
 {
 	u128 base = p->cidr.base, end = cidr_last(&p->cidr), mask = ones(shift), low, high;
 
@@ -110,8 +109,7 @@ static void put_used(struct merging *g)
 
 static void put_reserved(struct merging *g, unsigned family, u128 first, u128 last)
 {
-	g->out[g->n++] =
-	    (struct map_run){.first = first, .last = last, .family = (uint8_t)family, .state = MAP_RESERVED};
+	g->out[g->n++] = (struct map_run){ .first = first, .last = last, .family = (uint8_t)family, .state = MAP_RESERVED };
 }
 
 /* A reserved range, less what of it is in use all the same. */
@@ -135,7 +133,7 @@ static void merge(struct merging *g, unsigned family, u128 first, u128 last)
 int map_cells(const struct map *m, const struct map_panel *p, unsigned shift, struct map_run **out, size_t *n)
 {
 	struct map_run *used = calloc(p->runs + 1, sizeof *used);
-	struct merging g = {.used = used};
+	struct merging g = { .used = used };
 	u128 first, last;
 
 	*out = NULL;

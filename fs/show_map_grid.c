@@ -8,7 +8,7 @@ enum { BAND = 20, FEWEST = 5, MOST = 8 }; /* pixels of a band; bits of a row */
 /* How high a panel may be, in cells of a row of 2^bits. */
 static unsigned limit(unsigned bits)
 {
-	static const unsigned rows[] = {16, 40, 96, 256};
+	static const unsigned rows[] = { 16, 40, 96, 256 };
 
 	return rows[bits - FEWEST];
 }
@@ -50,7 +50,7 @@ struct layout {
 static void put_part(struct layout *l, bool band)
 {
 	if (l->part != NULL)
-		l->part[l->parts] = (struct grid_part){.row = l->end, .y = l->y, .band = band};
+		l->part[l->parts] = (struct grid_part){ .row = l->end, .y = l->y, .band = band };
 	l->parts++;
 	l->open = !band;
 }
@@ -81,7 +81,7 @@ static void put_gap(struct layout *l, u128 to, unsigned band)
 /* Returns how many cells high it is, or something above the limit. */
 static unsigned leave_out(const struct grid *g, struct grid_part *part, size_t *parts)
 {
-	struct layout l = {.part = part};
+	struct layout l = { .part = part };
 	unsigned band = band_height(g->bits);
 
 	put_part(&l, false);
@@ -154,7 +154,7 @@ int grid_make(const struct map_panel *p, size_t cells, struct grid *out)
 {
 	bool whole;
 
-	*out = (struct grid){.panel = p, .shift = p->shift};
+	*out = (struct grid){ .panel = p, .shift = p->shift };
 	whole = choose(out, cells);
 	/* None is less than a cell high. */
 	out->part = calloc(limit(MOST), sizeof *out->part);
@@ -162,7 +162,7 @@ int grid_make(const struct map_panel *p, size_t cells, struct grid *out)
 		return -ENOMEM;
 	if (whole) {
 		out->height = (unsigned)rows_in_all(out);
-		out->part[0] = (struct grid_part){.rows = out->height, .height = out->height};
+		out->part[0] = (struct grid_part){ .rows = out->height, .height = out->height };
 		out->parts = 1;
 	} else {
 		out->height = leave_out(out, out->part, &out->parts);

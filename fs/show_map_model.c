@@ -40,8 +40,7 @@ static struct map_run *add_run(struct copying *c, unsigned family, u128 first, u
 		return NULL;
 	m->run = list;
 	list += m->runs++;
-	*list = (struct map_run){
-	    .first = first, .last = last, .count = 1, .family = (uint8_t)family, .state = (uint8_t)state};
+	*list = (struct map_run){ .first = first, .last = last, .count = 1, .family = (uint8_t)family, .state = (uint8_t)state };
 	return list;
 }
 
@@ -54,8 +53,7 @@ static struct map_panel *add_panel(struct copying *c, const struct cidr *cidr, u
 		return NULL;
 	m->panel = list;
 	list += m->panels++;
-	*list = (struct map_panel){
-	    .cidr = *cidr, .mask = (uint8_t)mask, .shift = (uint8_t)(cidr_bits(cidr->family) - mask)};
+	*list = (struct map_panel){ .cidr = *cidr, .mask = (uint8_t)mask, .shift = (uint8_t)(cidr_bits(cidr->family) - mask) };
 	return list;
 }
 
@@ -214,9 +212,7 @@ static int copy_special(struct copying *c, const struct ipam_block_view *v, u128
 
 	if (state != IPAM_SLOT_GATEWAY && state != IPAM_SLOT_RESERVED)
 		return 0;
-	return add_run(c, v->cidr.family, addr, addr, state == IPAM_SLOT_GATEWAY ? MAP_GATEWAY : MAP_RESERVED) == NULL
-		   ? -ENOMEM
-		   : 0;
+	return add_run(c, v->cidr.family, addr, addr, state == IPAM_SLOT_GATEWAY ? MAP_GATEWAY : MAP_RESERVED) == NULL ? -ENOMEM : 0;
 }
 
 static int copy_block(void *arg, const struct ipam_block_view *v)
@@ -272,11 +268,11 @@ static int copy_node(struct copying *c, uint64_t id)
 
 int map_make(struct fs *fs, enum ipam_kind kind, uint64_t id, struct map *out)
 {
-	struct copying c = {.fs = fs, .map = out};
+	struct copying c = { .fs = fs, .map = out };
 	struct timespec now;
 	int rc;
 
-	*out = (struct map){.kind = kind};
+	*out = (struct map){ .kind = kind };
 	buffer_add(&out->text, "", 1); /* an offset of 0 means none */
 	ipam_read_begin(fs->ipam);
 	rc = kind == IPAM_CLUSTER ? copy_cluster(&c, id) : copy_node(&c, id);

@@ -46,8 +46,7 @@ static void merge_reserved(struct map *m)
 	for (size_t i = 0; i < m->reserveds; i++) {
 		struct cidr_range *r = &m->reserved[i], *last = n > 0 ? &m->reserved[n - 1] : NULL;
 
-		if (last != NULL && last->family == r->family &&
-		    (last->last == U128_MAX || r->first <= last->last + 1)) {
+		if (last != NULL && last->family == r->family && (last->last == U128_MAX || r->first <= last->last + 1)) {
 			if (r->last > last->last)
 				last->last = r->last;
 		} else {
@@ -60,7 +59,7 @@ static void merge_reserved(struct map *m)
 /* The first run at or behind an address. */
 static size_t find_run(const struct map *m, unsigned family, u128 addr)
 {
-	struct map_run key = {.family = (uint8_t)family, .first = addr, .state = MAP_BLOCK};
+	struct map_run key = { .family = (uint8_t)family, .first = addr, .state = MAP_BLOCK };
 	size_t low = 0, high = m->runs;
 
 	while (low < high) {

@@ -18,8 +18,7 @@ struct drawing {
 
 static void open_group(struct drawing *d, const char *class, unsigned down)
 {
-	buffer_print(d->out, "<g class=\"%s\" transform=\"translate(%u,%u) scale(%u)\">\n", class, d->x, d->y + down,
-		     d->grid->pitch);
+	buffer_print(d->out, "<g class=\"%s\" transform=\"translate(%u,%u) scale(%u)\">\n", class, d->x, d->y + down, d->grid->pitch);
 }
 
 /* ---- runs of many cells ------------------------------------------------------------------------------------ */
@@ -73,8 +72,7 @@ static void put_spans(struct drawing *d)
 
 	open_group(d, "f z", 0);
 	for (size_t i = 0; i < d->runs; i++) {
-		u128 first = map_cell(p, d->grid->shift, d->run[i].first),
-		     last = map_cell(p, d->grid->shift, d->run[i].last);
+		u128 first = map_cell(p, d->grid->shift, d->run[i].first), last = map_cell(p, d->grid->shift, d->run[i].last);
 
 		if (first > next)
 			put_span(d, MAP_FREE, next, first - 1);
@@ -171,13 +169,11 @@ static void put_lines(struct drawing *d)
 
 	if (cells > 0 && cells < columns)
 		columns = (unsigned)cells;
-	buffer_print(
-	    d->out,
-	    "<path class=\"b q\" fill=\"none\" stroke-width=\"%s\" transform=\"translate(%u,%u) scale(%u)\" d=\"",
-	    d->grid->pitch >= 32   ? ".06"
-	    : d->grid->pitch >= 16 ? ".07"
-				   : ".12",
-	    d->x, d->y, d->grid->pitch);
+	buffer_print(d->out, "<path class=\"b q\" fill=\"none\" stroke-width=\"%s\" transform=\"translate(%u,%u) scale(%u)\" d=\"",
+		     d->grid->pitch >= 32 ? ".06" :
+		     d->grid->pitch >= 16 ? ".07" :
+					    ".12",
+		     d->x, d->y, d->grid->pitch);
 	for (unsigned i = 1; i < columns; i++)
 		buffer_print(d->out, "M%u 0v%u", i, height);
 	for (unsigned i = 1; i < height; i++)
@@ -196,21 +192,18 @@ static void put_band(struct drawing *d, const struct grid_part *part)
 	if (to > g->last)
 		to = g->last;
 	cidr_print_addr(g->panel->cidr.family, map_cell_first(g->panel, g->shift, from), first);
-	cidr_print_addr(g->panel->cidr.family, map_cell_first(g->panel, g->shift, to) + (((u128)1 << g->shift) - 1),
-			last);
+	cidr_print_addr(g->panel->cidr.family, map_cell_first(g->panel, g->shift, to) + (((u128)1 << g->shift) - 1), last);
 	n = to - from + 1;
-	buffer_print(d->out, "<rect class=\"p\" x=\"%u\" y=\"%u\" width=\"%d\" height=\"%u\"/>", d->x, y, GRID_WIDTH,
-		     height);
+	buffer_print(d->out, "<rect class=\"p\" x=\"%u\" y=\"%u\" width=\"%d\" height=\"%u\"/>", d->x, y, GRID_WIDTH, height);
 	buffer_print(d->out, "<text class=\"s\" x=\"%u\" y=\"%u\">\u22ee ", d->x + 4, y + height / 2 + 4);
 	xml_count(d->out, n > U128_MAX >> (g->shift - g->panel->shift) ? U128_MAX : n << (g->shift - g->panel->shift));
-	buffer_print(d->out, d->map->kind == IPAM_CLUSTER ? " blocks more, none delegated: "
-							  : " addresses more, none leased: ");
+	buffer_print(d->out, d->map->kind == IPAM_CLUSTER ? " blocks more, none delegated: " : " addresses more, none leased: ");
 	buffer_print(d->out, "<tspan class=\"a\">%s - %s</tspan></text>\n", first, last);
 }
 
 int svg_cells(const struct map *m, struct grid *g, unsigned x, unsigned y, struct buffer *out)
 {
-	struct drawing d = {.map = m, .grid = g, .out = out, .x = x, .y = y};
+	struct drawing d = { .map = m, .grid = g, .out = out, .x = x, .y = y };
 	struct map_run *run;
 	int rc = map_cells(m, g->panel, g->shift, &run, &d.runs);
 

@@ -51,20 +51,20 @@ enum svg_style svg_style_of(const struct map *m, const struct map_run *r)
 
 const char *svg_class(enum svg_style style)
 {
-	static const char *const name[SVG_STYLES] = {"l0",
-						     "l1",
-						     "l2",
-						     "l3",
-						     "l4",
-						     "l5",
-						     "l6",
-						     "l7",
-						     "l8",
-						     "l9",
-						     "lf",
-						     [SVG_RESERVED] = "r",
-						     [SVG_GATEWAY] = "g",
-						     [SVG_RESTING] = "d"};
+	static const char *const name[SVG_STYLES] = { "l0",
+						      "l1",
+						      "l2",
+						      "l3",
+						      "l4",
+						      "l5",
+						      "l6",
+						      "l7",
+						      "l8",
+						      "l9",
+						      "lf",
+						      [SVG_RESERVED] = "r",
+						      [SVG_GATEWAY] = "g",
+						      [SVG_RESTING] = "d" };
 
 	return name[style];
 }
@@ -84,12 +84,10 @@ enum { SWATCH = 16, LETTER = 7 };
 /* In a cell's own units, as patterns are. */
 static void put_swatch(const char *class, unsigned x, unsigned y, struct buffer *out)
 {
-	buffer_print(out, "<path class=\"%s\" transform=\"translate(%u,%u) scale(%d)\" d=\"M0 .5h1\"/>", class, x,
-		     y - 12, SWATCH);
+	buffer_print(out, "<path class=\"%s\" transform=\"translate(%u,%u) scale(%d)\" d=\"M0 .5h1\"/>", class, x, y - 12, SWATCH);
 }
 
-static unsigned swatch(const char *class, const char *text, unsigned letters, unsigned x, unsigned y,
-		       struct buffer *out)
+static unsigned swatch(const char *class, const char *text, unsigned letters, unsigned x, unsigned y, struct buffer *out)
 {
 	put_swatch(class, x, y, out);
 	buffer_print(out, "<text class=\"s\" x=\"%u\" y=\"%u\">%s</text>\n", x + SWATCH + 6, y, text);
@@ -104,10 +102,10 @@ static unsigned scale(unsigned x, unsigned y, struct buffer *out)
 	buffer_print(out, "<text class=\"s\" x=\"%u\" y=\"%u\">empty</text>", x, y);
 	x += 42;
 	for (unsigned i = 0; i < MAP_FULL; i++, x += STEP) {
-		buffer_print(out, "<path class=\"%s\" d=\"M%u %uh%d\" stroke-width=\"%d\"/>", svg_class(SVG_LEVEL + i),
-			     x, y - 4, STEP, SWATCH);
-		buffer_print(out, "<text class=\"%s i q\" x=\"%u\" y=\"%u\">%u</text>", svg_text_class(SVG_LEVEL + i),
-			     x + STEP / 2, y, i * 10);
+		buffer_print(out, "<path class=\"%s\" d=\"M%u %uh%d\" stroke-width=\"%d\"/>", svg_class(SVG_LEVEL + i), x, y - 4, STEP,
+			     SWATCH);
+		buffer_print(out, "<text class=\"%s i q\" x=\"%u\" y=\"%u\">%u</text>", svg_text_class(SVG_LEVEL + i), x + STEP / 2, y,
+			     i * 10);
 	}
 	buffer_print(out, "<text class=\"s\" x=\"%u\" y=\"%u\">%% leased</text>\n", x + 6, y);
 	return x + 76;

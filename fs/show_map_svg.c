@@ -60,8 +60,7 @@ static int lay_out(struct page *page)
 		for (size_t k = 0; rc == 0 && k < g->parts; k++) {
 			u128 row = g->part[k].row + (g->part[k].band ? 0 : g->part[k].rows - 1);
 
-			n = cidr_print_addr(m->panel[i].cidr.family,
-					    map_cell_first(&m->panel[i], g->shift, row << g->bits), text);
+			n = cidr_print_addr(m->panel[i].cidr.family, map_cell_first(&m->panel[i], g->shift, row << g->bits), text);
 			longest = n > longest ? n : longest;
 		}
 	}
@@ -151,8 +150,7 @@ static void put_heading(struct page *page)
 		x = put_number(page, x, n->blocks_used, n->blocks, "blocks delegated");
 	for (unsigned f = 0; f < CIDR_FAMILIES; f++)
 		if (n->addresses[f] > 0)
-			x = put_number(page, x, n->used[f], n->addresses[f],
-				       f == CIDR_V4 ? "IPv4 addresses" : "IPv6 addresses");
+			x = put_number(page, x, n->used[f], n->addresses[f], f == CIDR_V4 ? "IPv4 addresses" : "IPv6 addresses");
 	if (n->resting[CIDR_V4] + n->resting[CIDR_V6] > 0)
 		put_number(page, x, n->resting[CIDR_V4] + n->resting[CIDR_V6], 0, "resting");
 	svg_legend(m, MARGIN, 150, out);
@@ -249,19 +247,17 @@ static int draw_page(struct page *page)
 	unsigned y = HEADING;
 	int rc = 0;
 
-	buffer_print(out,
-		     "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%u\" height=\"%u\" viewBox=\"0 0 %u %u\">\n",
-		     page->width, page->height, page->width, page->height);
+	buffer_print(out, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%u\" height=\"%u\" viewBox=\"0 0 %u %u\">\n", page->width,
+		     page->height, page->width, page->height);
 	put_description(m, out);
 	buffer_print(out, "<style>%s</style>\n", svg_style_sheet);
-	buffer_print(out,
-		     "<defs>"
-		     "<pattern id=\"r\" width=\"1\" height=\"1\" patternUnits=\"userSpaceOnUse\"><path class=\"k\" "
-		     "d=\"M0 0h1v1H0z\"/>"
-		     "<path class=\"h\" d=\"M0 1L1 0M-.5 .5L.5 -.5M.5 1.5L1.5 .5\" stroke-width=\".1\"/></pattern>\n"
-		     "<pattern id=\"d\" width=\".5\" height=\".5\" patternUnits=\"userSpaceOnUse\"><path class=\"k\" "
-		     "d=\"M0 0h1v1H0z\"/>"
-		     "<circle class=\"y\" cx=\".25\" cy=\".25\" r=\".11\"/></pattern></defs>\n");
+	buffer_print(out, "<defs>"
+			  "<pattern id=\"r\" width=\"1\" height=\"1\" patternUnits=\"userSpaceOnUse\"><path class=\"k\" "
+			  "d=\"M0 0h1v1H0z\"/>"
+			  "<path class=\"h\" d=\"M0 1L1 0M-.5 .5L.5 -.5M.5 1.5L1.5 .5\" stroke-width=\".1\"/></pattern>\n"
+			  "<pattern id=\"d\" width=\".5\" height=\".5\" patternUnits=\"userSpaceOnUse\"><path class=\"k\" "
+			  "d=\"M0 0h1v1H0z\"/>"
+			  "<circle class=\"y\" cx=\".25\" cy=\".25\" r=\".11\"/></pattern></defs>\n");
 	buffer_print(out, "<rect class=\"p\" width=\"100%%\" height=\"100%%\"/>\n");
 	put_heading(page);
 	for (size_t i = 0; rc == 0 && i < m->panels; i++) {
@@ -279,7 +275,7 @@ static int draw_page(struct page *page)
 int show_map_svg(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out)
 {
 	struct map map;
-	struct page page = {.map = &map, .out = out};
+	struct page page = { .map = &map, .out = out };
 	int rc = map_make(fs, kind, id, &map);
 
 	if (rc == 0)

@@ -31,7 +31,6 @@ bool svg_counts(const struct map_panel *p);
 /* Their titles. */
 void svg_title(const struct map *m, const struct grid *g, const struct map_run *r, struct buffer *out);
 /* Of cells `first` to `last`, which nobody uses. */
-void svg_title_span(const struct map *m, const struct grid *g, enum map_state state, u128 first, u128 last,
-		    struct buffer *out);
+void svg_title_span(const struct map *m, const struct grid *g, enum map_state state, u128 first, u128 last, struct buffer *out);
 
 #endif

@@ -19,7 +19,7 @@ static void put_addr(struct buffer *out, unsigned family, u128 addr)
 static void put_cell(struct buffer *out, const struct grid *g, u128 first)
 {
 	unsigned family = g->panel->cidr.family;
-	struct cidr cidr = {first, (uint8_t)family, (uint8_t)(cidr_bits(family) - g->shift)};
+	struct cidr cidr = { first, (uint8_t)family, (uint8_t)(cidr_bits(family) - g->shift) };
 	char text[CIDR_TEXT];
 
 	if (g->shift == 0)
@@ -94,8 +94,7 @@ void svg_title(const struct map *m, const struct grid *g, const struct map_run *
 	put(out, "</title>");
 }
 
-void svg_title_span(const struct map *m, const struct grid *g, enum map_state state, u128 first, u128 last,
-		    struct buffer *out)
+void svg_title_span(const struct map *m, const struct grid *g, enum map_state state, u128 first, u128 last, struct buffer *out)
 {
 	const struct map_panel *p = g->panel;
 	const char *unit = m->kind == IPAM_CLUSTER ? "block" : "address", *many = m->kind == IPAM_CLUSTER ? "s" : "es";

@@ -6,7 +6,7 @@
 /* How many bytes the character at s has, and which it is; 0: none. Shortest forms alone, no surrogates. */
 static size_t decode(const unsigned char *s, size_t n, uint32_t *out)
 {
-	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
 	size_t size = s[0] < 0x80 ? 1 : s[0] >> 5 == 6 ? 2 : s[0] >> 4 == 14 ? 3 : s[0] >> 3 == 30 ? 4 : 0;
 	uint32_t c = size <= 1 ? s[0] : s[0] & (0x7fu >> size);
 
@@ -56,8 +56,8 @@ void xml_text(struct buffer *b, const char *s, size_t n, size_t most)
 
 void xml_count(struct buffer *b, u128 value)
 {
-	static const char *const raised[] = {"\u2070", "\u00b9", "\u00b2", "\u00b3", "\u2074",
-					     "\u2075", "\u2076", "\u2077", "\u2078", "\u2079"};
+	static const char *const raised[] = { "\u2070", "\u00b9", "\u00b2", "\u00b3", "\u2074",
+					      "\u2075", "\u2076", "\u2077", "\u2078", "\u2079" };
 	unsigned power = 0;
 	char digits[40];
 	size_t i = sizeof digits, n = 0;
@@ -67,8 +67,8 @@ void xml_count(struct buffer *b, u128 value)
 	if (power >= 12) {
 		while (value >= 100)
 			value /= 10;
-		buffer_print(b, "%u.%u\u00d710%s%s", (unsigned)value / 10, (unsigned)value % 10,
-			     power >= 10 ? raised[power / 10] : "", raised[power % 10]);
+		buffer_print(b, "%u.%u\u00d710%s%s", (unsigned)value / 10, (unsigned)value % 10, power >= 10 ? raised[power / 10] : "",
+			     raised[power % 10]);
 		return;
 	}
 	do {

@@ -6,8 +6,8 @@
 #include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
-#include <time.h>
 #include <string.h>
+#include <time.h>
 
 /* What the lines with labels are about, copied so that nothing waits while they are written. */
 struct subject {
@@ -123,14 +123,38 @@ static void labels(struct buffer *out, const char *name, const struct subject *s
 
 /* ---- of clusters and nodes -------------------------------------------------------------------------------- */
 
-static u128 get_nodes(const struct ipam_stats *s) { return s->nodes; }
-static u128 get_leases(const struct ipam_stats *s) { return s->leases; }
-static u128 get_leases_free(const struct ipam_stats *s) { return s->leases_free; }
-static u128 get_blocks(const struct ipam_family *f) { return f->blocks; }
-static u128 get_blocks_used(const struct ipam_family *f) { return f->blocks_used; }
-static u128 get_addresses(const struct ipam_family *f) { return f->addresses; }
-static u128 get_used(const struct ipam_family *f) { return f->used; }
-static u128 get_resting(const struct ipam_family *f) { return f->resting; }
+static u128 get_nodes(const struct ipam_stats *s)
+{
+	return s->nodes;
+}
+static u128 get_leases(const struct ipam_stats *s)
+{
+	return s->leases;
+}
+static u128 get_leases_free(const struct ipam_stats *s)
+{
+	return s->leases_free;
+}
+static u128 get_blocks(const struct ipam_family *f)
+{
+	return f->blocks;
+}
+static u128 get_blocks_used(const struct ipam_family *f)
+{
+	return f->blocks_used;
+}
+static u128 get_addresses(const struct ipam_family *f)
+{
+	return f->addresses;
+}
+static u128 get_used(const struct ipam_family *f)
+{
+	return f->used;
+}
+static u128 get_resting(const struct ipam_family *f)
+{
+	return f->resting;
+}
 
 static const struct {
 	const char *name, *help;
@@ -168,8 +192,7 @@ static void show_gauges(const struct subjects *s, struct buffer *out)
 				if (gauge[i].get == NULL)
 					buffer_print(out, ",family=\"%s\"", family[f]);
 				buffer_print(out, "}");
-				value(out, gauge[i].get != NULL ? gauge[i].get(&of->stats) :
-								  gauge[i].get_family(&of->stats.family[f]));
+				value(out, gauge[i].get != NULL ? gauge[i].get(&of->stats) : gauge[i].get_family(&of->stats.family[f]));
 			}
 		}
 	}
@@ -214,14 +237,12 @@ static void show_engine(struct fs *fs, struct buffer *out)
 	plain(out, "ipamfs_allocations_total", "counter", "Leases made.", m.allocations);
 	head(out, "ipamfs_releases_total", "counter", "Leases released.");
 	for (unsigned i = 0; i < IPAM_RELEASES; i++)
-		buffer_print(out, "ipamfs_releases_total{reason=\"%s\"} %llu\n", ipam_release_name[i],
-			     (unsigned long long)m.releases[i]);
+		buffer_print(out, "ipamfs_releases_total{reason=\"%s\"} %llu\n", ipam_release_name[i], (unsigned long long)m.releases[i]);
 	head(out, "ipamfs_allocation_failures_total", "counter", "Leases that could not be made.");
 	for (unsigned i = 0; i < IPAM_FAILURES; i++)
 		buffer_print(out, "ipamfs_allocation_failures_total{reason=\"%s\"} %llu\n", ipam_failure_name[i],
 			     (unsigned long long)m.failures[i]);
-	histogram(out, "ipamfs_allocation_duration_seconds", "From the request for a lease to the answer.", &m.allocation,
-		  nanoseconds);
+	histogram(out, "ipamfs_allocation_duration_seconds", "From the request for a lease to the answer.", &m.allocation, nanoseconds);
 	plain(out, "ipamfs_commits_total", "counter", "Transactions stored.", e.commits);
 	plain(out, "ipamfs_commit_failures_total", "counter", "Transactions that could not be stored.", m.commit_failures);
 	histogram(out, "ipamfs_commit_duration_seconds", "How long a transaction took.", &m.commit, nanoseconds);

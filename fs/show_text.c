@@ -30,8 +30,8 @@ static void print_engine(const struct ipam_engine *e, struct buffer *out)
 		     e->up || e->unreachable[0] == 0 ? "" : ": ", e->up ? "" : e->unreachable);
 	if (e->member[0] != 0)
 		buffer_print(out, "member %s\n", e->member);
-	buffer_print(out, "state %s\nmachine %s\nnode %s\nrevision %lld\n", e->path, e->machine,
-		     e->node != NULL ? e->node : "none", (long long)e->revision);
+	buffer_print(out, "state %s\nmachine %s\nnode %s\nrevision %lld\n", e->path, e->machine, e->node != NULL ? e->node : "none",
+		     (long long)e->revision);
 }
 
 int show_health(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out)
@@ -55,8 +55,7 @@ int show_health(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *
 		print_engine(&e, out);
 	else
 		buffer_print(out, "engine sqlite %s\n", e.path);
-	buffer_print(out, "sync %s\n",
-		     fs->options.read_only ? "none, read only" : fs->options.sync == IPAM_SYNC_FULL ? "full" : "normal");
+	buffer_print(out, "sync %s\n", fs->options.read_only ? "none, read only" : fs->options.sync == IPAM_SYNC_FULL ? "full" : "normal");
 	return 0;
 }
 
@@ -234,8 +233,7 @@ int show_settings(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer
 		rc = ipam_setting(fs->ipam, kind, id, i, value, &inherited);
 		/* As a comment, so that writing the file back sets only what is set. */
 		if (rc == 0 && inherited)
-			buffer_print(out, "# %s %s (%s)\n", ipam_setting_name(i), value,
-				     kind == IPAM_NODE ? "inherited" : "default");
+			buffer_print(out, "# %s %s (%s)\n", ipam_setting_name(i), value, kind == IPAM_NODE ? "inherited" : "default");
 		else if (rc == 0)
 			buffer_print(out, "%s %s\n", ipam_setting_name(i), value);
 	}

@@ -22,7 +22,7 @@ struct reader {
 	struct viewer viewer; /* who opened it */
 	struct fuse_pollhandle *poll;
 	struct reader *next_poll;
-	struct keep_slot *resumed;     /* of a worker before; while all of those are made again */
+	struct keep_slot *resumed; /* of a worker before; while all of those are made again */
 	struct reader *next_resumed;
 };
 
@@ -42,8 +42,8 @@ struct stream {
 	pthread_cond_t wake;
 	bool news, stop;
 	struct ring ring;
-	uint64_t last;         /* the newest event that is in the ring, or is older than it */
-	bool resuming;         /* older ones are still to be put into it */
+	uint64_t last; /* the newest event that is in the ring, or is older than it */
+	bool resuming; /* older ones are still to be put into it */
 	uint64_t readers, events;
 	struct waiter *waiting;
 	struct reader *polling, *resumed;
@@ -75,8 +75,8 @@ static void keep_place(struct fs *fs, const struct reader *r, uint64_t request)
 	struct keep_slot *slot = handle_slot(fs, &r->handle);
 	uint32_t which = (atomic_load(&slot->events.which) + 1) % 3;
 
-	slot->events.place[which] = (struct keep_place){ request, r->ring.number,
-							 r->ring.rest != NULL ? r->ring.rest_size - r->ring.rest_given : 0 };
+	slot->events.place[which] =
+		(struct keep_place){ request, r->ring.number, r->ring.rest != NULL ? r->ring.rest_size - r->ring.rest_given : 0 };
 	atomic_store(&slot->events.which, which);
 }
 
@@ -318,9 +318,7 @@ static bool sees(void *arg, uint64_t node)
 	return viewer_sees_node(r->fs, &r->viewer, node);
 }
 
-static const struct handle_ops ops = {
-	.read = stream_read, .poll = stream_poll, .release = stream_release, .discard = discard
-};
+static const struct handle_ops ops = { .read = stream_read, .poll = stream_poll, .release = stream_release, .discard = discard };
 
 /* The viewer is taken over, if it succeeds. */
 static int new_reader(struct fs *fs, struct node_ref ref, const struct viewer *viewer, struct reader **out)

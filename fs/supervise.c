@@ -24,10 +24,11 @@
 #include <unistd.h>
 
 enum {
-	BACKOFF_MS = 10, BACKOFF_MAX_MS = 5000, /* between workers that end soon */
+	BACKOFF_MS = 10,
+	BACKOFF_MAX_MS = 5000, /* between workers that end soon */
 	SOON_MS = 1000,
-	REAP_TRIES = 50,                        /* milliseconds */
-	HOPELESS = 10,                          /* workers in a row that can't even open the database */
+	REAP_TRIES = 50, /* milliseconds */
+	HOPELESS = 10,   /* workers in a row that can't even open the database */
 };
 
 struct supervisor {
@@ -39,20 +40,20 @@ struct supervisor {
 	struct holds holds;
 	int lock, device, signals;
 	sigset_t blocked;
-	pid_t worker;         /* 0: none */
-	int socket;           /* to it, -1 none */
-	pid_t ahead;          /* one that is to follow it; */
-	int ahead_socket;     /* -1 none */
-	int touched;          /* what the old one changed meanwhile, -1 not told */
-	bool ready;           /* it serves */
-	bool ending, failed;  /* failed: it could not go on */
-	bool fell;            /* this one did */
-	bool killed;          /* this worker was killed here, since it hung */
-	bool handing;         /* it was told to end, so that another may take over */
+	pid_t worker;        /* 0: none */
+	int socket;          /* to it, -1 none */
+	pid_t ahead;         /* one that is to follow it; */
+	int ahead_socket;    /* -1 none */
+	int touched;         /* what the old one changed meanwhile, -1 not told */
+	bool ready;          /* it serves */
+	bool ending, failed; /* failed: it could not go on */
+	bool fell;           /* this one did */
+	bool killed;         /* this worker was killed here, since it hung */
+	bool handing;        /* it was told to end, so that another may take over */
 	unsigned hopeless;
-	int64_t began, next;  /* milliseconds: since when this worker serves; when the next one is started, 0: there is one */
+	int64_t began, next; /* milliseconds: since when this worker serves; when the next one is started, 0: there is one */
 	int backoff;
-	uint64_t beat;        /* as last seen, and when */
+	uint64_t beat; /* as last seen, and when */
 	int64_t beat_seen;
 };
 
@@ -496,8 +497,15 @@ static void tear_down(struct supervisor *s)
 
 int supervise(const struct options *options, char **argv, void (*started)(void *arg), void *arg)
 {
-	struct supervisor s = { .options = options, .argv = argv, .started = started, .arg = arg,
-				.lock = -1, .device = -1, .socket = -1, .ahead_socket = -1, .touched = -1,
+	struct supervisor s = { .options = options,
+				.argv = argv,
+				.started = started,
+				.arg = arg,
+				.lock = -1,
+				.device = -1,
+				.socket = -1,
+				.ahead_socket = -1,
+				.touched = -1,
 				.keep = { .fd = -1, .socket = -1 } };
 	struct ipam_error error = { "" };
 	int rc;

@@ -19,12 +19,12 @@ enum { NOTIFY_RESEND = 7, HAS_RESEND = 1 << 7 }; /* the latter in flags2: bit 39
 struct wire {
 	struct keep *keep;
 	int fd;
-	bool resend;               /* the kernel can */
-	bool poisoned;             /* what it sends again is refused: it may be what kills worker after worker */
-	_Atomic bool told;         /* INIT has been handed to the session */
-	_Atomic bool begun;        /* and answered: requests may be read */
+	bool resend;        /* the kernel can */
+	bool poisoned;      /* what it sends again is refused: it may be what kills worker after worker */
+	_Atomic bool told;  /* INIT has been handed to the session */
+	_Atomic bool begun; /* and answered: requests may be read */
 	_Atomic bool unmounted;
-	_Atomic bool caught_up;    /* what a worker before had read has been read again */
+	_Atomic bool caught_up; /* what a worker before had read has been read again */
 	_Atomic uint64_t taken;
 };
 

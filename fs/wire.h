@@ -32,9 +32,9 @@ bool wire_unmounted(const struct wire *w);
 bool wire_begun(const struct wire *w);
 /* How requests come. */
 struct wire_load {
-	bool waiting;    /* requests wait in the kernel */
-	uint64_t taken;  /* requests read so far */
-	bool caught_up;  /* what a worker before had read and not answered has been read again */
+	bool waiting;   /* requests wait in the kernel */
+	uint64_t taken; /* requests read so far */
+	bool caught_up; /* what a worker before had read and not answered has been read again */
 };
 void wire_load(const struct wire *w, struct wire_load *out);
 /* Wake who polls by this handle. */

@@ -59,11 +59,10 @@ struct fuse_session *worker_session(const struct options *o, void *userdata, str
 	char *list = NULL;
 	int rc = 0;
 
-	if (asprintf(&list, "default_permissions,subtype=ipamfs%s%s%s%s", o->allow_other ? ",allow_other" : "",
-		     o->read_only ? ",ro" : "", o->flags != NULL ? "," : "", o->flags != NULL ? o->flags : "") < 0)
+	if (asprintf(&list, "default_permissions,subtype=ipamfs%s%s%s%s", o->allow_other ? ",allow_other" : "", o->read_only ? ",ro" : "",
+		     o->flags != NULL ? "," : "", o->flags != NULL ? o->flags : "") < 0)
 		list = NULL;
-	if (list == NULL || fuse_opt_add_arg(&args, "ipamfs") < 0 || fuse_opt_add_arg(&args, "-o") < 0 ||
-	    fuse_opt_add_arg(&args, list) < 0)
+	if (list == NULL || fuse_opt_add_arg(&args, "ipamfs") < 0 || fuse_opt_add_arg(&args, "-o") < 0 || fuse_opt_add_arg(&args, list) < 0)
 		rc = -ENOMEM;
 	free(list);
 	if (rc == 0)
@@ -234,8 +233,8 @@ static int start(struct fs *fs, int lock, bool resumes, struct ipam_error *error
 		return -EINVAL;
 	/* What expires as soon as the database is open finds the notifier there. */
 	if ((rc = notify_new(fs->session, fs->keep, &fs->notify)) < 0 || (rc = holders_new(&fs->holders)) < 0 ||
-	    (rc = handles_new(fs->keep, &fs->handles)) < 0 || (rc = past_new(&fs->past)) < 0 ||
-	    (rc = stream_start(fs, &fs->stream)) < 0 || (rc = reports_start(fs, &fs->reports)) < 0)
+	    (rc = handles_new(fs->keep, &fs->handles)) < 0 || (rc = past_new(&fs->past)) < 0 || (rc = stream_start(fs, &fs->stream)) < 0 ||
+	    (rc = reports_start(fs, &fs->reports)) < 0)
 		return refuse(error, rc, "starting");
 	rc = open_database(fs, lock, resumes, error);
 	fs->mounted = (int64_t)time(NULL) * 1000000000;
@@ -364,8 +363,8 @@ static void refuse_requests(struct fs *fs)
 		fcntl(p.fd, F_SETFL, fcntl(p.fd, F_GETFL) | O_NONBLOCK);
 		poll(&p, 1, 10);
 		in = request;
-		if (read(p.fd, request, ROOM) < (ssize_t)sizeof *in || in->opcode == FUSE_FORGET ||
-		    in->opcode == FUSE_BATCH_FORGET || in->opcode == FUSE_INTERRUPT)
+		if (read(p.fd, request, ROOM) < (ssize_t)sizeof *in || in->opcode == FUSE_FORGET || in->opcode == FUSE_BATCH_FORGET ||
+		    in->opcode == FUSE_INTERRUPT)
 			continue;
 		out.unique = in->unique;
 		(void)!write(p.fd, &out, sizeof out);

@@ -51,8 +51,7 @@ static void make_uid(char out[37])
 
 static void make_time(char out[21])
 {
-	snprintf(out, 21, "20%02u-%02u-%02uT%02u:%02u:%02uZ", 23 + below(3), 1 + below(12), 1 + below(28), below(24),
-		 below(60), below(60));
+	snprintf(out, 21, "20%02u-%02u-%02uT%02u:%02u:%02uZ", 23 + below(3), 1 + below(12), 1 + below(28), below(24), below(60), below(60));
 }
 
 /* ---- output: indented by four, as kubectl does
@@ -116,8 +115,8 @@ struct host {
 
 static void make_host(struct host *h, unsigned i)
 {
-	snprintf(h->name, sizeof h->name, "ip-172-%u-%u-%u.eu-central-1%c.compute.internal", 16 + (i >> 16),
-		 (i >> 8) & 255, i & 255, "abc"[i % 3]);
+	snprintf(h->name, sizeof h->name, "ip-172-%u-%u-%u.eu-central-1%c.compute.internal", 16 + (i >> 16), (i >> 8) & 255, i & 255,
+		 "abc"[i % 3]);
 	snprintf(h->address, sizeof h->address, "172.%u.%u.%u", 16 + (i >> 16), (i >> 8) & 255, i & 255);
 	h->number = i;
 	h->has_cidr = i % 1000 != 20;
@@ -165,8 +164,8 @@ static void put_node(const struct host *h)
 	    h->has_cidr ? "True" : "False");
 	for (unsigned i = 0; i < 12; i++) {
 		letters(hash, 64, hex);
-		put("%s{'names':['registry.example.com/platform/image-%u@sha256:%s'],'sizeBytes':%u}", i > 0 ? "," : "",
-		    i, hash, below(1U << 30));
+		put("%s{'names':['registry.example.com/platform/image-%u@sha256:%s'],'sizeBytes':%u}", i > 0 ? "," : "", i, hash,
+		    below(1U << 30));
 	}
 	put("],'nodeInfo':{'architecture':'amd64','containerRuntimeVersion':'containerd://"
 	    "1.7.11','kernelVersion':'6.1.0-18-cloud-amd64',"
@@ -184,12 +183,10 @@ struct pod {
 
 static void name_pod(struct pod *p)
 {
-	static const char *const spaces[] = {"default",    "kube-system", "payments",      "checkout",
-					     "search",     "monitoring",  "ingress-nginx", "team-data-platform",
-					     "ml-serving", "istio-system"};
-	static const char *const apps[] = {
-	    "api",   "web-frontend", "order-processor", "recommendation-engine", "cache-warmer",
-	    "redis", "fluent-bit",   "node-exporter",   "invoice-generator",     "session-store"};
+	static const char *const spaces[] = { "default",    "kube-system",   "payments",           "checkout",   "search",
+					      "monitoring", "ingress-nginx", "team-data-platform", "ml-serving", "istio-system" };
+	static const char *const apps[] = { "api",   "web-frontend", "order-processor", "recommendation-engine", "cache-warmer",
+					    "redis", "fluent-bit",   "node-exporter",   "invoice-generator",     "session-store" };
 	char hash[16], tail[8];
 
 	snprintf(p->space, sizeof p->space, "%s", spaces[below(10)]);
@@ -214,8 +211,8 @@ static void put_metadata(const struct pod *p)
 	    "{'apiVersion':'apps/"
 	    "v1','blockOwnerDeletion':true,'controller':true,'kind':'ReplicaSet','name':'%s','uid':'%s'}],"
 	    "'resourceVersion':'%u','uid':'%s'},",
-	    p->container, p->created, p->set, p->app, p->app, strrchr(p->set, '-') + 1, p->name, p->space, p->set,
-	    p->uid, below(1U << 30), p->uid);
+	    p->container, p->created, p->set, p->app, p->app, strrchr(p->set, '-') + 1, p->name, p->space, p->set, p->uid, below(1U << 30),
+	    p->uid);
 }
 
 static void put_spec(const struct pod *p)
@@ -250,13 +247,13 @@ static void put_spec(const struct pod *p)
 
 static void put_status(const struct pod *p, const char *phase)
 {
-	static const char *const conditions[] = {"Initialized", "Ready", "ContainersReady", "PodScheduled"};
+	static const char *const conditions[] = { "Initialized", "Ready", "ContainersReady", "PodScheduled" };
 	const char *is = p->fate == ENDED ? "False" : "True", *ready = p->fate == ENDED ? "false" : "true";
 
 	put("'status':{'conditions':[");
 	for (unsigned i = 0; i < 4; i++)
-		put("%s{'lastProbeTime':null,'lastTransitionTime':'%s','status':'%s','type':'%s'}", i > 0 ? "," : "",
-		    p->created, is, conditions[i]);
+		put("%s{'lastProbeTime':null,'lastTransitionTime':'%s','status':'%s','type':'%s'}", i > 0 ? "," : "", p->created, is,
+		    conditions[i]);
 	put("],'hostIP':'%s','phase':'%s',", p->host->address, phase);
 	if (p->fate != WAITING)
 		put("'containerStatuses':[{'containerID':'containerd://%s','image':'registry.example.com/apps/"
@@ -264,9 +261,8 @@ static void put_status(const struct pod *p, const char *phase)
 		    "'registry.example.com/apps/"
 		    "%s@sha256:%s','lastState':{},'name':'%s','ready':%s,'restartCount':%u,'started':%s,"
 		    "'state':{'%s':{'startedAt':'%s'}}}],'podIP':'%s','podIPs':[{'ip':'%s'}%s%s%s],",
-		    p->container, p->app, p->app, p->container, p->app, ready, below(5), ready,
-		    p->fate == ENDED ? "terminated" : "running", p->created, p->four, p->four,
-		    *p->six != 0 ? ",{'ip':'" : "", p->six, *p->six != 0 ? "'}" : "");
+		    p->container, p->app, p->app, p->container, p->app, ready, below(5), ready, p->fate == ENDED ? "terminated" : "running",
+		    p->created, p->four, p->four, *p->six != 0 ? ",{'ip':'" : "", p->six, *p->six != 0 ? "'}" : "");
 	put("'qosClass':'Burstable','startTime':'%s'}", p->created);
 }
 
@@ -275,10 +271,7 @@ static void put_pod(const struct pod *p, unsigned number)
 	put("{'apiVersion':'v1','kind':'Pod',");
 	put_metadata(p);
 	put_spec(p);
-	put_status(p, p->fate == WAITING ? "Pending"
-		      : p->fate != ENDED ? "Running"
-		      : number % 2 == 0  ? "Succeeded"
-					 : "Failed");
+	put_status(p, p->fate == WAITING ? "Pending" : p->fate != ENDED ? "Running" : number % 2 == 0 ? "Succeeded" : "Failed");
 	put("}");
 }
 
@@ -288,11 +281,7 @@ static void place(struct pod *p, struct host *h, unsigned number)
 	unsigned low = 2 + h->pods, dice = below(10000);
 
 	p->host = h;
-	p->fate = !h->has_cidr ? WAITING
-		  : dice < 400 ? HOST_NETWORK
-		  : dice < 900 ? ENDED
-		  : dice < 915 ? WAITING
-			       : PLAIN;
+	p->fate = !h->has_cidr ? WAITING : dice < 400 ? HOST_NETWORK : dice < 900 ? ENDED : dice < 915 ? WAITING : PLAIN;
 	if (p->fate == HOST_NETWORK) {
 		strcpy(p->four, h->address);
 		return;
@@ -327,7 +316,7 @@ int main(int argc, char **argv)
 			put(",");
 	}
 	for (unsigned i = 0; i < pods; i++) {
-		struct pod p = {.fate = PLAIN};
+		struct pod p = { .fate = PLAIN };
 		struct host *h;
 
 		name_pod(&p);

@@ -20,13 +20,13 @@ enum { NAMES = 60, TEXT = 128, STAY = 1500 };
 enum state { ABSENT, PRESENT, UNKNOWN };
 
 struct drive {
-	char dir[256];               /* the node's */
+	char dir[256]; /* the node's */
 	const char *stop;
 	struct {
 		enum state state;
 		char text[TEXT];
 	} lease[NAMES];
-	bool joined;                 /* the directory is there, as far as we were told */
+	bool joined; /* the directory is there, as far as we were told */
 	unsigned long ops, joins, leaves, wrong;
 };
 

@@ -12,12 +12,12 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 
-#define REQUIRE(what)                                                                                               \
-	do {                                                                                                        \
-		if (!(what)) {                                                                                      \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #what);                                  \
-			abort();                                                                                    \
-		}                                                                                                   \
+#define REQUIRE(what)                                                                                                                      \
+	do {                                                                                                                               \
+		if (!(what)) {                                                                                                             \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #what);                                                         \
+			abort();                                                                                                           \
+		}                                                                                                                          \
 	} while (0)
 
 /* A copy of exactly these bytes, so that reading past them is seen; and one with a NUL behind them. */

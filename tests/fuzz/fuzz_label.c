@@ -109,7 +109,7 @@ static void nodes(const char *s, size_t n)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static void (*const parser[])(const char *, size_t) = {labels, selector, nodes};
+	static void (*const parser[])(const char *, size_t) = { labels, selector, nodes };
 	char *copy;
 
 	if (size == 0)

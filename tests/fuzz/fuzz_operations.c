@@ -33,7 +33,7 @@ static struct {
 	int max_blocks, reuse_delay;
 	int block[CIDR_FAMILIES][BLOCKS]; /* -1, or whose */
 	struct model_node node[NODES];
-	int rests[CIDR_FAMILIES][256];    /* released while there was a delay: not to be given until the end */
+	int rests[CIDR_FAMILIES][256]; /* released while there was a delay: not to be given until the end */
 } m;
 
 static char dir[64], path[96];
@@ -136,8 +136,7 @@ static const struct model_lease *holder(unsigned family, unsigned addr)
 /* May this node lease it now? */
 static int leasable(int node, unsigned family, unsigned addr)
 {
-	return m.block[family][addr / HOSTS] == node && !special(family, addr) && holder(family, addr) == NULL &&
-	       !m.rests[family][addr];
+	return m.block[family][addr / HOSTS] == node && !special(family, addr) && holder(family, addr) == NULL && !m.rests[family][addr];
 }
 
 static int free_addresses(int node, unsigned family)
@@ -360,10 +359,7 @@ static void rename_lease(int node, int i, int to_node, int k)
 	if (!n->there || !m.node[to_node].there)
 		return;
 	rc = rename_to(IPAM_LEASE, n->id, from, m.node[to_node].id, to);
-	wanted = !n->lease[i].there	       ? -ENOENT :
-		 node != to_node	       ? -EXDEV :
-		 i != k && n->lease[k].there ? -EEXIST :
-						 0;
+	wanted = !n->lease[i].there ? -ENOENT : node != to_node ? -EXDEV : i != k && n->lease[k].there ? -EEXIST : 0;
 	REQUIRE(rc == wanted || (node != to_node && rc == -EXDEV));
 	if (rc == 0 && i != k) {
 		n->lease[k] = n->lease[i];

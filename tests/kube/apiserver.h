@@ -23,8 +23,8 @@ struct kind {
 	const char *plural;  /* in paths: "nodes" */
 	const char *name;    /* "Node" */
 	bool namespaced;
-	bool unconditional; /* may be replaced without a resourceVersion */
-	bool put_creates;   /* PUT makes what isn't there */
+	bool unconditional;        /* may be replaced without a resourceVersion */
+	bool put_creates;          /* PUT makes what isn't there */
 	const char *const *fields; /* what a fieldSelector may name, besides metadata.name and .namespace; ends with NULL */
 	/* Give OBJECT the shape in which it is stored. */
 	void (*normalise)(json_t *object);
@@ -47,7 +47,7 @@ void node_validate(const json_t *node, const json_t *old, json_t *causes);
 struct target {
 	const struct kind *kind;
 	char namespace_[254]; /* "": cluster-wide, or a list of all namespaces */
-	char name[254];	      /* "": the collection */
+	char name[254];       /* "": the collection */
 };
 
 /* False: there is no such path. */
@@ -74,11 +74,11 @@ struct reply {
 	unsigned code;
 	char *body; /* malloc'd */
 	size_t size;
-	const char *type;	/* NULL: application/json */
-	unsigned retry_after;	/* seconds; 0 none */
-	struct watch *watch;	/* instead of a body */
-	enum lost lost;		/* the connection is closed instead */
-	size_t cut;		/* after so many bytes of the body; 0 all */
+	const char *type;     /* NULL: application/json */
+	unsigned retry_after; /* seconds; 0 none */
+	struct watch *watch;  /* instead of a body */
+	enum lost lost;       /* the connection is closed instead */
+	size_t cut;           /* after so many bytes of the body; 0 all */
 };
 
 const char *request_arg(const struct request *request, const char *name);
@@ -95,8 +95,7 @@ struct reply fail_named(unsigned code, const char *reason, const struct target *
 /* 422, if CAUSES has any; else code 0. Takes CAUSES. */
 struct reply fail_invalid(const struct target *target, json_t *causes);
 /* REASON: FieldValueInvalid, FieldValueForbidden, FieldValueRequired, ... */
-void add_cause(json_t *causes, const char *field, const char *reason, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
+void add_cause(json_t *causes, const char *field, const char *reason, const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* The reason that goes with a code. */
 const char *reason_of(unsigned code);
 
@@ -134,10 +133,10 @@ struct snapshot {
 #define SNAPSHOTS 64
 
 struct store {
-	pthread_mutex_t lock;	/* of all here */
-	pthread_cond_t changed; /* a change, or something that watches must see */
-	uint64_t version;	/* of the last change */
-	uint64_t oldest;	/* a watch may begin here or later */
+	pthread_mutex_t lock;    /* of all here */
+	pthread_cond_t changed;  /* a change, or something that watches must see */
+	uint64_t version;        /* of the last change */
+	uint64_t oldest;         /* a watch may begin here or later */
 	struct object **objects; /* by kind, namespace and name */
 	size_t n, room;
 	struct change *changes; /* all, for ever: /standin/history */
@@ -147,7 +146,7 @@ struct store {
 	/* for watches */
 	bool stopping, stalled, no_bookmarks, gone_by_code, drop_hard;
 	unsigned bookmark_ms, n_watches;
-	size_t page; /* no list's page is longer, whatever was asked; 0 no limit */
+	size_t page;    /* no list's page is longer, whatever was asked; 0 no limit */
 	uint64_t drops; /* how often all watches were ended */
 };
 
@@ -200,7 +199,7 @@ bool patch_json(json_t **target, const json_t *patch, const char **message);
 
 struct auth {
 	const char *token_file; /* 'TOKEN USER' a line; read anew for every request */
-	bool certificates;	/* those that the client CA signed */
+	bool certificates;      /* those that the client CA signed */
 };
 /* Whose request it is; false: nobody's that is known. */
 bool auth_user(const struct auth *auth, struct request *request);
@@ -242,8 +241,8 @@ void rules_clear(struct rules *rules);
 
 struct entry {
 	uint64_t at, done; /* ms since 1970 */
-	unsigned code;	   /* 0: no answer was sent */
-	unsigned rule;	   /* which met it; 0 none */
+	unsigned code;     /* 0: no answer was sent */
+	unsigned rule;     /* which met it; 0 none */
 	char method[16], *uri, user[128], *agent, *body;
 };
 
@@ -274,6 +273,5 @@ struct reply admin(struct request *request);
 struct reply overlaps(struct store *store);
 
 /* http.c: NULL with a message on stderr. PORT 0: any. The TLS texts are PEM, NULL for plain HTTP. */
-struct MHD_Daemon *http_start(struct server *server, uint16_t *port, const char *certificate, const char *key,
-			      const char *client_ca);
+struct MHD_Daemon *http_start(struct server *server, uint16_t *port, const char *certificate, const char *key, const char *client_ca);
 void http_stop(struct server *server, struct MHD_Daemon *daemon);

@@ -26,8 +26,7 @@ static bool by_token(const struct auth *auth, struct request *request)
 
 static bool by_certificate(const struct auth *auth, struct request *request)
 {
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
 	const gnutls_datum_t *chain;
 	unsigned n = 0, status = 0;
 	size_t size = sizeof request->user;

@@ -85,9 +85,9 @@ static struct reply by_rule(const struct request *request, const struct rule *ru
 	else if (rule->code == 429)
 		reply = plain(429, "Too many requests, please try again later.\n");
 	else if (rule->code == 403 && target_parse(&target, request->path))
-		reply = fail_named(403, "Forbidden", &target, "%s \"%s\" is forbidden: User \"%s\" cannot %s resource \"%s\" in API group \"%s\"",
-				   target.kind->plural, target.name, request->user, request->method, target.kind->plural,
-				   target.kind->group);
+		reply = fail_named(403, "Forbidden", &target,
+				   "%s \"%s\" is forbidden: User \"%s\" cannot %s resource \"%s\" in API group \"%s\"", target.kind->plural,
+				   target.name, request->user, request->method, target.kind->plural, target.kind->group);
 	else
 		reply = fail(rule->code, reason_of(rule->code), "the stand-in was asked to answer %u", rule->code);
 	reply.retry_after = rule->retry_after;
@@ -233,8 +233,8 @@ static void gather(struct request *request, const char *data, size_t size)
 	request->size += keep;
 }
 
-static enum MHD_Result answer(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
-			      const char *version, const char *data, size_t *size, void **request_cls)
+static enum MHD_Result answer(void *cls, struct MHD_Connection *connection, const char *url, const char *method, const char *version,
+			      const char *data, size_t *size, void **request_cls)
 {
 	struct request *request = *request_cls;
 	const char *type, *agent;
@@ -264,8 +264,7 @@ static enum MHD_Result answer(void *cls, struct MHD_Connection *connection, cons
 	return send_reply(request, &reply);
 }
 
-struct MHD_Daemon *http_start(struct server *server, uint16_t *port, const char *certificate, const char *key,
-			      const char *client_ca)
+struct MHD_Daemon *http_start(struct server *server, uint16_t *port, const char *certificate, const char *key, const char *client_ca)
 {
 	unsigned flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ERROR_LOG;
 	struct MHD_OptionItem tls[4] = { { MHD_OPTION_END, 0, NULL } };

@@ -75,9 +75,9 @@ struct reply journal_show(struct journal *journal, const struct request *request
 
 		if (!fits(entry, method, path, user, code))
 			continue;
-		one = json_pack("{s:I, s:I, s:i, s:i, s:s, s:s, s:s, s:s}", "at", (json_int_t)entry->at, "done",
-				(json_int_t)entry->done, "code", (int)entry->code, "rule", (int)entry->rule, "method",
-				entry->method, "uri", entry->uri, "user", entry->user, "agent", entry->agent);
+		one = json_pack("{s:I, s:I, s:i, s:i, s:s, s:s, s:s, s:s}", "at", (json_int_t)entry->at, "done", (json_int_t)entry->done,
+				"code", (int)entry->code, "rule", (int)entry->rule, "method", entry->method, "uri", entry->uri, "user",
+				entry->user, "agent", entry->agent);
 		if (entry->body)
 			json_object_set_new(one, "body", json_string(entry->body));
 		json_array_append_new(out, one);

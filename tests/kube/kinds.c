@@ -44,8 +44,8 @@ static void event_validate(const json_t *event, const json_t *old, json_t *cause
 
 	(void)old;
 	if (strcmp(*about ? about : "default", here) != 0)
-		add_cause(causes, "involvedObject.namespace", "FieldValueInvalid",
-			  "Invalid value: \"%s\": does not match event.namespace", about);
+		add_cause(causes, "involvedObject.namespace", "FieldValueInvalid", "Invalid value: \"%s\": does not match event.namespace",
+			  about);
 }
 
 /* metav1.MicroTime: with exactly six digits after the point, or Go's parser refuses it. */
@@ -78,8 +78,8 @@ static void lease_validate(const json_t *lease, const json_t *old, json_t *cause
 		add_cause(causes, "spec.leaseDurationSeconds", "FieldValueInvalid", "Invalid value: %lld: must be greater than 0",
 			  (long long)json_integer_value(duration));
 	if (json_integer_value(transitions) < 0)
-		add_cause(causes, "spec.leaseTransitions", "FieldValueInvalid",
-			  "Invalid value: %lld: must be greater than or equal to 0", (long long)json_integer_value(transitions));
+		add_cause(causes, "spec.leaseTransitions", "FieldValueInvalid", "Invalid value: %lld: must be greater than or equal to 0",
+			  (long long)json_integer_value(transitions));
 	for (size_t i = 0; i < 2; i++) {
 		snprintf(field, sizeof field, "spec.%s", times[i]);
 		if (!is_micro_time(json_object_get(spec, times[i])))
@@ -90,8 +90,9 @@ static void lease_validate(const json_t *lease, const json_t *old, json_t *cause
 
 static const char *const no_fields[] = { NULL };
 static const char *const node_fields[] = { "spec.unschedulable", NULL };
-static const char *const event_fields[] = { "involvedObject.kind", "involvedObject.namespace", "involvedObject.name",
-					     "involvedObject.uid", "reason", "type", NULL };
+static const char *const event_fields[] = {
+	"involvedObject.kind", "involvedObject.namespace", "involvedObject.name", "involvedObject.uid", "reason", "type", NULL
+};
 
 const struct kind kinds[] = {
 	{ "", "v1", "nodes", "Node", false, true, false, node_fields, node_normalise, node_validate },

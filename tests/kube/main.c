@@ -38,9 +38,12 @@ static char *read_file(const char *path)
 static void parse_options(int argc, char **argv, struct options *options, struct auth *auth)
 {
 	static const struct option all[] = {
-		{ "port", required_argument, NULL, 'p' },      { "port-file", required_argument, NULL, 'f' },
-		{ "tls-cert", required_argument, NULL, 'c' },  { "tls-key", required_argument, NULL, 'k' },
-		{ "client-ca", required_argument, NULL, 'a' }, { "token-file", required_argument, NULL, 't' },
+		{ "port", required_argument, NULL, 'p' },
+		{ "port-file", required_argument, NULL, 'f' },
+		{ "tls-cert", required_argument, NULL, 'c' },
+		{ "tls-key", required_argument, NULL, 'k' },
+		{ "client-ca", required_argument, NULL, 'a' },
+		{ "token-file", required_argument, NULL, 't' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int option;

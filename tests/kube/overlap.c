@@ -63,9 +63,9 @@ static void add(struct blocks *blocks, const struct object *node, const char *ci
 	block.owner = node;
 	for (size_t i = 0; i < blocks->n; i++)
 		if (overlap(&blocks->all[i], &block))
-			json_array_append_new(found, json_pack("{s:I, s:s, s:s, s:s, s:s}", "version", (json_int_t)node->version,
-							       "node", node->name, "cidr", cidr, "other",
-							       blocks->all[i].owner->name, "otherCidr", blocks->all[i].text));
+			json_array_append_new(found, json_pack("{s:I, s:s, s:s, s:s, s:s}", "version", (json_int_t)node->version, "node",
+							       node->name, "cidr", cidr, "other", blocks->all[i].owner->name, "otherCidr",
+							       blocks->all[i].text));
 	if (blocks->n == blocks->room) {
 		blocks->room = blocks->room ? 2 * blocks->room : 256;
 		blocks->all = realloc(blocks->all, blocks->room * sizeof *blocks->all);

@@ -65,8 +65,7 @@ static size_t find_in(const json_t *list, const json_t *wanted, const char *key)
 	for (i = 0; i < json_array_size(list); i++) {
 		const json_t *it = json_array_get(list, i);
 
-		if (json_equal((json_t *)(key ? json_object_get(it, key) : it),
-			       (json_t *)(key ? json_object_get(wanted, key) : wanted)))
+		if (json_equal((json_t *)(key ? json_object_get(it, key) : it), (json_t *)(key ? json_object_get(wanted, key) : wanted)))
 			break;
 	}
 	return i;

@@ -131,8 +131,7 @@ static struct reply choose(struct request *request, const struct target *target,
 	page->objects = store->objects;
 	if (token && *token) {
 		if (wanted && *wanted && strcmp(wanted, "0") != 0)
-			return fail(400, "BadRequest",
-				    "specifying resource version is not allowed when using continue");
+			return fail(400, "BadRequest", "specifying resource version is not allowed when using continue");
 		if (!decode(token, plain, sizeof plain) || !(name = strchr(plain, ' ')) || !(slash = strchr(name, '/')))
 			return fail(400, "BadRequest", "continue key is not valid");
 		version = strtoll(plain, NULL, 10);
@@ -202,8 +201,7 @@ struct reply verb_list(struct request *request, const struct target *target)
 			json_object_set_new(meta, "remainingItemCount", json_integer((json_int_t)(page.n - page.end)));
 	}
 	snprintf(api, sizeof api, "%s%s%s", target->kind->group, *target->kind->group ? "/" : "", target->kind->version);
-	list = json_pack("{s:s+, s:s, s:o, s:o}", "kind", target->kind->name, "List", "apiVersion", api, "metadata", meta, "items",
-			 items);
+	list = json_pack("{s:s+, s:s, s:o, s:o}", "kind", target->kind->name, "List", "apiVersion", api, "metadata", meta, "items", items);
 	reply = reply_json(200, list);
 out:
 	pthread_mutex_unlock(&store->lock);

@@ -107,9 +107,8 @@ struct rule *rules_match(struct rules *rules, const struct request *request)
 
 	pthread_mutex_lock(&rules->lock);
 	for (rule = rules->first; rule; rule = rule->next) {
-		if (rule->times == 0 || fnmatch(rule->method, request->method, 0) != 0 ||
-		    fnmatch(rule->path, request->path, 0) != 0 || fnmatch(rule->query, request->query, 0) != 0 ||
-		    fnmatch(rule->user, request->user, 0) != 0)
+		if (rule->times == 0 || fnmatch(rule->method, request->method, 0) != 0 || fnmatch(rule->path, request->path, 0) != 0 ||
+		    fnmatch(rule->query, request->query, 0) != 0 || fnmatch(rule->user, request->user, 0) != 0)
 			continue;
 		if (rule->skip > 0) {
 			rule->skip--;
@@ -193,9 +192,9 @@ struct reply rules_show(struct rules *rules)
 
 	pthread_mutex_lock(&rules->lock);
 	for (const struct rule *rule = rules->first; rule; rule = rule->next)
-		json_array_append_new(out, json_pack("{s:i, s:s, s:s, s:I, s:I, s:I}", "id", (int)rule->id, "method", rule->method,
-						     "path", rule->path, "left", (json_int_t)rule->times, "hits",
-						     (json_int_t)rule->hits, "held", (json_int_t)rule->held));
+		json_array_append_new(out, json_pack("{s:i, s:s, s:s, s:I, s:I, s:I}", "id", (int)rule->id, "method", rule->method, "path",
+						     rule->path, "left", (json_int_t)rule->times, "hits", (json_int_t)rule->hits, "held",
+						     (json_int_t)rule->held));
 	pthread_mutex_unlock(&rules->lock);
 	return reply_json(200, out);
 }

@@ -28,8 +28,8 @@ struct reply selector_parse(struct selector *selector, const struct kind *kind, 
 			return fail(400, "BadRequest", "invalid selector: '%s'; can't understand '%s'", text, text);
 		selector->terms[selector->n].differs = text[field] == '!';
 		snprintf(selector->terms[selector->n].field, sizeof selector->terms[0].field, "%.*s", (int)field, text);
-		snprintf(selector->terms[selector->n].value, sizeof selector->terms[0].value, "%.*s",
-			 (int)(length - field - skip), text + field + skip);
+		snprintf(selector->terms[selector->n].value, sizeof selector->terms[0].value, "%.*s", (int)(length - field - skip),
+			 text + field + skip);
 		if (!known(kind, selector->terms[selector->n].field))
 			return fail(400, "BadRequest", "field label not supported: %s", selector->terms[selector->n].field);
 		selector->n++;
@@ -41,8 +41,7 @@ struct reply selector_parse(struct selector *selector, const struct kind *kind, 
 bool selector_fits(const struct selector *selector, const struct object *object)
 {
 	for (size_t i = 0; i < selector->n; i++)
-		if ((strcmp(text_at(object->json, selector->terms[i].field), selector->terms[i].value) == 0) ==
-		    selector->terms[i].differs)
+		if ((strcmp(text_at(object->json, selector->terms[i].field), selector->terms[i].value) == 0) == selector->terms[i].differs)
 			return false;
 	return true;
 }

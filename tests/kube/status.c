@@ -46,8 +46,8 @@ const char *reason_of(unsigned code)
 
 json_t *status_json(unsigned code, const char *reason, const char *message)
 {
-	return json_pack("{s:s, s:s, s:{}, s:s, s:s, s:s, s:i}", "kind", "Status", "apiVersion", "v1", "metadata", "status",
-			 "Failure", "message", message, "reason", reason, "code", (int)code);
+	return json_pack("{s:s, s:s, s:{}, s:s, s:s, s:s, s:i}", "kind", "Status", "apiVersion", "v1", "metadata", "status", "Failure",
+			 "message", message, "reason", reason, "code", (int)code);
 }
 
 struct reply fail(unsigned code, const char *reason, const char *format, ...)
@@ -119,8 +119,7 @@ struct reply fail_invalid(const struct target *target, json_t *causes)
 		return reply;
 	}
 	out = open_memstream(&message, &size);
-	fprintf(out, "%s%s%s \"%s\" is invalid: %s", kind->name, *kind->group ? "." : "", kind->group, target->name,
-		n > 1 ? "[" : "");
+	fprintf(out, "%s%s%s \"%s\" is invalid: %s", kind->name, *kind->group ? "." : "", kind->group, target->name, n > 1 ? "[" : "");
 	json_array_foreach(causes, i, cause)
 		fprintf(out, "%s%s: %s", i ? ", " : "", text_at(cause, "field"), text_at(cause, "message"));
 	fputs(n > 1 ? "]" : "", out);

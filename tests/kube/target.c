@@ -39,8 +39,7 @@ bool target_parse(struct target *target, const char *path)
 	if (strcmp(part, "namespaces") == 0 && (!next_part(&path, target->namespace_) || !next_part(&path, part)))
 		return false;
 	for (size_t i = 0; i < n_kinds; i++)
-		if (strcmp(kinds[i].plural, part) == 0 && strcmp(kinds[i].group, group) == 0 &&
-		    strcmp(kinds[i].version, version) == 0)
+		if (strcmp(kinds[i].plural, part) == 0 && strcmp(kinds[i].group, group) == 0 && strcmp(kinds[i].version, version) == 0)
 			target->kind = &kinds[i];
 	if (!target->kind || (*target->namespace_ && !target->kind->namespaced))
 		return false;

@@ -19,8 +19,8 @@ struct watch {
 	struct selector selector;
 	int socket;
 	bool bookmarks, failed;
-	uint64_t drops;		 /* the store's, when it began */
-	uint64_t end, bookmark;	 /* monotonic ms */
+	uint64_t drops;          /* the store's, when it began */
+	uint64_t end, bookmark;  /* monotonic ms */
 	struct object **initial; /* what is told first, as ADDED */
 	size_t n_initial, next_initial;
 	size_t next;   /* of the store's changes */
@@ -73,11 +73,10 @@ static void write_error(struct watch *watch, const char *message)
 static void write_bookmark(struct watch *watch)
 {
 	char text[256];
-	int n = snprintf(text, sizeof text,
-			 "{\"kind\":\"%s\",\"apiVersion\":\"%s%s%s\",\"metadata\":{\"resourceVersion\":\"%" PRIu64
-			 "\",\"creationTimestamp\":null}}",
-			 watch->kind->name, watch->kind->group, *watch->kind->group ? "/" : "", watch->kind->version,
-			 watch->store->version);
+	int n = snprintf(
+		text, sizeof text,
+		"{\"kind\":\"%s\",\"apiVersion\":\"%s%s%s\",\"metadata\":{\"resourceVersion\":\"%" PRIu64 "\",\"creationTimestamp\":null}}",
+		watch->kind->name, watch->kind->group, *watch->kind->group ? "/" : "", watch->kind->version, watch->store->version);
 
 	write_line(watch, "BOOKMARK", text, (size_t)n);
 }

@@ -15,8 +15,8 @@ static void make_uid(char out[37])
 		abort();
 	b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);
 	b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
-	snprintf(out, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2], b[3], b[4], b[5],
-		 b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+	snprintf(out, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2], b[3], b[4], b[5], b[6],
+		 b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
 }
 
 static json_t *time_now(void)
@@ -83,8 +83,8 @@ static struct reply parse_body(struct request *request, const struct target *tar
 			    "the body of the request was in an unknown format - accepted media types include: application/json");
 	*object = json_loadb(request->body ? request->body : "", request->size, 0, &error);
 	if (!json_is_object(*object))
-		return fail(400, "BadRequest", "%s in version \"%s\" cannot be handled as a %s: %s", kind->name, kind->version,
-			    kind->name, *object ? "not an object" : error.text);
+		return fail(400, "BadRequest", "%s in version \"%s\" cannot be handled as a %s: %s", kind->name, kind->version, kind->name,
+			    *object ? "not an object" : error.text);
 	name = text_at(*object, "kind");
 	api = text_at(*object, "apiVersion");
 	snprintf(version, sizeof version, "%s%s%s", kind->group, *kind->group ? "/" : "", kind->version);
@@ -192,8 +192,7 @@ static void keep_meta(json_t *new, const json_t *old, json_t *causes)
 	if (strcmp(text_at(meta, "uid"), text_at(was, "uid")) != 0)
 		add_cause(causes, "metadata.uid", "FieldValueInvalid", "Invalid value: \"%s\": field is immutable", text_at(meta, "uid"));
 	if (strcmp(text_at(meta, "name"), text_at(was, "name")) != 0)
-		add_cause(causes, "metadata.name", "FieldValueInvalid", "Invalid value: \"%s\": field is immutable",
-			  text_at(meta, "name"));
+		add_cause(causes, "metadata.name", "FieldValueInvalid", "Invalid value: \"%s\": field is immutable", text_at(meta, "name"));
 	if (!is_deleting(old))
 		return;
 	finalizers = json_object_get(was, "finalizers");
@@ -216,8 +215,7 @@ static struct reply replace(struct store *store, const struct target *target, st
 	struct reply reply;
 
 	if (!*version && !target->kind->unconditional) {
-		add_cause(causes, "metadata.resourceVersion", "FieldValueInvalid",
-			  "Invalid value: 0x0: must be specified for an update");
+		add_cause(causes, "metadata.resourceVersion", "FieldValueInvalid", "Invalid value: 0x0: must be specified for an update");
 	} else if (*version && strcmp(version, is) != 0) {
 		json_decref(causes);
 		reply = conflict(target, "the object has been modified; please apply your changes to the latest version and try again");
@@ -257,8 +255,7 @@ struct reply verb_update(struct request *request, const struct target *target)
 	pthread_mutex_lock(&store->lock);
 	old = store_get(store, target);
 	if (strcmp(name, target->name) != 0) {
-		reply = fail(400, "BadRequest", "the name of the object (%s) does not match the name on the URL (%s)", name,
-			     target->name);
+		reply = fail(400, "BadRequest", "the name of the object (%s) does not match the name on the URL (%s)", name, target->name);
 	} else if (old && *uid && strcmp(uid, text_at(old->json, "metadata.uid")) != 0) {
 		reply = conflict_uid(target, uid, text_at(old->json, "metadata.uid"));
 	} else if (old) {
@@ -344,9 +341,8 @@ static struct reply check_preconditions(const struct target *target, const struc
 	if (*uid && strcmp(uid, text_at(object->json, "metadata.uid")) != 0)
 		return conflict_uid(target, uid, text_at(object->json, "metadata.uid"));
 	if (*version && strcmp(version, text_at(object->json, "metadata.resourceVersion")) != 0) {
-		snprintf(why, sizeof why,
-			 "Precondition failed: ResourceVersion in precondition: %s, ResourceVersion in object meta: %s", version,
-			 text_at(object->json, "metadata.resourceVersion"));
+		snprintf(why, sizeof why, "Precondition failed: ResourceVersion in precondition: %s, ResourceVersion in object meta: %s",
+			 version, text_at(object->json, "metadata.resourceVersion"));
 		return conflict(target, why);
 	}
 	return (struct reply){ 0 };
@@ -367,8 +363,7 @@ static struct reply remove_object(struct store *store, const struct target *targ
 		return reply_object(200, store_put(store, target, json, MODIFIED));
 	}
 	status = json_pack("{s:s, s:s, s:{}, s:s, s:{s:s, s:s, s:O}}", "kind", "Status", "apiVersion", "v1", "metadata", "status",
-			   "Success", "details", "name", target->name, "kind", target->kind->plural, "uid",
-			   json_object_get(meta, "uid"));
+			   "Success", "details", "name", target->name, "kind", target->kind->plural, "uid", json_object_get(meta, "uid"));
 	store_put(store, target, json, DELETED);
 	return reply_json(200, status);
 }

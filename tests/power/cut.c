@@ -33,9 +33,9 @@ struct test {
 
 /* Where in the work a cut is. */
 struct position {
-	unsigned step;    /* it is in this one, */
-	bool over;        /* or between it and the next */
-	unsigned synced;  /* the last moment that a delegation that was answered makes durable */
+	unsigned step;   /* it is in this one, */
+	bool over;       /* or between it and the next */
+	unsigned synced; /* the last moment that a delegation that was answered makes durable */
 	char acked[8][640];
 	unsigned acks;
 };
@@ -196,8 +196,8 @@ static const char *judge(struct test *t, const struct work *w, const struct posi
 
 /* ---- cutting ------------------------------------------------------------------------------------------------------ */
 
-static void cut(struct test *t, struct disk *d, enum cut how, const struct record *next, const struct work *w,
-		const struct position *p, bool full, size_t at)
+static void cut(struct test *t, struct disk *d, enum cut how, const struct record *next, const struct work *w, const struct position *p,
+		bool full, size_t at)
 {
 	static const char *const name[CUTS] = { "nothing", "all", "torn", "writes", "sectors", "file" };
 	const char *wrong;
@@ -249,10 +249,10 @@ static void live(struct test *t, uint64_t seed, bool full)
 static int parse(struct test *t, int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{ "lives", required_argument, NULL, 'l' },  { "steps", required_argument, NULL, 's' },
-		{ "seed", required_argument, NULL, 'r' },   { "sync", required_argument, NULL, 'y' },
-		{ "failing", no_argument, NULL, 'f' },      { "lie", required_argument, NULL, 'i' },
-		{ "verbose", no_argument, NULL, 'v' },      { NULL, 0, NULL, 0 },
+		{ "lives", required_argument, NULL, 'l' }, { "steps", required_argument, NULL, 's' },
+		{ "seed", required_argument, NULL, 'r' },  { "sync", required_argument, NULL, 'y' },
+		{ "failing", no_argument, NULL, 'f' },     { "lie", required_argument, NULL, 'i' },
+		{ "verbose", no_argument, NULL, 'v' },     { NULL, 0, NULL, 0 },
 	};
 	int c;
 
@@ -286,7 +286,9 @@ int main(int argc, char **argv)
 		return 2;
 	/* In memory where that can be: the disk is a model. */
 	if (snprintf(t.dir, sizeof t.dir, "%s/ipamfs-power.XXXXXX",
-		     tmp != NULL ? tmp : access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp") >= (int)sizeof t.dir ||
+		     tmp != NULL                   ? tmp :
+		     access("/dev/shm", W_OK) == 0 ? "/dev/shm" :
+						     "/tmp") >= (int)sizeof t.dir ||
 	    mkdtemp(t.dir) == NULL)
 		return 2;
 	snprintf(t.life, sizeof t.life, "%s/life", t.dir);

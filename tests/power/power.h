@@ -21,7 +21,12 @@ unsigned random_below(struct random *r, unsigned n);
 enum power_file { POWER_DB, POWER_WAL, POWER_JOURNAL, POWER_FILES };
 
 enum record_kind {
-	RECORD_CREATE, RECORD_WRITE, RECORD_TRUNCATE, RECORD_SYNC, RECORD_DELETE, RECORD_SYNC_DIR,
+	RECORD_CREATE,
+	RECORD_WRITE,
+	RECORD_TRUNCATE,
+	RECORD_SYNC,
+	RECORD_DELETE,
+	RECORD_SYNC_DIR,
 	RECORD_FAILED_SYNC, /* the caller was told: what it was to sync may be on disk or not, and no later sync changes that */
 	RECORD_STEP,        /* a step of the work begins: number */
 	RECORD_ACK,         /* the change of the current step that concerns data (a key) was answered with success */
@@ -31,9 +36,9 @@ enum record_kind {
 struct record {
 	enum record_kind kind;
 	enum power_file file;
-	size_t at, size;    /* WRITE: where; TRUNCATE: size */
+	size_t at, size; /* WRITE: where; TRUNCATE: size */
 	void *data;
-	unsigned number;    /* FAILED_SYNC: decides what of it is on disk */
+	unsigned number; /* FAILED_SYNC: decides what of it is on disk */
 };
 
 /* Record what happens in this directory from now on; NULL: nothing. */
@@ -59,12 +64,12 @@ void disk_apply(struct disk *d, const struct record *r);
 void disk_bytes(const struct disk *d, enum power_file file, const unsigned char **data, size_t *size);
 
 enum cut {
-	CUT_NOTHING,   /* of what was not synced is on disk */
+	CUT_NOTHING, /* of what was not synced is on disk */
 	CUT_ALL,
-	CUT_TORN,      /* all but the end of the last write */
-	CUT_WRITES,    /* some of the writes, in any order */
-	CUT_SECTORS,   /* some of their sectors; what never came reads as zeros or as what was there before */
-	CUT_FILE,      /* one file's, and nothing of the others' */
+	CUT_TORN,    /* all but the end of the last write */
+	CUT_WRITES,  /* some of the writes, in any order */
+	CUT_SECTORS, /* some of their sectors; what never came reads as zeros or as what was there before */
+	CUT_FILE,    /* one file's, and nothing of the others' */
 	CUTS
 };
 /* Writes the files into dir, where there are none, as they may be after a cut now. `next` (or NULL) is what the power
@@ -76,9 +81,9 @@ void disk_build(struct disk *d, enum cut cut, const struct record *next, const c
 struct moment {
 	char **line;
 	size_t n, room;
-	bool delegation;  /* it came about by a change that is always synced */
-	bool several;     /* by several changes at once */
-	bool refused;     /* a change of it was refused by the disk: it may be there all the same, until the database is opened anew */
+	bool delegation; /* it came about by a change that is always synced */
+	bool several;    /* by several changes at once */
+	bool refused;    /* a change of it was refused by the disk: it may be there all the same, until the database is opened anew */
 };
 /* What the library shows, but for what need not survive: ephemeral leases, times of directories. */
 void moment_take(struct ipam *ipam, struct moment *out);

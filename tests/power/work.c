@@ -271,8 +271,9 @@ static void import(struct life *l)
 		return;
 	for (int i = 0; i < 3; i++) {
 		snprintf(name[i], sizeof name[i], "pod%u", l->fresh++);
-		list[i] = (struct ipam_import){ .node = p.node_name, .name = name[i], .has = { true },
-						.addr = { 0x0a000000 + random_below(&l->random, 1024) } };
+		list[i] = (struct ipam_import){
+			.node = p.node_name, .name = name[i], .has = { true }, .addr = { 0x0a000000 + random_below(&l->random, 1024) }
+		};
 	}
 	expect(l, &c, "");
 	ipam_import(l->ipam, l->cluster, list, 3, &owner, ipam_by_self(), done, &c);
@@ -320,8 +321,7 @@ static void write_cluster(struct life *l)
 	struct call c;
 
 	expect(l, &c, "");
-	ipam_write(l->ipam, choice[i].what, l->cluster, choice[i].text, strlen(choice[i].text), choice[i].append, ipam_by_self(),
-		   done, &c);
+	ipam_write(l->ipam, choice[i].what, l->cluster, choice[i].text, strlen(choice[i].text), choice[i].append, ipam_by_self(), done, &c);
 	l->delegation = wait_for(l, &c) == 0 && choice[i].delegation;
 }
 
@@ -351,8 +351,9 @@ static const struct {
 	unsigned weight;
 	void (*fn)(struct life *l);
 } kinds[] = {
-	{ 26, make_lease }, { 12, remove_lease }, { 6, rename_lease }, { 8, write_lease }, { 8, attributes }, { 4, change_mode },
-	{ 10, ephemeral }, { 10, group }, { 3, import }, { 5, node }, { 3, write_cluster }, { 2, network }, { 3, reopen },
+	{ 26, make_lease },   { 12, remove_lease }, { 6, rename_lease }, { 8, write_lease }, { 8, attributes },
+	{ 4, change_mode },   { 10, ephemeral },    { 10, group },       { 3, import },      { 5, node },
+	{ 3, write_cluster }, { 2, network },       { 3, reopen },
 };
 
 static void random_step(struct life *l)

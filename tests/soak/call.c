@@ -17,8 +17,7 @@ static int judge(int rc, unsigned before)
 	if (rc >= 0)
 		return rc;
 	/* Also by a descriptor from before. */
-	if (!soak.strict &&
-	    (before % 2 != 0 || atomic_load(&soak.epoch) != before || error == ENOTCONN || error == ECONNABORTED)) {
+	if (!soak.strict && (before % 2 != 0 || atomic_load(&soak.epoch) != before || error == ENOTCONN || error == ECONNABORTED)) {
 		atomic_fetch_add(&soak.unknown, 1);
 		return UNKNOWN;
 	}
@@ -26,8 +25,8 @@ static int judge(int rc, unsigned before)
 	return -error;
 }
 
-#define CALL(expression)                                                                                            \
-	unsigned before = (call_wait(), atomic_load(&soak.epoch));                                                  \
+#define CALL(expression)                                                                                                                   \
+	unsigned before = (call_wait(), atomic_load(&soak.epoch));                                                                         \
 	return judge(expression, before)
 
 void call_wait(void)

@@ -231,8 +231,8 @@ static void import(struct client *c, struct slot *s)
 		return;
 	snprintf(node, sizeof node, "%.*s", (int)(name - s->path - 1), s->path);
 	snprintf(path, sizeof path, "%s/.ipam/import", soak.cluster);
-	snprintf(text, sizeof text, "{\"node\": \"%s\", \"name\": \"%s\", \"addresses\": [\"%u.%u.%u.%u\"]}", strrchr(node, '/') + 1,
-		 name, addr >> 24, addr >> 16 & 255, addr >> 8 & 255, addr & 255);
+	snprintf(text, sizeof text, "{\"node\": \"%s\", \"name\": \"%s\", \"addresses\": [\"%u.%u.%u.%u\"]}", strrchr(node, '/') + 1, name,
+		 addr >> 24, addr >> 16 & 255, addr >> 8 & 255, addr & 255);
 	fd = call_open(path, O_RDWR, 0);
 	if (fd < 0)
 		return;
@@ -414,8 +414,9 @@ static void read_leases(struct client *c)
 
 static void read_others(struct client *c)
 {
-	static const char *const name[] = { "/.ipam/leases.json", "/.ipam/history", "/.ipam/map.svg", "/.ipam/map.txt", "/.ipam/stats",
-					    "/.ipam/blocks", "/n1/.ipam/map.svg", "/n2/.ipam/history", "/.ipam/settings" };
+	static const char *const name[] = { "/.ipam/leases.json", "/.ipam/history",    "/.ipam/map.svg",
+					    "/.ipam/map.txt",     "/.ipam/stats",      "/.ipam/blocks",
+					    "/n1/.ipam/map.svg",  "/n2/.ipam/history", "/.ipam/settings" };
 	char path[PATH], text[65536];
 	int fd;
 

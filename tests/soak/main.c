@@ -37,8 +37,10 @@ static double now(void)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "strict", no_argument, NULL, 's' },	    { "clients", required_argument, NULL, 'c' },
-		{ "seconds", required_argument, NULL, 't' }, { "every", required_argument, NULL, 'e' },
+		{ "strict", no_argument, NULL, 's' },
+		{ "clients", required_argument, NULL, 'c' },
+		{ "seconds", required_argument, NULL, 't' },
+		{ "every", required_argument, NULL, 'e' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int clients = 64, restarts = 0, c;

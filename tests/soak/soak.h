@@ -28,8 +28,8 @@ void violation(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* ---- who was promised an address (promise.c) */
 struct address {
 	bool has[2];
-	uint32_t v4;    /* of 10.0.0.0/8 */
-	uint32_t v6;    /* fd00:0:0:SSSS::HHHH as SSSSHHHH */
+	uint32_t v4; /* of 10.0.0.0/8 */
+	uint32_t v6; /* fd00:0:0:SSSS::HHHH as SSSSHHHH */
 };
 /* From a lease's text; false: it isn't one. */
 bool address_parse(const char *text, struct address *out);

@@ -34,8 +34,7 @@ static void run_model(u128 base, unsigned seed, int bias)
 			continue;
 		for (next = from; next < UNIVERSE && model[next]; next++)
 			;
-		assert_int_equal(bitset_next_clear(&b, base + (unsigned)from, base + UNIVERSE - 1, &out),
-				 next == UNIVERSE ? -ENOSPC : 0);
+		assert_int_equal(bitset_next_clear(&b, base + (unsigned)from, base + UNIVERSE - 1, &out), next == UNIVERSE ? -ENOSPC : 0);
 		if (next < UNIVERSE)
 			assert_true(out == base + (unsigned)next);
 	}

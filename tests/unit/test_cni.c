@@ -68,9 +68,12 @@ static void test_ranges(void **state)
 	assert_false(cni_set_has(&c.sets.set[0], CIDR_V4, net + 255) || cni_set_has(&c.sets.set[0], CIDR_V6, net + 2));
 	cni_conf_free(&c);
 	/* The runtime's sets come first, then the single one, then the list; the nth of a family is in the nth lease. */
-	assert_int_equal(parse(&c, "{\"cniVersion\":\"1.0.0\",\"name\":\"n\",\"runtimeConfig\":{\"ipRanges\":[[{\"subnet\":\"10.3.0.0/24\"}]]},"
-				   "\"ipam\":{\"type\":\"x\",\"subnet\":\"10.1.0.0/24\",\"ranges\":[[{\"subnet\":\"fd00::/64\"}],"
-				   "[{\"subnet\":\"10.2.0.0/24\"},{\"subnet\":\"10.4.0.0/24\"}]]}}", &e), 0);
+	assert_int_equal(parse(&c,
+			       "{\"cniVersion\":\"1.0.0\",\"name\":\"n\",\"runtimeConfig\":{\"ipRanges\":[[{\"subnet\":\"10.3.0.0/24\"}]]},"
+			       "\"ipam\":{\"type\":\"x\",\"subnet\":\"10.1.0.0/24\",\"ranges\":[[{\"subnet\":\"fd00::/64\"}],"
+			       "[{\"subnet\":\"10.2.0.0/24\"},{\"subnet\":\"10.4.0.0/24\"}]]}}",
+			       &e),
+			 0);
 	assert_int_equal(c.sets.sets, 4);
 	assert_true(c.sets.set[0].range[0].subnet.base == 0x0a030000 && c.sets.set[1].range[0].subnet.base == 0x0a010000);
 	assert_true(c.sets.set[2].family == CIDR_V6 && c.sets.set[2].lease == 0);
@@ -95,7 +98,8 @@ static void test_args(void **state)
 	struct cni_error e = { 0 };
 
 	(void)state;
-	assert_int_equal(cni_args_parse("IgnoreUnknown=1;K8S_POD_NAME=web-0;;IP=10.0.0.9,fd00::9;K8S_POD_NAMESPACE=shop;A=b=c", &env, &e), 0);
+	assert_int_equal(cni_args_parse("IgnoreUnknown=1;K8S_POD_NAME=web-0;;IP=10.0.0.9,fd00::9;K8S_POD_NAMESPACE=shop;A=b=c", &env, &e),
+			 0);
 	assert_string_equal(env.pod, "shop/web-0");
 	assert_string_equal(env.ips, "10.0.0.9,fd00::9");
 	env = (struct cni_env){ 0 };
@@ -111,8 +115,11 @@ static void test_requests(void **state)
 	struct cni_conf c;
 
 	(void)state;
-	assert_int_equal(parse(&c, "{\"cniVersion\":\"1.0.0\",\"name\":\"n\",\"args\":{\"cni\":{\"ips\":[\"10.0.0.7/24\"]}},"
-				   "\"runtimeConfig\":{\"ips\":[\"fd00::7\"]},\"ipam\":{}}", &e), 0);
+	assert_int_equal(parse(&c,
+			       "{\"cniVersion\":\"1.0.0\",\"name\":\"n\",\"args\":{\"cni\":{\"ips\":[\"10.0.0.7/24\"]}},"
+			       "\"runtimeConfig\":{\"ips\":[\"fd00::7\"]},\"ipam\":{}}",
+			       &e),
+			 0);
 	assert_int_equal(c.requests, 2);
 	assert_true(c.requested[0].addr == 0x0a000007 && c.requested[1].family == CIDR_V6);
 	cni_conf_free(&c);
@@ -163,7 +170,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults), cmocka_unit_test(test_ranges), cmocka_unit_test(test_args),
-		cmocka_unit_test(test_requests), cmocka_unit_test(test_noise),	 cmocka_unit_test(test_names),
+		cmocka_unit_test(test_requests), cmocka_unit_test(test_noise),  cmocka_unit_test(test_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

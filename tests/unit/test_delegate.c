@@ -145,7 +145,8 @@ static void test_labels(void **state)
 	assert_labels(f->ipam, cluster, "n", "arch=arm\nx=\nzone=b\n");
 	assert_blocks(f->ipam, cluster, "n", "10.0.0.0/29 10.9.0.0/29 ");
 	/* Another selector, and the blocks stay. */
-	assert_int_equal(put(f->ipam, IPAM_CLUSTER_CIDRS, cluster, "10.9.0.0/16 29 selector=other\n10.0.0.0/16 29 selector=!x\n", false), 0);
+	assert_int_equal(put(f->ipam, IPAM_CLUSTER_CIDRS, cluster, "10.9.0.0/16 29 selector=other\n10.0.0.0/16 29 selector=!x\n", false),
+			 0);
 	assert_blocks(f->ipam, cluster, "n", "10.0.0.0/29 10.9.0.0/29 ");
 	assert_int_equal(put(f->ipam, IPAM_CLUSTER_CIDRS, cluster, "10.9.0.0/16 28 selector=other\n10.0.0.0/16 29\n", false), -EBUSY);
 	assert_int_equal(delegate(f->ipam, cluster, "m other=1\n"), 0);

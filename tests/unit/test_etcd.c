@@ -172,11 +172,12 @@ static void check_refusal(long status, const char *body, int want, const char *t
 static void test_refusals(void **state)
 {
 	(void)state;
-	check_refusal(401, "{\"error\":\"etcdserver: invalid auth token\",\"message\":\"etcdserver: invalid auth token\",\"code\":16}", -EACCES,
-		      "invalid auth token");
+	check_refusal(401, "{\"error\":\"etcdserver: invalid auth token\",\"message\":\"etcdserver: invalid auth token\",\"code\":16}",
+		      -EACCES, "invalid auth token");
 	check_refusal(400, "{\"error\":\"etcdserver: user name is empty\",\"code\":3}", -EACCES, "user name is empty");
 	check_refusal(403, "{\"error\":\"etcdserver: permission denied\",\"code\":7}", -EACCES, "permission denied");
-	check_refusal(400, "{\"error\":\"etcdserver: authentication failed, invalid user ID or password\",\"code\":3}", -EACCES, "password");
+	check_refusal(400, "{\"error\":\"etcdserver: authentication failed, invalid user ID or password\",\"code\":3}", -EACCES,
+		      "password");
 	check_refusal(503, "{\"error\":\"etcdserver: no leader\",\"code\":14}", -EHOSTUNREACH, "no leader");
 	check_refusal(503, "{\"error\":\"etcdserver: request timed out\",\"code\":14}", -EHOSTUNREACH, "timed out");
 	check_refusal(503, "{\"error\":\"etcdserver: leader changed\",\"code\":14}", -EHOSTUNREACH, "leader changed");
@@ -281,7 +282,8 @@ static void test_watch_ends(void **state)
 {
 	(void)state;
 	check_end_of("{\"result\":{\"header\":{},\"created\":true,\"canceled\":true,\"compact_revision\":\"99\"}}\n", -ESTALE, "99");
-	check_end_of("{\"result\":{\"header\":{},\"canceled\":true,\"cancel_reason\":\"etcdserver: no leader\"}}\n", -EHOSTUNREACH, "no leader");
+	check_end_of("{\"result\":{\"header\":{},\"canceled\":true,\"cancel_reason\":\"etcdserver: no leader\"}}\n", -EHOSTUNREACH,
+		     "no leader");
 	check_end_of("{\"result\":{\"header\":{},\"created\":true,\"canceled\":true,\"cancel_reason\":\"rpc error: code = PermissionDenied "
 		     "desc = etcdserver: permission denied\"}}\n",
 		     -EACCES, "permission denied");
@@ -342,8 +344,8 @@ static void test_endpoints(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_base64),	   cmocka_unit_test(test_numbers),	cmocka_unit_test(test_keys),
-		cmocka_unit_test(test_prefix_end), cmocka_unit_test(test_refusals),	cmocka_unit_test(test_watch),
+		cmocka_unit_test(test_base64),       cmocka_unit_test(test_numbers),    cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_prefix_end),   cmocka_unit_test(test_refusals),   cmocka_unit_test(test_watch),
 		cmocka_unit_test(test_watch_behind), cmocka_unit_test(test_watch_ends), cmocka_unit_test(test_watch_refused),
 		cmocka_unit_test(test_endpoints),
 	};

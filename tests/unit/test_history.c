@@ -181,7 +181,8 @@ static void test_undone(void **state)
 	cluster = make_cluster(f->ipam, "10.0.0.0/16 24\n");
 	assert_int_equal(make(f->ipam, IPAM_NODE, cluster, "n", &node), 0);
 	assert_int_equal(make(f->ipam, IPAM_LEASE, node, "a", &id), 0);
-	run_sql(f, "INSERT INTO lease SELECT 100000000, cluster, node, 'ghost', '10.0.0.3', NULL, 0, 0, 0, 0, 0, 0, 0, 1, boot, 0 FROM lease");
+	run_sql(f,
+		"INSERT INTO lease SELECT 100000000, cluster, node, 'ghost', '10.0.0.3', NULL, 0, 0, 0, 0, 0, 0, 0, 1, boot, 0 FROM lease");
 	before = all(f);
 	told.size = 0;
 	assert_int_equal(make(f->ipam, IPAM_LEASE, node, "b", &id), -EIO);

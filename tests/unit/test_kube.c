@@ -56,37 +56,38 @@ static void write_file(const char *path, const char *text)
 	assert_int_equal(fclose(f), 0);
 }
 
-static const char whole[] = "apiVersion: v1\n"
-			    "kind: Config\n"
-			    "current-context: one\n"
-			    "contexts:\n"
-			    "- name: one\n"
-			    "  context: {cluster: here, user: me}\n"
-			    "- name: two\n"
-			    "  context:\n"
-			    "    cluster: there\n"
-			    "    user: cert\n"
-			    "- name: three\n"
-			    "  context: {cluster: here, user: plugin}\n"
-			    "- name: four\n"
-			    "  context: {cluster: nowhere, user: me}\n"
-			    "clusters:\n"
-			    "- name: here\n"
-			    "  cluster:\n"
-			    "    server: https://10.0.0.1:6443/\n"
-			    "    certificate-authority-data: |\n"
-			    "      aGVs\n"
-			    "      bG8=\n"
-			    "    tls-server-name: kubernetes\n"
-			    "- name: there\n"
-			    "  cluster: {server: 'https://[fd00::1]:6443/k8s', certificate-authority: pki/ca.crt, insecure-skip-tls-verify: true}\n"
-			    "users:\n"
-			    "- name: me\n"
-			    "  user: {token: abc, username: ~}\n"
-			    "- name: cert\n"
-			    "  user: {client-certificate: /abs/c.pem, client-key: k.pem, username: u, password: 'p: w'}\n"
-			    "- name: plugin\n"
-			    "  user: {exec: {command: aws}}\n";
+static const char whole[] =
+	"apiVersion: v1\n"
+	"kind: Config\n"
+	"current-context: one\n"
+	"contexts:\n"
+	"- name: one\n"
+	"  context: {cluster: here, user: me}\n"
+	"- name: two\n"
+	"  context:\n"
+	"    cluster: there\n"
+	"    user: cert\n"
+	"- name: three\n"
+	"  context: {cluster: here, user: plugin}\n"
+	"- name: four\n"
+	"  context: {cluster: nowhere, user: me}\n"
+	"clusters:\n"
+	"- name: here\n"
+	"  cluster:\n"
+	"    server: https://10.0.0.1:6443/\n"
+	"    certificate-authority-data: |\n"
+	"      aGVs\n"
+	"      bG8=\n"
+	"    tls-server-name: kubernetes\n"
+	"- name: there\n"
+	"  cluster: {server: 'https://[fd00::1]:6443/k8s', certificate-authority: pki/ca.crt, insecure-skip-tls-verify: true}\n"
+	"users:\n"
+	"- name: me\n"
+	"  user: {token: abc, username: ~}\n"
+	"- name: cert\n"
+	"  user: {client-certificate: /abs/c.pem, client-key: k.pem, username: u, password: 'p: w'}\n"
+	"- name: plugin\n"
+	"  user: {exec: {command: aws}}\n";
 
 static void test_kubeconfig(void **state)
 {
@@ -256,8 +257,8 @@ static void test_durations(void **state)
 	static const struct {
 		const char *text;
 		int64_t ms;
-	} good[] = { { "15s", 15000 }, { "1m30s", 90000 }, { "500ms", 500 }, { "1.5s", 1500 }, { "2", 2000 }, { "0.25", 250 },
-		     { "1h", 3600000 } };
+	} good[] = { { "15s", 15000 }, { "1m30s", 90000 }, { "500ms", 500 }, { "1.5s", 1500 },
+		     { "2", 2000 },    { "0.25", 250 },    { "1h", 3600000 } };
 	static const char *const bad[] = { "", "s", "-1s", "1x", "1s2", "1..s", "1ss", "1 s", "99999999999999999s" };
 	int64_t ms;
 
@@ -395,10 +396,14 @@ static void test_plan(void **state)
 
 static void test_seen(void **state)
 {
-	static const char text[] = "{\"metadata\":{\"name\":\"n-1\",\"uid\":\"u\",\"deletionTimestamp\":\"2026-01-01T00:00:00Z\",\"labels\":{\"zone\":"
-				   "\"a\",\"other\":\"x\",\"example.org/rack\":\"\",\"bad\":\"a b\"}},\"spec\":{\"podCIDR\":\"10.0.0.0/24\"}}";
-	static const char *const bad[] = { "{}", "{\"metadata\":{\"name\":\"a/b\",\"uid\":\"u\"}}", "{\"metadata\":{\"name\":\".a\",\"uid\":\"u\"}}",
-					   "{\"metadata\":{\"name\":\"a\"}}", "{\"metadata\":{\"name\":\"a b\",\"uid\":\"u\"}}",
+	static const char text[] =
+		"{\"metadata\":{\"name\":\"n-1\",\"uid\":\"u\",\"deletionTimestamp\":\"2026-01-01T00:00:00Z\",\"labels\":{\"zone\":"
+		"\"a\",\"other\":\"x\",\"example.org/rack\":\"\",\"bad\":\"a b\"}},\"spec\":{\"podCIDR\":\"10.0.0.0/24\"}}";
+	static const char *const bad[] = { "{}",
+					   "{\"metadata\":{\"name\":\"a/b\",\"uid\":\"u\"}}",
+					   "{\"metadata\":{\"name\":\".a\",\"uid\":\"u\"}}",
+					   "{\"metadata\":{\"name\":\"a\"}}",
+					   "{\"metadata\":{\"name\":\"a b\",\"uid\":\"u\"}}",
 					   "{\"metadata\":{\"name\":\"a=b\",\"uid\":\"u\"}}" };
 	struct keys keys = { 0 };
 	struct seen s;
@@ -406,7 +411,9 @@ static void test_seen(void **state)
 
 	(void)state;
 	assert_int_equal(keys_read("10.0.0.0/16 24 selector=zone=a,bad!=x,!gone\n10.1.0.0/16 24\n10.2.0.0/16 24 selector=example.org/rack\n"
-				   "10.3.0.0/16 24 selector=zone==b\n", &keys), 0);
+				   "10.3.0.0/16 24 selector=zone==b\n",
+				   &keys),
+			 0);
 	assert_int_equal(keys.n, 4);
 	assert_string_equal(keys.key[0], "bad");
 	assert_string_equal(keys.key[1], "example.org/rack");
@@ -443,7 +450,8 @@ static void test_covers(void **state)
 	assert_int_equal(covers_parse("", &c), -EINVAL);
 }
 
-/* ---- the table ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- the table ------------------------------------------------------------------------------------------------------------------------
+ */
 
 static void see(struct table *t, const char *name, const char *uid, const char *cidr, const char *labels)
 {

@@ -26,13 +26,21 @@ static bool is_label(const char *s)
 static void test_syntax(void **state)
 {
 	static const char *const good[] = {
-		"a=b", "a=", "A1=B2", "zone=eu-1.a_b", "topology.kubernetes.io/zone=a", "x-y.z/A_b=c", NAME63 "=" NAME63,
-		PREFIX253 "/" NAME63 "=x", "1=1",
+		"a=b",
+		"a=",
+		"A1=B2",
+		"zone=eu-1.a_b",
+		"topology.kubernetes.io/zone=a",
+		"x-y.z/A_b=c",
+		NAME63 "=" NAME63,
+		PREFIX253 "/" NAME63 "=x",
+		"1=1",
 	};
 	static const char *const bad[] = {
-		"", "a", "=b", "a=b=c", "a =b", "-a=b", "a-=b", "a=-b", "a=b-", "a=b.", ".a=b", "a_=b", "a/=b", "/a=b", "a/b/c=d",
-		"A.b/c=d", "a_b/c=d", "-a/c=d", "a-/c=d", "a..b/c=d", "a-.b/c=d", "a.-b/c=d", ".a/c=d", "a./c=d", NAME63 "4=b", "a=" NAME63 "4",
-		PREFIX253 "d/a=b", "\xc3\xa4=b", "a=\xc3\xa4", "a=b\n", "a=b/c", "a=b,c",
+		"",           "a",          "=b",       "a=b=c",    "a =b",   "-a=b",    "a-=b",       "a=-b",          "a=b-",
+		"a=b.",       ".a=b",       "a_=b",     "a/=b",     "/a=b",   "a/b/c=d", "A.b/c=d",    "a_b/c=d",       "-a/c=d",
+		"a-/c=d",     "a..b/c=d",   "a-.b/c=d", "a.-b/c=d", ".a/c=d", "a./c=d",  NAME63 "4=b", "a=" NAME63 "4", PREFIX253 "d/a=b",
+		"\xc3\xa4=b", "a=\xc3\xa4", "a=b\n",    "a=b/c",    "a=b,c",
 	};
 
 	(void)state;
@@ -103,8 +111,8 @@ static void assert_selector(const char *s, const char *wanted, unsigned requirem
 static void test_selectors(void **state)
 {
 	static const char *const bad[] = {
-		"", ",", "a,", ",a", "a,,b", "!", "!a=b", "!a!=b", "a!b", "a!", "a===b", "a!==b", "a=!b", "=b", "!=b", "==b", "a=b=c",
-		"a in (b)", "a b", "-a", "a=-", "a>1", "!!a",
+		"",     ",",  "a,",  ",a",  "a,,b",  "!",        "!a=b", "!a!=b", "a!b", "a!",  "a===b", "a!==b",
+		"a=!b", "=b", "!=b", "==b", "a=b=c", "a in (b)", "a b",  "-a",    "a=-", "a>1", "!!a",
 	};
 	char big[IPAM_SELECTOR_MAX + 2], *text;
 
@@ -138,19 +146,28 @@ static void test_matching(void **state)
 		const char *selector, *labels;
 		bool matches;
 	} table[] = {
-		{ NULL, NULL, true },	     { "", "a=1\n", true },
-		{ "a=1", "a=1\n", true },    { "a=1", "a=2\n", false },
-		{ "a=1", NULL, false },	     { "a=1", "aa=1\nb=1\n", false },
-		{ "a!=1", "a=2\n", true },   { "a!=1", "a=1\n", false },
-		{ "a!=1", NULL, true },	     { "a", "a=\n", true },
-		{ "a", "b=a\n", false },     { "!a", "b=a\n", true },
-		{ "!a", "a=\n", false },     { "a=", "a=\n", true },
-		{ "a=", "b=\n", false },     { "a!=", "b=\n", true },
+		{ NULL, NULL, true },
+		{ "", "a=1\n", true },
+		{ "a=1", "a=1\n", true },
+		{ "a=1", "a=2\n", false },
+		{ "a=1", NULL, false },
+		{ "a=1", "aa=1\nb=1\n", false },
+		{ "a!=1", "a=2\n", true },
+		{ "a!=1", "a=1\n", false },
+		{ "a!=1", NULL, true },
+		{ "a", "a=\n", true },
+		{ "a", "b=a\n", false },
+		{ "!a", "b=a\n", true },
+		{ "!a", "a=\n", false },
+		{ "a=", "a=\n", true },
+		{ "a=", "b=\n", false },
+		{ "a!=", "b=\n", true },
 		{ "a=1,b=2", "a=1\nb=2\nc=3\n", true },
 		{ "a=1,b=2", "a=1\nc=2\n", false },
 		{ "a=1,a=2", "a=1\n", false },
 		{ "a.io/x,!b", "a.io/x=1\n", true },
-		{ "a=1", "a=11\n", false },  { "a=11", "a=1\n", false },
+		{ "a=1", "a=11\n", false },
+		{ "a=11", "a=1\n", false },
 	};
 
 	(void)state;
@@ -244,8 +261,8 @@ static void test_nodes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_syntax),	   cmocka_unit_test(test_labels),   cmocka_unit_test(test_selectors),
-		cmocka_unit_test(test_matching),   cmocka_unit_test(test_cidrs),    cmocka_unit_test(test_nodes),
+		cmocka_unit_test(test_syntax),   cmocka_unit_test(test_labels), cmocka_unit_test(test_selectors),
+		cmocka_unit_test(test_matching), cmocka_unit_test(test_cidrs),  cmocka_unit_test(test_nodes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

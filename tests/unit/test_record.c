@@ -54,10 +54,23 @@ static void check_round(struct record *in)
 
 static void test_values(void **state)
 {
-	struct record c = { .kind = IPAM_CLUSTER, .id = INT64_MAX, .name = "prod", .uid = UINT32_MAX - 1, .gid = 7, .mode = 0755,
-			    .made = INT64_MAX, .cidrs = "10.0.0.0/16 24\nfd00::/48 64\n", .reserved = "10.0.0.0/24\n",
+	struct record c = { .kind = IPAM_CLUSTER,
+			    .id = INT64_MAX,
+			    .name = "prod",
+			    .uid = UINT32_MAX - 1,
+			    .gid = 7,
+			    .mode = 0755,
+			    .made = INT64_MAX,
+			    .cidrs = "10.0.0.0/16 24\nfd00::/48 64\n",
+			    .reserved = "10.0.0.0/24\n",
 			    .settings = "max-blocks 3\n" };
-	struct record n = { .kind = IPAM_NODE, .id = 1, .cluster = 2, .name = "w\xc3\xa4rter \"1\"", .mode = 0, .cidrs = "", .settings = "",
+	struct record n = { .kind = IPAM_NODE,
+			    .id = 1,
+			    .cluster = 2,
+			    .name = "w\xc3\xa4rter \"1\"",
+			    .mode = 0,
+			    .cidrs = "",
+			    .settings = "",
 			    .machine = "0123456789abcdef0123456789abcdef" };
 
 	(void)state;
@@ -91,14 +104,25 @@ static void test_newer_and_older(void **state)
 static void test_malformed(void **state)
 {
 	static const char *const value[] = {
-		"", "null", "[]", "7", "{", "{}", "\"\"", "\xff\xfe",
-		"{\"id\":10," CLUSTER "}", "{\"id\":\"a\"," CLUSTER "}x", "{\"id\":\"0000000000000000\"," CLUSTER "}",
+		"",
+		"null",
+		"[]",
+		"7",
+		"{",
+		"{}",
+		"\"\"",
+		"\xff\xfe",
+		"{\"id\":10," CLUSTER "}",
+		"{\"id\":\"a\"," CLUSTER "}x",
+		"{\"id\":\"0000000000000000\"," CLUSTER "}",
 		"{\"id\":\"ffffffffffffffff\"," CLUSTER "}", /* SQLite's are signed */
-		"{\"id\":\"000000000000000g\"," CLUSTER "}", "{\"id\":\"0000000000000000000000a\"," CLUSTER "}",
+		"{\"id\":\"000000000000000g\"," CLUSTER "}",
+		"{\"id\":\"0000000000000000000000a\"," CLUSTER "}",
 		"{" ID ID CLUSTER "}", /* which of both? */
 		"{" ID "\"cidrs\":\"10.0.0.0/8\",\"settings\":[],\"reserved\":[],\"uid\":0,\"gid\":0,\"mode\":493,\"made\":1}",
 		"{" ID "\"cidrs\":[7],\"settings\":[],\"reserved\":[],\"uid\":0,\"gid\":0,\"mode\":493,\"made\":1}",
-		"{" ID "\"cidrs\":[\"10.0.0.0/8\\n10.1.0.0/16\"],\"settings\":[],\"reserved\":[],\"uid\":0,\"gid\":0,\"mode\":493,\"made\":1}",
+		"{" ID
+		"\"cidrs\":[\"10.0.0.0/8\\n10.1.0.0/16\"],\"settings\":[],\"reserved\":[],\"uid\":0,\"gid\":0,\"mode\":493,\"made\":1}",
 		"{" ID "\"cidrs\":[],\"settings\":[],\"reserved\":[],\"uid\":-1,\"gid\":0,\"mode\":493,\"made\":1}",
 		"{" ID "\"cidrs\":[],\"settings\":[],\"reserved\":[],\"uid\":4294967295,\"gid\":0,\"mode\":493,\"made\":1}",
 		"{" ID "\"cidrs\":[],\"settings\":[],\"reserved\":[],\"uid\":0,\"gid\":\"0\",\"mode\":493,\"made\":1}",
@@ -233,13 +257,30 @@ static void test_keys(void **state)
 static void test_foreign_keys(void **state)
 {
 	static const char *const key[] = {
-		"", "/", "/p", "/p/", "/q/state/cluster/c", "/p/state", "/p/state/", "/p/other", "/p/state/node/0/x",
-		"/p/state/node/000000000000000A/x", "/p/state/node/000000000000000a", "/p/state/block/000000000000000a/",
-		"/p/state/block/000000000000000a/40a000000", "/p/state/block/000000000000000a/40a000000-33",
-		"/p/state/block/000000000000000a/40a000001-24", "/p/state/block/000000000000000a/50a000000-24",
-		"/p/state/block/000000000000000a/40a000000-", "/p/state/block/000000000000000a/40a000000-2x",
-		"/p/alive/5", "/p/alive/00000000000000055", "/p/leases/0000000000000005", "/p/leases/0000000000000005/1",
-		"/p/published/", "/px/state/cluster/c",
+		"",
+		"/",
+		"/p",
+		"/p/",
+		"/q/state/cluster/c",
+		"/p/state",
+		"/p/state/",
+		"/p/other",
+		"/p/state/node/0/x",
+		"/p/state/node/000000000000000A/x",
+		"/p/state/node/000000000000000a",
+		"/p/state/block/000000000000000a/",
+		"/p/state/block/000000000000000a/40a000000",
+		"/p/state/block/000000000000000a/40a000000-33",
+		"/p/state/block/000000000000000a/40a000001-24",
+		"/p/state/block/000000000000000a/50a000000-24",
+		"/p/state/block/000000000000000a/40a000000-",
+		"/p/state/block/000000000000000a/40a000000-2x",
+		"/p/alive/5",
+		"/p/alive/00000000000000055",
+		"/p/leases/0000000000000005",
+		"/p/leases/0000000000000005/1",
+		"/p/published/",
+		"/px/state/cluster/c",
 	};
 	struct record_name name;
 
@@ -300,9 +341,10 @@ static void test_ids_of_requests(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_values),	     cmocka_unit_test(test_newer_and_older), cmocka_unit_test(test_malformed),
-		cmocka_unit_test(test_block_values), cmocka_unit_test(test_keys),	     cmocka_unit_test(test_foreign_keys),
-		cmocka_unit_test(test_ids), cmocka_unit_test(test_ids_of_requests),
+		cmocka_unit_test(test_values),    cmocka_unit_test(test_newer_and_older),
+		cmocka_unit_test(test_malformed), cmocka_unit_test(test_block_values),
+		cmocka_unit_test(test_keys),      cmocka_unit_test(test_foreign_keys),
+		cmocka_unit_test(test_ids),       cmocka_unit_test(test_ids_of_requests),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,10 +8,9 @@
 
 #include <cmocka.h>
 
-#define LEASE(id, node, cluster, name, ip4, ip6)                                                                     \
+#define LEASE(id, node, cluster, name, ip4, ip6)                                                                                           \
 	"INSERT INTO lease VALUES (" id ", " cluster ", " node ", '" name "', " ip4 ", " ip6 ", 0, 0, 420, 0, 0, 0, 0, 1, 9, 0)"
-#define BLOCK(id, node, cidr, first, last)                                                                           \
-	"INSERT INTO block VALUES (" id ", 2, " node ", '" cidr "', '" first "', '" last "', NULL, NULL)"
+#define BLOCK(id, node, cidr, first, last) "INSERT INTO block VALUES (" id ", 2, " node ", '" cidr "', '" first "', '" last "', NULL, NULL)"
 
 static sqlite3 *db;
 
@@ -23,14 +22,15 @@ static int set_up(void **state)
 	assert_int_equal(schema_migrate(db), 0);
 	assert_int_equal(schema_check(db), 0);
 	assert_int_equal(schema_migrate(db), 0);
-	assert_int_equal(sqlite3_exec(db,
-				      "PRAGMA foreign_keys = ON; INSERT INTO boot VALUES (9, 'b');"
-				      "INSERT INTO cluster (id, name, uid, gid, mode, atime, mtime, ctime, btime) VALUES (2, 'c', 0, 0, 493, 0, 0, 0, 0), (3, 'd', 0, 0, 493, 0, 0, 0, 0);"
-				      "INSERT INTO node (id, cluster, name, uid, gid, mode, atime, mtime, ctime, btime) VALUES (4, 2, 'n', 0, 0, 493, 0, 0, 0, 0), (5, 2, 'm', 0, 0, 493, 0, 0, 0, 0);"
-				      BLOCK("6", "4", "10.0.0.0/24", "0a000000", "0a0000ff") ";"
-				      LEASE("7", "4", "2", "a", "'10.0.0.2'", "'fd00::2'"),
-				      NULL, NULL, NULL),
-			 SQLITE_OK);
+	assert_int_equal(
+		sqlite3_exec(
+			db,
+			"PRAGMA foreign_keys = ON; INSERT INTO boot VALUES (9, 'b');"
+			"INSERT INTO cluster (id, name, uid, gid, mode, atime, mtime, ctime, btime) VALUES (2, 'c', 0, 0, 493, 0, 0, 0, 0), (3, 'd', 0, 0, 493, 0, 0, 0, 0);"
+			"INSERT INTO node (id, cluster, name, uid, gid, mode, atime, mtime, ctime, btime) VALUES (4, 2, 'n', 0, 0, 493, 0, 0, 0, 0), (5, 2, 'm', 0, 0, 493, 0, 0, 0, 0);" BLOCK(
+				"6", "4", "10.0.0.0/24", "0a000000", "0a0000ff") ";" LEASE("7", "4", "2", "a", "'10.0.0.2'", "'fd00::2'"),
+			NULL, NULL, NULL),
+		SQLITE_OK);
 	return 0;
 }
 

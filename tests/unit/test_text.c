@@ -111,17 +111,16 @@ static void test_names(void **state)
 	assert_int_equal(ipam_check_name(IPAM_LEASE, ""), -EINVAL);
 	assert_int_equal(ipam_check_name(IPAM_LEASE, ".x"), -EINVAL);
 	assert_int_equal(ipam_check_name(IPAM_LEASE, "a\tb"), -EINVAL);
-	assert_int_equal(ipam_check_name(IPAM_LEASE, "gr\xc3\xbc\xc3\x9f" "e an alle"), 0);
+	assert_int_equal(ipam_check_name(IPAM_LEASE, "gr\xc3\xbc\xc3\x9f"
+						     "e an alle"),
+			 0);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_cidrs),
-		cmocka_unit_test(test_lease),
-		cmocka_unit_test(test_settings),
-		cmocka_unit_test(test_noise),
-		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_cidrs), cmocka_unit_test(test_lease), cmocka_unit_test(test_settings),
+		cmocka_unit_test(test_noise), cmocka_unit_test(test_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

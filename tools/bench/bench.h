@@ -10,7 +10,8 @@
 
 /* A subcommand: argv[0] is its name. Returns the exit code: 0 done, 1 failed, 2 usage. */
 typedef int bench_command(int argc, char **argv);
-bench_command cmd_alloc, cmd_claim_last, cmd_cni, cmd_delay, cmd_floor, cmd_generate, cmd_join, cmd_ops, cmd_reports, cmd_requests, cmd_scale, cmd_sqlite;
+bench_command cmd_alloc, cmd_claim_last, cmd_cni, cmd_delay, cmd_floor, cmd_generate, cmd_join, cmd_ops, cmd_reports, cmd_requests,
+	cmd_scale, cmd_sqlite;
 
 /* Nanoseconds of the monotonic clock. */
 uint64_t bench_now(void);

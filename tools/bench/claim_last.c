@@ -60,8 +60,8 @@ static int measure_pool(FILE *record)
 	pool_close(&full);
 	if (rc < 0)
 		return bench_fail(rc, "claiming from a pool");
-	printf("claim and release in the pool of a /12: first address %.0f ns, last free one %.0f ns, %.2f times\n",
-	       first, last, last / first);
+	printf("claim and release in the pool of a /12: first address %.0f ns, last free one %.0f ns, %.2f times\n", first, last,
+	       last / first);
 	bench_record(record, last / first, "claim-last.pool");
 	return 0;
 }
@@ -112,8 +112,7 @@ static int measure_places(int mount, struct place *place, FILE *record)
 		return rc;
 	first = bench_percentile(place[0].ns, MOUNT_ROUNDS, 0.5) / 1e3;
 	last = bench_percentile(place[1].ns, MOUNT_ROUNDS, 0.5) / 1e3;
-	printf("create+close in the mount, p50: first address %.1f us, last free one %.1f us, %.2f times\n", first,
-	       last, last / first);
+	printf("create+close in the mount, p50: first address %.1f us, last free one %.1f us, %.2f times\n", first, last, last / first);
 	bench_record(record, last / first, "claim-last.mount");
 	return 0;
 }

@@ -78,7 +78,9 @@ static int weigh(struct bench *b, enum side side)
 
 	if (pid == 0) {
 		char *argv[] = { (char *)b->plugin[side], NULL };
-		char *env[] = { "CNI_COMMAND=ADD", container, "CNI_NETNS=/run/netns/bench", "CNI_IFNAME=eth0", "CNI_PATH=/usr/lib/cni", NULL };
+		char *env[] = {
+			"CNI_COMMAND=ADD", container, "CNI_NETNS=/run/netns/bench", "CNI_IFNAME=eth0", "CNI_PATH=/usr/lib/cni", NULL
+		};
 		int conf = open(b->conf[side], O_RDONLY), null = open("/dev/null", O_WRONLY);
 
 		snprintf(container, sizeof container, "CNI_CONTAINERID=bench%u", id);
@@ -139,8 +141,10 @@ static int fill_ours(const struct bench *b, unsigned from, unsigned to)
 		return bench_fail(-errno, "%s", path);
 	for (unsigned i = from; i < to; i++) {
 		address(i, addr);
-		fprintf(f, "{\"node\":\"n1\",\"name\":\"filled%u.eth0\",\"addresses\":[\"%s\"],\"attributes\":{\"container-id\":"
-			   "\"filled%u\",\"ifname\":\"eth0\",\"network\":\"net\"}}\n", i, addr, i);
+		fprintf(f,
+			"{\"node\":\"n1\",\"name\":\"filled%u.eth0\",\"addresses\":[\"%s\"],\"attributes\":{\"container-id\":"
+			"\"filled%u\",\"ifname\":\"eth0\",\"network\":\"net\"}}\n",
+			i, addr, i);
 	}
 	if (fflush(f) != 0 || fsync(fileno(f)) < 0)
 		rc = bench_fail(-errno, "%s", path);
@@ -265,8 +269,8 @@ static int run_levels(struct bench *b)
 
 	for (int side = 0; rc == 0 && side < SIDES; side++)
 		rc = together(b, (enum side)side);
-	printf("%7s  %-7s %9s %11s %7s   (microseconds, medians of %u)\n", "leases", "command", side_name[OURS], side_name[THEIRS],
-	       "ratio", b->rounds);
+	printf("%7s  %-7s %9s %11s %7s   (microseconds, medians of %u)\n", "leases", "command", side_name[OURS], side_name[THEIRS], "ratio",
+	       b->rounds);
 	for (unsigned i = 0; rc == 0 && i < LEVELS; i++) {
 		rc = fill_ours(b, have, levels[i]);
 		if (rc == 0)

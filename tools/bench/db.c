@@ -94,11 +94,12 @@ int bench_db_add_node(struct bench_db *b)
 	b->boot = bench_db_id(b);
 	b->cluster = bench_db_id(b);
 	b->node = bench_db_id(b);
-	snprintf(sql, sizeof sql,
-		 "INSERT INTO boot VALUES (%1$lld, 'bench-%1$lld');"
-		 "INSERT INTO cluster (id, name, uid, gid, mode, atime, mtime, ctime, btime) VALUES (%2$lld, 'bench-%2$lld', 0, 0, 493, 0, 0, 0, 0);"
-		 "INSERT INTO node (id, cluster, name, uid, gid, mode, atime, mtime, ctime, btime) VALUES (%3$lld, %2$lld, 'node', 0, 0, 493, 0, 0, 0, 0)",
-		 (long long)b->boot, (long long)b->cluster, (long long)b->node);
+	snprintf(
+		sql, sizeof sql,
+		"INSERT INTO boot VALUES (%1$lld, 'bench-%1$lld');"
+		"INSERT INTO cluster (id, name, uid, gid, mode, atime, mtime, ctime, btime) VALUES (%2$lld, 'bench-%2$lld', 0, 0, 493, 0, 0, 0, 0);"
+		"INSERT INTO node (id, cluster, name, uid, gid, mode, atime, mtime, ctime, btime) VALUES (%3$lld, %2$lld, 'node', 0, 0, 493, 0, 0, 0, 0)",
+		(long long)b->boot, (long long)b->cluster, (long long)b->node);
 	return bench_db_exec(b, sql);
 }
 
@@ -148,9 +149,7 @@ int bench_db_insert(struct bench_db *b, const char *name)
 
 int bench_db_delete(struct bench_db *b, const char *name)
 {
-	int rc = b->remove != NULL
-			 ? 0
-			 : bench_db_prepare(b, "DELETE FROM lease WHERE node = ? AND name = ?", &b->remove);
+	int rc = b->remove != NULL ? 0 : bench_db_prepare(b, "DELETE FROM lease WHERE node = ? AND name = ?", &b->remove);
 
 	if (rc < 0)
 		return rc;

@@ -42,8 +42,7 @@ static int run(const char *options, const char *mountpoint)
 		return bench_fail(rc, "floor");
 	}
 	rc = 1;
-	if (fuse_opt_add_arg(&args, "ipamfs-bench") == 0 && fuse_opt_add_arg(&args, "-o") == 0 &&
-	    fuse_opt_add_arg(&args, options) == 0)
+	if (fuse_opt_add_arg(&args, "ipamfs-bench") == 0 && fuse_opt_add_arg(&args, "-o") == 0 && fuse_opt_add_arg(&args, options) == 0)
 		session = fuse_session_new(&args, &floor_ops, sizeof floor_ops, f);
 	if (session != NULL) {
 		rc = serve(f, session, mountpoint);

@@ -16,12 +16,10 @@ static const char content[] = "10.123.0.77/16\n"; /* as long as a lease */
 static const double keep = 86400;
 
 static const char *const request_name[FLOOR_REQUESTS] = {
-	[FLOOR_LOOKUP] = "lookup",         [FLOOR_FORGET] = "forget",   [FLOOR_GETATTR] = "getattr",
-	[FLOOR_SETATTR] = "setattr",       [FLOOR_MKDIR] = "mkdir",     [FLOOR_UNLINK] = "unlink",
-	[FLOOR_RMDIR] = "rmdir",           [FLOOR_OPEN] = "open",       [FLOOR_READ] = "read",
-	[FLOOR_FLUSH] = "flush",           [FLOOR_RELEASE] = "release", [FLOOR_OPENDIR] = "opendir",
-	[FLOOR_READDIR] = "readdir",       [FLOOR_CREATE] = "create",
-	[FLOOR_RELEASEDIR] = "releasedir",
+	[FLOOR_LOOKUP] = "lookup",   [FLOOR_FORGET] = "forget", [FLOOR_GETATTR] = "getattr",       [FLOOR_SETATTR] = "setattr",
+	[FLOOR_MKDIR] = "mkdir",     [FLOOR_UNLINK] = "unlink", [FLOOR_RMDIR] = "rmdir",           [FLOOR_OPEN] = "open",
+	[FLOOR_READ] = "read",       [FLOOR_FLUSH] = "flush",   [FLOOR_RELEASE] = "release",       [FLOOR_OPENDIR] = "opendir",
+	[FLOOR_READDIR] = "readdir", [FLOOR_CREATE] = "create", [FLOOR_RELEASEDIR] = "releasedir",
 };
 
 /* What a descriptor reads: of a directory its entries, of `.requests` the counts, as they were at open. */

@@ -6,8 +6,8 @@
 
 /* Odd inode numbers are directories (the root, 1, among them), even ones files. */
 struct tree_entry {
-	struct tree_entry *next;            /* in the bucket */
-	struct tree_entry *before, *after;  /* in the directory */
+	struct tree_entry *next;           /* in the bucket */
+	struct tree_entry *before, *after; /* in the directory */
 	uint64_t parent, ino;
 	uint32_t hash;
 	char name[];
@@ -108,8 +108,7 @@ static struct tree_entry **find(const struct tree *t, uint64_t parent, const cha
 {
 	struct tree_entry **link = &t->bucket[hash & (t->buckets - 1)];
 
-	while (*link != NULL &&
-	       ((*link)->hash != hash || (*link)->parent != parent || strcmp((*link)->name, name) != 0))
+	while (*link != NULL && ((*link)->hash != hash || (*link)->parent != parent || strcmp((*link)->name, name) != 0))
 		link = &(*link)->next;
 	return link;
 }

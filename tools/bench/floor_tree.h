@@ -18,10 +18,10 @@ struct tree_entry;
 struct tree {
 	pthread_mutex_t mutex;
 	struct tree_entry **bucket;
-	size_t buckets, entries;   /* buckets is a power of two */
-	struct tree_dir **dir;     /* by the number in its inode number; NULL once removed */
+	size_t buckets, entries; /* buckets is a power of two */
+	struct tree_dir **dir;   /* by the number in its inode number; NULL once removed */
 	size_t dirs, dir_capacity;
-	uint64_t files;            /* numbers given to files */
+	uint64_t files; /* numbers given to files */
 };
 
 /* 0 or -ENOMEM. */

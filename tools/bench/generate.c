@@ -21,12 +21,13 @@ static int add_cluster(struct bench_db *b, const struct generate *g, const struc
 	b->cluster = bench_db_id(b);
 	cidr_print_key(CIDR_V4, cidr->base, first);
 	cidr_print_key(CIDR_V4, cidr_last(cidr), last);
-	sqlite3_snprintf(sizeof sql, sql,
-			 "INSERT INTO boot VALUES (%lld, 'generated-%lld');"
-			 "INSERT INTO cluster (id, name, uid, gid, mode, atime, mtime, ctime, btime) VALUES (%lld, %Q, 0, 0, 493, 0, 0, 0, 0);"
-			 "INSERT INTO cidr (cluster, position, cidr, node_mask, first_key, last_key)"
-			 " VALUES (%lld, 0, %Q, %u, %Q, %Q)",
-			 b->boot, b->boot, b->cluster, g->cluster, b->cluster, g->cidr, g->mask, first, last);
+	sqlite3_snprintf(
+		sizeof sql, sql,
+		"INSERT INTO boot VALUES (%lld, 'generated-%lld');"
+		"INSERT INTO cluster (id, name, uid, gid, mode, atime, mtime, ctime, btime) VALUES (%lld, %Q, 0, 0, 493, 0, 0, 0, 0);"
+		"INSERT INTO cidr (cluster, position, cidr, node_mask, first_key, last_key)"
+		" VALUES (%lld, 0, %Q, %u, %Q, %Q)",
+		b->boot, b->boot, b->cluster, g->cluster, b->cluster, g->cidr, g->mask, first, last);
 	return bench_db_exec(b, sql);
 }
 
@@ -73,7 +74,10 @@ static int add_leases(struct bench_db *b, const struct generate *g, uint32_t bas
 static int add_nodes(struct bench_db *b, const struct generate *g, const struct cidr *cidr)
 {
 	sqlite3_stmt *node = NULL, *block = NULL;
-	int rc = bench_db_prepare(b, "INSERT INTO node (id, cluster, name, uid, gid, mode, atime, mtime, ctime, btime) VALUES (?, ?, ?, 0, 0, 493, 0, 0, 0, 0)", &node);
+	int rc = bench_db_prepare(
+		b,
+		"INSERT INTO node (id, cluster, name, uid, gid, mode, atime, mtime, ctime, btime) VALUES (?, ?, ?, 0, 0, 493, 0, 0, 0, 0)",
+		&node);
 
 	if (rc == 0)
 		rc = bench_db_prepare(b,
@@ -135,9 +139,12 @@ int generate(const char *path, const struct generate *g)
 int cmd_generate(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "cluster", required_argument, NULL, 'c' }, { "cidr", required_argument, NULL, 'C' },
-		{ "mask", required_argument, NULL, 'm' },    { "nodes", required_argument, NULL, 'n' },
-		{ "leases", required_argument, NULL, 'l' },  { "skip", required_argument, NULL, 's' },
+		{ "cluster", required_argument, NULL, 'c' },
+		{ "cidr", required_argument, NULL, 'C' },
+		{ "mask", required_argument, NULL, 'm' },
+		{ "nodes", required_argument, NULL, 'n' },
+		{ "leases", required_argument, NULL, 'l' },
+		{ "skip", required_argument, NULL, 's' },
 		{ 0 },
 	};
 	struct generate g = { "bench", "10.0.0.0/8", 24, 256, 100, -1 };

@@ -18,13 +18,13 @@ struct join {
 	const char *endpoints, *prefix;
 	unsigned count, clients, round;
 	_Atomic unsigned next, failed;
-	int64_t cluster;              /* the revision of what every transaction compares */
+	int64_t cluster; /* the revision of what every transaction compares */
 };
 
 struct client {
 	pthread_t thread;
 	struct join *j;
-	const char *dir;              /* a cluster's, in a mount; or NULL */
+	const char *dir; /* a cluster's, in a mount; or NULL */
 	struct etcd *etcd;
 	int rc;
 	struct ipam_error error;
@@ -184,8 +184,10 @@ static int rounds(struct join *j, struct client *tree, struct client *bare, unsi
 int cmd_join(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "count", required_argument, NULL, 'n' }, { "rounds", required_argument, NULL, 'R' },
-		{ "record", required_argument, NULL, 'r' }, { 0 },
+		{ "count", required_argument, NULL, 'n' },
+		{ "rounds", required_argument, NULL, 'R' },
+		{ "record", required_argument, NULL, 'r' },
+		{ 0 },
 	};
 	static struct client tree[MOST], bare[MOST];
 	static struct join j;
@@ -208,8 +210,9 @@ int cmd_join(int argc, char **argv)
 		fputs("usage: ipamfs-bench join [-n COUNT] [--rounds N] [-r FILE] ENDPOINTS PREFIX CLUSTER-DIR...\n", stderr);
 		return 2;
 	}
-	j = (struct join){ .endpoints = argv[optind], .prefix = argv[optind + 1], .count = (unsigned)count,
-			   .clients = (unsigned)(argc - optind - 2) };
+	j = (struct join){
+		.endpoints = argv[optind], .prefix = argv[optind + 1], .count = (unsigned)count, .clients = (unsigned)(argc - optind - 2)
+	};
 	for (unsigned i = 0; i < j.clients; i++)
 		tree[i] = (struct client){ .j = &j, .dir = argv[optind + 2 + (int)i] };
 	rc = open_bare(&j, bare);

@@ -53,8 +53,7 @@ static void *run_part(void *arg)
 	return NULL;
 }
 
-static int part_init(struct part *p, struct target *t, enum op op, unsigned i, unsigned share,
-		     const struct pass *pass)
+static int part_init(struct part *p, struct target *t, enum op op, unsigned i, unsigned share, const struct pass *pass)
 {
 	p->worker = &t->worker[i];
 	p->fn = t->kind->op[op];
@@ -121,8 +120,7 @@ static int add(struct result *r, const struct part *part, unsigned threads)
 	return 0;
 }
 
-int measure(struct target *t, enum op op, unsigned threads, const struct limits *limits, struct pass *pass,
-	    struct result *result)
+int measure(struct target *t, enum op op, unsigned threads, const struct limits *limits, struct pass *pass, struct result *result)
 {
 	struct part *part;
 	pthread_barrier_t gate;

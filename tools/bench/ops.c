@@ -31,8 +31,7 @@ static struct limits limits_of(const struct settings *s, enum op op)
 static void progress(const struct settings *s, unsigned threads, unsigned round, enum op op)
 {
 	if (isatty(STDERR_FILENO))
-		fprintf(stderr, "\r%s: %u threads, round %u of %u, %s\033[K", s->label, threads, round + 1, s->rounds,
-			op_name[op]);
+		fprintf(stderr, "\r%s: %u threads, round %u of %u, %s\033[K", s->label, threads, round + 1, s->rounds, op_name[op]);
 }
 
 /* Operation by operation, each on all targets one after the other, so that what the machine does besides hits all. */

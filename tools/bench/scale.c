@@ -109,7 +109,7 @@ static void tell_why(const struct scale *s, int rc, const char *database)
 /* Mount, see how long that takes and how much memory the daemon has then, unmount. */
 static int mount_once(const struct scale *s, const char *database, struct mounted *out)
 {
-	char *argv[] = { (char *)(uintptr_t)s->ipamfs, (char *)(uintptr_t)"-f", (char *)(uintptr_t)database,
+	char *argv[] = { (char *)(uintptr_t)s->ipamfs, (char *)(uintptr_t) "-f", (char *)(uintptr_t)database,
 			 (char *)(uintptr_t)s->mountpoint, NULL };
 	uint64_t begin = bench_now();
 	pid_t pid;
@@ -133,8 +133,8 @@ static int mount_once(const struct scale *s, const char *database, struct mounte
 
 static int select_once(const struct scale *s, double *seconds)
 {
-	char *argv[] = { (char *)(uintptr_t)"sqlite3", (char *)(uintptr_t)"-readonly", (char *)(uintptr_t)s->database,
-			 (char *)(uintptr_t)"SELECT * FROM lease", NULL };
+	char *argv[] = { (char *)(uintptr_t) "sqlite3", (char *)(uintptr_t) "-readonly", (char *)(uintptr_t)s->database,
+			 (char *)(uintptr_t) "SELECT * FROM lease", NULL };
 	uint64_t begin = bench_now();
 	pid_t pid;
 	int rc = spawn(argv, "/dev/null", &pid);
@@ -147,10 +147,10 @@ static int select_once(const struct scale *s, double *seconds)
 
 static void report(const struct scale *s, double select, const struct mounted *full, const struct mounted *empty)
 {
-	printf("%.0f leases: mounted in %.2f s, SELECT * by the sqlite3 shell %.2f s: %.2f times\n", s->leases,
-	       full->seconds, select, full->seconds / select);
-	printf("memory of the daemon: %.0f MiB (%.0f at most), of an empty mount %.0f MiB: %.0f bytes a lease\n",
-	       full->rss / 1048576, full->peak / 1048576, empty->rss / 1048576, (full->rss - empty->rss) / s->leases);
+	printf("%.0f leases: mounted in %.2f s, SELECT * by the sqlite3 shell %.2f s: %.2f times\n", s->leases, full->seconds, select,
+	       full->seconds / select);
+	printf("memory of the daemon: %.0f MiB (%.0f at most), of an empty mount %.0f MiB: %.0f bytes a lease\n", full->rss / 1048576,
+	       full->peak / 1048576, empty->rss / 1048576, (full->rss - empty->rss) / s->leases);
 	bench_record(s->record, s->leases, "scale.leases");
 	bench_record(s->record, full->seconds / select, "scale.mount");
 	bench_record(s->record, (full->rss - empty->rss) / s->leases, "scale.bytes");
@@ -197,8 +197,7 @@ static int set_up(struct scale *s, const char *dir, uint32_t nodes, uint32_t lea
 	if (rc == 0)
 		rc = generate(s->database, &all);
 	if (rc == 0)
-		printf("%u nodes with %u leases each, generated in %.1f s\n", nodes, leases,
-		       (double)(bench_now() - begin) / 1e9);
+		printf("%u nodes with %u leases each, generated in %.1f s\n", nodes, leases, (double)(bench_now() - begin) / 1e9);
 	fflush(stdout);
 	return rc;
 }

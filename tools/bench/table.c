@@ -84,8 +84,7 @@ void table_record(struct table *t, FILE *record, const char *label)
 	for (enum op op = 0; op < OPS; op++) {
 		for (unsigned i = 0; i < t->targets; i++) {
 			for (unsigned c = 0; c < t->columns; c++) {
-				snprintf(key, sizeof key, "%s.%s.%u.%s", label, op_key[op], t->threads[c],
-					 t->target[i]);
+				snprintf(key, sizeof key, "%s.%s.%u.%s", label, op_key[op], t->threads[c], t->target[i]);
 				record_result(&t->result[op][i][c], record, key);
 			}
 		}

@@ -15,10 +15,10 @@ const char *const op_key[OPS] = {
 	[OP_READDIR] = "readdir", [OP_UNLINK] = "unlink", [OP_MKDIR] = "mkdir",
 };
 
-#define TREE                                                                                                           \
-	.max_threads = TARGET_THREADS, .open = tree_open, .renew = tree_renew, .close = tree_target_close,             \
-	.op = { [OP_CREATE] = tree_create, [OP_STAT] = tree_stat, [OP_CAT] = tree_cat, [OP_READDIR] = tree_readdir,    \
-		[OP_UNLINK] = tree_unlink, [OP_MKDIR] = tree_mkdir }
+#define TREE                                                                                                                               \
+	.max_threads = TARGET_THREADS, .open = tree_open, .renew = tree_renew, .close = tree_target_close,                                 \
+	.op = { [OP_CREATE] = tree_create,   [OP_STAT] = tree_stat,     [OP_CAT] = tree_cat,                                               \
+		[OP_READDIR] = tree_readdir, [OP_UNLINK] = tree_unlink, [OP_MKDIR] = tree_mkdir }
 
 const struct target_kind target_kinds[] = {
 	{ .name = "ipamfs", .is_ipamfs = true, .counts = ".ipam/stats", TREE },

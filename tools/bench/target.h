@@ -11,8 +11,8 @@
 #include <stdbool.h>
 
 enum op { OP_CREATE, OP_STAT, OP_CAT, OP_READDIR, OP_UNLINK, OP_MKDIR, OPS };
-extern const char *const op_name[OPS];  /* for people */
-extern const char *const op_key[OPS];   /* for options and records */
+extern const char *const op_name[OPS]; /* for people */
+extern const char *const op_key[OPS];  /* for options and records */
 
 enum {
 	TARGET_THREADS = 128, /* at most; ipamfs has 256 blocks for node directories here */
@@ -31,9 +31,9 @@ struct target_kind {
 	const char *name;
 	unsigned max_threads;
 	bool is_ipamfs;
-	bool fills;          /* a created file is empty, and is given a lease's text before it is read */
-	bool fsyncs;         /* durable only by fsync of file and directory */
-	const char *counts;  /* file of request counts, below the root; NULL none */
+	bool fills;         /* a created file is empty, and is given a lease's text before it is read */
+	bool fsyncs;        /* durable only by fsync of file and directory */
+	const char *counts; /* file of request counts, below the root; NULL none */
 	int (*open)(struct target *t);
 	int (*renew)(struct target *t); /* NULL: nothing to do */
 	void (*close)(struct target *t);
@@ -52,10 +52,10 @@ struct target {
 	const struct target_kind *kind;
 	const char *path;
 	struct target_options options;
-	int top;              /* tree: descriptor of the cluster directory */
-	struct bench_db *db;  /* database */
-	unsigned age;         /* how often the workers' directories were made anew */
-	unsigned workers;     /* that are open */
+	int top;             /* tree: descriptor of the cluster directory */
+	struct bench_db *db; /* database */
+	unsigned age;        /* how often the workers' directories were made anew */
+	unsigned workers;    /* that are open */
 	struct worker worker[TARGET_THREADS];
 };
 

@@ -264,8 +264,7 @@ int tree_mkdir(struct worker *w, const char *name)
 	bool sync = must_fsync(w->target);
 	int top = w->target->top;
 
-	if (mkdirat(top, name, 0755) < 0 || (sync && fsync(top) < 0) || unlinkat(top, name, AT_REMOVEDIR) < 0 ||
-	    (sync && fsync(top) < 0))
+	if (mkdirat(top, name, 0755) < 0 || (sync && fsync(top) < 0) || unlinkat(top, name, AT_REMOVEDIR) < 0 || (sync && fsync(top) < 0))
 		return -errno;
 	return 0;
 }

@@ -20,8 +20,10 @@ int cni_add(struct cni_call *c, struct cni_error *e)
 	}
 	n = cni_ips(&c->conf, &c->leases, ip);
 	if (n == 0)
-		cni_fail(e, CNI_LEASE_DIFFERS, "container %s has a lease for %s, and no address of the configured ranges' families in "
-					       "it; DEL comes first", c->env.container, c->env.ifname);
+		cni_fail(e, CNI_LEASE_DIFFERS,
+			 "container %s has a lease for %s, and no address of the configured ranges' families in "
+			 "it; DEL comes first",
+			 c->env.container, c->env.ifname);
 	else
 		c->out = cni_result(&c->conf, ip, n, e);
 	if (c->out == NULL) {

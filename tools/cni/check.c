@@ -35,8 +35,8 @@ int cni_check(struct cni_call *c, struct cni_error *e)
 		return CNI_FAILED;
 	n = cni_ips(&c->conf, &c->leases, ip);
 	if (c->leases.n == 0 || n == 0 || n < c->conf.sets.sets)
-		return cni_fail(e, CNI_LEASE_DIFFERS, "container %s holds no lease for %s on node '%s'", c->env.container,
-				c->env.ifname, c->conf.node);
+		return cni_fail(e, CNI_LEASE_DIFFERS, "container %s holds no lease for %s on node '%s'", c->env.container, c->env.ifname,
+				c->conf.node);
 	for (size_t i = 0; i < n; i++)
 		if (!listed(c->conf.prev, c->conf.version, &ip[i])) {
 			cidr_print_addr(ip[i].family, ip[i].address.base, text);

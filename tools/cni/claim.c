@@ -16,8 +16,12 @@ static int set_attributes(int fd, const struct cni_conf *c, const struct cni_env
 	const struct {
 		const char *name, *value;
 	} list[] = {
-		{ "container-id", env->container }, { "ifname", env->ifname }, { "netns", env->netns },
-		{ "network", c->name },		    { "pod", env->pod },       { "pod-uid", env->pod_uid },
+		{ "container-id", env->container },
+		{ "ifname", env->ifname },
+		{ "netns", env->netns },
+		{ "network", c->name },
+		{ "pod", env->pod },
+		{ "pod-uid", env->pod_uid },
 	};
 	char *text = NULL;
 	size_t size = 0;
@@ -37,8 +41,7 @@ static int set_attributes(int fd, const struct cni_conf *c, const struct cni_env
 	return rc;
 }
 
-static int create(const struct cni_conf *c, const struct cni_node *n, const char *name, bool *made, int *goes,
-		  struct cni_error *e)
+static int create(const struct cni_conf *c, const struct cni_node *n, const char *name, bool *made, int *goes, struct cni_error *e)
 {
 	char path[32 + NAME_MAX];
 	int fd;
@@ -64,8 +67,8 @@ static int create(const struct cni_conf *c, const struct cni_node *n, const char
 }
 
 /* goes: how many of them it is worth, where it failed for what was going on just then. */
-static int try_claim(const struct cni_conf *c, const struct cni_env *env, const struct cni_node *n, const char *name,
-		     struct cni_leases *l, int *goes, struct cni_error *e)
+static int try_claim(const struct cni_conf *c, const struct cni_env *env, const struct cni_node *n, const char *name, struct cni_leases *l,
+		     int *goes, struct cni_error *e)
 {
 	struct cni_want want[CIDR_FAMILIES] = { { 0 } };
 	unsigned i = l->n;
@@ -80,8 +83,10 @@ static int try_claim(const struct cni_conf *c, const struct cni_env *env, const 
 	l->generation[i] = 1; /* as each lease begins; each change makes it one more */
 	l->inode[i] = fstat(fd, &st) == 0 ? st.st_ino : 0;
 	rc = !l->made[i] && !cni_lease_is_ours(fd, env) ?
-		     cni_fail(e, CNI_BAD_ENVIRONMENT, "the lease's name %s, which CNI_CONTAINERID and CNI_IFNAME give, is that of another "
-						      "container's interface", name) :
+		     cni_fail(e, CNI_BAD_ENVIRONMENT,
+			      "the lease's name %s, which CNI_CONTAINERID and CNI_IFNAME give, is that of another "
+			      "container's interface",
+			      name) :
 		     cni_lease_read(fd, &l->lease[i], e);
 	if (rc < 0 && !l->made[i] && e->code == CNI_TRY_AGAIN)
 		*goes = CNI_GOES;
@@ -96,8 +101,7 @@ static int try_claim(const struct cni_conf *c, const struct cni_env *env, const 
 	return rc;
 }
 
-static int claim_one(const struct cni_conf *c, const struct cni_env *env, struct cni_node *n, struct cni_leases *l,
-		     struct cni_error *e)
+static int claim_one(const struct cni_conf *c, const struct cni_env *env, struct cni_node *n, struct cni_leases *l, struct cni_error *e)
 {
 	enum { PAUSE = 8000 /* microseconds, and up to twice that */ };
 	char name[NAME_MAX + 1];
@@ -114,8 +118,7 @@ static int claim_one(const struct cni_conf *c, const struct cni_env *env, struct
 	return rc;
 }
 
-int cni_leases_claim(const struct cni_conf *c, const struct cni_env *env, struct cni_node *n, struct cni_leases *l,
-		     struct cni_error *e)
+int cni_leases_claim(const struct cni_conf *c, const struct cni_env *env, struct cni_node *n, struct cni_leases *l, struct cni_error *e)
 {
 	unsigned wanted = 1;
 	int rc;

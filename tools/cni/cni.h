@@ -25,12 +25,12 @@ enum {
 	CNI_TRY_AGAIN = 11,
 	CNI_NOT_AVAILABLE = 50,
 	/* our own */
-	CNI_NO_ADDRESS = 100,     /* no address or block is left, or max-leases is reached */
-	CNI_ADDRESS_HELD = 101,   /* the requested address is another's */
+	CNI_NO_ADDRESS = 100,      /* no address or block is left, or max-leases is reached */
+	CNI_ADDRESS_HELD = 101,    /* the requested address is another's */
 	CNI_ADDRESS_REFUSED = 102, /* the requested address can't be leased here */
-	CNI_NO_NODE = 103,        /* the node has no directory, and is not to get one */
-	CNI_LEASE_DIFFERS = 104,  /* CHECK: the lease is gone, or has other addresses */
-	CNI_GC_INCOMPLETE = 105,  /* GC: some leases could not be released */
+	CNI_NO_NODE = 103,         /* the node has no directory, and is not to get one */
+	CNI_LEASE_DIFFERS = 104,   /* CHECK: the lease is gone, or has other addresses */
+	CNI_GC_INCOMPLETE = 105,   /* GC: some leases could not be released */
 };
 
 enum { CNI_FAILED = -1 };
@@ -47,10 +47,7 @@ int cni_fail_errno(struct cni_error *e, int code, int error, const char *format,
 int cni_code_of(int error);
 
 /* ---- versions (version.c) */
-enum cni_version {
-	CNI_0_1_0, CNI_0_2_0, CNI_0_3_0, CNI_0_3_1, CNI_0_4_0, CNI_1_0_0, CNI_1_1_0,
-	CNI_VERSIONS
-};
+enum cni_version { CNI_0_1_0, CNI_0_2_0, CNI_0_3_0, CNI_0_3_1, CNI_0_4_0, CNI_1_0_0, CNI_1_1_0, CNI_VERSIONS };
 extern const char *const cni_version_name[CNI_VERSIONS];
 /* Absent (NULL or empty) means 0.1.0. */
 int cni_version_parse(const char *s, enum cni_version *out, struct cni_error *e);
@@ -71,14 +68,14 @@ int cni_args_parse(const char *args, struct cni_env *env, struct cni_error *e);
 /* ---- ranges (range.c): as host-local writes them */
 struct cni_range {
 	struct cidr subnet;
-	u128 first, last;  /* within the subnet, without network and broadcast address */
+	u128 first, last; /* within the subnet, without network and broadcast address */
 	u128 gateway;
 };
 struct cni_set {
 	struct cni_range *range; /* alternatives, in order */
 	size_t ranges;
 	uint8_t family;
-	unsigned lease;          /* which of the attachment's leases: the nth set of a family is in the nth */
+	unsigned lease; /* which of the attachment's leases: the nth set of a family is in the nth */
 };
 struct cni_sets {
 	struct cni_set *set;
@@ -98,34 +95,33 @@ struct cni_address {
 };
 
 struct cni_conf {
-	json_t *json;            /* all of it: the strings below live in it */
+	json_t *json; /* all of it: the strings below live in it */
 	enum cni_version version;
-	const char *name;        /* of the network */
+	const char *name;                   /* of the network */
 	const char *mount, *cluster, *node; /* cluster NULL: the only one */
-	char host[256];          /* node's default */
+	char host[256];                     /* node's default */
 	bool create_node;
-	const json_t *routes;    /* array, or NULL */
+	const json_t *routes; /* array, or NULL */
 	const char *resolv_conf;
 	struct cni_sets sets;
 	struct cni_address *requested;
 	size_t requests;
-	const json_t *prev;      /* prevResult, or NULL */
-	const json_t *valid;     /* cni.dev/valid-attachments, or NULL */
-	bool data_dir;           /* there was one, which means nothing here */
+	const json_t *prev;  /* prevResult, or NULL */
+	const json_t *valid; /* cni.dev/valid-attachments, or NULL */
+	bool data_dir;       /* there was one, which means nothing here */
 };
 /* lenient: what DEL doesn't need may be wrong. */
-int cni_conf_parse(struct cni_conf *c, const char *text, size_t size, const struct cni_env *env, bool lenient,
-		   struct cni_error *e);
+int cni_conf_parse(struct cni_conf *c, const char *text, size_t size, const struct cni_env *env, bool lenient, struct cni_error *e);
 void cni_conf_free(struct cni_conf *c);
 /* Has the route a gateway? null and "" are none. */
 bool cni_route_gw(const json_t *route, const char **out);
 
 /* ---- the mount (mount.c) */
 struct cni_node {
-	int dir;                 /* descriptor of the node's directory, -1 none */
-	bool made;               /* by this call */
+	int dir;   /* descriptor of the node's directory, -1 none */
+	bool made; /* by this call */
 	char cluster[NAME_MAX + 1];
-	int mount;               /* of the mount */
+	int mount; /* of the mount */
 };
 /* make: as createNode says. Without it a cluster or node that isn't there is success with dir -1. */
 int cni_node_open(const struct cni_conf *c, bool make, struct cni_node *n, struct cni_error *e);
@@ -152,7 +148,7 @@ struct cni_lease {
 enum { CNI_LEASES_MAX = 16 }; /* of one attachment */
 struct cni_leases {
 	struct cni_lease lease[CNI_LEASES_MAX];
-	bool made[CNI_LEASES_MAX]; /* by this call */
+	bool made[CNI_LEASES_MAX];           /* by this call */
 	unsigned generation[CNI_LEASES_MAX]; /* of those: what it is if nobody else has touched it */
 	uint64_t inode[CNI_LEASES_MAX];
 	unsigned n;
@@ -160,8 +156,7 @@ struct cni_leases {
 /* "CONTAINER.IFNAME", for further ones "+1"...; error 4 if that is too long. */
 int cni_lease_name(const struct cni_env *env, unsigned i, char out[NAME_MAX + 1], struct cni_error *e);
 /* Claim what the configuration asks for; on failure nothing is left of it. */
-int cni_leases_claim(const struct cni_conf *c, const struct cni_env *env, struct cni_node *n, struct cni_leases *l,
-		     struct cni_error *e);
+int cni_leases_claim(const struct cni_conf *c, const struct cni_env *env, struct cni_node *n, struct cni_leases *l, struct cni_error *e);
 /* Read those that there are. */
 int cni_leases_read(const struct cni_conf *c, const struct cni_env *env, const struct cni_node *n, struct cni_leases *l,
 		    struct cni_error *e);
@@ -199,11 +194,11 @@ struct cni_call {
 	struct cni_node node;
 	struct cni_leases leases;
 	struct cni_shared *shared;
-	void (*alive)(void *arg); /* to be called now and then by what takes long */
+	void (*alive)(void *arg);  /* to be called now and then by what takes long */
 	bool (*wanted)(void *arg); /* does anybody wait? To be asked before anything is released: what is late hits the wrong ones */
 	void *arg;
-	int status;               /* 0, or CNI_FAILED: out is an error's object then */
-	json_t *out;              /* what to print; NULL: nothing */
+	int status;                       /* 0, or CNI_FAILED: out is an error's object then */
+	json_t *out;                      /* what to print; NULL: nothing */
 	void (*undo)(struct cni_call *c); /* to be called if nobody hears of it; NULL: there is nothing to take back */
 };
 

@@ -178,8 +178,7 @@ static int get_ipam(struct cni_conf *c, const json_t *ipam, const struct cni_env
 	return get_requests(c, env, e);
 }
 
-int cni_conf_parse(struct cni_conf *c, const char *text, size_t size, const struct cni_env *env, bool lenient,
-		   struct cni_error *e)
+int cni_conf_parse(struct cni_conf *c, const char *text, size_t size, const struct cni_env *env, bool lenient, struct cni_error *e)
 {
 	const char *version = NULL;
 	json_error_t error;
@@ -189,8 +188,7 @@ int cni_conf_parse(struct cni_conf *c, const char *text, size_t size, const stru
 	*c = (struct cni_conf){ .version = CNI_VERSIONS - 1, .create_node = true };
 	c->json = json_loadb(text, size, 0, &error);
 	if (c->json == NULL)
-		return cni_fail(e, CNI_UNDECODABLE, "the configuration on standard input is no JSON: line %d, %s", error.line,
-				error.text);
+		return cni_fail(e, CNI_UNDECODABLE, "the configuration on standard input is no JSON: line %d, %s", error.line, error.text);
 	if (!json_is_object(c->json))
 		return cni_fail(e, CNI_UNDECODABLE, "the configuration on standard input is no JSON object");
 	if (get_string(c->json, "cniVersion", &version, e) < 0 || cni_version_parse(version, &c->version, e) < 0)

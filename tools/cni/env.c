@@ -9,12 +9,9 @@ static const struct {
 	const char *name;
 	bool container, ifname, netns; /* what it needs */
 } commands[CNI_COMMANDS] = {
-	[CNI_ADD] = { "ADD", true, true, true },
-	[CNI_DEL] = { "DEL", true, true, false },
-	[CNI_CHECK] = { "CHECK", true, true, true },
-	[CNI_GC] = { "GC", false, false, false },
-	[CNI_STATUS] = { "STATUS", false, false, false },
-	[CNI_VERSION] = { "VERSION", false, false, false },
+	[CNI_ADD] = { "ADD", true, true, true },          [CNI_DEL] = { "DEL", true, true, false },
+	[CNI_CHECK] = { "CHECK", true, true, true },      [CNI_GC] = { "GC", false, false, false },
+	[CNI_STATUS] = { "STATUS", false, false, false }, [CNI_VERSION] = { "VERSION", false, false, false },
 };
 
 /* A letter or digit, then these and "_.-" (CNI specification, Parameters). */
@@ -85,8 +82,7 @@ int cni_args_parse(const char *args, struct cni_env *env, struct cni_error *e)
 		if (size > 0 && equals == NULL)
 			return cni_fail(e, CNI_BAD_ENVIRONMENT, "CNI_ARGS: '%.*s' is no KEY=VALUE pair", (int)size, args);
 		for (size_t i = 0; size > 0 && i < sizeof known / sizeof *known; i++)
-			if (strlen(known[i].key) == (size_t)(equals - args) &&
-			    memcmp(args, known[i].key, (size_t)(equals - args)) == 0)
+			if (strlen(known[i].key) == (size_t)(equals - args) && memcmp(args, known[i].key, (size_t)(equals - args)) == 0)
 				take(known[i].out, known[i].room, equals + 1, (size_t)(args + size - equals - 1));
 		args += size;
 		args += *args == ';';
@@ -117,8 +113,10 @@ int cni_env_read(struct cni_env *env, struct cni_error *e)
 		rc = cni_fail(e, CNI_BAD_ENVIRONMENT, "CNI_CONTAINERID '%s': letters and digits, then also '_', '.' and '-'",
 			      env->container);
 	if (rc == 0 && commands[env->command].ifname && !good_ifname(env->ifname))
-		rc = cni_fail(e, CNI_BAD_ENVIRONMENT, "CNI_IFNAME '%s' is no name of an interface: at most 15 characters, no "
-						      "blank, '/' or ':'", env->ifname);
+		rc = cni_fail(e, CNI_BAD_ENVIRONMENT,
+			      "CNI_IFNAME '%s' is no name of an interface: at most 15 characters, no "
+			      "blank, '/' or ':'",
+			      env->ifname);
 	if (rc == 0 && args != NULL && env->command != CNI_DEL)
 		rc = cni_args_parse(args, env, e);
 	return rc;

@@ -21,8 +21,8 @@
 #include <unistd.h>
 
 struct frame {
-	bool alive;  /* nothing but a sign of life */
-	bool ack;    /* there is something to take back */
+	bool alive; /* nothing but a sign of life */
+	bool ack;   /* there is something to take back */
 	int status;
 	size_t size; /* of the text that follows */
 };
@@ -74,9 +74,7 @@ static bool send_answer(int fd, const struct cni_call *c)
 
 static void work_for(int fd, void (*work)(struct cni_call *c), struct cni_shared *shared)
 {
-	struct cni_call c = {
-		.node = { .dir = -1, .mount = -1 }, .shared = shared, .alive = tell_alive, .wanted = is_wanted, .arg = &fd
-	};
+	struct cni_call c = { .node = { .dir = -1, .mount = -1 }, .shared = shared, .alive = tell_alive, .wanted = is_wanted, .arg = &fd };
 	char ack;
 
 	work(&c);

@@ -189,8 +189,7 @@ int cni_leases_release(struct cni_call *c, struct cni_error *e)
 	unsigned count = 1;
 	int rc = 0;
 
-	while (count < CNI_LEASES_MAX && cni_lease_name(&c->env, count, name, &too_long) == 0 &&
-	       has_lease(&c->env, &c->node, count, name))
+	while (count < CNI_LEASES_MAX && cni_lease_name(&c->env, count, name, &too_long) == 0 && has_lease(&c->env, &c->node, count, name))
 		count++;
 	while (rc == 0 && count-- > 0)
 		rc = release_one(c, count, e);

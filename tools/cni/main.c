@@ -16,7 +16,9 @@ static int (*const commands[CNI_COMMANDS])(struct cni_call *c, struct cni_error 
 
 /* The version that a command came with. */
 static const enum cni_version since[CNI_COMMANDS] = {
-	[CNI_CHECK] = CNI_0_4_0, [CNI_GC] = CNI_1_1_0, [CNI_STATUS] = CNI_1_1_0,
+	[CNI_CHECK] = CNI_0_4_0,
+	[CNI_GC] = CNI_1_1_0,
+	[CNI_STATUS] = CNI_1_1_0,
 };
 
 static char *read_input(size_t *size, struct cni_error *e)

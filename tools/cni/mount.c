@@ -82,8 +82,8 @@ static int only_cluster(const struct cni_conf *c, bool make, struct cni_node *n,
 	if (found == 0 && make)
 		return cni_fail(e, CNI_BAD_CONFIG, "%s has no cluster yet; mkdir %s/NAME, and write its cidrs", c->mount, c->mount);
 	if (found > 1)
-		return cni_fail(e, CNI_BAD_CONFIG, "%s has several clusters (%s); set 'cluster' in the plugin's configuration",
-				c->mount, names);
+		return cni_fail(e, CNI_BAD_CONFIG, "%s has several clusters (%s); set 'cluster' in the plugin's configuration", c->mount,
+				names);
 	return 0;
 }
 

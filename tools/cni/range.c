@@ -33,8 +33,7 @@ static int get_address(const json_t *o, const char *key, const struct cidr *subn
 		return cni_fail(e, CNI_BAD_CONFIG, "%s '%s' is no IP address", key, s);
 	/* A gateway may lie outside, as routers on links without an address of the subnet do. */
 	if (strcmp(key, "gateway") == 0 ? family != subnet->family : !cidr_has(subnet, family, *out))
-		return cni_fail(e, CNI_BAD_CONFIG, "%s %s is not in subnet %s", key, s,
-				json_string_value(json_object_get(o, "subnet")));
+		return cni_fail(e, CNI_BAD_CONFIG, "%s %s is not in subnet %s", key, s, json_string_value(json_object_get(o, "subnet")));
 	return 0;
 }
 

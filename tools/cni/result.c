@@ -165,8 +165,10 @@ json_t *cni_result(const struct cni_conf *c, const struct cni_ip *ip, size_t n, 
 		else if (json_object_get(o, key) == NULL)
 			json_object_set_new(o, key, ip_object(c, &ip[i]));
 		else
-			rc = cni_fail(e, CNI_UNSUPPORTED_FIELD, "'ranges' has several sets of a family, and cniVersion %s knows one address of "
-								"each", cni_version_name[c->version]);
+			rc = cni_fail(e, CNI_UNSUPPORTED_FIELD,
+				      "'ranges' has several sets of a family, and cniVersion %s knows one address of "
+				      "each",
+				      cni_version_name[c->version]);
 	}
 	if (c->version >= CNI_0_3_0)
 		json_object_set(o, "ips", ips);

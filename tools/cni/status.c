@@ -28,8 +28,7 @@ static bool may_grow(const struct cni_node *n)
 	struct cidr block[1024];
 	int blocks = cni_node_blocks(n, block, 1024, &ignored);
 
-	if (cni_read_at(n->dir, ".ipam/settings", settings, sizeof settings) < 0 ||
-	    !cni_value(settings, "max-blocks", value, sizeof value))
+	if (cni_read_at(n->dir, ".ipam/settings", settings, sizeof settings) < 0 || !cni_value(settings, "max-blocks", value, sizeof value))
 		return false;
 	for (int i = 0; i < blocks; i++)
 		have[block[i].family]++;
@@ -41,8 +40,8 @@ static bool may_hold_more(const struct cni_node *n, const char *stats)
 {
 	char settings[4096], most[64], have[64];
 
-	if (cni_read_at(n->dir, ".ipam/settings", settings, sizeof settings) < 0 ||
-	    !cni_value(settings, "max-leases", most, sizeof most) || !cni_value(stats, "leases", have, sizeof have))
+	if (cni_read_at(n->dir, ".ipam/settings", settings, sizeof settings) < 0 || !cni_value(settings, "max-leases", most, sizeof most) ||
+	    !cni_value(stats, "leases", have, sizeof have))
 		return true;
 	return strtoull(most, NULL, 10) == 0 || strtoull(have, NULL, 10) < strtoull(most, NULL, 10);
 }

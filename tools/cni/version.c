@@ -17,6 +17,8 @@ int cni_version_parse(const char *s, enum cni_version *out, struct cni_error *e)
 			return 0;
 		}
 	*out = CNI_VERSIONS - 1;
-	return cni_fail(e, CNI_VERSION_UNKNOWN, "cniVersion %s is none of those that this plugin speaks: 0.1.0, 0.2.0, 0.3.0, "
-						"0.3.1, 0.4.0, 1.0.0, 1.1.0", s);
+	return cni_fail(e, CNI_VERSION_UNKNOWN,
+			"cniVersion %s is none of those that this plugin speaks: 0.1.0, 0.2.0, 0.3.0, "
+			"0.3.1, 0.4.0, 1.0.0, 1.1.0",
+			s);
 }

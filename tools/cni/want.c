@@ -89,8 +89,9 @@ static int refused(int error, const struct cni_want want[CIDR_FAMILIES], struct 
 	if (error == EADDRINUSE)
 		return cni_fail(e, CNI_ADDRESS_HELD, "the requested address is leased to another, or rests since its release");
 	if (error == EADDRNOTAVAIL && request)
-		return cni_fail(e, CNI_ADDRESS_REFUSED, "the requested address can't be leased: it lies outside the node's blocks, "
-							"or is a network's, a gateway's or reserved");
+		return cni_fail(e, CNI_ADDRESS_REFUSED,
+				"the requested address can't be leased: it lies outside the node's blocks, "
+				"or is a network's, a gateway's or reserved");
 	if (error == ENOSPC)
 		return cni_fail(e, CNI_NO_ADDRESS, "no address of the configured ranges is left");
 	return cni_fail_errno(e, cni_code_of(error), error, "the lease's addresses can't be set");
@@ -153,7 +154,7 @@ static int goes_after(int error, const struct cni_node *n, const struct cni_want
 }
 
 int cni_wants_set(const struct cni_node *n, int fd, const struct cni_want want[CIDR_FAMILIES], struct cni_leases *all, int *goes,
-		     struct cni_error *e)
+		  struct cni_error *e)
 {
 	struct cni_lease *l = &all->lease[all->n];
 	int rc, error;
@@ -230,7 +231,8 @@ int cni_requests_check(const struct cni_conf *c, struct cni_error *e)
 		for (size_t k = 0; k < i; k++)
 			if (c->requested[k].addr != r->addr && set_of(c, &c->requested[k]) == set_of(c, r) &&
 			    c->requested[k].family == r->family)
-				return cni_fail(e, CNI_BAD_CONFIG, "two addresses of one family are requested; configure a set of ranges for each");
+				return cni_fail(e, CNI_BAD_CONFIG,
+						"two addresses of one family are requested; configure a set of ranges for each");
 	}
 	return 0;
 }

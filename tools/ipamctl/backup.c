@@ -16,19 +16,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char usage[] =
-	"usage: ipamctl backup FILE [--force] [--json] [--quiet] [--mount DIR | --database DB]\n"
-	"\n"
-	"Copies the database of a mount, as it is at one moment, to FILE, checks the copy as\n"
-	"'ipamctl check' does, and only then gives it its name. The mount goes on meanwhile; FILE\n"
-	"can be mounted. To restore it: unmount, copy it back (without the old -wal and -shm), mount.\n"
-	"\n"
-	"  --force         FILE may be there already: it is replaced, but never a database in use\n"
-	"  --database DB   of this database, mounted or not\n"
-	"  --json          what was copied, and the findings, as JSON\n"
-	"  --quiet         no progress, and nothing said where all is well\n"
-	"\n"
-	"Exit status: 0 done, 1 refused or the copy has findings, 2 usage.\n";
+static const char usage[] = "usage: ipamctl backup FILE [--force] [--json] [--quiet] [--mount DIR | --database DB]\n"
+			    "\n"
+			    "Copies the database of a mount, as it is at one moment, to FILE, checks the copy as\n"
+			    "'ipamctl check' does, and only then gives it its name. The mount goes on meanwhile; FILE\n"
+			    "can be mounted. To restore it: unmount, copy it back (without the old -wal and -shm), mount.\n"
+			    "\n"
+			    "  --force         FILE may be there already: it is replaced, but never a database in use\n"
+			    "  --database DB   of this database, mounted or not\n"
+			    "  --json          what was copied, and the findings, as JSON\n"
+			    "  --quiet         no progress, and nothing said where all is well\n"
+			    "\n"
+			    "Exit status: 0 done, 1 refused or the copy has findings, 2 usage.\n";
 
 enum { PORTION = 1024, BUSY_MS = 10000 }; /* pages at a time, for the progress */
 

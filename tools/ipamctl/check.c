@@ -11,28 +11,27 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static const char usage[] =
-	"usage: ipamctl check DB|MOUNT [--json] [--quiet]\n"
-	"       ipamctl check --repair DB [--json] [--quiet]\n"
-	"\n"
-	"Proves from the rows of a database, mounted or not, that no two leases and no two\n"
-	"blocks of a cluster overlap, that every lease lies in a block of its node and every\n"
-	"block in a CIDR of its cluster, and that nothing reserved is held. Of a mount, also\n"
-	"that it shows what the rows say; of one that shares an engine (etcd) with other\n"
-	"machines, that no address is in two hands on all of them, as far as they published\n"
-	"their leases, and that the engine's blocks are mirrored. Changes nothing.\n"
-	"\n"
-	"With --repair, of a database that isn't mounted and has findings: makes a new one of\n"
-	"what can be read, and gives it its name. The damaged one stays beside it, with a list of\n"
-	"what was kept in part, was lost, or is uncertain. Nothing is released: an address that a\n"
-	"row, an index or the history says is held, and no lease has, is reserved; so is all of\n"
-	"which nothing can be told. A person looks, and takes it out of CLUSTER/.ipam/reserved.\n"
-	"\n"
-	"  --json    the findings as JSON\n"
-	"  --quiet   no progress, and no summary where nothing is found\n"
-	"\n"
-	"Exit status: 0 nothing found, 1 findings (a line each) or refused, 2 usage. Of --repair: 0\n"
-	"nothing to repair, or repaired in full; 1 something is lost or uncertain, or refused.\n";
+static const char usage[] = "usage: ipamctl check DB|MOUNT [--json] [--quiet]\n"
+			    "       ipamctl check --repair DB [--json] [--quiet]\n"
+			    "\n"
+			    "Proves from the rows of a database, mounted or not, that no two leases and no two\n"
+			    "blocks of a cluster overlap, that every lease lies in a block of its node and every\n"
+			    "block in a CIDR of its cluster, and that nothing reserved is held. Of a mount, also\n"
+			    "that it shows what the rows say; of one that shares an engine (etcd) with other\n"
+			    "machines, that no address is in two hands on all of them, as far as they published\n"
+			    "their leases, and that the engine's blocks are mirrored. Changes nothing.\n"
+			    "\n"
+			    "With --repair, of a database that isn't mounted and has findings: makes a new one of\n"
+			    "what can be read, and gives it its name. The damaged one stays beside it, with a list of\n"
+			    "what was kept in part, was lost, or is uncertain. Nothing is released: an address that a\n"
+			    "row, an index or the history says is held, and no lease has, is reserved; so is all of\n"
+			    "which nothing can be told. A person looks, and takes it out of CLUSTER/.ipam/reserved.\n"
+			    "\n"
+			    "  --json    the findings as JSON\n"
+			    "  --quiet   no progress, and no summary where nothing is found\n"
+			    "\n"
+			    "Exit status: 0 nothing found, 1 findings (a line each) or refused, 2 usage. Of --repair: 0\n"
+			    "nothing to repair, or repaired in full; 1 something is lost or uncertain, or refused.\n";
 
 void check_finding(struct check *c, const char *format, ...)
 {
@@ -166,24 +165,25 @@ static int check_all(struct check *c, const char *target)
 		json_t *s = json_string(said == NULL ? "" : said);
 		char *dump = json_dumps(s, JSON_ENCODE_ANY);
 
-		printf("],\n \"engine\": {\"checked\": %s, \"said\": %s},\n", asked == CTL_DONE ? "true" : "false", dump == NULL ? "\"\"" : dump);
+		printf("],\n \"engine\": {\"checked\": %s, \"said\": %s},\n", asked == CTL_DONE ? "true" : "false",
+		       dump == NULL ? "\"\"" : dump);
 		free(dump);
 		json_decref(s);
 	} else if (c->json) {
 		printf("],\n");
 	}
 	if (c->json)
-		printf(" \"clusters\": %llu, \"nodes\": %llu, \"blocks\": %llu, \"leases\": %llu}\n",
-		       (unsigned long long)c->clusters, (unsigned long long)c->nodes, (unsigned long long)c->blocks,
-		       (unsigned long long)c->leases);
+		printf(" \"clusters\": %llu, \"nodes\": %llu, \"blocks\": %llu, \"leases\": %llu}\n", (unsigned long long)c->clusters,
+		       (unsigned long long)c->nodes, (unsigned long long)c->blocks, (unsigned long long)c->leases);
 	else if (!c->quiet || c->findings > 0)
-		printf("%s: %llu clusters, %llu nodes, %llu blocks, %llu leases: %llu findings\n", target,
-		       (unsigned long long)c->clusters, (unsigned long long)c->nodes, (unsigned long long)c->blocks,
-		       (unsigned long long)c->leases, (unsigned long long)c->findings);
+		printf("%s: %llu clusters, %llu nodes, %llu blocks, %llu leases: %llu findings\n", target, (unsigned long long)c->clusters,
+		       (unsigned long long)c->nodes, (unsigned long long)c->blocks, (unsigned long long)c->leases,
+		       (unsigned long long)c->findings);
 	if (!c->json && shared && asked == CTL_DONE && (!c->quiet || c->findings > 0))
 		printf("the engine: %s\n", said);
 	if (asked != CTL_DONE)
-		ctl_fail(asked, "%s: only this machine's own part was checked; of the engine: %s", target, said == NULL ? "no answer" : said);
+		ctl_fail(asked, "%s: only this machine's own part was checked; of the engine: %s", target,
+			 said == NULL ? "no answer" : said);
 	free(said);
 	return c->findings > 0 ? CTL_REFUSED : asked;
 }

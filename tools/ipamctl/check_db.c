@@ -184,8 +184,8 @@ static void take_block(struct check *c, sqlite3_stmt *row, void *arg)
 		check_finding(c, "block '%s' of '%s/%s' is none of the cluster's", s, z->name, node);
 	range = cidr_range_of(&cidr);
 	for (size_t i = 0; i < z->reserveds; i++)
-		reserved |= z->reserved[i].family == cidr.family && z->reserved[i].first <= range.first &&
-			    z->reserved[i].last >= range.last;
+		reserved |=
+			z->reserved[i].family == cidr.family && z->reserved[i].first <= range.first && z->reserved[i].last >= range.last;
 	if (reserved)
 		check_finding(c, "block '%s' of '%s/%s' is reserved", s, z->name, node);
 	r->block = more(r->block, r->blocks, sizeof *r->block);
@@ -245,8 +245,8 @@ static const struct delegation *block_of(const struct rows *r, uint64_t cluster,
 	return &r->block[low - 1];
 }
 
-static void check_place(struct check *c, const struct zone *z, const struct delegation *b, unsigned family, u128 addr,
-			const char *lease, const char *s)
+static void check_place(struct check *c, const struct zone *z, const struct delegation *b, unsigned family, u128 addr, const char *lease,
+			const char *s)
 {
 	u128 slot = addr - b->cidr.base;
 
@@ -261,8 +261,7 @@ static void check_place(struct check *c, const struct zone *z, const struct dele
 			check_finding(c, "%s: '%s' is reserved", lease, s);
 }
 
-static void check_address(struct check *c, struct rows *r, struct zone *z, uint64_t node, unsigned family, const char *s,
-			  const char *lease)
+static void check_address(struct check *c, struct rows *r, struct zone *z, uint64_t node, unsigned family, const char *s, const char *lease)
 {
 	const struct delegation *b;
 	char canonical[CIDR_ADDR_TEXT];

@@ -12,8 +12,8 @@
 
 enum { TRIES = 5, BETWEEN = 200000000 /* ns */ };
 
-#define ROWS                                                                                                         \
-	"SELECT l.id, c.name, n.name, l.name, l.ip4, l.ip6 FROM lease l JOIN node n ON n.id = l.node"                      \
+#define ROWS                                                                                                                               \
+	"SELECT l.id, c.name, n.name, l.name, l.ip4, l.ip6 FROM lease l JOIN node n ON n.id = l.node"                                      \
 	" JOIN cluster c ON c.id = l.cluster"
 
 struct node {
@@ -72,8 +72,8 @@ static bool row_agrees(const struct walk *w, sqlite3_stmt *row)
 
 	if (asprintf(&path, "%s/%s/%s/%s", w->mount, check_text(row, 1), check_text(row, 2), check_text(row, 3)) < 0)
 		abort();
-	good = read_file(path, content, sizeof content) && says(content, (const char *)sqlite3_column_text(row, 4),
-								 (const char *)sqlite3_column_text(row, 5));
+	good = read_file(path, content, sizeof content) &&
+	       says(content, (const char *)sqlite3_column_text(row, 4), (const char *)sqlite3_column_text(row, 5));
 	free(path);
 	return good;
 }
@@ -131,8 +131,8 @@ static int64_t count_rows(struct check *c, int64_t node, const char *name)
 	sqlite3_stmt *stmt = NULL;
 	int64_t rows = -1;
 
-	if (sqlite3_prepare_v2(c->db, "SELECT (SELECT count(*) FROM lease WHERE node = n.id) FROM node n WHERE id = ? AND name = ?",
-			       -1, &stmt, NULL) == SQLITE_OK) {
+	if (sqlite3_prepare_v2(c->db, "SELECT (SELECT count(*) FROM lease WHERE node = n.id) FROM node n WHERE id = ? AND name = ?", -1,
+			       &stmt, NULL) == SQLITE_OK) {
 		sqlite3_bind_int64(stmt, 1, node);
 		sqlite3_bind_text(stmt, 2, name, -1, SQLITE_STATIC);
 		if (sqlite3_step(stmt) == SQLITE_ROW)
@@ -157,8 +157,8 @@ static void check_node(struct check *c, const struct walk *w, const struct node 
 		rows = count_rows(c, n->id, n->name);
 	}
 	if (files != rows)
-		check_finding(c, "the mount's '%s/%s' has %lld files, the database %lld rows", n->cluster, n->name,
-			      (long long)files, (long long)rows);
+		check_finding(c, "the mount's '%s/%s' has %lld files, the database %lld rows", n->cluster, n->name, (long long)files,
+			      (long long)rows);
 	free(path);
 }
 
@@ -181,7 +181,8 @@ void check_mount(struct check *c, const char *mount)
 	progress_begin(&w.progress, "files", c->leases, !c->quiet);
 	check_rows(c, ROWS, compare, &w);
 	progress_end(&w.progress);
-	/* Not those of other machines (held: enum ipam_held), whose leases are no rows here. Listed first, then counted: while a query runs, the connection sees an older moment. */
+	/* Not those of other machines (held: enum ipam_held), whose leases are no rows here. Listed first, then counted: while a query
+	 * runs, the connection sees an older moment. */
 	check_rows(c, "SELECT n.id, c.name, n.name FROM node n JOIN cluster c ON c.id = n.cluster WHERE n.held = 0", take_node, &w);
 	for (size_t i = 0; i < w.nodes; i++) {
 		check_node(c, &w, &w.node[i]);

@@ -17,8 +17,8 @@ struct command {
 	const char *usage;                 /* whole, from "usage:" on */
 };
 
-extern const struct command command_init, command_check, command_import, command_export, command_gc, command_history,
-	command_du, command_find, command_backup, command_top, command_node, command_upgrade;
+extern const struct command command_init, command_check, command_import, command_export, command_gc, command_history, command_du,
+	command_find, command_backup, command_top, command_node, command_upgrade;
 
 /* "ipamctl: ..." on stderr; returns the status given. */
 int ctl_fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -38,10 +38,10 @@ bool ctl_mount_source(const char *directory, char out[4096]);
 
 /* ---- where a command works (target.c) */
 enum { TARGET_MOUNT = 1000, TARGET_CLUSTER, TARGET_NODE };
-#define TARGET_OPTIONS                                                                                              \
-	{ "mount", required_argument, NULL, TARGET_MOUNT }, { "cluster", required_argument, NULL, TARGET_CLUSTER },    \
-	{                                                                                                             \
-		"node", required_argument, NULL, TARGET_NODE                                                          \
+#define TARGET_OPTIONS                                                                                                                     \
+	{ "mount", required_argument, NULL, TARGET_MOUNT }, { "cluster", required_argument, NULL, TARGET_CLUSTER },                        \
+	{                                                                                                                                  \
+		"node", required_argument, NULL, TARGET_NODE                                                                               \
 	}
 struct target {
 	const char *mount, *cluster, *node;

@@ -9,19 +9,18 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char usage[] =
-	"usage: ipamctl du [--by cluster|node|block] [--top N] [--json] [--cluster NAME] [--node NAME]\n"
-	"           [--mount DIR]\n"
-	"\n"
-	"Shows how full each node is (or cluster, or block), the fullest first: the addresses in\n"
-	"use, of those that can be leased in its blocks. Of two families the one with the fewest\n"
-	"left counts. Of a cluster blocks are counted, as by 'df -i'.\n"
-	"\n"
-	"  --by WHAT   cluster, node (the default) or block\n"
-	"  --top N     the first N alone\n"
-	"  --json      an array of objects\n"
-	"\n"
-	"Exit status: 0 done, 1 refused, 2 usage.\n";
+static const char usage[] = "usage: ipamctl du [--by cluster|node|block] [--top N] [--json] [--cluster NAME] [--node NAME]\n"
+			    "           [--mount DIR]\n"
+			    "\n"
+			    "Shows how full each node is (or cluster, or block), the fullest first: the addresses in\n"
+			    "use, of those that can be leased in its blocks. Of two families the one with the fewest\n"
+			    "left counts. Of a cluster blocks are counted, as by 'df -i'.\n"
+			    "\n"
+			    "  --by WHAT   cluster, node (the default) or block\n"
+			    "  --top N     the first N alone\n"
+			    "  --json      an array of objects\n"
+			    "\n"
+			    "Exit status: 0 done, 1 refused, 2 usage.\n";
 
 static const char *const by_name[] = { "cluster", "node", "block", NULL };
 
@@ -133,7 +132,8 @@ static int parse(struct du *du, int argc, char **argv)
 	while ((c = ctl_option(argc, argv, longs)) != -1)
 		switch (c) {
 		case BY:
-			for (du->usage.by = USAGE_CLUSTER; du->usage.by <= USAGE_BLOCK && strcmp(by_name[du->usage.by], optarg) != 0; du->usage.by++)
+			for (du->usage.by = USAGE_CLUSTER; du->usage.by <= USAGE_BLOCK && strcmp(by_name[du->usage.by], optarg) != 0;
+			     du->usage.by++)
 				;
 			if (du->usage.by > USAGE_BLOCK)
 				return ctl_fail(CTL_USAGE, "--by %s? It is cluster, node or block", optarg);

@@ -13,25 +13,25 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char usage[] =
-	"usage: ipamctl export --json|--shell [--mount DIR] [--cluster NAME] [--node NAME] [--quiet]\n"
-	"       ipamctl export --host-local DIR [--mount DIR] [--cluster NAME] [--node NAME]\n"
-	"           [--network NAME] [--quiet]\n"
-	"\n"
-	"  --json         all clusters, nodes and leases, or what --cluster and --node say, as one\n"
-	"                 document on stdout\n"
-	"  --shell        the same as a script that makes them again on an empty mount\n"
-	"\n"
-	"--host-local writes a node's leases (of the host's name unless said) as that CNI plugin\n"
-	"keeps them: a file an address, with the container's id and the interface's name.\n"
-	"DIR (/var/lib/cni/networks/NAME) must not be there, or be empty; it appears whole,\n"
-	"or not at all. A lease without a container's id gets its own name for one.\n"
-	"\n"
-	"  --network NAME   only leases of this network\n"
-	"\n"
-	"Exit status: 0 done, 1 refused, 2 usage.\n";
+static const char usage[] = "usage: ipamctl export --json|--shell [--mount DIR] [--cluster NAME] [--node NAME] [--quiet]\n"
+			    "       ipamctl export --host-local DIR [--mount DIR] [--cluster NAME] [--node NAME]\n"
+			    "           [--network NAME] [--quiet]\n"
+			    "\n"
+			    "  --json         all clusters, nodes and leases, or what --cluster and --node say, as one\n"
+			    "                 document on stdout\n"
+			    "  --shell        the same as a script that makes them again on an empty mount\n"
+			    "\n"
+			    "--host-local writes a node's leases (of the host's name unless said) as that CNI plugin\n"
+			    "keeps them: a file an address, with the container's id and the interface's name.\n"
+			    "DIR (/var/lib/cni/networks/NAME) must not be there, or be empty; it appears whole,\n"
+			    "or not at all. A lease without a container's id gets its own name for one.\n"
+			    "\n"
+			    "  --network NAME   only leases of this network\n"
+			    "\n"
+			    "Exit status: 0 done, 1 refused, 2 usage.\n";
 
-struct export {
+struct export
+{
 	struct target target;
 	const char *to, *network;
 	bool quiet, json, shell;

@@ -20,7 +20,7 @@ struct script {
 	const struct view *view;
 	struct later odd, last; /* what JSON can't say; settings, owners */
 	bool importing;
-	char node[64];          /* the name of the node in the import, if it isn't its own */
+	char node[64]; /* the name of the node in the import, if it isn't its own */
 	unsigned long renamed;
 };
 

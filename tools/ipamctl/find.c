@@ -10,17 +10,16 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char usage[] =
-	"usage: ipamctl find ADDRESS|BLOCK|NAME [--json] [--cluster NAME] [--node NAME] [--mount DIR]\n"
-	"\n"
-	"Of an address: the lease that holds it, or whose block it lies in and why nobody has it.\n"
-	"Of a block (10.244.0.0/24): the node that owns it, or the blocks in it or around it.\n"
-	"Of anything else: the leases and nodes of that name, the pods (NAME or NAMESPACE/NAME) and\n"
-	"the containers whose id begins so. With * ? [ in it, all that match.\n"
-	"\n"
-	"  --json   an array of objects\n"
-	"\n"
-	"Exit status: 0 found, 1 not found, or refused, 2 usage.\n";
+static const char usage[] = "usage: ipamctl find ADDRESS|BLOCK|NAME [--json] [--cluster NAME] [--node NAME] [--mount DIR]\n"
+			    "\n"
+			    "Of an address: the lease that holds it, or whose block it lies in and why nobody has it.\n"
+			    "Of a block (10.244.0.0/24): the node that owns it, or the blocks in it or around it.\n"
+			    "Of anything else: the leases and nodes of that name, the pods (NAME or NAMESPACE/NAME) and\n"
+			    "the containers whose id begins so. With * ? [ in it, all that match.\n"
+			    "\n"
+			    "  --json   an array of objects\n"
+			    "\n"
+			    "Exit status: 0 found, 1 not found, or refused, 2 usage.\n";
 
 struct find {
 	struct view view;
@@ -29,13 +28,13 @@ struct find {
 	uint8_t family;
 	u128 addr;
 	struct cidr cidr;
-	char text[CIDR_TEXT];  /* as it is written everywhere */
-	const char *cluster;   /* that is looked at */
-	struct view_block in;  /* the block around the address */
+	char text[CIDR_TEXT]; /* as it is written everywhere */
+	const char *cluster;  /* that is looked at */
+	struct view_block in; /* the block around the address */
 	char node[256];
 	bool around, reserved, is_gateway;
-	bool in_cluster;       /* in a CIDR of it, delegated or not */
-	json_t *found;         /* an array */
+	bool in_cluster; /* in a CIDR of it, delegated or not */
+	json_t *found;   /* an array */
 	struct progress progress;
 };
 

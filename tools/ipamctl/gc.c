@@ -19,30 +19,29 @@
 
 enum { SHORT_ID = 12 }; /* runtimes print so much of a container's id, or all of it */
 
-static const char usage[] =
-	"usage: ipamctl gc [--mount DIR] [--cluster NAME] [--node NAME] [--network NAME]\n"
-	"           [--valid-from FILE|-] [--allow-empty] [--grace SECONDS] [--dry-run]\n"
-	"           [--json] [--quiet] [--verbose]\n"
-	"\n"
-	"Releases the leases of a node (the host's name unless said) whose network\n"
-	"namespace is gone and, with a list of the containers that there are, those of\n"
-	"containers that it doesn't name. Leases that say neither are left alone.\n"
-	"\n"
-	"  --valid-from FILE|-  a container's id a line, as the runtime gives it to plugins\n"
-	"                       ('crictl pods -q'; \"ctr c ls -q | sed 's/^/default-/'\");\n"
-	"                       '#' begins a comment; at least 12 characters of an id will do\n"
-	"  --allow-empty        a list that is empty, or names no container that holds a lease,\n"
-	"                       is meant: every pod is gone. Otherwise it is refused, since a\n"
-	"                       runtime that failed, or another one, prints such lists too\n"
-	"  --grace SECONDS      leave what was made or changed less than that ago (60)\n"
-	"  --network NAME       only leases of this network\n"
-	"  --dry-run            say what would be released\n"
-	"  --quiet              say nothing unless something was released or failed\n"
-	"  --verbose            a line for each lease released\n"
-	"\n"
-	"A lease that changes meanwhile stays. Run it where the runtime's namespaces are seen,\n"
-	"on the node itself. Exit status: 0 done, 1 refused, or some could not be\n"
-	"released, 2 usage.\n";
+static const char usage[] = "usage: ipamctl gc [--mount DIR] [--cluster NAME] [--node NAME] [--network NAME]\n"
+			    "           [--valid-from FILE|-] [--allow-empty] [--grace SECONDS] [--dry-run]\n"
+			    "           [--json] [--quiet] [--verbose]\n"
+			    "\n"
+			    "Releases the leases of a node (the host's name unless said) whose network\n"
+			    "namespace is gone and, with a list of the containers that there are, those of\n"
+			    "containers that it doesn't name. Leases that say neither are left alone.\n"
+			    "\n"
+			    "  --valid-from FILE|-  a container's id a line, as the runtime gives it to plugins\n"
+			    "                       ('crictl pods -q'; \"ctr c ls -q | sed 's/^/default-/'\");\n"
+			    "                       '#' begins a comment; at least 12 characters of an id will do\n"
+			    "  --allow-empty        a list that is empty, or names no container that holds a lease,\n"
+			    "                       is meant: every pod is gone. Otherwise it is refused, since a\n"
+			    "                       runtime that failed, or another one, prints such lists too\n"
+			    "  --grace SECONDS      leave what was made or changed less than that ago (60)\n"
+			    "  --network NAME       only leases of this network\n"
+			    "  --dry-run            say what would be released\n"
+			    "  --quiet              say nothing unless something was released or failed\n"
+			    "  --verbose            a line for each lease released\n"
+			    "\n"
+			    "A lease that changes meanwhile stays. Run it where the runtime's namespaces are seen,\n"
+			    "on the node itself. Exit status: 0 done, 1 refused, or some could not be\n"
+			    "released, 2 usage.\n";
 
 struct gc {
 	struct target target;
@@ -255,9 +254,9 @@ static void summary(const struct gc *g)
 		json_decref(o);
 	} else if (!g->quiet || g->netns + g->container + g->failed > 0) {
 		printf("%s/%s: %zu leases: %s%zu released (%zu by namespace, %zu by container), %zu alive, %zu too young, "
-		       "%zu changed meanwhile, %zu failed\n", g->target.cluster, g->target.node, g->scanned,
-		       g->dry_run ? "dry run: would have " : "", g->netns + g->container, g->netns, g->container, g->alive, g->young,
-		       g->changed, g->failed);
+		       "%zu changed meanwhile, %zu failed\n",
+		       g->target.cluster, g->target.node, g->scanned, g->dry_run ? "dry run: would have " : "", g->netns + g->container,
+		       g->netns, g->container, g->alive, g->young, g->changed, g->failed);
 	}
 }
 
@@ -275,8 +274,11 @@ static int check_list(const struct gc *g, const struct names *names)
 			return CTL_DONE;
 		strcpy(example, l.container);
 	}
-	return example[0] != 0 ? ctl_fail(CTL_REFUSED, "the list names no container that holds a lease here, as '%s' does; is it the right one? "
-					   "If every pod is gone, say --allow-empty", example) : CTL_DONE;
+	return example[0] != 0 ? ctl_fail(CTL_REFUSED,
+					  "the list names no container that holds a lease here, as '%s' does; is it the right one? "
+					  "If every pod is gone, say --allow-empty",
+					  example) :
+				 CTL_DONE;
 }
 
 static int collect(struct gc *g)

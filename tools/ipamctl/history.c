@@ -10,20 +10,19 @@
 #include <string.h>
 #include <sys/types.h>
 
-static const char usage[] =
-	"usage: ipamctl history [ADDRESS|BLOCK] [--at TIME] [--since TIME] [--until TIME] [--json]\n"
-	"           [--cluster NAME] [--mount DIR | --database FILE]\n"
-	"\n"
-	"Shows the events of an address (10.244.0.7), of a delegated block (10.244.0.0/24), or all\n"
-	"there are, the oldest first. They are found by an index of the database, however long the\n"
-	"past is; who may not read the database gets them from the mount's .ipam/history.\n"
-	"\n"
-	"  --at TIME         who held the address then\n"
-	"  --since, --until  only events from then on, before then\n"
-	"  --database FILE   of this database, mounted or not\n"
-	"  --json            an array of events, or of who held it\n"
-	"\n" WHEN_HELP "\n"
-	"Exit status: 0 something found, 1 nothing found, or refused, 2 usage.\n";
+static const char usage[] = "usage: ipamctl history [ADDRESS|BLOCK] [--at TIME] [--since TIME] [--until TIME] [--json]\n"
+			    "           [--cluster NAME] [--mount DIR | --database FILE]\n"
+			    "\n"
+			    "Shows the events of an address (10.244.0.7), of a delegated block (10.244.0.0/24), or all\n"
+			    "there are, the oldest first. They are found by an index of the database, however long the\n"
+			    "past is; who may not read the database gets them from the mount's .ipam/history.\n"
+			    "\n"
+			    "  --at TIME         who held the address then\n"
+			    "  --since, --until  only events from then on, before then\n"
+			    "  --database FILE   of this database, mounted or not\n"
+			    "  --json            an array of events, or of who held it\n"
+			    "\n" WHEN_HELP "\n"
+			    "Exit status: 0 something found, 1 nothing found, or refused, 2 usage.\n";
 
 struct history {
 	const char *address, *cluster, *mount, *database;
@@ -191,10 +190,14 @@ static int parse(struct history *h, int argc, char **argv)
 {
 	enum { AT = 1, SINCE, UNTIL, DATABASE, JSON };
 	static const struct option longs[] = {
-		{ "at", required_argument, NULL, AT },		   { "since", required_argument, NULL, SINCE },
-		{ "until", required_argument, NULL, UNTIL },	   { "database", required_argument, NULL, DATABASE },
-		{ "json", no_argument, NULL, JSON },		   { "mount", required_argument, NULL, TARGET_MOUNT },
-		{ "cluster", required_argument, NULL, TARGET_CLUSTER }, { NULL, 0, NULL, 0 },
+		{ "at", required_argument, NULL, AT },
+		{ "since", required_argument, NULL, SINCE },
+		{ "until", required_argument, NULL, UNTIL },
+		{ "database", required_argument, NULL, DATABASE },
+		{ "json", no_argument, NULL, JSON },
+		{ "mount", required_argument, NULL, TARGET_MOUNT },
+		{ "cluster", required_argument, NULL, TARGET_CLUSTER },
+		{ NULL, 0, NULL, 0 },
 	};
 	int c;
 
@@ -247,7 +250,8 @@ static int run(int argc, char **argv)
 	if (status == CTL_DONE)
 		status = h.at_given ? show_holders(&h, &past) : show_events(&h, &past);
 	if (status == CTL_DONE && h.found == 0)
-		status = h.json ? CTL_REFUSED : ctl_fail(CTL_REFUSED, h.at_given ? "nobody is known to have held it then" : "no such event is known");
+		status = h.json ? CTL_REFUSED :
+				  ctl_fail(CTL_REFUSED, h.at_given ? "nobody is known to have held it then" : "no such event is known");
 	past_close(&past);
 	return status;
 }

@@ -8,8 +8,8 @@
 
 struct hold {
 	char *cluster, *node, *name;
-	json_t *attributes;    /* the last known, or NULL */
-	int64_t since, until;  /* since 0: longer than is known; until 0: still */
+	json_t *attributes;   /* the last known, or NULL */
+	int64_t since, until; /* since 0: longer than is known; until 0: still */
 };
 
 struct holds {

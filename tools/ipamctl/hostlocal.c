@@ -64,8 +64,10 @@ int hl_take(struct hl_directory *d, const char *file, uint8_t family, u128 addr,
 		ifname = NULL;
 	/* host-local takes the address for held, whatever stands there: so it is not passed over. */
 	if (!ctl_is_word(id) || (ifname != NULL && !ctl_is_word(ifname)))
-		return ctl_fail(CTL_REFUSED, "%s holds neither a container's id nor an id and an interface's name; remove it if it is "
-					     "nobody's", file);
+		return ctl_fail(CTL_REFUSED,
+				"%s holds neither a container's id nor an id and an interface's name; remove it if it is "
+				"nobody's",
+				file);
 	return add(d, family, addr, id, ifname);
 }
 
@@ -121,7 +123,8 @@ static int take_lock(const char *path, int dir, struct hl_directory *d)
 
 	d->lock = openat(dir, "lock", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (d->lock < 0)
-		return errno == ENOENT && fstatat(dir, "lock", &st, AT_SYMLINK_NOFOLLOW) < 0 ? CTL_DONE :
+		return errno == ENOENT && fstatat(dir, "lock", &st, AT_SYMLINK_NOFOLLOW) < 0 ?
+			       CTL_DONE :
 			       ctl_fail(CTL_REFUSED, "%s/lock: %s", path, strerror(errno));
 	if (fstat(d->lock, &st) < 0 || !S_ISREG(st.st_mode))
 		return ctl_fail(CTL_REFUSED, "%s/lock is no file", path);

@@ -13,43 +13,42 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char usage[] =
-	"usage: ipamctl import --host-local DIR [--mount DIR] [--cluster NAME] [--node NAME]\n"
-	"           [--network NAME] [--dry-run] [--json] [--quiet]\n"
-	"\n"
-	"Takes over a directory of the CNI plugin host-local (/var/lib/cni/networks/NAME):\n"
-	"each container's addresses become a lease CONTAINER.IFNAME of the node (the host's\n"
-	"name unless said), 'eth0' where host-local noted no interface. All of them, or none:\n"
-	"what stands in the way is listed, and nothing has changed then. What is leased\n"
-	"already, with the same addresses for the same container, is passed over, so the\n"
-	"command may be repeated. DIR is locked meanwhile as host-local locks it, and stays\n"
-	"as it is.\n"
-	"\n"
-	"  --network NAME   the network's name, if it isn't DIR's last component\n"
-	"  --dry-run        say what would be done\n"
-	"\n"
-	"The addresses must lie in the node's blocks. To adopt others, write them first:\n"
-	"  echo 10.244.3.0/24 > /run/ipamfs/prod/worker-1/.ipam/cidrs\n"
-	"Exit status 1: something stood in the way.\n"
-	"\n"
-	"usage: ipamctl import --kubernetes FILE|- [--mount DIR] [--cluster NAME] [--create]\n"
-	"           [--strict] [--dry-run] [--json] [--quiet] [--verbose]\n"
-	"\n"
-	"Adopts a Kubernetes cluster: FILE is what 'kubectl get nodes,pods -A -o json' prints.\n"
-	"Nodes become nodes with their podCIDRs for blocks, pods become leases NAMESPACE_POD\n"
-	"with their addresses, in one transaction. Passed over: pods in the host's network,\n"
-	"terminated ones, those without an address or a node. What conflicts is listed and\n"
-	"left out, and the rest imported; of two pods with one address that keeps it which\n"
-	"runs, or is younger. What is there already, just so, is passed over too, so the\n"
-	"command may be repeated.\n"
-	"\n"
-	"  --create         make the cluster if there is none, and give it the CIDRs that it\n"
-	"                   lacks for the nodes' blocks: the smallest that hold them\n"
-	"  --strict         import nothing if anything conflicts\n"
-	"  --dry-run        say what would be done\n"
-	"  --verbose        list all conflicts, not the first 20\n"
-	"\n"
-	"Exit status 1: something was left out, or nothing imported.\n";
+static const char usage[] = "usage: ipamctl import --host-local DIR [--mount DIR] [--cluster NAME] [--node NAME]\n"
+			    "           [--network NAME] [--dry-run] [--json] [--quiet]\n"
+			    "\n"
+			    "Takes over a directory of the CNI plugin host-local (/var/lib/cni/networks/NAME):\n"
+			    "each container's addresses become a lease CONTAINER.IFNAME of the node (the host's\n"
+			    "name unless said), 'eth0' where host-local noted no interface. All of them, or none:\n"
+			    "what stands in the way is listed, and nothing has changed then. What is leased\n"
+			    "already, with the same addresses for the same container, is passed over, so the\n"
+			    "command may be repeated. DIR is locked meanwhile as host-local locks it, and stays\n"
+			    "as it is.\n"
+			    "\n"
+			    "  --network NAME   the network's name, if it isn't DIR's last component\n"
+			    "  --dry-run        say what would be done\n"
+			    "\n"
+			    "The addresses must lie in the node's blocks. To adopt others, write them first:\n"
+			    "  echo 10.244.3.0/24 > /run/ipamfs/prod/worker-1/.ipam/cidrs\n"
+			    "Exit status 1: something stood in the way.\n"
+			    "\n"
+			    "usage: ipamctl import --kubernetes FILE|- [--mount DIR] [--cluster NAME] [--create]\n"
+			    "           [--strict] [--dry-run] [--json] [--quiet] [--verbose]\n"
+			    "\n"
+			    "Adopts a Kubernetes cluster: FILE is what 'kubectl get nodes,pods -A -o json' prints.\n"
+			    "Nodes become nodes with their podCIDRs for blocks, pods become leases NAMESPACE_POD\n"
+			    "with their addresses, in one transaction. Passed over: pods in the host's network,\n"
+			    "terminated ones, those without an address or a node. What conflicts is listed and\n"
+			    "left out, and the rest imported; of two pods with one address that keeps it which\n"
+			    "runs, or is younger. What is there already, just so, is passed over too, so the\n"
+			    "command may be repeated.\n"
+			    "\n"
+			    "  --create         make the cluster if there is none, and give it the CIDRs that it\n"
+			    "                   lacks for the nodes' blocks: the smallest that hold them\n"
+			    "  --strict         import nothing if anything conflicts\n"
+			    "  --dry-run        say what would be done\n"
+			    "  --verbose        list all conflicts, not the first 20\n"
+			    "\n"
+			    "Exit status 1: something was left out, or nothing imported.\n";
 
 enum { BLOCKS_MAX = 1024, LISTED_MAX = 1000 };
 
@@ -224,8 +223,10 @@ static void read_report(struct import *m, int fd)
 		why[strcspn(why, "\n")] = 0;
 		if (strchr(name, '/') != NULL)
 			name = strchr(name, '/') + 1;
-		conflict(m, name, address, strcmp(why, strerror(EADDRNOTAVAIL)) == 0 ? "can't be leased: a network's, gateway's or "
-										       "reserved address, or resting" : why);
+		conflict(m, name, address,
+			 strcmp(why, strerror(EADDRNOTAVAIL)) == 0 ? "can't be leased: a network's, gateway's or "
+								     "reserved address, or resting" :
+								     why);
 	}
 	free(line);
 	if (f != NULL)
@@ -278,11 +279,11 @@ static void tell_json(const struct import *m, bool done)
 	json_t *skipped = json_array(), *o;
 
 	for (size_t i = 0; i < m->directory.skips; i++)
-		json_array_append_new(skipped, json_pack("{s:s,s:s}", "file", m->directory.skipped[i].file, "why",
-							 m->directory.skipped[i].why));
+		json_array_append_new(skipped,
+				      json_pack("{s:s,s:s}", "file", m->directory.skipped[i].file, "why", m->directory.skipped[i].why));
 	o = json_pack("{s:I,s:I,s:I,s:b,s:o,s:O}", "imported", (json_int_t)(done ? json_array_size(m->leases) : 0), "addresses",
-		      (json_int_t)(done ? m->addresses : 0), "present", (json_int_t)m->present, "dryRun", m->dry_run, "skipped",
-		      skipped, "conflicts", m->conflicts);
+		      (json_int_t)(done ? m->addresses : 0), "present", (json_int_t)m->present, "dryRun", m->dry_run, "skipped", skipped,
+		      "conflicts", m->conflicts);
 	json_dumpf(o, stdout, JSON_INDENT(2));
 	putchar('\n');
 	json_decref(o);
@@ -301,8 +302,10 @@ static void tell_conflicts(const struct import *m)
 		fprintf(stderr, "  %s %s: %s\n", json_string_value(json_object_get(c, "address")),
 			json_string_value(json_object_get(c, "name")), json_string_value(json_object_get(c, "why")));
 	}
-	ctl_fail(CTL_REFUSED, "nothing was imported; %zu addresses stand in the way. Blocks are adopted by writing them: "
-			      "echo CIDR > %s/.ipam/cidrs", json_array_size(m->conflicts), m->target.path);
+	ctl_fail(CTL_REFUSED,
+		 "nothing was imported; %zu addresses stand in the way. Blocks are adopted by writing them: "
+		 "echo CIDR > %s/.ipam/cidrs",
+		 json_array_size(m->conflicts), m->target.path);
 }
 
 static int tell(const struct import *m)

@@ -9,18 +9,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char usage[] =
-	"usage: ipamctl init DB --cluster NAME --cluster-cidr CIDR[,CIDR...]\n"
-	"           [--node-cidr-mask-size-ipv4 N] [--node-cidr-mask-size-ipv6 N]\n"
-	"           [--service-cluster-ip-range CIDR[,CIDR...]] [--json]\n"
-	"\n"
-	"Makes a cluster in a database, and the database if there is none, in\n"
-	"kube-controller-manager's words. Nodes get blocks of /24 and /64 unless the\n"
-	"masks say otherwise. The service range is reserved: no pod gets an address of it.\n"
-	"\n"
-	"  --json   what was made, as JSON\n"
-	"\n"
-	"Exit status: 0 done, 1 refused, 2 usage.\n";
+static const char usage[] = "usage: ipamctl init DB --cluster NAME --cluster-cidr CIDR[,CIDR...]\n"
+			    "           [--node-cidr-mask-size-ipv4 N] [--node-cidr-mask-size-ipv6 N]\n"
+			    "           [--service-cluster-ip-range CIDR[,CIDR...]] [--json]\n"
+			    "\n"
+			    "Makes a cluster in a database, and the database if there is none, in\n"
+			    "kube-controller-manager's words. Nodes get blocks of /24 and /64 unless the\n"
+			    "masks say otherwise. The service range is reserved: no pod gets an address of it.\n"
+			    "\n"
+			    "  --json   what was made, as JSON\n"
+			    "\n"
+			    "Exit status: 0 done, 1 refused, 2 usage.\n";
 
 struct init {
 	const char *db, *cluster;
@@ -69,8 +68,8 @@ static int add_cidrs(struct init *in, const char *list, bool masks, char **out)
 		}
 		cidr_print(&c, text);
 		if (masks && (in->mask[c.family] < c.len || in->mask[c.family] > cidr_bits(c.family) - 2))
-			status = ctl_fail(CTL_USAGE, "node mask /%u doesn't suit '%s': it lies between /%u and /%u",
-					  in->mask[c.family], text, c.len, cidr_bits(c.family) - 2);
+			status = ctl_fail(CTL_USAGE, "node mask /%u doesn't suit '%s': it lies between /%u and /%u", in->mask[c.family],
+					  text, c.len, cidr_bits(c.family) - 2);
 		if (masks)
 			snprintf(line, sizeof line, "%s %u", text, in->mask[c.family]);
 		else

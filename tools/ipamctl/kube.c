@@ -16,13 +16,13 @@ enum { LISTED = 20, HINTED = 20 };
 static const struct {
 	const char *key, *text;
 } skip_words[SKIPS] = {
-	[SKIP_HOST_NETWORK] = {"hostNetwork", "pods in the host's network"},
-	[SKIP_TERMINATED] = {"terminated", "terminated pods"},
-	[SKIP_NO_NODE] = {"unscheduled", "pods without a node"},
-	[SKIP_NO_ADDRESS] = {"noAddress", "pods without an address"},
-	[SKIP_NO_CIDR] = {"noPodCIDR", "nodes without a podCIDR"},
-	[SKIP_REPEATED] = {"repeated", "objects that were listed before"},
-	[SKIP_KIND] = {"otherKinds", "objects of other kinds"},
+	[SKIP_HOST_NETWORK] = { "hostNetwork", "pods in the host's network" },
+	[SKIP_TERMINATED] = { "terminated", "terminated pods" },
+	[SKIP_NO_NODE] = { "unscheduled", "pods without a node" },
+	[SKIP_NO_ADDRESS] = { "noAddress", "pods without an address" },
+	[SKIP_NO_CIDR] = { "noPodCIDR", "nodes without a podCIDR" },
+	[SKIP_REPEATED] = { "repeated", "objects that were listed before" },
+	[SKIP_KIND] = { "otherKinds", "objects of other kinds" },
 };
 
 /* ---- what is said
@@ -34,7 +34,7 @@ struct counts {
 
 static struct counts count(const struct kube *k)
 {
-	struct counts c = {0};
+	struct counts c = { 0 };
 
 	for (size_t i = 0; i < k->nodes.n; i++) {
 		c.nodes += k->nodes.list[i].state == KUBE_NEW;
@@ -78,14 +78,13 @@ static void tell_json(const struct kube *k)
 	for (size_t i = 0; i < k->conflicts.n; i++) {
 		const struct kube_conflict *f = &k->conflicts.list[i];
 
-		json_array_append_new(conflicts, json_pack("{s:s,s:s?,s:s,s:s}", "name", f->who, "pod", f->pod,
-							   "address", f->address, "why", f->why));
+		json_array_append_new(conflicts,
+				      json_pack("{s:s,s:s?,s:s,s:s}", "name", f->who, "pod", f->pod, "address", f->address, "why", f->why));
 	}
-	o = json_pack("{s:I,s:I,s:I,s:{s:I,s:I},s:b,s:f,s:o,s:o,s:o}", "imported", (json_int_t)(none ? 0 : c.leases),
-		      "addresses", (json_int_t)(none ? 0 : c.addresses), "present", (json_int_t)c.present, "nodes",
-		      "imported", (json_int_t)(none ? 0 : c.nodes), "present", (json_int_t)c.nodes_present, "dryRun",
-		      k->dry_run, "seconds", k->seconds, "skipped", skipped, k->create ? "created" : "missing",
-		      hint_json(k), "conflicts", conflicts);
+	o = json_pack("{s:I,s:I,s:I,s:{s:I,s:I},s:b,s:f,s:o,s:o,s:o}", "imported", (json_int_t)(none ? 0 : c.leases), "addresses",
+		      (json_int_t)(none ? 0 : c.addresses), "present", (json_int_t)c.present, "nodes", "imported",
+		      (json_int_t)(none ? 0 : c.nodes), "present", (json_int_t)c.nodes_present, "dryRun", k->dry_run, "seconds", k->seconds,
+		      "skipped", skipped, k->create ? "created" : "missing", hint_json(k), "conflicts", conflicts);
 	json_dumpf(o, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(4));
 	putchar('\n');
 	json_decref(o);
@@ -116,12 +115,10 @@ static void tell_conflicts(const struct kube *k)
 	}
 	if (!k->verbose && k->conflicts.n > LISTED)
 		fprintf(stderr, "  and %zu more (--verbose lists them)\n", k->conflicts.n - LISTED);
-	ctl_fail(CTL_REFUSED, "%s %zu nodes and %zu pods in conflict",
-		 k->strict ? "nothing was imported:" : "left out:", nodes, k->conflicts.n - nodes);
+	ctl_fail(CTL_REFUSED, "%s %zu nodes and %zu pods in conflict", k->strict ? "nothing was imported:" : "left out:", nodes,
+		 k->conflicts.n - nodes);
 	if (k->hint.n > 0 && !k->create) {
-		fputs(
-		    "Some podCIDRs are no blocks of the cluster's CIDRs. These would hold them; --create adds them:\n",
-		    stderr);
+		fputs("Some podCIDRs are no blocks of the cluster's CIDRs. These would hold them; --create adds them:\n", stderr);
 		tell_hint(k, stderr);
 	}
 }
@@ -138,8 +135,7 @@ static void tell_text(const struct kube *k)
 			char cidr[CIDR_TEXT];
 
 			cidr_print(&k->hint.list[i].cidr, cidr);
-			printf("%s %s %u\n", k->dry_run ? "would add the CIDR" : "added the CIDR", cidr,
-			       k->hint.list[i].mask);
+			printf("%s %s %u\n", k->dry_run ? "would add the CIDR" : "added the CIDR", cidr, k->hint.list[i].mask);
 		}
 	fflush(stdout);
 	if (k->conflicts.n > 0)
@@ -147,8 +143,8 @@ static void tell_text(const struct kube *k)
 	if (!k->quiet && !is_refused(k))
 		printf("%s: %s %zu nodes and %zu leases with %zu addresses in %.1f s; %zu nodes and %zu leases were "
 		       "there already\n",
-		       k->cluster, k->dry_run ? "would import" : "imported", c.nodes, c.leases, c.addresses, k->seconds,
-		       c.nodes_present, c.present);
+		       k->cluster, k->dry_run ? "would import" : "imported", c.nodes, c.leases, c.addresses, k->seconds, c.nodes_present,
+		       c.present);
 }
 
 /* ---- the steps in their order
@@ -157,7 +153,7 @@ static void tell_text(const struct kube *k)
 static int read_dump(struct kube *k)
 {
 	bool standard_input = strcmp(k->from, "-") == 0;
-	struct kube_reader reader = {.name = standard_input ? "standard input" : k->from};
+	struct kube_reader reader = { .name = standard_input ? "standard input" : k->from };
 	struct progress progress;
 	struct stat st;
 	int status;
@@ -183,11 +179,10 @@ static int provide_cidrs(struct kube *k)
 		for (size_t i = 0; i < k->hint.n; i++)
 			*KUBE_ADD(k->pools) = k->hint.list[i];
 	} else if (k->own_pools == 0 && k->hint.n > 0) {
-		ctl_fail(
-		    CTL_REFUSED,
-		    "cluster '%s' has no CIDRs yet. These would hold the nodes' podCIDRs; write them, or larger ones, "
-		    "or say --create:",
-		    k->cluster);
+		ctl_fail(CTL_REFUSED,
+			 "cluster '%s' has no CIDRs yet. These would hold the nodes' podCIDRs; write them, or larger ones, "
+			 "or say --create:",
+			 k->cluster);
 		tell_hint(k, stderr);
 		return CTL_REFUSED;
 	}
@@ -230,16 +225,16 @@ static int parse(struct kube *k, int argc, char **argv)
 {
 	enum { FROM = 1, DRY, STRICT, CREATE, JSON, QUIET, VERBOSE };
 	static const struct option longs[] = {
-	    {"kubernetes", required_argument, NULL, FROM},
-	    {"dry-run", no_argument, NULL, DRY},
-	    {"strict", no_argument, NULL, STRICT},
-	    {"create", no_argument, NULL, CREATE},
-	    {"json", no_argument, NULL, JSON},
-	    {"quiet", no_argument, NULL, QUIET},
-	    {"verbose", no_argument, NULL, VERBOSE},
-	    {"mount", required_argument, NULL, TARGET_MOUNT},
-	    {"cluster", required_argument, NULL, TARGET_CLUSTER},
-	    {NULL, 0, NULL, 0},
+		{ "kubernetes", required_argument, NULL, FROM },
+		{ "dry-run", no_argument, NULL, DRY },
+		{ "strict", no_argument, NULL, STRICT },
+		{ "create", no_argument, NULL, CREATE },
+		{ "json", no_argument, NULL, JSON },
+		{ "quiet", no_argument, NULL, QUIET },
+		{ "verbose", no_argument, NULL, VERBOSE },
+		{ "mount", required_argument, NULL, TARGET_MOUNT },
+		{ "cluster", required_argument, NULL, TARGET_CLUSTER },
+		{ NULL, 0, NULL, 0 },
 	};
 	int c;
 
@@ -286,7 +281,7 @@ static int parse(struct kube *k, int argc, char **argv)
 int kube_import(int argc, char **argv)
 {
 	struct timespec begin, end;
-	struct kube k = {0};
+	struct kube k = { 0 };
 	int status = parse(&k, argc, argv);
 
 	clock_gettime(CLOCK_MONOTONIC, &begin);

@@ -57,16 +57,7 @@ enum kube_state {
 	KUBE_NONE,    /* nothing to be made of it */
 };
 
-enum kube_skip {
-	SKIP_HOST_NETWORK,
-	SKIP_TERMINATED,
-	SKIP_NO_NODE,
-	SKIP_NO_ADDRESS,
-	SKIP_NO_CIDR,
-	SKIP_REPEATED,
-	SKIP_KIND,
-	SKIPS
-};
+enum kube_skip { SKIP_HOST_NETWORK, SKIP_TERMINATED, SKIP_NO_NODE, SKIP_NO_ADDRESS, SKIP_NO_CIDR, SKIP_REPEATED, SKIP_KIND, SKIPS };
 
 struct kube_node {
 	const char *name, *created; /* created: as the API server writes it, so that order of text is order of time */
@@ -106,10 +97,10 @@ struct kube_claim {
 	const char *taker; /* who of the dump gets it, or NULL */
 };
 
-#define KUBE_LIST(type)                                                                                                \
-	struct {                                                                                                       \
-		type *list;                                                                                            \
-		size_t n;                                                                                              \
+#define KUBE_LIST(type)                                                                                                                    \
+	struct {                                                                                                                           \
+		type *list;                                                                                                                \
+		size_t n;                                                                                                                  \
 	}
 
 struct kube {
@@ -155,8 +146,8 @@ const char *kube_lease_name(struct kube *k, const char *space, size_t space_size
 void kube_sort(struct kube *k); /* after reading: by name, each once */
 
 int kube_mount_find(struct kube *k);
-int kube_mount_read(struct kube *k);   /* cidrs, reserved, settings, blocks */
-int kube_mount_leases(struct kube *k); /* marks pods that are there, addresses that are held */
+int kube_mount_read(struct kube *k);                             /* cidrs, reserved, settings, blocks */
+int kube_mount_leases(struct kube *k);                           /* marks pods that are there, addresses that are held */
 bool kube_mount_gateway(const struct kube *k, const char *node); /* whether the node's blocks have one */
 
 /* Whether it is a block that the cluster can delegate. */

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 /* Nobody means a shorter one: what lies further apart than this are several. */
-static const uint8_t shortest[CIDR_FAMILIES] = {8, 16};
-static const uint8_t longest[CIDR_FAMILIES] = {30, 126};
+static const uint8_t shortest[CIDR_FAMILIES] = { 8, 16 };
+static const uint8_t longest[CIDR_FAMILIES] = { 30, 126 };
 
 static int compare(const void *a, const void *b)
 {
@@ -47,7 +47,7 @@ static void cover(struct kube *k, const struct cidr *list, size_t n)
 		fits &= list[i].len == list[0].len;
 	/* Where one has all others inside, these can't be held beside it. */
 	if (fits || list[0].len == all.len) {
-		*KUBE_ADD(k->hint) = (struct kube_pool){all, list[0].len};
+		*KUBE_ADD(k->hint) = (struct kube_pool){ all, list[0].len };
 		return;
 	}
 	middle = all.base + ((u128)1 << (cidr_bits(all.family) - all.len - 1));
@@ -59,15 +59,14 @@ static void cover(struct kube *k, const struct cidr *list, size_t n)
 
 void kube_cover(struct kube *k)
 {
-	KUBE_LIST(struct cidr) outside = {0};
+	KUBE_LIST(struct cidr) outside = { 0 };
 	size_t begin = 0, kept = 0;
 
 	for (size_t i = 0; i < k->nodes.n; i++) {
 		const struct kube_node *n = &k->nodes.list[i];
 
 		for (unsigned c = 0; !n->mounted && n->flaw == NULL && c < n->cidrs; c++)
-			if (!kube_is_slot(k, &n->cidr[c]) && is_free(k, &n->cidr[c]) &&
-			    n->cidr[c].len <= longest[n->cidr[c].family])
+			if (!kube_is_slot(k, &n->cidr[c]) && is_free(k, &n->cidr[c]) && n->cidr[c].len <= longest[n->cidr[c].family])
 				*KUBE_ADD(outside) = n->cidr[c];
 	}
 	if (outside.n > 0)

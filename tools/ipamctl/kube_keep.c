@@ -69,8 +69,7 @@ void *kube_more(void *list, size_t *n, size_t size)
 
 void kube_conflict(struct kube *k, const char *who, const char *pod, const char *address, const char *why)
 {
-	*KUBE_ADD(k->conflicts) =
-	    (struct kube_conflict){kube_keep(k, who), kube_keep(k, address), kube_keep(k, why), pod};
+	*KUBE_ADD(k->conflicts) = (struct kube_conflict){ kube_keep(k, who), kube_keep(k, address), kube_keep(k, why), pod };
 }
 
 void kube_free(struct kube *k)

@@ -45,8 +45,7 @@ int kube_mount_find(struct kube *k)
 
 	k->mount = target_mount(k->mount);
 	if (!ctl_mount_source(k->mount, source))
-		return ctl_fail(CTL_REFUSED,
-				"%s: not where an ipamfs is mounted; say where with --mount or IPAMFS_MOUNT", k->mount);
+		return ctl_fail(CTL_REFUSED, "%s: not where an ipamfs is mounted; say where with --mount or IPAMFS_MOUNT", k->mount);
 	if (k->cluster == NULL)
 		status = only_cluster(k);
 	if (status != CTL_DONE)
@@ -89,7 +88,7 @@ static int each_line(struct kube *k, const char *file, void (*fn)(struct kube *k
 static void take_pool(struct kube *k, char *line)
 {
 	size_t n = strcspn(line, " ");
-	struct kube_pool pool = {0};
+	struct kube_pool pool = { 0 };
 	char *text;
 
 	if (asprintf(&text, "%s%s\n", k->cidrs_text == NULL ? "" : k->cidrs_text, line) < 0)
@@ -120,7 +119,7 @@ static void take_setting(struct kube *k, char *line)
 static void take_block(struct kube *k, char *line)
 {
 	size_t n = strcspn(line, " ");
-	struct kube_block block = {0};
+	struct kube_block block = { 0 };
 	struct kube_node *node;
 
 	if (cidr_parse(line, n, &block.cidr) < 0 || line[n] == 0)
@@ -185,8 +184,7 @@ static bool parse_addresses(json_t *list, struct kube_pod *out)
 	json_t *item;
 	size_t i;
 
-	json_array_foreach(list, i, item)
-	{
+	json_array_foreach(list, i, item) {
 		const char *s = json_string_value(item);
 		uint8_t family, len;
 		u128 addr;
@@ -216,8 +214,7 @@ static struct kube_pod *said_pod(struct kube *k, const char *node, json_t *attri
 	slash = pod == NULL ? NULL : strchr(pod, '/');
 	if (slash == NULL || slash - pod > 63)
 		return NULL;
-	return kube_find_pod(k, node,
-			     kube_lease_name(k, pod, (size_t)(slash - pod), slash + 1, uid == NULL ? "" : uid));
+	return kube_find_pod(k, node, kube_lease_name(k, pod, (size_t)(slash - pod), slash + 1, uid == NULL ? "" : uid));
 }
 
 static const char *take_lease(void *arg, const char *hint, json_t *object)
@@ -225,7 +222,7 @@ static const char *take_lease(void *arg, const char *hint, json_t *object)
 	struct kube *k = arg;
 	const char *node = json_string_value(json_object_get(object, "node"));
 	const char *name = json_string_value(json_object_get(object, "name"));
-	struct kube_pod lease = {0}, *p, *said;
+	struct kube_pod lease = { 0 }, *p, *said;
 
 	(void)hint;
 	if (node == NULL || name == NULL || !parse_addresses(json_object_get(object, "addresses"), &lease))
@@ -251,7 +248,7 @@ static const char *take_lease(void *arg, const char *hint, json_t *object)
 int kube_mount_leases(struct kube *k)
 {
 	const char *path = kube_format(k, "%s/.ipam/leases.json", k->path);
-	struct kube_reader reader = {.name = path};
+	struct kube_reader reader = { .name = path };
 	int status;
 
 	if (!k->has_cluster)

@@ -9,7 +9,7 @@
 
 struct cidr kube_host(unsigned family, u128 addr)
 {
-	return (struct cidr){addr, (uint8_t)family, (uint8_t)cidr_bits(family)};
+	return (struct cidr){ addr, (uint8_t)family, (uint8_t)cidr_bits(family) };
 }
 
 static int compare_claim(const void *a, const void *b)
@@ -31,7 +31,7 @@ size_t kube_sort_claims(struct kube_claim *list, size_t n)
 
 struct kube_claim *kube_find_claim(const struct kube_claim *list, size_t n, const struct cidr *key)
 {
-	struct kube_claim wanted = {.key = *key};
+	struct kube_claim wanted = { .key = *key };
 
 	return n == 0 ? NULL : bsearch(&wanted, list, n, sizeof *list, compare_claim);
 }
@@ -154,8 +154,8 @@ static int by_age(const void *a, const void *b)
 
 void kube_plan_nodes(struct kube *k)
 {
-	KUBE_LIST(struct kube_node *) fresh = {0};
-	KUBE_LIST(struct kube_claim) claims = {0};
+	KUBE_LIST(struct kube_node *) fresh = { 0 };
+	KUBE_LIST(struct kube_claim) claims = { 0 };
 
 	sort_blocks(k);
 	for (size_t i = 0; i < k->nodes.n; i++) {
@@ -181,7 +181,7 @@ void kube_plan_nodes(struct kube *k)
 		plan_new(k, fresh.list[i], claims.list, claims.n);
 	for (size_t i = 0; i < fresh.n; i++)
 		for (unsigned c = 0; fresh.list[i]->state == KUBE_NEW && c < fresh.list[i]->cidrs; c++)
-			*KUBE_ADD(k->blocks) = (struct kube_block){fresh.list[i]->cidr[c], fresh.list[i]->name};
+			*KUBE_ADD(k->blocks) = (struct kube_block){ fresh.list[i]->cidr[c], fresh.list[i]->name };
 	sort_blocks(k);
 	free(fresh.list);
 	free(claims.list);
@@ -194,10 +194,10 @@ static const char *why_outside(const struct kube *k, const struct kube_pod *p)
 {
 	const struct kube_node *n = kube_find_node(k, p->node);
 
-	return n == NULL                             ? "its node is neither in the dump nor in the mount"
-	       : n->state == KUBE_NONE               ? "its node has no podCIDR"
-	       : n->state == KUBE_OUT && !n->mounted ? "its node was left out"
-						     : "in none of its node's blocks";
+	return n == NULL                           ? "its node is neither in the dump nor in the mount" :
+	       n->state == KUBE_NONE               ? "its node has no podCIDR" :
+	       n->state == KUBE_OUT && !n->mounted ? "its node was left out" :
+						     "in none of its node's blocks";
 }
 
 static const char *why_not(struct kube *k, const struct kube_pod *p, unsigned family, const struct kube_claim *claim)
@@ -260,7 +260,7 @@ static int by_right(const void *a, const void *b)
 
 void kube_plan_pods(struct kube *k)
 {
-	KUBE_LIST(struct kube_pod *) order = {0};
+	KUBE_LIST(struct kube_pod *) order = { 0 };
 
 	for (size_t i = 0; i < k->pods.n; i++)
 		*KUBE_ADD(order) = &k->pods.list[i];

@@ -50,7 +50,7 @@ static bool skip_string(struct cut *c)
 
 static bool skip_scalar(struct cut *c)
 {
-	static const char *const words[] = {"true", "false", "null"};
+	static const char *const words[] = { "true", "false", "null" };
 	const char *begin = c->at;
 
 	for (unsigned i = 0; i < 3; i++) {
@@ -63,9 +63,7 @@ static bool skip_scalar(struct cut *c)
 	}
 	while (c->at < c->end && *c->at != 0 && strchr("+-.0123456789eE", *c->at) != NULL)
 		c->at++;
-	return c->at > begin && (*begin == '-' || (*begin >= '0' && *begin <= '9'))
-		   ? true
-		   : wrong(c, "a value is wanted here");
+	return c->at > begin && (*begin == '-' || (*begin >= '0' && *begin <= '9')) ? true : wrong(c, "a value is wanted here");
 }
 
 static bool skip_value(struct cut *c, unsigned depth);
@@ -131,7 +129,7 @@ static void put(struct cut *c, const char *text, size_t n)
 }
 
 /* A key that is written with escapes may be any: it is kept, and the parser knows. */
-static const struct kube_wanted all = {.key = "", .how = KUBE_ALL};
+static const struct kube_wanted all = { .key = "", .how = KUBE_ALL };
 
 static const struct kube_wanted *find(const struct kube_wanted *wanted, const char *key, size_t n)
 {
@@ -197,7 +195,7 @@ static bool prune(struct cut *c, const struct kube_wanted *wanted, unsigned dept
 
 const char *kube_prune(const char *text, size_t size, const struct kube_wanted *wanted, char *out, size_t *out_size)
 {
-	struct cut c = {.at = text, .end = text + size, .out = out};
+	struct cut c = { .at = text, .end = text + size, .out = out };
 
 	if (prune(&c, wanted, 0) && c.at != c.end)
 		wrong(&c, "the object should end here");

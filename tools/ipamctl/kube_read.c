@@ -11,9 +11,8 @@ enum { ROOM = 1 << 20, ROOM_MAX = 256 << 20 };
 
 static int fail(const struct kube_reader *r, uint64_t at, const char *why)
 {
-	return r->error != 0 ? ctl_fail(CTL_REFUSED, "%s: %s; nothing was imported", r->name, strerror(r->error))
-			     : ctl_fail(CTL_REFUSED, "%s: byte %llu: %s; nothing was imported", r->name,
-					(unsigned long long)at, why);
+	return r->error != 0 ? ctl_fail(CTL_REFUSED, "%s: %s; nothing was imported", r->name, strerror(r->error)) :
+			       ctl_fail(CTL_REFUSED, "%s: byte %llu: %s; nothing was imported", r->name, (unsigned long long)at, why);
 }
 
 static uint64_t offset(const struct kube_reader *r)
@@ -98,7 +97,7 @@ static size_t scalar_extent(struct kube_reader *r)
  * file ends before it does. */
 static size_t extent(struct kube_reader *r)
 {
-	static const bool special[256] = {['"'] = true, ['['] = true, [']'] = true, ['{'] = true, ['}'] = true};
+	static const bool special[256] = { ['"'] = true, ['['] = true, [']'] = true, ['{'] = true, ['}'] = true };
 	unsigned depth = 0;
 	bool string = false;
 	size_t n = 0;
@@ -172,8 +171,7 @@ static json_t *value(struct kube_reader *r, bool prune)
 	if (n == 0) {
 		bool ended = r->at == r->end || strchr("]},:", r->buf[r->at]) == NULL;
 
-		fail(r, ended ? r->base + r->end : begin,
-		     ended ? "the file ends in the middle" : "a value is wanted here");
+		fail(r, ended ? r->base + r->end : begin, ended ? "the file ends in the middle" : "a value is wanted here");
 		return NULL;
 	}
 	if (prune && r->wanted != NULL && r->buf[r->at] == '{') {
@@ -281,8 +279,7 @@ static int list(struct kube_reader *r, kube_taker *take, void *arg)
 	uint64_t begin = offset(r);
 	json_t *rest = json_object();
 	bool found = false;
-	int status = CTL_DONE,
-	    next = expect(r, '{', '{', "no Kubernetes list in JSON begins so (kubectl get nodes,pods -A -o json)");
+	int status = CTL_DONE, next = expect(r, '{', '{', "no Kubernetes list in JSON begins so (kubectl get nodes,pods -A -o json)");
 	const char *kind, *why;
 
 	if (next != 0 && peek(r) == '}') {

@@ -78,8 +78,7 @@ static void uncreate(struct kube *k)
 	if (!k->has_cluster)
 		rc = rmdir(k->path) < 0 ? -errno : 0;
 	else if (k->hint.n > 0)
-		rc = write_once(kube_format(k, "%s/.ipam/cidrs", k->path), k->cidrs_text == NULL ? "\n" : k->cidrs_text,
-				O_TRUNC);
+		rc = write_once(kube_format(k, "%s/.ipam/cidrs", k->path), k->cidrs_text == NULL ? "\n" : k->cidrs_text, O_TRUNC);
 	if (rc < 0)
 		ctl_fail(CTL_REFUSED, "%s stays as it was made: %s", k->path, strerror(-rc));
 }
@@ -255,8 +254,7 @@ static enum outcome try(struct kube *k, int fd, const char *path)
 		return STORED;
 	}
 	if (error == ENOTCONN || error == ECONNABORTED || error == EINTR) {
-		ctl_fail(CTL_REFUSED, "%s: %s; whether it was imported isn't known: run it again", path,
-			 strerror(error));
+		ctl_fail(CTL_REFUSED, "%s: %s; whether it was imported isn't known: run it again", path, strerror(error));
 		return UNKNOWN;
 	}
 	if (take_refusals(k, fd, general, sizeof general) > 0)
@@ -272,9 +270,9 @@ int kube_store(struct kube *k)
 	int fd, status = CTL_DONE;
 
 	/* What has been made has to be taken back. */
-	sigaction(SIGINT, &(struct sigaction){.sa_handler = interrupt}, NULL);
-	sigaction(SIGTERM, &(struct sigaction){.sa_handler = interrupt}, NULL);
-	sigaction(SIGHUP, &(struct sigaction){.sa_handler = interrupt}, NULL);
+	sigaction(SIGINT, &(struct sigaction){ .sa_handler = interrupt }, NULL);
+	sigaction(SIGTERM, &(struct sigaction){ .sa_handler = interrupt }, NULL);
+	sigaction(SIGHUP, &(struct sigaction){ .sa_handler = interrupt }, NULL);
 	if (k->create)
 		status = create(k);
 	if (status != CTL_DONE)

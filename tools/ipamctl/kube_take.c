@@ -8,25 +8,25 @@
 enum { LEASE_NAME_MAX = 255, NODE_NAME_MAX = 253, SPACE_MAX = 63, UID_MAX = 128 };
 
 static const struct kube_wanted of_metadata[] = {
-	{.key = "name"}, {.key = "namespace"}, {.key = "uid"}, {.key = "creationTimestamp"}, {.key = NULL},
+	{ .key = "name" }, { .key = "namespace" }, { .key = "uid" }, { .key = "creationTimestamp" }, { .key = NULL },
 };
 static const struct kube_wanted of_spec[] = {
-	{.key = "podCIDR"},
-	{.key = "podCIDRs"},
-	{.key = "nodeName"},
-	{.key = "hostNetwork"},
-	{.key = "containers", .how = KUBE_MARK},
-	{.key = NULL},
+	{ .key = "podCIDR" },
+	{ .key = "podCIDRs" },
+	{ .key = "nodeName" },
+	{ .key = "hostNetwork" },
+	{ .key = "containers", .how = KUBE_MARK },
+	{ .key = NULL },
 };
 static const struct kube_wanted of_status[] = {
-	{.key = "phase"}, {.key = "podIP"}, {.key = "podIPs"}, {.key = "nodeInfo", .how = KUBE_MARK}, {.key = NULL},
+	{ .key = "phase" }, { .key = "podIP" }, { .key = "podIPs" }, { .key = "nodeInfo", .how = KUBE_MARK }, { .key = NULL },
 };
 const struct kube_wanted kube_wanted[] = {
-	{.key = "kind"},
-	{.key = "metadata", .how = KUBE_INTO, .into = of_metadata},
-	{.key = "spec", .how = KUBE_INTO, .into = of_spec},
-	{.key = "status", .how = KUBE_INTO, .into = of_status},
-	{.key = NULL},
+	{ .key = "kind" },
+	{ .key = "metadata", .how = KUBE_INTO, .into = of_metadata },
+	{ .key = "spec", .how = KUBE_INTO, .into = of_spec },
+	{ .key = "status", .how = KUBE_INTO, .into = of_status },
+	{ .key = NULL },
 };
 
 static const char *text(json_t *object, const char *key)
@@ -80,11 +80,9 @@ static const char *take_node(struct kube *k, json_t *object)
 	n->name = kube_keep(k, text(metadata, "name"));
 	n->created = kube_keep(k, text(metadata, "creationTimestamp"));
 	n->dumped = true;
-	json_array_foreach(cidrs, i, value)
-	{
+	json_array_foreach(cidrs, i, value) {
 		if (n->flaw == NULL)
-			n->flaw = json_is_string(value) ? add_cidr(n, json_string_value(value))
-							: "has a podCIDR that is no text";
+			n->flaw = json_is_string(value) ? add_cidr(n, json_string_value(value)) : "has a podCIDR that is no text";
 	}
 	if (json_array_size(cidrs) == 0 && *text(spec, "podCIDR") != 0)
 		n->flaw = add_cidr(n, text(spec, "podCIDR"));
@@ -101,8 +99,7 @@ const char *kube_lease_name(struct kube *k, const char *space, size_t space_size
 	/* Neither part has a _, so this is unambiguous; nor does a name without its uid have two. */
 	if (whole <= LEASE_NAME_MAX)
 		return kube_format(k, "%.*s_%s", (int)space_size, space, name);
-	return kube_format(k, "%.*s_%.*s_%s", (int)space_size, space, (int)(LEASE_NAME_MAX - tail - space_size - 1),
-			   name, uid);
+	return kube_format(k, "%.*s_%.*s_%s", (int)space_size, space, (int)(LEASE_NAME_MAX - tail - space_size - 1), name, uid);
 }
 
 static const char *add_address(struct kube_pod *p, const char *s)
@@ -124,8 +121,7 @@ static void add_addresses(struct kube_pod *p, json_t *status)
 	json_t *ips = json_object_get(status, "podIPs"), *ip;
 	size_t i;
 
-	json_array_foreach(ips, i, ip)
-	{
+	json_array_foreach(ips, i, ip) {
 		if (p->flaw == NULL && *text(ip, "ip") != 0)
 			p->flaw = add_address(p, text(ip, "ip"));
 	}
@@ -139,7 +135,7 @@ static const char *take_pod(struct kube *k, json_t *object)
 	json_t *status = json_object_get(object, "status");
 	const char *name = text(metadata, "name"), *space = text(metadata, "namespace"), *uid = text(metadata, "uid");
 	const char *phase = text(status, "phase");
-	struct kube_pod pod = {0}, *p;
+	struct kube_pod pod = { 0 }, *p;
 
 	if (!is_name(name, NODE_NAME_MAX) || !is_name(space, SPACE_MAX) || !is_uid(uid))
 		return "a Pod without a name, a namespace or a uid that Kubernetes allows";
@@ -175,10 +171,10 @@ const char *kube_take(void *arg, const char *hint, json_t *object)
 
 	/* What comes from the API server as a PodList has no kinds within. */
 	if (*kind == 0)
-		kind = hint != NULL                                                             ? hint
-		       : json_object_get(spec, "containers") != NULL                            ? "Pod"
-		       : json_object_get(json_object_get(object, "status"), "nodeInfo") != NULL ? "Node"
-												: "";
+		kind = hint != NULL                                                           ? hint :
+		       json_object_get(spec, "containers") != NULL                            ? "Pod" :
+		       json_object_get(json_object_get(object, "status"), "nodeInfo") != NULL ? "Node" :
+												"";
 	if (strcmp(kind, "Node") == 0)
 		return take_node(k, object);
 	if (strcmp(kind, "Pod") == 0)
@@ -214,9 +210,8 @@ static int by_lease(const void *a, const void *b)
 
 static bool same_pod(const struct kube_pod *a, const struct kube_pod *b)
 {
-	return strcmp(a->uid, b->uid) == 0 && strcmp(a->node, b->node) == 0 &&
-	       memcmp(a->has, b->has, sizeof a->has) == 0 && a->addr[CIDR_V4] == b->addr[CIDR_V4] &&
-	       a->addr[CIDR_V6] == b->addr[CIDR_V6];
+	return strcmp(a->uid, b->uid) == 0 && strcmp(a->node, b->node) == 0 && memcmp(a->has, b->has, sizeof a->has) == 0 &&
+	       a->addr[CIDR_V4] == b->addr[CIDR_V4] && a->addr[CIDR_V6] == b->addr[CIDR_V6];
 }
 
 static void sort_nodes(struct kube *k)
@@ -255,8 +250,7 @@ void kube_sort(struct kube *k)
 		else if (same_pod(last, p))
 			k->skipped[SKIP_REPEATED]++;
 		else
-			kube_conflict(k, kube_format(k, "%s/%s", p->node, p->lease), p->pod, "-",
-				      "another pod of this name is newer");
+			kube_conflict(k, kube_format(k, "%s/%s", p->node, p->lease), p->pod, "-", "another pod of this name is newer");
 	}
 	k->pods.n = kept;
 }
@@ -281,8 +275,7 @@ static int compare_lease(const void *key, const void *pod)
 
 struct kube_pod *kube_find_pod(const struct kube *k, const char *node, const char *lease)
 {
-	struct kube_pod *p =
-	    k->pods.n == 0 ? NULL : bsearch(lease, k->pods.list, k->pods.n, sizeof *k->pods.list, compare_lease);
+	struct kube_pod *p = k->pods.n == 0 ? NULL : bsearch(lease, k->pods.list, k->pods.n, sizeof *k->pods.list, compare_lease);
 
 	return p != NULL && strcmp(p->node, node) == 0 ? p : NULL;
 }

@@ -4,9 +4,8 @@
 #include <string.h>
 
 static const struct command *const commands[] = {
-	&command_init,   &command_find,   &command_du,     &command_top,    &command_history,
-	&command_check,  &command_backup, &command_import, &command_export, &command_gc,
-	&command_node,   &command_upgrade,
+	&command_init,   &command_find,   &command_du,     &command_top, &command_history, &command_check,
+	&command_backup, &command_import, &command_export, &command_gc,  &command_node,    &command_upgrade,
 };
 
 enum { COMMANDS = sizeof commands / sizeof *commands };

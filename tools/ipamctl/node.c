@@ -10,20 +10,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char usage[] =
-	"usage: ipamctl node remove --force NODE [--cluster NAME] [--mount DIR]\n"
-	"\n"
-	"Where many machines share an engine (etcd), takes a node from a machine that is dead: the\n"
-	"node goes, with what it published of its leases, and its blocks rest for the node's\n"
-	"block-quarantine (an hour) before they are delegated again.\n"
-	"\n"
-	"A machine that is there, or was within half a minute, is refused. See that a machine is\n"
-	"really dead, or its network cut: one that isn't goes on by its blocks until it reaches the\n"
-	"engine again. It stops allocating then, and keeps what runs.\n"
-	"\n"
-	"A node of one's own, or of nobody's, is removed with rmdir.\n"
-	"\n"
-	"Exit status: 0 done, 1 refused, 2 usage.\n";
+static const char usage[] = "usage: ipamctl node remove --force NODE [--cluster NAME] [--mount DIR]\n"
+			    "\n"
+			    "Where many machines share an engine (etcd), takes a node from a machine that is dead: the\n"
+			    "node goes, with what it published of its leases, and its blocks rest for the node's\n"
+			    "block-quarantine (an hour) before they are delegated again.\n"
+			    "\n"
+			    "A machine that is there, or was within half a minute, is refused. See that a machine is\n"
+			    "really dead, or its network cut: one that isn't goes on by its blocks until it reaches the\n"
+			    "engine again. It stops allocating then, and keeps what runs.\n"
+			    "\n"
+			    "A node of one's own, or of nobody's, is removed with rmdir.\n"
+			    "\n"
+			    "Exit status: 0 done, 1 refused, 2 usage.\n";
 
 static int force(const struct target *t)
 {

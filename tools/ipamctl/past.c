@@ -19,8 +19,7 @@ int past_open(struct past *p, const char *mount, const char *database)
 	if (database == NULL) {
 		mount = target_mount(mount);
 		if (!ctl_mount_source(mount, source))
-			return ctl_fail(CTL_REFUSED, "%s: not where an ipamfs is mounted; say where with --mount or IPAMFS_MOUNT",
-					mount);
+			return ctl_fail(CTL_REFUSED, "%s: not where an ipamfs is mounted; say where with --mount or IPAMFS_MOUNT", mount);
 		if (access(source, R_OK) < 0) {
 			if (asprintf(&p->file, "%s/.ipam/history", mount) < 0)
 				return ctl_fail(CTL_REFUSED, "out of memory");
@@ -50,8 +49,7 @@ static int give(struct each *e, const char *line, size_t size)
 	json_error_t error;
 	json_t *event = json_loadb(line, size, 0, &error);
 
-	e->status = event == NULL ? ctl_fail(CTL_REFUSED, "a line of the history is no JSON: %s", error.text) :
-				    e->fn(e->arg, event);
+	e->status = event == NULL ? ctl_fail(CTL_REFUSED, "a line of the history is no JSON: %s", error.text) : e->fn(e->arg, event);
 	json_decref(event);
 	return e->status;
 }
@@ -119,9 +117,9 @@ int past_each(struct past *p, const char *address, int64_t before, int (*fn)(voi
 static int give_holder(void *arg, const struct ipam_history_holder *h)
 {
 	struct each *e = arg;
-	json_t *event = json_pack("{s:s,s:o,s:o,s:o,s:I}", "event", "present", "cluster", json_text(h->cluster, strlen(h->cluster)),
-				  "node", json_text(h->node, strlen(h->node)), "name", json_text(h->name, strlen(h->name)),
-				  "btime", (json_int_t)h->since);
+	json_t *event =
+		json_pack("{s:s,s:o,s:o,s:o,s:I}", "event", "present", "cluster", json_text(h->cluster, strlen(h->cluster)), "node",
+			  json_text(h->node, strlen(h->node)), "name", json_text(h->name, strlen(h->name)), "btime", (json_int_t)h->since);
 
 	e->status = event == NULL ? ctl_fail(CTL_REFUSED, "out of memory") : e->fn(e->arg, event);
 	json_decref(event);

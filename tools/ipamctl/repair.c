@@ -176,8 +176,9 @@ static int accept_sound(struct repair *r, const char *path, bool log_there)
 	if (code == SQLITE_OK)
 		code = sqlite3_exec(db, sql, NULL, NULL, NULL);
 	if (code == SQLITE_OK && sqlite3_changes(db) > 0)
-		repair_tell(r, TELL_UNCERTAIN, "its daemon died, and the log that it left is missing: what was stored last may be, too; compare with what runs"
-					       " before anything is leased");
+		repair_tell(r, TELL_UNCERTAIN,
+			    "its daemon died, and the log that it left is missing: what was stored last may be, too; compare with what runs"
+			    " before anything is leased");
 	if (code != SQLITE_OK)
 		ctl_fail(CTL_REFUSED, "%s: %s", path, sqlite3_errmsg(db));
 	sqlite3_close(db);
@@ -202,7 +203,8 @@ static int open_fresh(struct repair *r, const struct files *f)
 	if (r->report == NULL)
 		return ctl_fail(CTL_REFUSED, "%s: %s", f->report, strerror(errno));
 	if (sqlite3_open_v2(f->fresh, &r->to, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK ||
-	    sqlite3_exec(r->to, "PRAGMA page_size = 2048; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF", NULL, NULL, NULL) != SQLITE_OK ||
+	    sqlite3_exec(r->to, "PRAGMA page_size = 2048; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF", NULL, NULL, NULL) !=
+		    SQLITE_OK ||
 	    schema_migrate(r->to) < 0 || repair_functions(r->to) != SQLITE_OK)
 		return ctl_fail(CTL_REFUSED, "%s: %s", f->fresh, sqlite3_errmsg(r->to));
 	return CTL_DONE;
@@ -233,7 +235,8 @@ static int rebuild(struct repair *r, struct files *f, struct check *check)
 		status = ctl_fail(CTL_REFUSED, "%s: %s", f->report, strerror(errno));
 	r->report = NULL;
 	if (status == CTL_DONE && check->findings > 0)
-		return ctl_fail(CTL_REFUSED, "%s: what could be made of it still has findings, and lies in %s; the database is as it was", f->path, f->fresh);
+		return ctl_fail(CTL_REFUSED, "%s: what could be made of it still has findings, and lies in %s; the database is as it was",
+				f->path, f->fresh);
 	if (status == CTL_DONE)
 		status = exchange(f);
 	if (status != CTL_DONE) {
@@ -262,15 +265,15 @@ static void summary(const struct repair *r, const struct files *f, const struct 
 		if (rebuilt)
 			printf("%s: made anew: %llu clusters, %llu nodes, %llu blocks, %llu leases; %llu kept in part, %llu lost, %llu uncertain\n"
 			       "the damaged one: %s\nthis list: %s\n",
-			       f->path, (unsigned long long)check->clusters, (unsigned long long)check->nodes, (unsigned long long)check->blocks,
-			       (unsigned long long)check->leases, (unsigned long long)r->told[TELL_KEPT], (unsigned long long)r->told[TELL_LOST],
-			       (unsigned long long)r->told[TELL_UNCERTAIN], f->damaged, f->report);
+			       f->path, (unsigned long long)check->clusters, (unsigned long long)check->nodes,
+			       (unsigned long long)check->blocks, (unsigned long long)check->leases, (unsigned long long)r->told[TELL_KEPT],
+			       (unsigned long long)r->told[TELL_LOST], (unsigned long long)r->told[TELL_UNCERTAIN], f->damaged, f->report);
 		else if (!r->quiet && r->told[TELL_UNCERTAIN] == 0)
 			printf("%s: nothing to repair\n", f->path);
 		return;
 	}
-	o = json_pack("{s:b, s:o, s:o, s:o}", "repaired", rebuilt || r->told[TELL_UNCERTAIN] > 0, "kept", lines(r, TELL_KEPT), "lost", lines(r, TELL_LOST),
-		      "uncertain", lines(r, TELL_UNCERTAIN));
+	o = json_pack("{s:b, s:o, s:o, s:o}", "repaired", rebuilt || r->told[TELL_UNCERTAIN] > 0, "kept", lines(r, TELL_KEPT), "lost",
+		      lines(r, TELL_LOST), "uncertain", lines(r, TELL_UNCERTAIN));
 	if (rebuilt) {
 		json_object_set_new(o, "damaged", json_text(f->damaged, strlen(f->damaged)));
 		json_object_set_new(o, "report", json_text(f->report, strlen(f->report)));

@@ -10,13 +10,13 @@
 enum tell { TELL_KEPT, TELL_LOST, TELL_UNCERTAIN, TELLS };
 
 struct repair {
-	sqlite3 *from, *to;          /* the damaged one, read only; the new one */
+	sqlite3 *from, *to; /* the damaged one, read only; the new one */
 	bool json, quiet;
 	FILE *report;
 	uint64_t told[TELLS];
 	char **line[TELLS];
-	int error;                   /* negative errno: the new one could not be written */
-	uint64_t next_id;            /* of the new one: more than any id that was ever given */
+	int error;        /* negative errno: the new one could not be written */
+	uint64_t next_id; /* of the new one: more than any id that was ever given */
 	/* What is known in full, by one of its copies (the table, an index) at least. */
 	bool leases, address[CIDR_FAMILIES], blocks, nodes, history;
 };

@@ -9,8 +9,8 @@ static void put_reserved(struct repair *r, uint64_t cluster, const char *range)
 	sqlite3_stmt *stmt = NULL;
 
 	if (r->error == 0 &&
-	    sqlite3_prepare_v2(r->to, "INSERT INTO reserved SELECT ?1, ifnull(max(position), -1) + 1, ?2 FROM reserved WHERE cluster = ?1", -1, &stmt,
-			       NULL) == SQLITE_OK) {
+	    sqlite3_prepare_v2(r->to, "INSERT INTO reserved SELECT ?1, ifnull(max(position), -1) + 1, ?2 FROM reserved WHERE cluster = ?1",
+			       -1, &stmt, NULL) == SQLITE_OK) {
 		sqlite3_bind_int64(stmt, 1, (int64_t)cluster);
 		sqlite3_bind_text(stmt, 2, range, -1, SQLITE_TRANSIENT);
 		if (sqlite3_step(stmt) != SQLITE_DONE)
@@ -23,8 +23,8 @@ static void put_claim(struct repair *r, sqlite3_stmt *row, void *arg)
 {
 	(void)arg;
 	put_reserved(r, (uint64_t)sqlite3_column_int64(row, 0), check_text(row, 1));
-	repair_tell(r, TELL_UNCERTAIN, "'%s' of cluster '%s': something says that it is held, but no lease is known: reserved", check_text(row, 1),
-		    check_text(row, 2));
+	repair_tell(r, TELL_UNCERTAIN, "'%s' of cluster '%s': something says that it is held, but no lease is known: reserved",
+		    check_text(row, 1), check_text(row, 2));
 }
 
 /* ---- gaps --------------------------------------------------------------------------------------------------------- */
@@ -33,9 +33,9 @@ static void put_claim(struct repair *r, sqlite3_stmt *row, void *arg)
 struct gaps {
 	uint64_t cluster;
 	const char *of;
-	bool open;        /* there is a prefix under way, */
+	bool open; /* there is a prefix under way, */
 	struct cidr prefix;
-	u128 next;        /* and from here on all is uncertain */
+	u128 next; /* and from here on all is uncertain */
 	char text[CIDR_TEXT];
 };
 
@@ -89,12 +89,13 @@ void repair_doubt(struct repair *r)
 {
 	struct gaps gaps = { .of = "block" };
 
-	repair_rows(r,
-		    "SELECT m.cluster, m.ip, c.name FROM claim m JOIN cluster c ON c.id = m.cluster WHERE NOT EXISTS (SELECT 1 FROM lease l WHERE"
-		    " l.cluster = m.cluster AND l.ip4 = m.ip) AND NOT EXISTS (SELECT 1 FROM lease l WHERE l.cluster = m.cluster AND l.ip6 = m.ip)"
-		    " AND NOT EXISTS (SELECT 1 FROM reserved x WHERE x.cluster = m.cluster AND x.range = m.ip)"
-		    " AND ifnull(address(0, m.ip), address(1, m.ip)) IS NOT NULL",
-		    put_claim, NULL);
+	repair_rows(
+		r,
+		"SELECT m.cluster, m.ip, c.name FROM claim m JOIN cluster c ON c.id = m.cluster WHERE NOT EXISTS (SELECT 1 FROM lease l WHERE"
+		" l.cluster = m.cluster AND l.ip4 = m.ip) AND NOT EXISTS (SELECT 1 FROM lease l WHERE l.cluster = m.cluster AND l.ip6 = m.ip)"
+		" AND NOT EXISTS (SELECT 1 FROM reserved x WHERE x.cluster = m.cluster AND x.range = m.ip)"
+		" AND ifnull(address(0, m.ip), address(1, m.ip)) IS NOT NULL",
+		put_claim, NULL);
 	if (!r->address[CIDR_V4])
 		repair_rows(r,
 			    "SELECT b.cluster, b.cidr, l.ip4 FROM block b LEFT JOIN lease l ON l.node = b.node AND contains(b.cidr, l.ip4)"
@@ -109,9 +110,10 @@ void repair_doubt(struct repair *r)
 	end_gaps(r, &gaps);
 	gaps = (struct gaps){ .of = "CIDR" };
 	if (!r->blocks)
-		repair_rows(r,
-			    "SELECT c.cluster, c.cidr, b.cidr FROM cidr c LEFT JOIN block b ON b.cluster = c.cluster AND length(b.first_key) ="
-			    " length(c.first_key) AND b.first_key BETWEEN c.first_key AND c.last_key ORDER BY c.cluster, c.first_key, b.first_key",
-			    take_taken, &gaps);
+		repair_rows(
+			r,
+			"SELECT c.cluster, c.cidr, b.cidr FROM cidr c LEFT JOIN block b ON b.cluster = c.cluster AND length(b.first_key) ="
+			" length(c.first_key) AND b.first_key BETWEEN c.first_key AND c.last_key ORDER BY c.cluster, c.first_key, b.first_key",
+			take_taken, &gaps);
 	end_gaps(r, &gaps);
 }

@@ -93,8 +93,7 @@ static void contains(sqlite3_context *out, int n, sqlite3_value **v)
 	u128 addr;
 
 	(void)n;
-	sqlite3_result_int(out, parse(v[0], &cidr) && cidr_parse_addr(s, strlen(s), &family, &addr) == 0 &&
-					cidr_has(&cidr, family, addr));
+	sqlite3_result_int(out, parse(v[0], &cidr) && cidr_parse_addr(s, strlen(s), &family, &addr) == 0 && cidr_has(&cidr, family, addr));
 }
 
 static void block_of(sqlite3_context *out, int n, sqlite3_value **v)
@@ -139,9 +138,11 @@ int repair_functions(sqlite3 *db)
 		int arguments;
 		void (*fn)(sqlite3_context *, int, sqlite3_value **);
 	} list[] = {
-		{ "is_name", 2, is_name }, { "address", 2, address }, { "prefix", 1, prefix }, { "prefix_length", 1, prefix_length },
-		{ "first_key", 1, first_key }, { "last_key", 1, last_key }, { "contains", 2, contains }, { "block_of", 2, block_of },
-		{ "is_range", 1, is_range }, { "is_setting", 2, is_setting },
+		{ "is_name", 2, is_name },     { "address", 2, address },
+		{ "prefix", 1, prefix },       { "prefix_length", 1, prefix_length },
+		{ "first_key", 1, first_key }, { "last_key", 1, last_key },
+		{ "contains", 2, contains },   { "block_of", 2, block_of },
+		{ "is_range", 1, is_range },   { "is_setting", 2, is_setting },
 	};
 	int code = SQLITE_OK;
 

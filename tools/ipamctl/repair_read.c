@@ -6,7 +6,7 @@
 
 /* A table, or an index of it, to be read in the order of its rows' ids or of its key. */
 struct source {
-	const char *what; /* NULL: an index */
+	const char *what;                     /* NULL: an index */
 	const char *select, *order, *reverse; /* by id: the select ends with "WHERE id >= ?1", and the id is its first column */
 	const char *insert;
 };
@@ -180,7 +180,7 @@ static bool read_source(struct repair *r, const struct source *s, struct progres
 #define BY_ID(columns, table) "SELECT " columns " FROM " table " NOT INDEXED WHERE id >= ?1", "ORDER BY id", NULL
 #define BY_KEY(columns, table, key, reverse) "SELECT " columns " FROM " table, "ORDER BY " key, "ORDER BY " reverse
 /* An index by itself: none of these columns is read from the table. */
-#define BY_INDEX(columns, table, index, where, key, reverse)                                                            \
+#define BY_INDEX(columns, table, index, where, key, reverse)                                                                               \
 	"SELECT " columns " FROM " table " INDEXED BY " index where, "ORDER BY " key, "ORDER BY " reverse
 
 enum { CLUSTER, CLUSTER_NAME, NODE, NODE_NAME, BLOCK, BLOCK_CIDR, BLOCK_NODE, LEASE, LEASE_NAME, LEASE_IP4, LEASE_IP6, HISTORY, REST };
@@ -205,18 +205,20 @@ static const struct source source[] = {
 	[BLOCK_NODE] = { NULL, BY_INDEX("id, node", "block", "block_node", "", "node", "node DESC"),
 			 "INSERT INTO s_block (id, node, src) VALUES (?1, ?2, 1) ON CONFLICT DO UPDATE SET node = ?2 WHERE src = 1" },
 	[LEASE] = { "the table of leases",
-		    BY_ID("id, cluster, node, name, ip4, ip6, uid, gid, mode, atime, mtime, ctime, btime, generation, boot, ephemeral", "lease"),
+		    BY_ID("id, cluster, node, name, ip4, ip6, uid, gid, mode, atime, mtime, ctime, btime, generation, boot, ephemeral",
+			  "lease"),
 		    "INSERT OR IGNORE INTO s_lease VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)" },
-	[LEASE_NAME] = { NULL,
-			 BY_INDEX("id, node, name", "lease", "lease_name", "", "node, name", "node DESC, name DESC"),
+	[LEASE_NAME] = { NULL, BY_INDEX("id, node, name", "lease", "lease_name", "", "node, name", "node DESC, name DESC"),
 			 "INSERT INTO s_lease (id, node, name, src) VALUES (?1, ?2, ?3, 1)"
 			 " ON CONFLICT DO UPDATE SET node = ?2, name = ?3 WHERE src = 1" },
 	[LEASE_IP4] = { NULL,
-			BY_INDEX("id, cluster, ip4", "lease", "lease_ip4", " WHERE ip4 IS NOT NULL", "cluster, ip4", "cluster DESC, ip4 DESC"),
+			BY_INDEX("id, cluster, ip4", "lease", "lease_ip4", " WHERE ip4 IS NOT NULL", "cluster, ip4",
+				 "cluster DESC, ip4 DESC"),
 			"INSERT INTO s_lease (id, cluster, ip4, src) VALUES (?1, ?2, ?3, 1)"
 			" ON CONFLICT DO UPDATE SET cluster = ?2, ip4 = ?3 WHERE src = 1" },
 	[LEASE_IP6] = { NULL,
-			BY_INDEX("id, cluster, ip6", "lease", "lease_ip6", " WHERE ip6 IS NOT NULL", "cluster, ip6", "cluster DESC, ip6 DESC"),
+			BY_INDEX("id, cluster, ip6", "lease", "lease_ip6", " WHERE ip6 IS NOT NULL", "cluster, ip6",
+				 "cluster DESC, ip6 DESC"),
 			"INSERT INTO s_lease (id, cluster, ip6, src) VALUES (?1, ?2, ?3, 1)"
 			" ON CONFLICT DO UPDATE SET cluster = ?2, ip6 = ?3 WHERE src = 1" },
 	[HISTORY] = { "the history", BY_ID("id, time, cluster, node, ip4, ip6, line", "history"),
@@ -237,16 +239,17 @@ static const struct source source[] = {
 	  "INSERT OR IGNORE INTO s_setting VALUES (?, ?, ?)" },
 	{ "the networks' last addresses", BY_KEY("network, range, address", "network_last", "network, range", "network DESC, range DESC"),
 	  "INSERT OR IGNORE INTO s_last VALUES (?, ?, ?)" },
-	{ "what is known of the engine", BY_KEY("key, value", "engine", "key", "key DESC"), "INSERT OR IGNORE INTO s_engine VALUES (?, ?)" },
+	{ "what is known of the engine", BY_KEY("key, value", "engine", "key", "key DESC"),
+	  "INSERT OR IGNORE INTO s_engine VALUES (?, ?)" },
 };
 
 /* An index's row that says another address of a lease than the table does is a claim, too. */
 static const struct source claims[CIDR_FAMILIES] = {
-	[CIDR_V4] = { NULL, BY_INDEX("cluster, 0, ip4", "lease", "lease_ip4", " WHERE ip4 IS NOT NULL", "cluster, ip4",
-							      "cluster DESC, ip4 DESC"),
+	[CIDR_V4] = { NULL,
+		      BY_INDEX("cluster, 0, ip4", "lease", "lease_ip4", " WHERE ip4 IS NOT NULL", "cluster, ip4", "cluster DESC, ip4 DESC"),
 		      "INSERT OR IGNORE INTO claim VALUES (?1, ?2, ?3)" },
-	[CIDR_V6] = { NULL, BY_INDEX("cluster, 1, ip6", "lease", "lease_ip6", " WHERE ip6 IS NOT NULL", "cluster, ip6",
-							      "cluster DESC, ip6 DESC"),
+	[CIDR_V6] = { NULL,
+		      BY_INDEX("cluster, 1, ip6", "lease", "lease_ip6", " WHERE ip6 IS NOT NULL", "cluster, ip6", "cluster DESC, ip6 DESC"),
 		      "INSERT OR IGNORE INTO claim VALUES (?1, ?2, ?3)" },
 };
 _Static_assert(CIDR_V4 == 0 && CIDR_V6 == 1, "as the statements say");

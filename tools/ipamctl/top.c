@@ -12,23 +12,22 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char usage_text[] =
-	"usage: ipamctl top [-d SECONDS] [-n ROUNDS] [--batch] [--json] [--cluster NAME] [--node NAME]\n"
-	"           [--mount DIR]\n"
-	"\n"
-	"Shows what goes on: leases made and released a second, commits, and the nodes, the fullest\n"
-	"first. On a terminal it is drawn anew each second; in a pipe, or with --batch, a round\n"
-	"follows the other as plain text.\n"
-	"\n"
-	"  -d SECONDS   between rounds (1)\n"
-	"  -n ROUNDS    then end (in a pipe: 1, where not said)\n"
-	"  --batch      plain text on a terminal too\n"
-	"  --json       a round is an object, on a line\n"
-	"\n"
-	"Keys: q ends; s sorts by use, by change, by name in turn; c shows the next cluster alone,\n"
-	"then all again; space looks at once.  NO_COLOR is respected.\n"
-	"\n"
-	"Exit status: 0 done, 1 refused, or the mount went away, 2 usage.\n";
+static const char usage_text[] = "usage: ipamctl top [-d SECONDS] [-n ROUNDS] [--batch] [--json] [--cluster NAME] [--node NAME]\n"
+				 "           [--mount DIR]\n"
+				 "\n"
+				 "Shows what goes on: leases made and released a second, commits, and the nodes, the fullest\n"
+				 "first. On a terminal it is drawn anew each second; in a pipe, or with --batch, a round\n"
+				 "follows the other as plain text.\n"
+				 "\n"
+				 "  -d SECONDS   between rounds (1)\n"
+				 "  -n ROUNDS    then end (in a pipe: 1, where not said)\n"
+				 "  --batch      plain text on a terminal too\n"
+				 "  --json       a round is an object, on a line\n"
+				 "\n"
+				 "Keys: q ends; s sorts by use, by change, by name in turn; c shows the next cluster alone,\n"
+				 "then all again; space looks at once.  NO_COLOR is respected.\n"
+				 "\n"
+				 "Exit status: 0 done, 1 refused, or the mount went away, 2 usage.\n";
 
 enum sort { BY_USE, BY_CHANGE, BY_NAME, SORTS };
 static const char *const sort_name[SORTS] = { "use", "change", "name" };
@@ -57,7 +56,7 @@ struct top {
 	unsigned long rounds;
 	bool batch, json, live, colors, utf8;
 	enum sort sort;
-	size_t only;           /* 1 + the index of the cluster shown alone; 0: all */
+	size_t only; /* 1 + the index of the cluster shown alone; 0: all */
 	char health[80];
 	uint64_t counter[COUNTERS], counter_before[COUNTERS];
 	uint64_t clusters, nodes, leases;
@@ -267,8 +266,8 @@ static void show_rows(const struct top *t, int columns, int rows)
 		left--;
 		usage_padded(row->cluster, width[0]);
 		usage_padded(row->node, width[1]);
-		printf(row->total[row->family] < 1e12L ? "%8.0Lf %12.0Lf  %4.0Lf%%  " : "%8.0Lf %12.3Lg  %4.0Lf%%  ", row->used[row->family],
-		       row->total[row->family], row->part * 100);
+		printf(row->total[row->family] < 1e12L ? "%8.0Lf %12.0Lf  %4.0Lf%%  " : "%8.0Lf %12.3Lg  %4.0Lf%%  ",
+		       row->used[row->family], row->total[row->family], row->part * 100);
 		if (d != 0)
 			printf("%+6.0Lf  ", d);
 		else
@@ -301,10 +300,10 @@ static void show_json(const struct top *t)
 	for (size_t i = 0; i < t->usage.n; i++) {
 		const struct usage_row *row = &t->usage.row[i];
 
-		json_array_append_new(nodes, json_pack("{s:o,s:o,s:o,s:o,s:o}", "cluster", json_text(row->cluster, strlen(row->cluster)),
-						       "node", json_text(row->node, strlen(row->node)), "used",
-						       view_number(row->used[row->family]), "total",
-						       view_number(row->total[row->family]), "change", view_number(change(t, row))));
+		json_array_append_new(nodes,
+				      json_pack("{s:o,s:o,s:o,s:o,s:o}", "cluster", json_text(row->cluster, strlen(row->cluster)), "node",
+						json_text(row->node, strlen(row->node)), "used", view_number(row->used[row->family]),
+						"total", view_number(row->total[row->family]), "change", view_number(change(t, row))));
 	}
 	json_object_set_new(o, "usage", nodes);
 	json_dumpf(o, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));

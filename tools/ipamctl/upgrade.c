@@ -11,18 +11,17 @@
 #include <string.h>
 #include <time.h>
 
-static const char usage[] =
-	"usage: ipamctl upgrade [--timeout SECONDS] [--json] [--mount DIR]\n"
-	"\n"
-	"The ipamfs that is installed now takes over a mount from the one that serves it. Nobody has to\n"
-	"let go of it: what is open stays open, and calls that come meanwhile wait for their answer.\n"
-	"Says how long that was, as its own calls saw it. A program that can't take over is refused, and\n"
-	"the one that runs goes on.\n"
-	"\n"
-	"  --timeout SECONDS   how long to wait for it (60)\n"
-	"  --json              the same as JSON\n"
-	"\n"
-	"Exit status: 0 done, 1 refused or not in time, 2 usage.\n";
+static const char usage[] = "usage: ipamctl upgrade [--timeout SECONDS] [--json] [--mount DIR]\n"
+			    "\n"
+			    "The ipamfs that is installed now takes over a mount from the one that serves it. Nobody has to\n"
+			    "let go of it: what is open stays open, and calls that come meanwhile wait for their answer.\n"
+			    "Says how long that was, as its own calls saw it. A program that can't take over is refused, and\n"
+			    "the one that runs goes on.\n"
+			    "\n"
+			    "  --timeout SECONDS   how long to wait for it (60)\n"
+			    "  --json              the same as JSON\n"
+			    "\n"
+			    "Exit status: 0 done, 1 refused or not in time, 2 usage.\n";
 
 struct server {
 	uint64_t supervisor, worker, workers;

@@ -124,7 +124,7 @@ int usage_read(struct usage *u)
 	usage_forget(u);
 	for (size_t i = 0; status == CTL_DONE && i < u->view->clusters.n; i++)
 		status = u->by == USAGE_CLUSTER ? add_cluster(u, u->view->clusters.name[i]) :
-						view_blocks(u->view, u->view->clusters.name[i], add_block, u);
+						  view_blocks(u->view, u->view->clusters.name[i], add_block, u);
 	if (u->by == USAGE_NODE)
 		join_nodes(u);
 	for (size_t i = 0; i < u->n; i++)

@@ -9,10 +9,10 @@ enum usage_by { USAGE_CLUSTER, USAGE_NODE, USAGE_BLOCK };
 struct usage_row {
 	const char *cluster; /* the view's */
 	char *node;
-	struct cidr cidr;    /* of a block */
+	struct cidr cidr; /* of a block */
 	long double used[CIDR_FAMILIES], total[CIDR_FAMILIES];
-	long double part;    /* 0 to 1 */
-	unsigned family;     /* the one that decides */
+	long double part; /* 0 to 1 */
+	unsigned family;  /* the one that decides */
 };
 
 struct usage {

@@ -135,8 +135,7 @@ bool ctl_mount_source(const char *directory, char out[4096])
 		char point[4096], source[4096], type[64];
 		const char *rest = strstr(line, " - ");
 
-		if (rest == NULL || sscanf(line, "%*s %*s %*s %*s %4095s", point) != 1 ||
-		    sscanf(rest, " - %63s %4095s", type, source) != 2)
+		if (rest == NULL || sscanf(line, "%*s %*s %*s %*s %4095s", point) != 1 || sscanf(rest, " - %63s %4095s", type, source) != 2)
 			continue;
 		unescape(point);
 		if (strcmp(type, "fuse.ipamfs") != 0 || strcmp(point, path) != 0)
@@ -181,9 +180,8 @@ static void show(struct progress *p)
 		fflush(stderr);
 		return;
 	}
-	fprintf(stderr, "\r%-8s [%.*s%*s] %llu of %llu, %.0f/s, %.0f s left\033[K", p->what, full,
-		"##############################", BAR - full, "", (unsigned long long)p->done, (unsigned long long)p->total,
-		rate, left);
+	fprintf(stderr, "\r%-8s [%.*s%*s] %llu of %llu, %.0f/s, %.0f s left\033[K", p->what, full, "##############################",
+		BAR - full, "", (unsigned long long)p->done, (unsigned long long)p->total, rate, left);
 	fflush(stderr);
 }
 

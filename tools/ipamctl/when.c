@@ -25,8 +25,7 @@ static bool parse_ago(const char *s, int64_t *out)
 
 	if (!isdigit((unsigned char)*s) || unit == NULL || end[1] != 0 || n > INT64_MAX / 86400)
 		return false;
-	return !__builtin_mul_overflow((int64_t)n * seconds[unit - units], NANOSECONDS, out) &&
-	       !__builtin_sub_overflow(now(), *out, out);
+	return !__builtin_mul_overflow((int64_t)n * seconds[unit - units], NANOSECONDS, out) && !__builtin_sub_overflow(now(), *out, out);
 }
 
 /* ".123" behind the seconds. */
@@ -67,8 +66,7 @@ static bool parse_zone(const char *s, struct tm *tm, int64_t *out)
 
 bool when_parse(const char *s, int64_t *out)
 {
-	static const char *const format[] = { "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M",
-					      "%Y-%m-%d" };
+	static const char *const format[] = { "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%d" };
 
 	if (strcmp(s, "now") == 0) {
 		*out = now();

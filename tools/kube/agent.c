@@ -14,29 +14,28 @@
 #include <string.h>
 #include <time.h>
 
-static const char usage[] =
-	"usage: ipamkube agent [--node NAME] [--cluster NAME] [--mount DIR] [OPTION...]\n"
-	"\n"
-	"Follows a Node's podCIDRs into the mount of its machine: waits until it has some, makes\n"
-	"the cluster if there is none, and in it the node with exactly these blocks. The CNI\n"
-	"plugin needs nothing else. If they change (the Node was made anew), the node's blocks\n"
-	"are exchanged, once no lease is outside; until then it says so, and tries again.\n"
-	"\n"
-	"  --node NAME              the Node ($NODE_NAME, or the host's name)\n"
-	"  --cluster NAME           the cluster in the mount (the only one)\n"
-	"  --cluster-cidr CIDR[/MASK][,...]   what the cluster is given if it lacks a podCIDR;\n"
-	"                           without a mask that of the podCIDR. Unless said, each podCIDR\n"
-	"                           becomes a CIDR of its own, if all that the cluster has are such\n"
-	"  --mount DIR              where ipamfs is mounted ($IPAMFS_MOUNT, or /run/ipamfs)\n"
-	"  --kubeconfig FILE        the API server and who asks ($KUBECONFIG, the pod's service\n"
-	"                           account, or ~/.kube/config)\n"
-	"  --context NAME           of the kubeconfig (its current one)\n"
-	"  --once                   do it now, and end; 1 if the Node has no podCIDRs yet\n"
-	"  --qps N --burst N        requests a second, and at once after a rest (20 and 30)\n"
-	"  --timeout TIME           of a request (15s)\n"
-	"  --metrics FILE           write metrics there, for node_exporter's textfile collector\n"
-	"\n"
-	"Exit status: 0 done, 1 refused, 2 usage.\n";
+static const char usage[] = "usage: ipamkube agent [--node NAME] [--cluster NAME] [--mount DIR] [OPTION...]\n"
+			    "\n"
+			    "Follows a Node's podCIDRs into the mount of its machine: waits until it has some, makes\n"
+			    "the cluster if there is none, and in it the node with exactly these blocks. The CNI\n"
+			    "plugin needs nothing else. If they change (the Node was made anew), the node's blocks\n"
+			    "are exchanged, once no lease is outside; until then it says so, and tries again.\n"
+			    "\n"
+			    "  --node NAME              the Node ($NODE_NAME, or the host's name)\n"
+			    "  --cluster NAME           the cluster in the mount (the only one)\n"
+			    "  --cluster-cidr CIDR[/MASK][,...]   what the cluster is given if it lacks a podCIDR;\n"
+			    "                           without a mask that of the podCIDR. Unless said, each podCIDR\n"
+			    "                           becomes a CIDR of its own, if all that the cluster has are such\n"
+			    "  --mount DIR              where ipamfs is mounted ($IPAMFS_MOUNT, or /run/ipamfs)\n"
+			    "  --kubeconfig FILE        the API server and who asks ($KUBECONFIG, the pod's service\n"
+			    "                           account, or ~/.kube/config)\n"
+			    "  --context NAME           of the kubeconfig (its current one)\n"
+			    "  --once                   do it now, and end; 1 if the Node has no podCIDRs yet\n"
+			    "  --qps N --burst N        requests a second, and at once after a rest (20 and 30)\n"
+			    "  --timeout TIME           of a request (15s)\n"
+			    "  --metrics FILE           write metrics there, for node_exporter's textfile collector\n"
+			    "\n"
+			    "Exit status: 0 done, 1 refused, 2 usage.\n";
 
 enum { ONCE_TRIES = 8, LIST_TRIES = 5, RETRY_MS = 500, RETRY_MOST_MS = 30000 };
 
@@ -50,7 +49,7 @@ struct agent {
 	struct keys keys; /* none: the blocks are known */
 	struct follow node;
 	enum { UNKNOWN, NO_NODE, NO_CIDRS, HAS_CIDRS } state; /* of the Node, as the API said last */
-	bool seen;        /* in the list */
+	bool seen;                                            /* in the list */
 };
 
 /* ---- the Node and the mount ------------------------------------------------------------------------------------------------ */
@@ -88,8 +87,7 @@ static struct result look(struct worker *w, struct task *task)
 	if (!task->present || (task->cidrs.n == 0 && !task->cidrs.odd))
 		return SETTLED;
 	if (task->cidrs.odd)
-		return work_refuse(w, task, REFUSED_FOREIGN, FAILED_REASON,
-				   "its podCIDRs are no CIDRs, or more than one of each family");
+		return work_refuse(w, task, REFUSED_FOREIGN, FAILED_REASON, "its podCIDRs are no CIDRs, or more than one of each family");
 	rc = cover(site, &a->said, &task->cidrs);
 	if (rc < 0)
 		return refused(w, task, rc);
@@ -97,8 +95,9 @@ static struct result look(struct worker *w, struct task *task)
 	if (rc < 0 && rc != -ENOENT)
 		return refused(w, task, rc);
 	plan = plan_for(true, false, &task->cidrs, rc == 0, &mount);
-	rc = plan == PLAN_ADOPT ? site_delegate(site, task->name, "", &task->cidrs) :
-	     plan == PLAN_EXCHANGE ? site_exchange(site, task->name, &task->cidrs) : 0;
+	rc = plan == PLAN_ADOPT    ? site_delegate(site, task->name, "", &task->cidrs) :
+	     plan == PLAN_EXCHANGE ? site_exchange(site, task->name, &task->cidrs) :
+				     0;
 	if (rc == 0 && plan == PLAN_EXCHANGE)
 		cover_trim(site, &mount, &task->cidrs);
 	blocks_free(&mount);
@@ -217,8 +216,9 @@ static int follow(struct agent *a)
 
 static int serve(struct agent *a)
 {
-	struct work work = { .look = look, .arg = a, .options = &a->o, .site = &a->site, .client = a->client, .halt = &a->stop,
-			     .keys = &a->keys };
+	struct work work = {
+		.look = look, .arg = a, .options = &a->o, .site = &a->site, .client = a->client, .halt = &a->stop, .keys = &a->keys
+	};
 	char *name = client_escape(a->o.node), *query = NULL;
 	struct patrol *patrol = NULL;
 	int status = KUBE_REFUSED, rc = -ENOMEM;
@@ -226,8 +226,14 @@ static int serve(struct agent *a)
 	if (name != NULL && asprintf(&query, "&fieldSelector=metadata.name%%3D%s", name) < 0)
 		query = NULL;
 	free(name);
-	a->node = (struct follow){ .conn = conn_new(a->client, &a->stop), .path = "/api/v1/nodes", .kind = "NodeList", .query = query,
-				   .timeout_ms = a->o.timeout_ms, .arg = a, .item = item, .change = change };
+	a->node = (struct follow){ .conn = conn_new(a->client, &a->stop),
+				   .path = "/api/v1/nodes",
+				   .kind = "NodeList",
+				   .query = query,
+				   .timeout_ms = a->o.timeout_ms,
+				   .arg = a,
+				   .item = item,
+				   .change = change };
 	work.table = a->table = table_new();
 	work.reporter = reporter_new(a->client, "ipamkube-agent", a->o.timeout_ms, &a->stop);
 	if (query != NULL && a->node.conn != NULL && a->table != NULL && work.reporter != NULL)

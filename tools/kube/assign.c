@@ -187,7 +187,8 @@ struct result assign(struct worker *w, struct task *task, bool mounted, const st
 						   pod_cidrs_text(&cidrs, text), who);
 			if (i == PASSED_OVER || (first.n > 0 && pod_cidrs_same(&first, &cidrs)))
 				result = work_refuse(w, task, REFUSED_NO_BLOCK, NO_BLOCK_REASON,
-						     "each free block of cluster %s overlaps another Node's podCIDRs", w->work->site->cluster);
+						     "each free block of cluster %s overlaps another Node's podCIDRs",
+						     w->work->site->cluster);
 			if (first.n == 0)
 				first = cidrs;
 		}

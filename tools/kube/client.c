@@ -17,8 +17,8 @@ struct client {
 	struct config config;
 	pthread_mutex_t lock; /* of what is below */
 	struct rate rate;
-	char *token;          /* as the file had it */
-	int64_t token_at;     /* when it was read; 0: not yet, or it was refused */
+	char *token;      /* as the file had it */
+	int64_t token_at; /* when it was read; 0: not yet, or it was refused */
 };
 
 struct conn {
@@ -33,7 +33,7 @@ struct conn {
 	struct lines lines;
 	lines_take *take; /* NULL: the body is kept */
 	void *arg;
-	int rc;           /* what take said */
+	int rc; /* what take said */
 };
 
 struct client *client_new(struct config *config, double qps, double burst)

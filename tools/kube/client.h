@@ -34,10 +34,10 @@ struct call {
 };
 
 struct answer {
-	long status; /* of HTTP; 0: none came */
-	json_t *json; /* or NULL */
+	long status;      /* of HTTP; 0: none came */
+	json_t *json;     /* or NULL */
 	int64_t retry_ms; /* as Retry-After has it, or 0 */
-	char error[512]; /* for people, where it isn't 2xx */
+	char error[512];  /* for people, where it isn't 2xx */
 };
 
 /* 0 with an answer, whatever its status is. Without one: -EHOSTUNREACH (it may have been done all the same), -EACCES (TLS),

@@ -173,8 +173,7 @@ static json_t *entry(const struct reading *r, const char *list, const char *memb
 		json_t *item;
 		size_t i;
 
-		json_array_foreach(json_object_get(r->source[k].document, list), i, item)
-		{
+		json_array_foreach(json_object_get(r->source[k].document, list), i, item) {
 			const char *called = json_string_value(json_object_get(item, "name"));
 
 			if (called != NULL && strcmp(called, name) == 0) {
@@ -210,8 +209,7 @@ static int take_path(const json_t *object, const char *key, const struct source 
 }
 
 /* KEY names a file, KEY-data holds it. */
-static int take_secret(struct reading *r, const json_t *object, const char *key, const struct source *in,
-		       struct config_secret *out)
+static int take_secret(struct reading *r, const json_t *object, const char *key, const struct source *in, struct config_secret *out)
 {
 	char name[64];
 	const char *data;
@@ -380,8 +378,10 @@ int config_find(const char *file, const char *context, struct config *out, struc
 	*out = (struct config){ 0 };
 	snprintf(path, sizeof path, "%s/.kube/config", home == NULL ? "" : home);
 	if (access(path, F_OK) != 0)
-		return refuse(error, -ENOENT, "no kubeconfig: say where with --kubeconfig or KUBECONFIG; this is no pod with a "
-			      "service account either, and there is no %s", path);
+		return refuse(error, -ENOENT,
+			      "no kubeconfig: say where with --kubeconfig or KUBECONFIG; this is no pod with a "
+			      "service account either, and there is no %s",
+			      path);
 	return config_read(path, context, out, error);
 }
 

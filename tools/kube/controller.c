@@ -14,32 +14,31 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char usage[] =
-	"usage: ipamkube controller [--cluster NAME] [--mount DIR] [--kubeconfig FILE] [OPTION...]\n"
-	"\n"
-	"Gives each Node of a Kubernetes cluster its podCIDRs, from a cluster of the mount: what\n"
-	"kube-controller-manager does otherwise (run that with --allocate-node-cidrs=false).\n"
-	"Nodes that have podCIDRs are adopted with these first; a Node that is gone gives its\n"
-	"blocks back. The cluster's directory is the controller's: a node in it without a Node\n"
-	"of the name is removed.\n"
-	"\n"
-	"  --mount DIR              where ipamfs is mounted ($IPAMFS_MOUNT, or /run/ipamfs)\n"
-	"  --cluster NAME           the cluster in it (the only one)\n"
-	"  --kubeconfig FILE        the API server and who asks ($KUBECONFIG, the pod's service\n"
-	"                           account, or ~/.kube/config)\n"
-	"  --context NAME           of the kubeconfig (its current one)\n"
-	"  --once                   do what there is to do, and end\n"
-	"  --workers N              Nodes that are worked on at once (24)\n"
-	"  --qps N --burst N        requests a second, and at once after a rest (20 and 30;\n"
-	"                           --qps 0: no limit)\n"
-	"  --timeout TIME           of a request (15s)\n"
-	"  --metrics FILE           write metrics there, for node_exporter's textfile collector\n"
-	"  --leader-elect=BOOL      of several, one leads, by a Lease (true; with --once false)\n"
-	"  --lease-namespace NAME --lease-name NAME   which one (kube-system, ipamkube)\n"
-	"  --identity NAME          who this is (host, pid and a random number)\n"
-	"  --lease-duration TIME --renew-deadline TIME --retry-period TIME   (15s, 10s, 2s)\n"
-	"\n"
-	"Exit status: 0 done, 1 some Nodes were left alone (--once) or nothing could be done, 2 usage.\n";
+static const char usage[] = "usage: ipamkube controller [--cluster NAME] [--mount DIR] [--kubeconfig FILE] [OPTION...]\n"
+			    "\n"
+			    "Gives each Node of a Kubernetes cluster its podCIDRs, from a cluster of the mount: what\n"
+			    "kube-controller-manager does otherwise (run that with --allocate-node-cidrs=false).\n"
+			    "Nodes that have podCIDRs are adopted with these first; a Node that is gone gives its\n"
+			    "blocks back. The cluster's directory is the controller's: a node in it without a Node\n"
+			    "of the name is removed.\n"
+			    "\n"
+			    "  --mount DIR              where ipamfs is mounted ($IPAMFS_MOUNT, or /run/ipamfs)\n"
+			    "  --cluster NAME           the cluster in it (the only one)\n"
+			    "  --kubeconfig FILE        the API server and who asks ($KUBECONFIG, the pod's service\n"
+			    "                           account, or ~/.kube/config)\n"
+			    "  --context NAME           of the kubeconfig (its current one)\n"
+			    "  --once                   do what there is to do, and end\n"
+			    "  --workers N              Nodes that are worked on at once (24)\n"
+			    "  --qps N --burst N        requests a second, and at once after a rest (20 and 30;\n"
+			    "                           --qps 0: no limit)\n"
+			    "  --timeout TIME           of a request (15s)\n"
+			    "  --metrics FILE           write metrics there, for node_exporter's textfile collector\n"
+			    "  --leader-elect=BOOL      of several, one leads, by a Lease (true; with --once false)\n"
+			    "  --lease-namespace NAME --lease-name NAME   which one (kube-system, ipamkube)\n"
+			    "  --identity NAME          who this is (host, pid and a random number)\n"
+			    "  --lease-duration TIME --renew-deadline TIME --retry-period TIME   (15s, 10s, 2s)\n"
+			    "\n"
+			    "Exit status: 0 done, 1 some Nodes were left alone (--once) or nothing could be done, 2 usage.\n";
 
 enum { ONCE_TRIES = 8, LIST_TRIES = 5, RETRY_MS = 500, RETRY_MOST_MS = 30000 };
 
@@ -108,8 +107,7 @@ static int list(struct controller *c)
 	if (rc == 0 && c->no_memory)
 		rc = -ENOMEM;
 	if (rc < 0 && rc != -ECANCELED)
-		say(LOG_WARNING, "the Nodes can't be listed: %s",
-		    c->nodes.answer.error[0] != 0 ? c->nodes.answer.error : strerror(-rc));
+		say(LOG_WARNING, "the Nodes can't be listed: %s", c->nodes.answer.error[0] != 0 ? c->nodes.answer.error : strerror(-rc));
 	if (rc < 0)
 		return rc;
 	table_sweep(c->table);
@@ -203,8 +201,14 @@ static int begin(struct controller *c, struct work *work)
 		say(LOG_WARNING, "%s", site_error(&c->site, rc, text));
 		return rc;
 	}
-	c->nodes = (struct follow){ .conn = conn_new(c->client, &c->relist), .path = "/api/v1/nodes", .kind = "NodeList", .query = "",
-				    .timeout_ms = c->o.timeout_ms, .arg = c, .item = item, .change = change };
+	c->nodes = (struct follow){ .conn = conn_new(c->client, &c->relist),
+				    .path = "/api/v1/nodes",
+				    .kind = "NodeList",
+				    .query = "",
+				    .timeout_ms = c->o.timeout_ms,
+				    .arg = c,
+				    .item = item,
+				    .change = change };
 	work->table = c->table = table_new();
 	work->batch = batch_new(&c->site, may_write, c);
 	work->reporter = reporter_new(c->client, "ipamkube-controller", c->o.timeout_ms, leader_halt(c->leader));
@@ -250,8 +254,14 @@ static int lead(struct controller *c)
 	int status;
 
 	do {
-		struct work work = { .look = reconcile, .options = &c->o, .site = &c->site, .client = c->client, .leader = c->leader,
-				     .halt = leader_halt(c->leader), .keys = &c->keys, .relist = &c->relist };
+		struct work work = { .look = reconcile,
+				     .options = &c->o,
+				     .site = &c->site,
+				     .client = c->client,
+				     .leader = c->leader,
+				     .halt = leader_halt(c->leader),
+				     .keys = &c->keys,
+				     .relist = &c->relist };
 		int rc;
 
 		c->relist.also = leader_halt(c->leader);

@@ -66,8 +66,8 @@ static int chunk(struct follow *f, char **next)
 	size_t i;
 	int rc = *next != NULL && escaped == NULL ? -ENOMEM : 0;
 
-	if (rc == 0 && asprintf(&path, "%s?limit=%d%s%s%s", f->path, CHUNK, f->query, escaped == NULL ? "" : "&continue=",
-				escaped == NULL ? "" : escaped) < 0)
+	if (rc == 0 && asprintf(&path, "%s?limit=%d%s%s%s", f->path, CHUNK, f->query,
+				escaped == NULL ? "" : "&continue=", escaped == NULL ? "" : escaped) < 0)
 		rc = -ENOMEM;
 	free(escaped);
 	free(*next);

@@ -11,16 +11,16 @@ enum follow_change { FOLLOW_ADDED, FOLLOW_MODIFIED, FOLLOW_DELETED };
 
 struct follow {
 	struct conn *conn;
-	const char *path;  /* "/api/v1/nodes" */
-	const char *kind;  /* of the list: "NodeList" */
-	const char *query; /* more of it, escaped, beginning with &; "" */
+	const char *path;   /* "/api/v1/nodes" */
+	const char *kind;   /* of the list: "NodeList" */
+	const char *query;  /* more of it, escaped, beginning with &; "" */
 	int64_t timeout_ms; /* of a request, not of a watch */
 	void *arg;
 	void (*item)(void *arg, const json_t *object);
 	void (*change)(void *arg, enum follow_change what, const json_t *object);
 
 	/* its own */
-	char *version; /* of what is known */
+	char *version;        /* of what is known */
 	struct answer answer; /* of the last request: what went wrong */
 	int64_t retry_ms;
 };

@@ -15,18 +15,18 @@ struct leader {
 	const struct options *o;
 	const struct halt *stop;
 	struct halt lost;
-	struct conn *conn;      /* asks while it isn't stopped */
-	struct conn *last;      /* gives up, though stopped */
+	struct conn *conn; /* asks while it isn't stopped */
+	struct conn *last; /* gives up, though stopped */
 	char *path, *collection;
-	_Atomic int64_t until;  /* ms; it may write before that */
+	_Atomic int64_t until; /* ms; it may write before that */
 	pthread_t thread;
 	bool renewing;
 	atomic_bool leaving;
 	/* what was seen of the Lease */
-	json_t *lease;          /* NULL: there is none */
-	char *record;           /* holder and times, to see whether they change */
-	int64_t record_at;      /* when they did, by this clock */
-	char told[300];         /* the holder that the log names */
+	json_t *lease;     /* NULL: there is none */
+	char *record;      /* holder and times, to see whether they change */
+	int64_t record_at; /* when they did, by this clock */
+	char told[300];    /* the holder that the log names */
 };
 
 struct leader *leader_new(struct client *client, const struct options *o, const struct halt *stop)
@@ -96,8 +96,8 @@ static void note(struct leader *l, json_t *lease)
 
 	json_decref(l->lease);
 	l->lease = json_incref(lease);
-	if (asprintf(&record, "%s %s %s %lld", spec_text(l, "holderIdentity"), spec_text(l, "renewTime"),
-		     spec_text(l, "acquireTime"), (long long)spec_number(l, "leaseTransitions")) < 0)
+	if (asprintf(&record, "%s %s %s %lld", spec_text(l, "holderIdentity"), spec_text(l, "renewTime"), spec_text(l, "acquireTime"),
+		     (long long)spec_number(l, "leaseTransitions")) < 0)
 		record = NULL;
 	if (record == NULL || l->record == NULL || strcmp(record, l->record) != 0)
 		l->record_at = now_ms();
@@ -155,8 +155,11 @@ static int put(struct leader *l, struct conn *conn, const char *holder, int64_t 
 	json_t *body = l->lease == NULL ? json_pack("{s:s,s:s,s:{s:s,s:s}}", "apiVersion", "coordination.k8s.io/v1", "kind", "Lease",
 						    "metadata", "name", l->o->lease_name, "namespace", l->o->lease_namespace) :
 					  json_deep_copy(l->lease);
-	struct call call = { .method = l->lease == NULL ? "POST" : "PUT", .path = l->lease == NULL ? l->collection : l->path,
-			     .body = body, .timeout_ms = timeout, .urgent = true };
+	struct call call = { .method = l->lease == NULL ? "POST" : "PUT",
+			     .path = l->lease == NULL ? l->collection : l->path,
+			     .body = body,
+			     .timeout_ms = timeout,
+			     .urgent = true };
 	int rc = body == NULL || json_object_set_new(body, "spec", spec_of(l, holder)) < 0 ? -ENOMEM : 0;
 
 	*a = (struct answer){ 0 };

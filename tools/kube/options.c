@@ -12,17 +12,35 @@
 enum { WORKERS_MAX = 256 };
 
 enum option_code {
-	MOUNT = 1000, KUBECONFIG, CONTEXT, CLUSTER, METRICS_FILE, ONCE, QPS, BURST, TIMEOUT,
-	WORKERS, LEADER_ELECT, LEASE_NAMESPACE, LEASE_NAME, IDENTITY, LEASE_DURATION, RENEW_DEADLINE, RETRY_PERIOD,
-	NODE, CLUSTER_CIDR,
+	MOUNT = 1000,
+	KUBECONFIG,
+	CONTEXT,
+	CLUSTER,
+	METRICS_FILE,
+	ONCE,
+	QPS,
+	BURST,
+	TIMEOUT,
+	WORKERS,
+	LEADER_ELECT,
+	LEASE_NAMESPACE,
+	LEASE_NAME,
+	IDENTITY,
+	LEASE_DURATION,
+	RENEW_DEADLINE,
+	RETRY_PERIOD,
+	NODE,
+	CLUSTER_CIDR,
 };
 
-#define BOTH \
-	{ "mount", required_argument, NULL, MOUNT }, { "kubeconfig", required_argument, NULL, KUBECONFIG }, \
-	{ "context", required_argument, NULL, CONTEXT }, { "cluster", required_argument, NULL, CLUSTER }, \
-	{ "metrics", required_argument, NULL, METRICS_FILE }, { "once", no_argument, NULL, ONCE }, \
-	{ "qps", required_argument, NULL, QPS }, { "burst", required_argument, NULL, BURST }, \
-	{ "timeout", required_argument, NULL, TIMEOUT }
+#define BOTH                                                                                                                               \
+	{ "mount", required_argument, NULL, MOUNT }, { "kubeconfig", required_argument, NULL, KUBECONFIG },                                \
+		{ "context", required_argument, NULL, CONTEXT }, { "cluster", required_argument, NULL, CLUSTER },                          \
+		{ "metrics", required_argument, NULL, METRICS_FILE }, { "once", no_argument, NULL, ONCE },                                 \
+		{ "qps", required_argument, NULL, QPS }, { "burst", required_argument, NULL, BURST },                                      \
+	{                                                                                                                                  \
+		"timeout", required_argument, NULL, TIMEOUT                                                                                \
+	}
 
 static const struct option of_controller[] = {
 	BOTH,
@@ -162,9 +180,16 @@ int options_parse(struct options *o, enum options_of command, int argc, char **a
 	bool elect_said = false;
 	int option, index;
 
-	*o = (struct options){ .qps = 20, .burst = 30, .timeout_ms = 15000, .workers = 24, .leader_elect = true,
-			       .lease_namespace = "kube-system", .lease_name = "ipamkube",
-			       .lease_ms = 15000, .renew_ms = 10000, .retry_ms = 2000 };
+	*o = (struct options){ .qps = 20,
+			       .burst = 30,
+			       .timeout_ms = 15000,
+			       .workers = 24,
+			       .leader_elect = true,
+			       .lease_namespace = "kube-system",
+			       .lease_name = "ipamkube",
+			       .lease_ms = 15000,
+			       .renew_ms = 10000,
+			       .retry_ms = 2000 };
 	opterr = 0;
 	while ((option = getopt_long(argc, argv, ":", longs, &index)) != -1) {
 		if (option == ':')

@@ -121,9 +121,17 @@ static void wait_ms(struct table *t, pthread_cond_t *what, int64_t ms)
 
 static bool copy(const struct known *e, struct task *out)
 {
-	*out = (struct task){ .entry = (struct known *)e, .name = e->name, .cidrs = e->cidrs, .labels = strdup(e->labels),
-			      .present = e->present, .deleting = e->deleting, .sent = e->sent, .fresh = e->fresh,
-			      .known_at = e->known_at, .version = e->version, .tries = e->tries };
+	*out = (struct task){ .entry = (struct known *)e,
+			      .name = e->name,
+			      .cidrs = e->cidrs,
+			      .labels = strdup(e->labels),
+			      .present = e->present,
+			      .deleting = e->deleting,
+			      .sent = e->sent,
+			      .fresh = e->fresh,
+			      .known_at = e->known_at,
+			      .version = e->version,
+			      .tries = e->tries };
 	memcpy(out->uid, e->uid, strnlen(e->uid, sizeof out->uid - 1));
 	return out->labels != NULL;
 }

@@ -8,7 +8,7 @@ struct rate {
 	double qps;   /* tokens a second; 0: no limit */
 	double burst; /* at most so many are kept */
 	double tokens;
-	int64_t at;   /* when it was filled last, in ms */
+	int64_t at; /* when it was filled last, in ms */
 };
 
 void rate_init(struct rate *r, double qps, double burst, int64_t now);

@@ -36,8 +36,9 @@ struct reporter {
 
 static void post(struct reporter *r, const json_t *event)
 {
-	struct call call = { .method = "POST", .path = "/api/v1/namespaces/" NAMESPACE "/events", .body = event,
-			     .timeout_ms = r->timeout_ms };
+	struct call call = {
+		.method = "POST", .path = "/api/v1/namespaces/" NAMESPACE "/events", .body = event, .timeout_ms = r->timeout_ms
+	};
 	struct answer a;
 	int rc = conn_call(r->conn, &call, &a);
 
@@ -108,8 +109,7 @@ static json_t *event_of(const struct reporter *r, const char *node, const char *
 	clock_gettime(CLOCK_REALTIME, &now);
 	gmtime_r(&now.tv_sec, &tm);
 	strftime(at, sizeof at, "%Y-%m-%dT%H:%M:%SZ", &tm);
-	snprintf(name, sizeof name, "%.200s.%llx", node,
-		 (unsigned long long)now.tv_sec * 1000000000ULL + (unsigned long long)now.tv_nsec);
+	snprintf(name, sizeof name, "%.200s.%llx", node, (unsigned long long)now.tv_sec * 1000000000ULL + (unsigned long long)now.tv_nsec);
 	return json_pack("{s:s, s:s, s:{s:s, s:s}, s:{s:s, s:s, s:s, s:s}, s:s, s:s, s:s, s:{s:s, s:s}, s:s, s:s, s:i, s:s, s:s}",
 			 "apiVersion", "v1", "kind", "Event", "metadata", "name", name, "namespace", NAMESPACE, "involvedObject",
 			 "apiVersion", "v1", "kind", "Node", "name", node, "uid", uid, "reason", reason, "message", message, "type",

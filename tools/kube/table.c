@@ -343,8 +343,7 @@ void table_freed(struct table *t)
 
 static void overlap_one(struct walk *w, struct known *e)
 {
-	if (w->found == NULL && (e->stranger || w->t->blind) && strcmp(e->name, w->name) != 0 &&
-	    pod_cidrs_overlap(&e->cidrs, w->cidrs))
+	if (w->found == NULL && (e->stranger || w->t->blind) && strcmp(e->name, w->name) != 0 && pod_cidrs_overlap(&e->cidrs, w->cidrs))
 		w->found = e;
 }
 

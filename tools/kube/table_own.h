@@ -17,19 +17,19 @@ struct known {
 	struct pod_cidrs cidrs; /* changed by table_set_cidrs alone */
 	struct span span[NODE_CIDRS];
 	bool present, deleting, sent, fresh;
-	bool stranger;        /* it has podCIDRs that the mount doesn't hold for it */
-	bool echo;            /* podCIDRs were seen while a patch of them was under way */
-	bool running, again;  /* with a worker; and it is to be looked at after that */
-	uint8_t refused;      /* enum refusal */
-	uint32_t epoch;       /* of the list that named it last */
-	uint32_t round;       /* of the mount's, likewise */
+	bool stranger;       /* it has podCIDRs that the mount doesn't hold for it */
+	bool echo;           /* podCIDRs were seen while a patch of them was under way */
+	bool running, again; /* with a worker; and it is to be looked at after that */
+	uint8_t refused;     /* enum refusal */
+	uint32_t epoch;      /* of the list that named it last */
+	uint32_t round;      /* of the mount's, likewise */
 	unsigned tries;
 	uint64_t version;
 	int64_t known_at;
-	char *said;           /* what was last reported */
+	char *said; /* what was last reported */
 	int64_t said_at;
-	int64_t due;          /* when it is to be looked at */
-	size_t place;         /* in the queue, from 1; 0: it isn't there */
+	int64_t due;  /* when it is to be looked at */
+	size_t place; /* in the queue, from 1; 0: it isn't there */
 };
 
 struct table {
@@ -44,7 +44,7 @@ struct table {
 	size_t entries, running;
 	size_t strangers, without_block;
 	uint32_t epoch, round;
-	int64_t list_at;     /* when the list began */
+	int64_t list_at; /* when the list began */
 	bool listing, closed;
 };
 

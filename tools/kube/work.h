@@ -31,7 +31,7 @@ struct result {
 /* What they share, while this one leads and the selectors name the same labels. */
 struct work {
 	struct result (*look)(struct worker *w, struct task *task); /* at one Node */
-	void *arg;               /* the command's own */
+	void *arg;                                                  /* the command's own */
 	const struct options *options;
 	const struct site *site;
 	struct client *client;

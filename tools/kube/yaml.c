@@ -101,8 +101,7 @@ json_t *yaml_read(const char *text, size_t n, char why[256])
 	}
 	yaml_parser_set_input_string(&parser, (const unsigned char *)text, n);
 	if (!yaml_parser_load(&parser, &document)) {
-		snprintf(why, 256, "line %zu: %s", parser.problem_mark.line + 1,
-			 parser.problem == NULL ? "out of memory" : parser.problem);
+		snprintf(why, 256, "line %zu: %s", parser.problem_mark.line + 1, parser.problem == NULL ? "out of memory" : parser.problem);
 	} else {
 		struct reading r = { .document = &document };
 
