@@ -330,6 +330,7 @@ int record_decode_block(const char *value, size_t size, struct record_block *out
 	json_t *o = json_loadb(value, size, JSON_REJECT_DUPLICATES, NULL);
 	int rc = -EPROTO;
 
+	*out = (struct record_block){ 0 };
 	if (json_object_get(o, "node") != NULL)
 		rc = get_id(o, "node", &out->node);
 	else if (o != NULL)

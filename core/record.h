@@ -70,6 +70,7 @@ char *record_encode(const struct record *r);
 char *record_encode_block(const struct record_block *b);
 /* -EPROTO: none of ours. name: the last part of the key. */
 int record_decode(enum ipam_kind kind, const char *name, size_t name_size, const char *value, size_t size, struct record *out);
+/* Of `out` the cluster, the CIDR and the revision, which are the key's, are 0. */
 int record_decode_block(const char *value, size_t size, struct record_block *out);
 
 /* Keys: their length, in a buffer of RECORD_KEY. */
