@@ -1,9 +1,11 @@
 /* The file 'delegate' of a cluster: "NODE [KEY=VALUE ...] [CIDR ...]" a line makes that node, with these labels, and with exactly
  * these blocks or such as its labels let it have. Each write is a text of its own, taken whole or not at all before it returns.
- * Only of one that a program cuts at its buffer's end, the last line waits for its rest. */
+ * Only of one that a program cuts at its buffer's end, the last line waits for its rest. Read through the same descriptor, it says
+ * which blocks the nodes of the last write have. */
 #include "control.h"
 #include "log.h"
 #include "notify.h"
+#include "text_line.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -25,6 +27,8 @@ struct delegation {
 	int error;               /* a text that was cut is refused: so is the rest of it */
 	struct ipam_owner owner; /* who wrote it */
 	struct ipam_by by;
+	struct buffer done;  /* the last text whose nodes were made */
+	struct buffer shown; /* of it, since it was read from the beginning */
 };
 
 /* One write, until it is answered. */
@@ -34,14 +38,22 @@ struct round {
 	struct delegation *delegation;
 	uint64_t cluster;
 	size_t size;
+	struct buffer text;
 };
+
+static void free_round(struct round *r)
+{
+	if (r != NULL)
+		free(r->text.data);
+	free(r);
+}
 
 static void answer(void *arg)
 {
 	struct round *r = arg;
 
 	fuse_reply_write(r->req, r->size);
-	free(r);
+	free_round(r);
 }
 
 /* The kernel didn't see its directory change. */
@@ -49,11 +61,17 @@ static void made(void *arg, int error, const struct ipam_object *object)
 {
 	struct round *r = arg;
 	struct delegation *d = r->delegation;
+	struct buffer before;
 
 	(void)object;
 	pthread_mutex_lock(&d->lock);
 	if (error == 0 && d->held.size == 0) /* not before it is stored */
 		atomic_fetch_and(&handle_slot(r->fs, &d->handle)->flags, ~(uint32_t)KEEP_CUT);
+	if (error == 0) {
+		before = d->done;
+		d->done = r->text;
+		r->text = before;
+	}
 	pthread_mutex_unlock(&d->lock);
 	if (error == 0) {
 		notify_content(r->fs->notify, node_ino(NODE_CLUSTER, 0, r->cluster), answer, r);
@@ -64,7 +82,7 @@ static void made(void *arg, int error, const struct ipam_object *object)
 		d->error = fs_of_inode(error);
 	pthread_mutex_unlock(&d->lock);
 	fuse_reply_err(r->req, -fs_of_inode(error));
-	free(r);
+	free_round(r);
 }
 
 /* What is to be done now of what is held and this; the rest of it is held from now on. */
@@ -94,43 +112,110 @@ static void delegate_write(struct fs *fs, fuse_req_t req, struct handle *h, cons
 	const struct fuse_ctx *ctx = fuse_req_ctx(req);
 	struct ipam_owner owner = { ctx->uid, ctx->gid, 0755 };
 	struct round *r = malloc(sizeof *r);
-	struct buffer text = { 0 };
 	int rc = r == NULL ? -ENOMEM : 0;
 
 	(void)off; /* what is written is done, not kept */
 	if (rc == 0) {
-		*r = (struct round){ fs, req, d, d->ref.id, size };
+		*r = (struct round){ .fs = fs, .req = req, .delegation = d, .cluster = d->ref.id, .size = size };
 		pthread_mutex_lock(&d->lock);
 		d->owner = owner;
 		d->by = fs_by_then(req);
-		rc = gather(d, buf, size, &text);
+		rc = gather(d, buf, size, &r->text);
 		if (d->held.size > 0)
 			atomic_fetch_or(&handle_slot(fs, h)->flags, KEEP_CUT);
 		pthread_mutex_unlock(&d->lock);
 	}
 	if (rc < 0) {
 		fuse_reply_err(req, -rc);
-		free(r);
-	} else if (text.size == 0) {
+		free_round(r);
+	} else if (r->text.size == 0) {
 		answer(r);
 	} else if (fs_was_stored(fs)) {
 		made(r, 0, NULL);
 	} else {
-		ipam_delegate(fs->ipam, d->ref.id, text.data, text.size, &owner, fs_by(req), made, r);
+		ipam_delegate(fs->ipam, d->ref.id, r->text.data, r->text.size, &owner, fs_by(req), made, r);
 	}
-	free(text.data);
+}
+
+/* ---- reading --------------------------------------------------------------------------------------------------------- */
+
+static int print_block(void *arg, const struct ipam_block_view *v)
+{
+	char text[CIDR_TEXT];
+
+	cidr_print(&v->cidr, text);
+	buffer_print(arg, " %s", text);
+	return 0;
+}
+
+/* A node that has gone since is left out. */
+static int show_node(struct fs *fs, uint64_t cluster, struct text_word name, struct buffer *out)
+{
+	char text[IPAM_NAME_MAX + 1];
+	struct ipam_object node;
+	size_t before = out->size;
+	int rc;
+
+	memcpy(text, name.s, name.n); /* it was taken, so it is no longer */
+	text[name.n] = 0;
+	rc = ipam_lookup(fs->ipam, IPAM_NODE, cluster, text, &node);
+	if (rc == 0) {
+		buffer_print(out, "%s", text);
+		ipam_read_begin(fs->ipam);
+		rc = ipam_each_block(fs->ipam, IPAM_NODE, node.id, print_block, out);
+		ipam_read_end(fs->ipam);
+		buffer_print(out, "\n");
+	}
+	if (rc == -ENOENT)
+		out->size = before;
+	return rc == -ENOENT ? 0 : rc;
+}
+
+static int show(struct fs *fs, struct delegation *d)
+{
+	struct text_reader r = { .s = d->done.data, .end = d->done.data + d->done.size };
+	int rc = 0;
+
+	d->shown.size = 0;
+	d->shown.failed = false;
+	while (rc == 0 && d->done.size > 0 && text_next_line(&r))
+		rc = show_node(fs, d->ref.id, r.word[0], &d->shown);
+	return rc == 0 && d->shown.failed ? -ENOMEM : rc;
 }
 
 static void delegate_read(struct fs *fs, fuse_req_t req, struct handle *h, size_t size, off_t off, int flags)
 {
-	(void)fs, (void)h, (void)size, (void)off, (void)flags;
-	fuse_reply_buf(req, NULL, 0);
+	struct delegation *d = (struct delegation *)h;
+	char *part = NULL;
+	size_t n = 0;
+	int rc = 0;
+
+	(void)flags;
+	pthread_mutex_lock(&d->lock);
+	if (off == 0)
+		rc = show(fs, d);
+	if (rc == 0 && off >= 0 && (size_t)off < d->shown.size) {
+		n = d->shown.size - (size_t)off < size ? d->shown.size - (size_t)off : size;
+		part = malloc(n);
+		rc = part == NULL ? -ENOMEM : 0;
+	}
+	if (part != NULL)
+		memcpy(part, d->shown.data + off, n);
+	pthread_mutex_unlock(&d->lock);
+	/* From here on it may be released. */
+	if (rc < 0)
+		fuse_reply_err(req, -fs_of_inode(rc));
+	else
+		fuse_reply_buf(req, part, n);
+	free(part);
 }
 
 static void free_delegation(struct delegation *d)
 {
 	pthread_mutex_destroy(&d->lock);
 	free(d->held.data);
+	free(d->done.data);
+	free(d->shown.data);
 	free(d);
 }
 

@@ -152,7 +152,9 @@ static int stat_control(struct fs *fs, fuse_ino_t ino, struct node_ref ref, stru
 	} else if (control_directory(ref) != CONTROL_FILE) {
 		type = S_IFDIR; /* leases are made there, by whom the directory allows it */
 	} else if (control_table[ref.which].makes) {
+		/* Who may write reads what became of it. */
 		object.attr.mode &= 0222;
+		object.attr.mode |= object.attr.mode << 1;
 	} else if (control_table[ref.which].writable && control_table[ref.which].show == NULL) {
 		object.attr.mode = 0600;
 	} else {

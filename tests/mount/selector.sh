@@ -56,6 +56,29 @@ refused "of mkdir" "No space left" mkdir prod/n9
 same "the directory knows" 10 "$(stat -c %h prod)"
 same "reading it gives nothing" "" "$(cat prod/.ipam/delegate)"
 
+# ---- what became of it
+mkdir asked
+put asked/.ipam/cidrs "10.32.0.0/16 24
+fd32::/48 64"
+ask() { "$HELPERS/mount/sys" ask asked/.ipam/delegate "$@"; }
+said="q1 10.32.0.0/24 fd32::/64
+q2 10.32.1.0/24 fd32:0:0:1::/64"
+same "through the same descriptor it says which blocks they have" "$said
+$said" "$(ask "q1
+# q0
+   q2 zone=a   # at last
+")"
+same "of the last write" "q4 10.32.9.0/24
+q4 10.32.9.0/24" "$(ask "q3
+" "q4 10.32.9.0/24")"
+same "the write before it counts as much" "10.32.2.0/24 fd32:0:0:2::/64" "$(xargs <asked/q3/.ipam/cidrs)"
+refused "a write that is refused says so" "File exists" ask "q1
+"
+same "and nothing of others" "" "$(ask)"
+long=$(seq -f 'p%g' 100 163)
+same "many at once" 128 "$(ask "$long
+" | grep -c '^p1[0-9][0-9] 10.32.[0-9]*.0/24 fd32:[0-9a-f:]*/64$')"
+
 # ---- labels
 ok "labels are replaced" put prod/n1/.ipam/labels "zone=b
 arch=arm64"
@@ -105,11 +128,12 @@ put own/.ipam/cidrs "10.128.0.0/16 24"
 chown 1001:1002 own
 as() { setpriv --reuid "$1" --regid "$2" --clear-groups -- env printf '%s\n' "$4" >"$WORK/out" 2>&1 1>"$3"; }
 write_as() { setpriv --reuid "$1" --regid "$2" --clear-groups -- sh -c 'env printf "%s\n" "$2" >"$1"' sh "$3" "$4"; }
-same "delegate's mode is the directory's, for writing" "200 1001" "$(stat -c '%a %u' own/.ipam/delegate)"
+same "delegate's mode is the directory's for writing, and who writes may read" "600 1001" "$(stat -c '%a %u' own/.ipam/delegate)"
 ok "the owner may, as mkdir" write_as 1001 1002 own/.ipam/delegate "mine zone=a"
 same "and owns what he made" "1001 1002 755" "$(stat -c '%u %g %a' own/mine)"
 refused "others not" "ermission denied" write_as 1003 1002 own/.ipam/delegate "theirs"
 chmod 775 own
+same "for the group, too" "660 1001" "$(stat -c '%a %u' own/.ipam/delegate)"
 ok "the group, where it may write" write_as 1003 1002 own/.ipam/delegate "ours"
 same "and it is hers" "1003 1002" "$(stat -c '%u %g' own/ours)"
 refused "others still not" "ermission denied" write_as 1003 1003 own/.ipam/delegate "theirs"

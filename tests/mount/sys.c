@@ -101,12 +101,36 @@ static int import_text(const char *path, const char *text)
 	return close(fd);
 }
 
+/* Write the texts, one by one; then what the file says of them through the same descriptor, twice, byte by byte and as a whole. */
+static int ask(const char *path, char *const *text)
+{
+	int fd = open(path, O_RDWR);
+	char buffer[65536];
+	ssize_t n;
+	off_t at = 0;
+
+	for (; fd >= 0 && *text != NULL; text++)
+		if (write(fd, *text, strlen(*text)) < 0)
+			return -1;
+	while (fd >= 0 && (n = pread(fd, buffer, 1, at)) > 0) {
+		putchar(buffer[0]);
+		at++;
+	}
+	n = fd < 0 ? -1 : pread(fd, buffer, sizeof buffer, 0);
+	if (n < 0 || n != at)
+		return -1;
+	fwrite(buffer, (size_t)n, 1, stdout);
+	return close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	const char *call = argc > 2 ? argv[1] : "", *a = argc > 2 ? argv[2] : "", *b = argc > 3 ? argv[3] : "";
 	int rc;
 
-	if (strcmp(call, "poll") == 0)
+	if (strcmp(call, "ask") == 0)
+		rc = ask(a, argv + 3);
+	else if (strcmp(call, "poll") == 0)
 		rc = poll_file(a);
 	else if (strcmp(call, "stream") == 0)
 		rc = stream_file(a);

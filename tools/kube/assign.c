@@ -136,8 +136,10 @@ static int labels_suffice(struct worker *w)
 	return same;
 }
 
-static struct result delegate(struct worker *w, struct task *task)
+/* out: what it got, which is asked for where the mount didn't say. */
+static struct result delegate(struct worker *w, struct task *task, struct pod_cidrs *out)
 {
+	struct blocks made = { 0 };
 	int rc = labels_suffice(w);
 
 	if (rc == 0) {
@@ -145,7 +147,7 @@ static struct result delegate(struct worker *w, struct task *task)
 		return RETRY;
 	}
 	if (rc > 0)
-		rc = batch_delegate(w->work->batch, task->name, task->labels, NULL);
+		rc = batch_delegate(w->work->batch, task->name, task->labels, NULL, &made);
 	if (rc == -EEXIST)
 		return AGAIN;
 	if (rc == -ENOSPC)
@@ -154,6 +156,12 @@ static struct result delegate(struct worker *w, struct task *task)
 	if (rc < 0)
 		return work_failed(w, task, "delegating a block", rc);
 	metrics_add(METRIC_DELEGATED, 1);
+	if (made.n == 0)
+		rc = site_blocks(w->work->site, task->name, &made);
+	if (rc < 0)
+		return work_failed(w, task, "its blocks", rc);
+	pod_cidrs_of_blocks(&made, out);
+	blocks_free(&made);
 	return SETTLED;
 }
 
@@ -168,7 +176,6 @@ static int give_back(struct worker *w, struct task *task)
 struct result assign(struct worker *w, struct task *task, bool mounted, const struct blocks *mount)
 {
 	struct pod_cidrs cidrs, first = { 0 };
-	struct blocks now = { 0 };
 	struct result result = SETTLED;
 	char who[256], text[NODE_CIDRS_TEXT];
 	bool fresh = task->fresh || (mounted && mount->n == 0);
@@ -199,15 +206,8 @@ struct result assign(struct worker *w, struct task *task, bool mounted, const st
 		mounted = fresh = false;
 		if (result.outcome != OUTCOME_SETTLED || !work_may_write(w))
 			break;
-		result = delegate(w, task);
-		if (result.outcome == OUTCOME_SETTLED) {
-			rc = site_blocks(w->work->site, task->name, &now);
-			if (rc < 0)
-				return work_failed(w, task, "its blocks", rc);
-			pod_cidrs_of_blocks(&now, &cidrs);
-			blocks_free(&now);
-			mounted = true;
-		}
+		result = delegate(w, task, &cidrs);
+		mounted = result.outcome == OUTCOME_SETTLED;
 	}
 	return result.outcome == OUTCOME_SETTLED ? RETRY : result;
 }

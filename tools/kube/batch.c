@@ -10,7 +10,9 @@ enum { LINES_MAX = 64 };
 
 struct line {
 	struct line *next;
+	const char *node;
 	char *text;
+	struct blocks *made;
 	int rc;
 	bool done;
 	pthread_cond_t turn; /* it is done, or its thread is to write */
@@ -45,9 +47,17 @@ void batch_free(struct batch *b)
 	free(b);
 }
 
-static int write_text(struct batch *b, const char *text)
+static int write_text(struct batch *b, const char *text, struct line *const *lines, unsigned n)
 {
-	return b->may(b->arg) ? site_write_lines(b->site, text) : -ECANCELED;
+	char *made = NULL;
+	const char *at;
+	int rc = b->may(b->arg) ? site_write_lines(b->site, text, &made) : -ECANCELED;
+
+	at = made;
+	for (unsigned i = 0; rc == 0 && i < n; i++)
+		site_made(&at, lines[i]->node, lines[i]->made); /* or there is none, and who needs it looks itself */
+	free(made);
+	return rc;
 }
 
 static char *join(struct line *const *lines, unsigned n)
@@ -72,11 +82,11 @@ static bool is_of_one(int rc)
 static void write_lines(struct batch *b, struct line *const *lines, unsigned n)
 {
 	char *text = n > 1 ? join(lines, n) : NULL;
-	int rc = text == NULL ? -ENOMEM : write_text(b, text);
+	int rc = text == NULL ? -ENOMEM : write_text(b, text, lines, n);
 
 	free(text);
 	for (unsigned i = 0; i < n; i++)
-		lines[i]->rc = is_of_one(rc) || text == NULL ? write_text(b, lines[i]->text) : rc;
+		lines[i]->rc = is_of_one(rc) || text == NULL ? write_text(b, lines[i]->text, &lines[i], 1) : rc;
 	if (rc == -EMSGSIZE && n > 1) {
 		pthread_mutex_lock(&b->lock);
 		b->max = n / 2;
@@ -109,10 +119,11 @@ static void write_next(struct batch *b)
 		pthread_cond_signal(&b->first->turn);
 }
 
-int batch_delegate(struct batch *b, const char *node, const char *labels, const struct pod_cidrs *cidrs)
+int batch_delegate(struct batch *b, const char *node, const char *labels, const struct pod_cidrs *cidrs, struct blocks *out)
 {
-	struct line line = { .text = site_line(node, labels, cidrs), .turn = PTHREAD_COND_INITIALIZER };
+	struct line line = { .node = node, .text = site_line(node, labels, cidrs), .made = out, .turn = PTHREAD_COND_INITIALIZER };
 
+	*out = (struct blocks){ 0 };
 	if (line.text == NULL)
 		return -ENOMEM;
 	pthread_mutex_lock(&b->lock);

@@ -71,8 +71,10 @@ static struct result refused_cidrs(struct worker *w, const struct task *task, in
 static struct result adopt(struct worker *w, const struct task *task)
 {
 	char text[NODE_CIDRS_TEXT];
-	int rc = batch_delegate(w->work->batch, task->name, task->labels, &task->cidrs);
+	struct blocks made;
+	int rc = batch_delegate(w->work->batch, task->name, task->labels, &task->cidrs, &made);
 
+	blocks_free(&made);
 	if (rc == -EEXIST)
 		return AGAIN;
 	if (rc < 0)

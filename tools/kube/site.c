@@ -178,23 +178,25 @@ int site_read(const struct site *s, const char *node, const char *file, char **o
 	return rc;
 }
 
+static int write_whole(int fd, const char *text)
+{
+	size_t n = strlen(text);
+	ssize_t written = write(fd, text, n);
+
+	return written < 0 ? -errno : (size_t)written != n ? -EIO : 0;
+}
+
 int site_write(const struct site *s, const char *node, const char *file, const char *text, int how)
 {
 	char path[PATH_MAX];
-	size_t n = strlen(text);
 	int fd, rc = control(s, node, file, path);
-	ssize_t written;
 
 	if (rc < 0)
 		return rc;
 	fd = open(path, O_WRONLY | O_CLOEXEC | how);
 	if (fd < 0)
 		return -errno;
-	written = write(fd, text, n);
-	if (written < 0)
-		rc = -errno;
-	else if ((size_t)written != n)
-		rc = -EIO;
+	rc = write_whole(fd, text);
 	if (close(fd) < 0 && rc == 0)
 		rc = -errno;
 	return rc;
@@ -251,17 +253,56 @@ char *site_line(const char *node, const char *labels, const struct pod_cidrs *ci
 	return line;
 }
 
-int site_write_lines(const struct site *s, const char *lines)
+int site_write_lines(const struct site *s, const char *lines, char **made)
 {
-	int rc = site_write(s, NULL, "delegate", lines, 0);
+	char path[PATH_MAX];
+	int fd, rc = control(s, NULL, "delegate", path);
 
+	*made = NULL;
+	if (rc < 0)
+		return rc;
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0 && errno == EACCES)
+		fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? -EHOSTDOWN : -errno;
+	rc = write_whole(fd, lines);
+	if (rc == 0 && (lseek(fd, 0, SEEK_SET) < 0 || read_all(fd, made) < 0))
+		*made = NULL;
+	if (close(fd) < 0 && rc == 0)
+		rc = -errno;
+	if (rc < 0) {
+		free(*made);
+		*made = NULL;
+	}
 	return rc == -ENOENT ? -EHOSTDOWN : rc;
+}
+
+int site_made(const char **made, const char *node, struct blocks *out)
+{
+	const char *at = *made;
+	size_t n = strlen(node);
+	int rc = 0;
+
+	*out = (struct blocks){ 0 };
+	if (at == NULL || strncmp(at, node, n) != 0 || at[n] != ' ')
+		return -ENOENT;
+	for (at += n; rc == 0 && *at == ' '; at += n) {
+		n = strcspn(++at, " \n");
+		rc = add_block(out, at, n);
+	}
+	*made = at + (*at == '\n');
+	if (rc < 0)
+		blocks_free(out);
+	return rc;
 }
 
 int site_delegate(const struct site *s, const char *node, const char *labels, const struct pod_cidrs *cidrs)
 {
-	char *line = site_line(node, labels, cidrs);
-	int rc = line == NULL ? -ENOMEM : site_write_lines(s, line);
+	char *line = site_line(node, labels, cidrs), *made = NULL;
+	int rc = line == NULL ? -ENOMEM : site_write_lines(s, line, &made);
+
+	free(made);
 
 	free(line);
 	return rc;
