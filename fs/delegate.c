@@ -131,6 +131,7 @@ static void delegate_write(struct fs *fs, fuse_req_t req, struct handle *h, cons
 	} else if (r->text.size == 0) {
 		answer(r);
 	} else if (fs_was_stored(fs)) {
+		r->text.size = 0; /* a line that was held before is no longer known: this may be the end of one, and was taken by nobody */
 		made(r, 0, NULL);
 	} else {
 		ipam_delegate(fs->ipam, d->ref.id, r->text.data, r->text.size, &owner, fs_by(req), made, r);
@@ -156,7 +157,9 @@ static int show_node(struct fs *fs, uint64_t cluster, struct text_word name, str
 	size_t before = out->size;
 	int rc;
 
-	memcpy(text, name.s, name.n); /* it was taken, so it is no longer */
+	if (name.n > IPAM_NAME_MAX)
+		return 0;
+	memcpy(text, name.s, name.n);
 	text[name.n] = 0;
 	rc = ipam_lookup(fs->ipam, IPAM_NODE, cluster, text, &node);
 	if (rc == 0) {

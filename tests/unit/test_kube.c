@@ -5,6 +5,7 @@
 #include "../../tools/kube/lines.h"
 #include "../../tools/kube/node.h"
 #include "../../tools/kube/rate.h"
+#include "../../tools/kube/site.h"
 #include "../../tools/kube/table.h"
 #include "../../tools/kube/yaml.h"
 
@@ -366,6 +367,40 @@ static void test_pod_cidrs(void **state)
 	assert_false(pod_cidrs_same(&a, &b));
 }
 
+/* What 'delegate' says of the nodes that were made, also where it was cut. */
+static void test_site_made(void **state)
+{
+	static const char said[] = "w1 10.32.1.0/24 fd32:0:0:1::/64\nw10 128.0.0.0/16\n";
+	const char *at = said;
+	struct blocks b;
+
+	(void)state;
+	assert_int_equal(site_made(&at, "w", &b), -ENOENT);
+	assert_int_equal(site_made(&at, "w10", &b), -ENOENT);
+	assert_ptr_equal(at, said);
+	assert_int_equal(site_made(&at, "w1", &b), 0);
+	assert_int_equal(b.n, 2);
+	blocks_free(&b);
+	assert_int_equal(site_made(&at, "w1", &b), -ENOENT);
+	assert_int_equal(site_made(&at, "w10", &b), 0);
+	assert_int_equal(b.n, 1);
+	blocks_free(&b);
+	assert_int_equal(site_made(&at, "w10", &b), -ENOENT);
+	/* Cut anywhere, also between its blocks and within a prefix length, it says nothing. */
+	for (size_t n = 0; n < strcspn(said, "\n"); n++) {
+		char *cut = strndup(said, n);
+
+		at = cut;
+		assert_true(site_made(&at, "w1", &b) < 0);
+		assert_int_equal(b.n, 0);
+		free(cut);
+	}
+	at = "w10 128.0.0.0/1";
+	assert_int_equal(site_made(&at, "w10", &b), -EPROTO);
+	at = NULL;
+	assert_int_equal(site_made(&at, "w1", &b), -ENOENT);
+}
+
 static void test_plan(void **state)
 {
 	struct pod_cidrs none = { 0 }, odd = { .odd = true }, three = cidrs_of("{\"podCIDR\":\"10.0.3.0/24\"}");
@@ -623,6 +658,7 @@ int main(void)
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_lines_limits),
 		cmocka_unit_test(test_pod_cidrs),
+		cmocka_unit_test(test_site_made),
 		cmocka_unit_test(test_plan),
 		cmocka_unit_test(test_seen),
 		cmocka_unit_test(test_covers),

@@ -291,6 +291,9 @@ int site_made(const char **made, const char *node, struct blocks *out)
 		n = strcspn(++at, " \n");
 		rc = add_block(out, at, n);
 	}
+	/* Of a line that was cut, as by a daemon that was replaced between two reads, what is there may look whole. */
+	if (rc == 0 && *at != '\n')
+		rc = -EPROTO;
 	*made = at + (*at == '\n');
 	if (rc < 0)
 		blocks_free(out);

@@ -41,7 +41,8 @@ char *site_line(const char *node, const char *labels, const struct pod_cidrs *ci
 /* One write of such lines, as `delegate` answers: all of them, or none. made: what it says of the nodes then, to be freed; NULL where it
  * can't be read, which is no failure. */
 int site_write_lines(const struct site *s, const char *lines, char **made);
-/* The blocks of the first node that `made` says, which must be this one; *made goes on after it. -ENOENT: it says nothing of it. */
+/* The blocks of the first node that `made` says, which must be this one; *made goes on after it. -ENOENT: it says nothing of it; -EPROTO:
+ * the line is malformed, or cut. */
 int site_made(const char **made, const char *node, struct blocks *out);
 /* One line. */
 int site_delegate(const struct site *s, const char *node, const char *labels, const struct pod_cidrs *cidrs);
