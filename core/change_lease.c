@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* The next free address of a family: the node's blocks in turn, from the one that gave last. */
 static int claim_next(struct ipam *ipam, struct change *c, unsigned family, struct block **out, u128 *slot)

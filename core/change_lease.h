@@ -4,8 +4,6 @@
 
 #include "change.h"
 
-enum { NANOSECONDS = 1000000000 };
-
 /* The lease that is meant, by id, or by name in a node. -ENOENT, -EROFS. */
 int lease_find(struct ipam *ipam, struct change *c, uint32_t *out);
 /* Take this address in c->node. -EADDRNOTAVAIL: of none of its blocks; or as pool_claim says. */

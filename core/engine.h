@@ -64,7 +64,8 @@ struct ipam {
 	char problem[1024];
 };
 
-int64_t engine_now(void); /* nanoseconds since the epoch */
+enum { NANOSECONDS = 1000000000 }; /* of a second */
+int64_t engine_now(void);          /* nanoseconds since the epoch */
 uint64_t engine_id(struct ipam *ipam);
 void engine_log(struct ipam *ipam, int priority, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* When the database is opened and nothing else runs: release what can't be alive (after_boot.c). */

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { NANOSECONDS = 1000000000, LINE_MAX_STACK = 1024 };
+enum { LINE_MAX_STACK = 1024 };
 
 struct history_line {
 	struct history_line *next;

@@ -188,7 +188,7 @@ void *remote_worker(void *arg)
 
 /* ---- growth ------------------------------------------------------------------------------------------------------------ */
 
-enum { NANOSECONDS = 1000000000, GROW_AGAIN_S = 5 };
+enum { GROW_AGAIN_S = 5 };
 
 struct growth {
 	struct remote *r;

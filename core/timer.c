@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { NANOSECONDS = 1000000000, ROUND = 1024 };
+enum { ROUND = 1024 };
 
 struct timer {
 	pthread_t thread;
