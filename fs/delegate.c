@@ -14,10 +14,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
-enum {
-	TEXT_MAX = 64 * 1024,  /* of one write: the kernel passes on as much at once */
-	PROGRAM_BUFFER = 4096, /* a write at least so long may be cut within a line */
-};
+enum { TEXT_MAX = 64 * 1024 }; /* of one write: the kernel passes on as much at once */
 
 struct delegation {
 	struct handle handle;
@@ -88,14 +85,13 @@ static void made(void *arg, int error, const struct ipam_object *object)
 /* What is to be done now of what is held and this; the rest of it is held from now on. */
 static int gather(struct delegation *d, const char *buf, size_t size, struct buffer *text)
 {
-	size_t tail = 0;
+	size_t tail;
 
 	if (d->error == 0 && (size > TEXT_MAX || d->held.size > TEXT_MAX - size))
 		d->error = -EFBIG;
 	if (d->error < 0)
 		return d->error;
-	while (size >= PROGRAM_BUFFER && tail < size && buf[size - 1 - tail] != '\n')
-		tail++;
+	tail = fs_cut_line(buf, size, size);
 	if (tail < size) {
 		if (d->held.size > 0)
 			buffer_add(text, d->held.data, d->held.size);
@@ -189,28 +185,28 @@ static int show(struct fs *fs, struct delegation *d)
 static void delegate_read(struct fs *fs, fuse_req_t req, struct handle *h, size_t size, off_t off, int flags)
 {
 	struct delegation *d = (struct delegation *)h;
-	char *part = NULL;
-	size_t n = 0;
+	char *copy = NULL;
+	size_t have;
 	int rc = 0;
 
 	(void)flags;
 	pthread_mutex_lock(&d->lock);
 	if (off == 0)
 		rc = show(fs, d);
-	if (rc == 0 && off >= 0 && (size_t)off < d->shown.size) {
-		n = d->shown.size - (size_t)off < size ? d->shown.size - (size_t)off : size;
-		part = malloc(n);
-		rc = part == NULL ? -ENOMEM : 0;
+	have = d->shown.size;
+	if (rc == 0 && have > 0) {
+		copy = malloc(have);
+		rc = copy == NULL ? -ENOMEM : 0;
 	}
-	if (part != NULL)
-		memcpy(part, d->shown.data + off, n);
+	if (copy != NULL)
+		memcpy(copy, d->shown.data, have);
 	pthread_mutex_unlock(&d->lock);
 	/* From here on it may be released. */
 	if (rc < 0)
 		fuse_reply_err(req, -fs_of_inode(rc));
 	else
-		fuse_reply_buf(req, part, n);
-	free(part);
+		fs_reply_part(req, copy, have, size, off);
+	free(copy);
 }
 
 static void free_delegation(struct delegation *d)

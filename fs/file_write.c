@@ -10,7 +10,16 @@
 #include <string.h>
 #include <syslog.h>
 
-enum { PROGRAM_BUFFER = 4096 }; /* a write at least so long may be cut within a line */
+/* A program that gathers its lines cuts them where its buffer ends, and no sooner. */
+size_t fs_cut_line(const char *text, size_t n, size_t written)
+{
+	enum { PROGRAM_BUFFER = 4096 };
+	size_t cut = 0;
+
+	while (written >= PROGRAM_BUFFER && cut < n && text[n - 1 - cut] != '\n')
+		cut++;
+	return cut;
+}
 
 void file_store_lease(struct fs *fs, struct node_ref ref, const char *text, size_t size, bool append, struct ipam_by by, ipam_done *done,
 		      void *arg)
@@ -113,10 +122,7 @@ static int gather(struct file *f, const char *buf, size_t size, off_t off)
 	memcpy(f->text + f->text_size, buf, size);
 	f->text_size += size;
 	f->next = off + (off_t)size;
-	f->held = 0;
-	if (f->ref.type != NODE_LEASE && size >= PROGRAM_BUFFER)
-		while (f->held < f->text_size && f->text[f->text_size - 1 - f->held] != '\n')
-			f->held++;
+	f->held = f->ref.type == NODE_LEASE ? 0 : fs_cut_line(f->text, f->text_size, size);
 	return 0;
 }
 

@@ -207,6 +207,8 @@ void fs_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_
 void fs_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct fuse_pollhandle *ph);
 void fs_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void fs_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi);
+/* Bytes at the end of a text that wait for the rest of their line, after a write of so many to it (file_write.c). */
+size_t fs_cut_line(const char *text, size_t n, size_t written);
 
 static inline struct fs *fs_of(fuse_req_t req, enum fs_operation operation)
 {
