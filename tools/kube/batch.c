@@ -12,7 +12,7 @@ struct line {
 	struct line *next;
 	const char *node;
 	char *text;
-	struct blocks *made;
+	struct blocks *made; /* NULL: nobody asks */
 	int rc;
 	bool done;
 	pthread_cond_t turn; /* it is done, or its thread is to write */
@@ -47,16 +47,32 @@ void batch_free(struct batch *b)
 	free(b);
 }
 
+/* What the mount doesn't say, who needs it looks up. */
+static void take_made(const char *said, struct line *const *lines, unsigned n)
+{
+	struct blocks made;
+
+	for (unsigned i = 0; i < n; i++)
+		if (site_made(&said, lines[i]->node, &made) == 0) {
+			if (lines[i]->made != NULL)
+				*lines[i]->made = made;
+			else
+				blocks_free(&made);
+		}
+}
+
 static int write_text(struct batch *b, const char *text, struct line *const *lines, unsigned n)
 {
-	char *made = NULL;
-	const char *at;
-	int rc = b->may(b->arg) ? site_write_lines(b->site, text, &made) : -ECANCELED;
+	char *said = NULL;
+	bool asks = false;
+	int rc;
 
-	at = made;
-	for (unsigned i = 0; rc == 0 && i < n; i++)
-		site_made(&at, lines[i]->node, lines[i]->made); /* or there is none, and who needs it looks itself */
-	free(made);
+	for (unsigned i = 0; i < n; i++)
+		asks = asks || lines[i]->made != NULL;
+	rc = b->may(b->arg) ? site_write_lines(b->site, text, asks ? &said : NULL) : -ECANCELED;
+	if (rc == 0)
+		take_made(said, lines, n);
+	free(said);
 	return rc;
 }
 
@@ -123,7 +139,8 @@ int batch_delegate(struct batch *b, const char *node, const char *labels, const 
 {
 	struct line line = { .node = node, .text = site_line(node, labels, cidrs), .made = out, .turn = PTHREAD_COND_INITIALIZER };
 
-	*out = (struct blocks){ 0 };
+	if (out != NULL)
+		*out = (struct blocks){ 0 };
 	if (line.text == NULL)
 		return -ENOMEM;
 	pthread_mutex_lock(&b->lock);

@@ -13,7 +13,7 @@ struct batch;
 /* may: asked before each write; where it says no, what waits is -ECANCELED. NULL: no memory. */
 struct batch *batch_new(const struct site *s, bool (*may)(void *arg), void *arg);
 void batch_free(struct batch *b);
-/* As site_delegate. out: the node's blocks, to be freed; none where the mount didn't say. */
+/* As site_delegate. out: the node's blocks, to be freed; none where the mount didn't say. NULL: nobody asks. */
 int batch_delegate(struct batch *b, const char *node, const char *labels, const struct pod_cidrs *cidrs, struct blocks *out);
 
 #endif

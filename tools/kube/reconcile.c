@@ -71,10 +71,8 @@ static struct result refused_cidrs(struct worker *w, const struct task *task, in
 static struct result adopt(struct worker *w, const struct task *task)
 {
 	char text[NODE_CIDRS_TEXT];
-	struct blocks made;
-	int rc = batch_delegate(w->work->batch, task->name, task->labels, &task->cidrs, &made);
+	int rc = batch_delegate(w->work->batch, task->name, task->labels, &task->cidrs, NULL);
 
-	blocks_free(&made);
 	if (rc == -EEXIST)
 		return AGAIN;
 	if (rc < 0)

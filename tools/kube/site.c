@@ -178,28 +178,38 @@ int site_read(const struct site *s, const char *node, const char *file, char **o
 	return rc;
 }
 
-static int write_whole(int fd, const char *text)
+/* answer: what can be read of it then, to be freed whatever is returned, NULL if nothing can; or NULL, where nobody asks. */
+static int write_and_ask(const struct site *s, const char *node, const char *file, const char *text, int how, char **answer)
 {
+	char path[PATH_MAX];
 	size_t n = strlen(text);
-	ssize_t written = write(fd, text, n);
+	int fd, rc = control(s, node, file, path);
+	ssize_t written;
 
-	return written < 0 ? -errno : (size_t)written != n ? -EIO : 0;
+	if (answer != NULL)
+		*answer = NULL;
+	if (rc < 0)
+		return rc;
+	fd = open(path, (answer == NULL ? O_WRONLY : O_RDWR) | O_CLOEXEC | how);
+	if (fd < 0 && errno == EACCES && answer != NULL)
+		fd = open(path, O_WRONLY | O_CLOEXEC | how);
+	if (fd < 0)
+		return -errno;
+	written = write(fd, text, n);
+	if (written < 0)
+		rc = -errno;
+	else if ((size_t)written != n)
+		rc = -EIO;
+	else if (answer != NULL && lseek(fd, 0, SEEK_SET) == 0)
+		read_all(fd, answer);
+	if (close(fd) < 0 && rc == 0)
+		rc = -errno;
+	return rc;
 }
 
 int site_write(const struct site *s, const char *node, const char *file, const char *text, int how)
 {
-	char path[PATH_MAX];
-	int fd, rc = control(s, node, file, path);
-
-	if (rc < 0)
-		return rc;
-	fd = open(path, O_WRONLY | O_CLOEXEC | how);
-	if (fd < 0)
-		return -errno;
-	rc = write_whole(fd, text);
-	if (close(fd) < 0 && rc == 0)
-		rc = -errno;
-	return rc;
+	return write_and_ask(s, node, file, text, how, NULL);
 }
 
 /* ---- nodes ------------------------------------------------------------------------------------------------------------------ */
@@ -255,26 +265,8 @@ char *site_line(const char *node, const char *labels, const struct pod_cidrs *ci
 
 int site_write_lines(const struct site *s, const char *lines, char **made)
 {
-	char path[PATH_MAX];
-	int fd, rc = control(s, NULL, "delegate", path);
+	int rc = write_and_ask(s, NULL, "delegate", lines, 0, made);
 
-	*made = NULL;
-	if (rc < 0)
-		return rc;
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd < 0 && errno == EACCES)
-		fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return errno == ENOENT ? -EHOSTDOWN : -errno;
-	rc = write_whole(fd, lines);
-	if (rc == 0 && (lseek(fd, 0, SEEK_SET) < 0 || read_all(fd, made) < 0))
-		*made = NULL;
-	if (close(fd) < 0 && rc == 0)
-		rc = -errno;
-	if (rc < 0) {
-		free(*made);
-		*made = NULL;
-	}
 	return rc == -ENOENT ? -EHOSTDOWN : rc;
 }
 
@@ -302,10 +294,8 @@ int site_made(const char **made, const char *node, struct blocks *out)
 
 int site_delegate(const struct site *s, const char *node, const char *labels, const struct pod_cidrs *cidrs)
 {
-	char *line = site_line(node, labels, cidrs), *made = NULL;
-	int rc = line == NULL ? -ENOMEM : site_write_lines(s, line, &made);
-
-	free(made);
+	char *line = site_line(node, labels, cidrs);
+	int rc = line == NULL ? -ENOMEM : site_write_lines(s, line, NULL);
 
 	free(line);
 	return rc;

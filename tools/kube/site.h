@@ -38,8 +38,8 @@ void blocks_free(struct blocks *b);
 /* A line for `delegate`: the node is to be made, with these labels (or "") and these blocks, or (NULL) the next free ones. To be freed;
  * NULL: no memory. */
 char *site_line(const char *node, const char *labels, const struct pod_cidrs *cidrs);
-/* One write of such lines, as `delegate` answers: all of them, or none. made: what it says of the nodes then, to be freed; NULL where it
- * can't be read, which is no failure. */
+/* One write of such lines, as `delegate` answers: all of them, or none. made: what it says of the nodes then, to be freed whatever is
+ * returned; NULL where it can't be read, which is no failure. Or NULL: nobody asks. */
 int site_write_lines(const struct site *s, const char *lines, char **made);
 /* The blocks of the first node that `made` says, which must be this one; *made goes on after it. -ENOENT: it says nothing of it; -EPROTO:
  * the line is malformed, or cut. */
