@@ -140,7 +140,7 @@ $(B)/tests/test_%: $(B)/tests/unit/test_%.o $(B)/tests/unit/fixture.o $(cni_part
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS_core)
 
-$(B)/tests/test_kube: $(B)/tests/unit/test_kube.o $(kube_parts) $(lib)
+$(B)/tests/test_kube $(B)/tests/test_kube_config: $(B)/tests/test_%: $(B)/tests/unit/test_%.o $(kube_parts) $(lib)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka -lyaml -ljansson -lcurl -lpthread
 

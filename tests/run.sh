@@ -126,12 +126,12 @@ if [ $# -eq 0 ]; then
 	if build tsan build/tsan all units helpers; then
 		STRICT=1 EVERY=5 SECONDS_OF_SOAK=30 later script tests/soak/soak.sh build/tsan setarch -R
 		later script tests/mount/race.sh build/tsan setarch -R
-		for test in ipam lives history snapshot kube; do later unit build/tsan/tests/test_$test setarch -R; done
+		for test in ipam lives history snapshot kube kube_config; do later unit build/tsan/tests/test_$test setarch -R; done
 	fi
 	wait
 	later script tests/fuzz/run.sh build
 	VALGRIND=1 STRICT=1 EVERY=10 CLIENTS=16 SECONDS_OF_SOAK=30 later script tests/soak/soak.sh build
-	for test in ipam lives ahead cni history snapshot kube etcd record; do
+	for test in ipam lives ahead cni history snapshot kube kube_config etcd record; do
 		later unit build/tests/test_$test valgrind -q --error-exitcode=9 --leak-check=full
 	done
 fi

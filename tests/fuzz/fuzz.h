@@ -32,4 +32,18 @@ static inline char *fuzz_copy(const uint8_t *data, size_t size, int nul)
 	return out;
 }
 
+/* The first byte says which of these parsers reads the rest. */
+typedef void fuzz_parser(const char *text, size_t size);
+static inline int fuzz_choose(fuzz_parser *const *parser, size_t parsers, const uint8_t *data, size_t size)
+{
+	char *copy;
+
+	if (size == 0)
+		return 0;
+	copy = fuzz_copy(data + 1, size - 1, 0);
+	parser[data[0] % parsers](copy, size - 1);
+	free(copy);
+	return 0;
+}
+
 #endif

@@ -122,13 +122,7 @@ static void name(const char *s, size_t n)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static void (*const parser[])(const char *, size_t) = { cidrs, ranges, blocks, settings, lease, name };
-	char *copy;
+	static fuzz_parser *const parser[] = { cidrs, ranges, blocks, settings, lease, name };
 
-	if (size == 0)
-		return 0;
-	copy = fuzz_copy(data + 1, size - 1, 0);
-	parser[data[0] % (sizeof parser / sizeof *parser)](copy, size - 1);
-	free(copy);
-	return 0;
+	return fuzz_choose(parser, sizeof parser / sizeof *parser, data, size);
 }
