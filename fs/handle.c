@@ -17,7 +17,7 @@ struct handles {
 	pthread_mutex_t lock; /* free, frees, ready */
 	uint32_t *free, frees, room;
 	struct orphan {
-		uint64_t request;
+		_Atomic uint64_t request; /* 0: no longer; each is its own request's to clear, and others look at it */
 		uint32_t slot;
 	} * orphan; /* opened by requests that were not answered */
 	size_t orphans;
@@ -97,10 +97,10 @@ static void discard_orphan(struct fs *fs, uint64_t request, const struct handle 
 		uint32_t slot = hs->orphan[i].slot;
 		struct handle *h;
 
-		if (hs->orphan[i].request != request)
+		if (atomic_load(&hs->orphan[i].request) != request)
 			continue;
 		/* All: several workers may have died at it. */
-		hs->orphan[i].request = 0;
+		atomic_store(&hs->orphan[i].request, 0);
 		if (atomic_load(&hs->keep->memory->slot[slot].opening) != request)
 			continue; /* it was answered, and is another's by now */
 		h = atomic_load(&hs->handle[slot]);
