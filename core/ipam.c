@@ -250,6 +250,11 @@ void ipam_leave(struct ipam *ipam)
 	store_leave(ipam->store);
 }
 
+uint64_t ipam_next_id(const struct ipam *ipam)
+{
+	return atomic_load(&ipam->next_id);
+}
+
 /* ---- changes: each call fills a record and submits it -------------------------------------------------------- */
 
 static void submit(struct ipam *ipam, struct change *c, ipam_done *done, void *arg)

@@ -121,6 +121,8 @@ void ipam_close(struct ipam *ipam);
 /* The same for a process that ends at once, so that another can open the database: what takes time and needn't be is left (the log
  * isn't folded back, memory isn't freed). ipam may not be used any more. */
 void ipam_leave(struct ipam *ipam);
+/* What is made from now on has this id or a greater one. Thread-safe. */
+uint64_t ipam_next_id(const struct ipam *ipam);
 
 /* ---- objects ---------------------------------------------------------------------------------------------- */
 

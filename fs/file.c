@@ -53,7 +53,7 @@ static bool wants_write(const struct fuse_file_info *fi)
 static int hold(struct fs *fs, struct file *f, uint64_t lease)
 {
 	bool held;
-	int rc = holders_take(fs, lease, &held);
+	int rc = holders_take(fs, lease, f->created, &held);
 
 	if (held) {
 		f->held_lease = lease;
@@ -292,6 +292,8 @@ static void created(void *arg, int error, const struct ipam_object *object)
 			e.entry_timeout = 0; /* it may end, or be kept, and be here no longer */
 		error = fs_of_inode(
 			set_up_lease(c->fs, e.ino, node_ino(NODE_NODE, 0, object->parent), c->name, object->created, c->request, &c->fi));
+		if (error < 0 && c->ephemeral && object->created)
+			ipam_drop(c->fs->ipam, object->id); /* nobody else would */
 	}
 	if (error < 0)
 		fuse_reply_err(c->req, -error);

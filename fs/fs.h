@@ -49,7 +49,8 @@ struct fs {
 	struct ipam_ahead *ahead;  /* while it starts: what it read while another worker served, */
 	struct ipam_touched since; /* what has changed since, */
 	uint64_t *since_memory;
-	uint64_t opened;     /* the last event there was when the database was opened */
+	uint64_t opened;     /* the last event there was when the database was opened, */
+	uint64_t first_id;   /* and the first id that was nothing's */
 	int64_t mounted;     /* when: nanoseconds since the epoch */
 	atomic_uint writing; /* leases that are being written */
 	_Atomic uint64_t requests[FS_OPERATION_COUNT];
@@ -173,13 +174,15 @@ struct holders;
 int holders_new(struct holders **out);
 void holders_free(struct holders *h);
 /* An open file description more: 0, -ENOMEM, -ENOENT if the lease has ended. Any lease may be held; *held says whether it
- * needs holders_leave. */
-int holders_take(struct fs *fs, uint64_t lease, bool *held);
+ * needs holders_leave. made: whoever made it holds it now, so it ends with its last holder from here on. Before, others may have
+ * seen it, and opened and closed it. */
+int holders_take(struct fs *fs, uint64_t lease, bool made, bool *held);
 /* One less. With the last one the lease ends, if it is ephemeral still. */
 void holders_leave(struct fs *fs, uint64_t lease);
-/* One that a worker before had open. -ENOMEM. */
+/* One that a worker before had open: until the sweep whoever made it may still be to be answered. -ENOMEM. */
 int holders_again(struct fs *fs, uint64_t lease);
-/* Drop ephemeral leases that nobody holds: of files that were closed while no worker ran. */
+/* Once all is answered that a worker before had read: drop ephemeral leases of its time that nobody holds, those of files that
+ * were closed while no worker ran. */
 void holders_sweep(struct fs *fs);
 
 /* ---- the connection that reads the past (history.c) */

@@ -10,6 +10,7 @@ struct holder {
 	struct holder *next;
 	uint64_t lease;
 	uint32_t count;
+	bool made; /* whoever made it has held it: it ends with its last holder */
 };
 
 struct holders {
@@ -50,7 +51,7 @@ static struct holder **find(struct holders *h, uint64_t lease)
 }
 
 /* With the lock held. */
-static int count_one(struct holders *h, uint64_t lease)
+static int count_one(struct holders *h, uint64_t lease, bool made)
 {
 	struct holder **at = find(h, lease);
 
@@ -61,6 +62,7 @@ static int count_one(struct holders *h, uint64_t lease)
 		(*at)->lease = lease;
 	}
 	(*at)->count++;
+	(*at)->made |= made;
 	return 0;
 }
 
@@ -69,7 +71,7 @@ int holders_again(struct fs *fs, uint64_t lease)
 	int rc;
 
 	pthread_mutex_lock(&fs->holders->lock);
-	rc = count_one(fs->holders, lease);
+	rc = count_one(fs->holders, lease, false);
 	pthread_mutex_unlock(&fs->holders->lock);
 	return rc;
 }
@@ -77,6 +79,7 @@ int holders_again(struct fs *fs, uint64_t lease)
 /* ---- sweeping --------------------------------------------------------------------------------------------- */
 
 struct sweep {
+	uint64_t before; /* this id */
 	uint64_t *lease;
 	size_t n, room;
 };
@@ -85,7 +88,7 @@ static int note_ephemeral(void *arg, const struct ipam_lease_view *v)
 {
 	struct sweep *s = arg;
 
-	if (!v->ephemeral)
+	if (!v->ephemeral || v->id >= s->before)
 		return 0;
 	if (s->n == s->room) {
 		size_t room = s->room == 0 ? 64 : s->room * 2;
@@ -103,14 +106,19 @@ static int note_ephemeral(void *arg, const struct ipam_lease_view *v)
 void holders_sweep(struct fs *fs)
 {
 	struct holders *h = fs->holders;
-	struct sweep s = { 0 };
+	struct sweep s = { .before = fs->first_id };
 
 	ipam_read_begin(fs->ipam);
 	ipam_each_lease(fs->ipam, IPAM_ROOT, IPAM_ROOT_ID, note_ephemeral, &s);
 	ipam_read_end(fs->ipam);
 	for (size_t i = 0; i < s.n; i++) {
+		struct holder *held;
+
 		pthread_mutex_lock(&h->lock);
-		if (*find(h, s.lease[i]) == NULL)
+		held = *find(h, s.lease[i]);
+		if (held != NULL)
+			held->made = true;
+		else
 			ipam_drop(fs->ipam, s.lease[i]);
 		pthread_mutex_unlock(&h->lock);
 	}
@@ -119,7 +127,7 @@ void holders_sweep(struct fs *fs)
 
 /* ---- taking and leaving ------------------------------------------------------------------------------------ */
 
-int holders_take(struct fs *fs, uint64_t lease, bool *held)
+int holders_take(struct fs *fs, uint64_t lease, bool made, bool *held)
 {
 	struct holders *h = fs->holders;
 	struct ipam_object object;
@@ -135,7 +143,7 @@ int holders_take(struct fs *fs, uint64_t lease, bool *held)
 	if (rc == 0 && object.dropped)
 		rc = -ENOENT;
 	if (rc == 0)
-		rc = count_one(h, lease);
+		rc = count_one(h, lease, made);
 	*held = rc == 0;
 	pthread_mutex_unlock(&h->lock);
 	return rc;
@@ -151,9 +159,10 @@ void holders_leave(struct fs *fs, uint64_t lease)
 	if (*at != NULL && --(*at)->count == 0) {
 		gone = *at;
 		*at = gone->next;
-		free(gone);
 		/* Under the lock, so that whoever comes next sees that it has ended. */
-		ipam_drop(fs->ipam, lease);
+		if (gone->made)
+			ipam_drop(fs->ipam, lease);
+		free(gone);
 	}
 	pthread_mutex_unlock(&h->lock);
 }

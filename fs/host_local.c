@@ -235,6 +235,7 @@ struct create {
 	uint64_t request;
 	struct fuse_file_info fi;
 	uint64_t node, lease;
+	bool held;
 	uint8_t family;
 	u128 addr;
 	char network[IPAM_NAME_MAX + 1];
@@ -284,8 +285,8 @@ static void named(void *arg, int error, const struct ipam_object *object)
 		reply_create(c->fs, c->req, node_ino(NODE_RESERVATION, c->family, c->lease), c->request, &c->fi);
 	else
 		fuse_reply_err(c->req, -refusal(c, error));
-	if (error < 0)
-		ipam_drop(c->fs->ipam, c->lease);
+	if (c->held)
+		holders_leave(c->fs, c->lease);
 	free(c);
 }
 
@@ -294,12 +295,18 @@ static void created(void *arg, int error, const struct ipam_object *object)
 	struct create *c = arg;
 	const struct ipam_attribute network = { "network", c->network, strlen(c->network) };
 
+	if (error == 0) {
+		c->lease = object->id;
+		/* From here on, since its network comes with the next commit. */
+		error = fs_of_inode(holders_take(c->fs, c->lease, true, &c->held));
+		if (error < 0)
+			ipam_drop(c->fs->ipam, c->lease);
+	}
 	if (error < 0) {
 		fuse_reply_err(c->req, -refusal(c, error));
 		free(c);
 		return;
 	}
-	c->lease = object->id;
 	ipam_describe(c->fs->ipam, c->lease, &network, 1, false, fs_by_then(c->req), named, c);
 }
 

@@ -217,6 +217,8 @@ static int open_database(struct fs *fs, int lock, bool resumes, struct ipam_erro
 	memcpy(options.requests, fs->keep->memory->requests, sizeof options.requests);
 	fs->ahead = NULL;
 	rc = ipam_open(worker_database(&fs->options), &options, &fs->ipam, error);
+	if (rc == 0)
+		fs->first_id = ipam_next_id(fs->ipam);
 	free(fs->since_memory);
 	fs->since_memory = NULL;
 	return rc;

@@ -6,7 +6,7 @@ export FAULTS=$WORK/faults
 : >"$FAULTS"
 fault() { printf '%s\n' "$@" >"$FAULTS"; }
 # The daemon alone is failed.
-failing_ipamfs() { printf '#!/bin/sh\nLD_PRELOAD=%s exec %s "$@"\n' "$HELPERS/fault/eio.so" "$IPAMFS" >"$WORK/ipamfs" && chmod +x "$WORK/ipamfs"; }
+failing_ipamfs() { printf '#!/bin/sh\nLD_PRELOAD=%s exec %s "$@"\n' "$HELPERS/fault/disk.so" "$IPAMFS" >"$WORK/ipamfs" && chmod +x "$WORK/ipamfs"; }
 failing_ipamfs
 REAL=$IPAMFS
 IPAMFS=$WORK/ipamfs
