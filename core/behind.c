@@ -29,8 +29,12 @@ void behind_mark(struct ipam *ipam, struct lease *l, const struct ipam_by *by)
 	/* Several in one go are rare, and then the newest marks are the ones that are met. */
 	while (l->behind && by != NULL && i > 0 && b->mark[i - 1].lease != l->id)
 		i--;
-	if (!l->behind)
+	if (!l->behind) {
 		b->mark[b->count++] = (struct behind_mark){ .lease = l->id, .by = { .uid = IPAM_BY_NOBODY } };
+		b->marks++;
+		if (ipam->options.marked != NULL)
+			ipam->options.marked(ipam->options.arg, l->id);
+	}
 	if (by != NULL)
 		b->mark[l->behind ? i - 1 : i].by = *by;
 	l->behind = true;
@@ -125,6 +129,25 @@ void behind_again(struct ipam *ipam, const struct behind_row *rows, size_t n)
 		l->failed = true;
 		if (behind_room(ipam) == 0)
 			behind_mark(ipam, l, rows[i].described ? &rows[i].by : NULL);
+	}
+}
+
+void behind_stored(struct ipam *ipam, uint64_t marks)
+{
+	if (marks == ipam->behind.stored)
+		return;
+	ipam->behind.stored = marks;
+	if (ipam->options.stored != NULL)
+		ipam->options.stored(ipam->options.arg, marks);
+}
+
+void behind_lost(struct ipam *ipam)
+{
+	for (size_t i = 0; i < ipam->options.losts; i++) {
+		uint32_t h = registry_find_lease(&ipam->registry, ipam->options.lost[i]);
+
+		if (h != 0)
+			registry_lease(&ipam->registry, h)->failed = true;
 	}
 }
 

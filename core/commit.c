@@ -225,12 +225,13 @@ static void run_batch(struct ipam *ipam, struct change *batch)
 	struct behind_row *rows;
 	struct change *c, *next, *deferred;
 	size_t n, changes = 0;
-	uint64_t told = 0;
+	uint64_t told = 0, marks;
 	int64_t begun;
 	int rc;
 
 	pthread_rwlock_wrlock(&ipam->lock);
 	rc = behind_take(ipam, &rows, &n);
+	marks = ipam->behind.marks;
 	pthread_rwlock_unlock(&ipam->lock);
 	for (c = batch; c != NULL; c = c->next)
 		changes += c->type->apply != NULL;
@@ -240,6 +241,8 @@ static void run_batch(struct ipam *ipam, struct change *batch)
 		atomic_fetch_add(&ipam->commits, rc == 0);
 		meter_commit(ipam, changes + n, begun, rc);
 	}
+	if (rc == 0)
+		behind_stored(ipam, marks);
 
 	pthread_rwlock_wrlock(&ipam->lock);
 	if (rc < 0)

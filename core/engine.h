@@ -34,6 +34,7 @@ struct behind {
 		struct ipam_by by; /* who changed attributes last */
 	} * mark;                  /* leases with attributes or times to be written */
 	size_t count, size;
+	uint64_t marks, stored; /* that there ever were, and of which all is stored */
 };
 
 struct ipam {
@@ -118,6 +119,10 @@ int behind_take(struct ipam *ipam, struct behind_row **rows, size_t *n);
 int behind_store(struct ipam *ipam, const struct behind_row *rows, size_t n);
 /* They could not be stored: mark them again, and remember the failure for sync. */
 void behind_again(struct ipam *ipam, const struct behind_row *rows, size_t n);
+/* All is stored that was marked up to here. By who commits. */
+void behind_stored(struct ipam *ipam, uint64_t marks);
+/* What options.lost says, of the leases that there are. At open. */
+void behind_lost(struct ipam *ipam);
 void behind_free(struct behind_row *rows, size_t n);
 
 /* ---- timer: expiry and the end of rests (timer.c) */

@@ -91,6 +91,7 @@ static int load(struct ipam *ipam, bool ahead, struct ipam_error *error)
 	ipam->history.next_id = loaded.next_history;
 	if (ipam->options.opened != NULL)
 		ipam->options.opened(ipam->options.arg, loaded.next_history - 1);
+	behind_lost(ipam);
 	rc = rest_load(ipam, loaded.rest, loaded.rests);
 	free(loaded.rest);
 	for (struct cluster *c = ipam->registry.first; c != NULL; c = c->next)

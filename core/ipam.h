@@ -90,6 +90,14 @@ struct ipam_options {
 	void (*storing)(void *arg, uint64_t request, uint64_t event);
 	void (*unstored)(void *arg, uint64_t request);
 	void (*told)(void *arg, uint64_t event);
+	/* For who wants to know after a crash what was written behind and is lost. marked: of this lease something will be stored that
+	 * can be seen already; before whoever set it is answered. stored: all is of so many marks, from ipam_open on. One thread at a
+	 * time; they must not block. May be NULL. lost: leases of which something was lost so; the next ipam_sync_object of each
+	 * says -EIO, once. The caller's; not needed once ipam_open has returned. */
+	void (*marked)(void *arg, uint64_t lease);
+	void (*stored)(void *arg, uint64_t marks);
+	const uint64_t *lost;
+	size_t losts;
 	/* Called by ipam_close, after the last change, where ipam_track was. */
 	void (*touched)(void *arg, const struct ipam_touched *touched);
 	void *arg;

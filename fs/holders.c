@@ -160,8 +160,10 @@ void holders_leave(struct fs *fs, uint64_t lease)
 		gone = *at;
 		*at = gone->next;
 		/* Under the lock, so that whoever comes next sees that it has ended. */
-		if (gone->made)
+		if (gone->made) {
+			keep_dropped(fs->keep, lease);
 			ipam_drop(fs->ipam, lease);
+		}
 		free(gone);
 	}
 	pthread_mutex_unlock(&h->lock);

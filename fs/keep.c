@@ -172,6 +172,57 @@ void keep_unstored(struct keep *k, uint64_t request)
 			atomic_store(&k->memory->storing[i].request, 0);
 }
 
+/* ---- leases: what is written behind, and those that end ---------------------------------------------------- */
+
+void keep_marked(struct keep *k, uint64_t lease)
+{
+	uint64_t n = atomic_load(&k->memory->marks);
+
+	atomic_store(&k->memory->mark[n % KEEP_MARKS], lease);
+	atomic_store(&k->memory->marks, n + 1);
+}
+
+void keep_stored(struct keep *k, uint64_t marks)
+{
+	atomic_store(&k->memory->stored_marks, marks);
+}
+
+int keep_lost(struct keep *k, uint64_t **lease, size_t *n)
+{
+	struct keep_memory *m = k->memory;
+	uint64_t marks = atomic_load(&m->marks), i = atomic_load(&m->stored_marks);
+
+	*lease = NULL;
+	*n = 0;
+	if (marks > KEEP_MARKS && i < marks - KEEP_MARKS)
+		i = marks - KEEP_MARKS;
+	if (i < marks) {
+		*lease = calloc(marks - i, sizeof **lease);
+		if (*lease == NULL)
+			return -ENOMEM;
+	}
+	for (; i < marks; i++)
+		(*lease)[(*n)++] = atomic_load(&m->mark[i % KEEP_MARKS]);
+	atomic_store(&m->marks, 0);
+	atomic_store(&m->stored_marks, 0);
+	return 0;
+}
+
+void keep_dropped(struct keep *k, uint64_t lease)
+{
+	atomic_store(&k->memory->drop[atomic_fetch_add(&k->memory->drops, 1) % KEEP_DROPS], lease);
+}
+
+void keep_each_dropped(struct keep *k, void (*fn)(void *arg, uint64_t lease), void *arg)
+{
+	for (size_t i = 0; i < KEEP_DROPS; i++) {
+		uint64_t lease = atomic_load(&k->memory->drop[i]);
+
+		if (lease != 0)
+			fn(arg, lease);
+	}
+}
+
 /* ---- what the kernel is to be told ------------------------------------------------------------------------ */
 
 int keep_job_add(struct keep *k, uint64_t ino, const char *name, size_t size)

@@ -17,10 +17,12 @@
 #include <sys/types.h>
 
 enum {
-	KEEP_VERSION = 2,
+	KEEP_VERSION = 3,
 	KEEP_HANDLES = 1 << 20, /* open files at a time */
 	KEEP_STORING = 1 << 16, /* the last requests that were stored: far more than can be unanswered */
 	KEEP_JOBS = 1024,       /* that the kernel is to be told */
+	KEEP_MARKS = 1 << 14,   /* the last leases of which something was to be written behind */
+	KEEP_DROPS = 1 << 12,   /* the last ephemeral leases whose holders were gone */
 	KEEP_READ = 1 << 14,    /* requests read and not answered */
 	KEEP_CONTENT = 128,
 	KEEP_TEXT = 96, /* bytes that need no file */
@@ -36,7 +38,7 @@ enum {
 	KEEP_READS = 4,   /* has content */
 	KEEP_APPENDS = 8,
 	KEEP_STORED = 32, /* a write succeeded */
-	KEEP_CUT = 64,    /* a line waits for its rest, which the next worker won't have */
+	KEEP_CUT = 64,    /* a line that waits for its rest could not be kept: the next worker won't have it */
 	KEEP_BIG = 16,    /* content and text are in the file that the supervisor has */
 };
 
@@ -44,7 +46,7 @@ enum {
 struct keep_text {
 	uint64_t request; /* the write that was the last part of it */
 	uint64_t size, held;
-	int64_t next;
+	int64_t next;  /* where it goes on; of 'delegate' the error that its rest gets */
 	int32_t error; /* other than 0: that write was refused */
 };
 
@@ -108,7 +110,11 @@ struct keep_memory {
 		_Atomic uint64_t request, event;
 	} storing[KEEP_STORING];
 	struct keep_job job[KEEP_JOBS];
-	_Atomic bool jobs_lost; /* there was no room */
+	_Atomic bool jobs_lost;               /* there was no room */
+	_Atomic uint64_t marks, stored_marks; /* ipam_options.marked: how many, and of how many all is stored */
+	_Atomic uint64_t mark[KEEP_MARKS];
+	_Atomic uint32_t drops;
+	_Atomic uint64_t drop[KEEP_DROPS]; /* ids: no lease ever has one of these again */
 	_Atomic uint64_t read[KEEP_READ];
 	_Atomic uint32_t slots; /* that were ever used */
 	struct keep_slot slot[KEEP_HANDLES];
@@ -160,6 +166,17 @@ void keep_answers_free(struct keep_answers *a);
 bool keep_answers_has(const struct keep_answers *a, uint64_t request);
 void keep_storing(struct keep *k, uint64_t request, uint64_t event);
 void keep_unstored(struct keep *k, uint64_t request);
+
+/* ipam_options.marked and stored. One thread at a time. */
+void keep_marked(struct keep *k, uint64_t lease);
+void keep_stored(struct keep *k, uint64_t marks);
+/* What a worker before had marked and not stored; forgets it. Once, before anything is marked. The memory is the caller's. -ENOMEM. */
+int keep_lost(struct keep *k, uint64_t **lease, size_t *n);
+
+/* An ephemeral lease ends, its last holder being gone. One thread at a time. */
+void keep_dropped(struct keep *k, uint64_t lease);
+/* The next worker ends them, too. */
+void keep_each_dropped(struct keep *k, void (*fn)(void *arg, uint64_t lease), void *arg);
 
 /* A job to be done for the kernel: its place, or -1 where there is no room. Then it is done. */
 int keep_job_add(struct keep *k, uint64_t ino, const char *name, size_t size);

@@ -119,6 +119,27 @@ static void unstored(void *arg, uint64_t request)
 	keep_unstored(fs->keep, request);
 }
 
+static void marked(void *arg, uint64_t lease)
+{
+	struct fs *fs = arg;
+
+	keep_marked(fs->keep, lease);
+}
+
+static void stored(void *arg, uint64_t marks)
+{
+	struct fs *fs = arg;
+
+	keep_stored(fs->keep, marks);
+}
+
+static void drop(void *arg, uint64_t lease)
+{
+	struct fs *fs = arg;
+
+	ipam_drop(fs->ipam, lease);
+}
+
 /* For the worker that comes after: two bytes, whether there is more than leases and whether the database is sound; then their ids. */
 static void touched(void *arg, const struct ipam_touched *t)
 {
@@ -198,6 +219,7 @@ static int read_ahead(struct fs *fs)
 static int open_database(struct fs *fs, int lock, bool resumes, struct ipam_error *error)
 {
 	struct ipam_options options = worker_ipam_options(&fs->options);
+	uint64_t *lost = NULL;
 	int rc;
 
 	options.lock = lock;
@@ -211,14 +233,22 @@ static int open_database(struct fs *fs, int lock, bool resumes, struct ipam_erro
 	options.unstored = unstored;
 	options.told = told;
 	options.touched = touched;
+	options.marked = marked;
+	options.stored = stored;
+	if (keep_lost(fs->keep, &lost, &options.losts) < 0)
+		log_write(NULL, LOG_ERR, "no memory to know what a worker before had not stored");
+	options.lost = lost;
 	options.ahead = fs->ahead;
 	options.since = fs->ahead != NULL ? &fs->since : NULL;
 	options.arg = fs;
 	memcpy(options.requests, fs->keep->memory->requests, sizeof options.requests);
 	fs->ahead = NULL;
 	rc = ipam_open(worker_database(&fs->options), &options, &fs->ipam, error);
-	if (rc == 0)
+	free(lost);
+	if (rc == 0) {
 		fs->first_id = ipam_next_id(fs->ipam);
+		keep_each_dropped(fs->keep, drop, fs);
+	}
 	free(fs->since_memory);
 	fs->since_memory = NULL;
 	return rc;
