@@ -20,8 +20,11 @@ struct delegation {
 	struct handle handle;
 	struct node_ref ref;
 	pthread_mutex_t lock;    /* the rest */
+	uint64_t request;        /* the last write, */
+	int answer;              /* and what it was answered: 0 or an error */
 	struct buffer held;      /* a line without its end */
 	int error;               /* a text that was cut is refused: so is the rest of it */
+	int kept;                /* the file in which what is long outlives the worker; -1 none */
 	struct ipam_owner owner; /* who wrote it */
 	struct ipam_by by;
 	struct buffer done;  /* the last text whose nodes were made */
@@ -33,7 +36,7 @@ struct round {
 	struct fs *fs;
 	fuse_req_t req;
 	struct delegation *delegation;
-	uint64_t cluster;
+	uint64_t cluster, request;
 	size_t size;
 	struct buffer text;
 };
@@ -45,11 +48,45 @@ static void free_round(struct round *r)
 	free(r);
 }
 
+/* With the lock held, before the answer: how far it is outlives the worker. Where it can't, a line that is held is lost if the
+ * worker is, and nobody may take its end for a line. */
+static void keep(struct fs *fs, struct delegation *d, uint64_t request, int answer)
+{
+	const struct keep_text t = { .request = request, .size = d->held.size, .next = d->error, .error = answer };
+	struct keep_slot *s = handle_slot(fs, &d->handle);
+
+	d->request = request;
+	d->answer = answer;
+	s->uid = d->owner.uid;
+	s->gid = d->owner.gid;
+	if (handle_keep_text(fs, &d->handle, &d->kept, &t, d->held.data) < 0)
+		atomic_fetch_or(&s->flags, KEEP_CUT);
+	else
+		atomic_fetch_and(&s->flags, ~(uint32_t)KEEP_CUT);
+}
+
 static void answer(void *arg)
 {
 	struct round *r = arg;
+	struct delegation *d = r->delegation;
 
+	pthread_mutex_lock(&d->lock);
+	keep(r->fs, d, r->request, 0);
+	pthread_mutex_unlock(&d->lock);
 	fuse_reply_write(r->req, r->size);
+	free_round(r);
+}
+
+static void refuse(struct round *r, int error)
+{
+	struct delegation *d = r->delegation;
+
+	pthread_mutex_lock(&d->lock);
+	if (d->held.size > 0)
+		d->error = error;
+	keep(r->fs, d, r->request, error);
+	pthread_mutex_unlock(&d->lock);
+	fuse_reply_err(r->req, -error);
 	free_round(r);
 }
 
@@ -61,25 +98,16 @@ static void made(void *arg, int error, const struct ipam_object *object)
 	struct buffer before;
 
 	(void)object;
-	pthread_mutex_lock(&d->lock);
-	if (error == 0 && d->held.size == 0) /* not before it is stored */
-		atomic_fetch_and(&handle_slot(r->fs, &d->handle)->flags, ~(uint32_t)KEEP_CUT);
-	if (error == 0) {
-		before = d->done;
-		d->done = r->text;
-		r->text = before;
-	}
-	pthread_mutex_unlock(&d->lock);
-	if (error == 0) {
-		notify_content(r->fs->notify, node_ino(NODE_CLUSTER, 0, r->cluster), answer, r);
+	if (error < 0) {
+		refuse(r, fs_of_inode(error));
 		return;
 	}
 	pthread_mutex_lock(&d->lock);
-	if (d->held.size > 0)
-		d->error = fs_of_inode(error);
+	before = d->done;
+	d->done = r->text;
+	r->text = before;
 	pthread_mutex_unlock(&d->lock);
-	fuse_reply_err(r->req, -fs_of_inode(error));
-	free_round(r);
+	notify_content(r->fs->notify, node_ino(NODE_CLUSTER, 0, r->cluster), answer, r);
 }
 
 /* What is to be done now of what is held and this; the rest of it is held from now on. */
@@ -106,32 +134,32 @@ static void delegate_write(struct fs *fs, fuse_req_t req, struct handle *h, cons
 {
 	struct delegation *d = (struct delegation *)h;
 	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+	const struct wire_request *current = wire_current();
 	struct ipam_owner owner = { ctx->uid, ctx->gid, 0755 };
 	struct round *r = malloc(sizeof *r);
-	int rc = r == NULL ? -ENOMEM : 0;
+	bool again;
+	int rc;
 
 	(void)off; /* what is written is done, not kept */
-	if (rc == 0) {
-		*r = (struct round){ .fs = fs, .req = req, .delegation = d, .cluster = d->ref.id, .size = size };
-		pthread_mutex_lock(&d->lock);
-		d->owner = owner;
-		d->by = fs_by_then(req);
-		rc = gather(d, buf, size, &r->text);
-		if (d->held.size > 0)
-			atomic_fetch_or(&handle_slot(fs, h)->flags, KEEP_CUT);
-		pthread_mutex_unlock(&d->lock);
+	if (r == NULL) {
+		fuse_reply_err(req, ENOMEM);
+		return;
 	}
-	if (rc < 0) {
-		fuse_reply_err(req, -rc);
-		free_round(r);
-	} else if (r->text.size == 0) {
+	*r = (struct round){ fs, req, d, d->ref.id, current->unique, size, { 0 } };
+	pthread_mutex_lock(&d->lock);
+	again = current->again && d->request == current->unique; /* what a worker before took in, and didn't answer */
+	d->owner = owner;
+	d->by = fs_by_then(req);
+	rc = again ? d->answer : gather(d, buf, size, &r->text);
+	pthread_mutex_unlock(&d->lock);
+	if (rc < 0)
+		refuse(r, rc);
+	else if (r->text.size == 0)
 		answer(r);
-	} else if (fs_was_stored(fs)) {
-		r->text.size = 0; /* a line that was held before is no longer known: this may be the end of one, and was taken by nobody */
+	else if (fs_was_stored(fs))
 		made(r, 0, NULL);
-	} else {
+	else
 		ipam_delegate(fs->ipam, d->ref.id, r->text.data, r->text.size, &owner, fs_by(req), made, r);
-	}
 }
 
 /* ---- reading --------------------------------------------------------------------------------------------------------- */
@@ -212,6 +240,8 @@ static void delegate_read(struct fs *fs, fuse_req_t req, struct handle *h, size_
 static void free_delegation(struct delegation *d)
 {
 	pthread_mutex_destroy(&d->lock);
+	if (d->kept >= 0)
+		close(d->kept);
 	free(d->held.data);
 	free(d->done.data);
 	free(d->shown.data);
@@ -229,18 +259,21 @@ static void discard(struct fs *fs, struct handle *h)
 struct late {
 	struct fs *fs;
 	fuse_req_t req;
-	uint64_t cluster;
+	struct delegation *delegation;
 };
 
+/* Closed before it is answered: a worker that dies in between is asked again, and knows nothing of it. */
 static void made_late(void *arg, int error, const struct ipam_object *object)
 {
 	struct late *l = arg;
+	struct delegation *d = l->delegation;
 
 	(void)object;
 	if (error < 0)
 		log_write(NULL, LOG_WARNING, "the last line written to 'delegate' had no end and was refused");
 	else
-		notify_content(l->fs->notify, node_ino(NODE_CLUSTER, 0, l->cluster), NULL, NULL);
+		notify_content(l->fs->notify, node_ino(NODE_CLUSTER, 0, d->ref.id), NULL, NULL);
+	discard(l->fs, &d->handle);
 	fuse_reply_err(l->req, 0);
 	free(l);
 }
@@ -248,16 +281,21 @@ static void made_late(void *arg, int error, const struct ipam_object *object)
 static void delegate_release(struct fs *fs, fuse_req_t req, struct handle *h)
 {
 	struct delegation *d = (struct delegation *)h;
-	struct late *l = d->held.size == 0 || d->error < 0 ? NULL : malloc(sizeof *l);
+	bool late = d->held.size > 0 && d->error == 0 && !fs_was_stored(fs);
+	struct late *l = late ? malloc(sizeof *l) : NULL;
+	struct ipam_by by = d->by; /* whoever wrote it, but this request */
 
-	handle_close(fs, h);
-	if (l != NULL) {
-		*l = (struct late){ fs, req, d->ref.id };
-		ipam_delegate(fs->ipam, d->ref.id, d->held.data, d->held.size, &d->owner, d->by, made_late, l);
-	} else {
+	if (l == NULL) {
+		if (late)
+			log_write(NULL, LOG_ERR, "the last line written to 'delegate' had no end and is lost: there is no memory");
+		discard(fs, h);
 		fuse_reply_err(req, 0);
+		return;
 	}
-	free_delegation(d);
+	*l = (struct late){ fs, req, d };
+	by.request = wire_current()->unique;
+	by.again = wire_current()->again;
+	ipam_delegate(fs->ipam, d->ref.id, d->held.data, d->held.size, &d->owner, by, made_late, l);
 }
 
 static struct delegation *new_delegation(struct node_ref ref)
@@ -271,6 +309,7 @@ static struct delegation *new_delegation(struct node_ref ref)
 		return NULL;
 	d->handle.ops = &ops;
 	d->ref = ref;
+	d->kept = -1;
 	pthread_mutex_init(&d->lock, NULL);
 	return d;
 }
@@ -292,17 +331,30 @@ int delegate_open(struct fs *fs, fuse_req_t req, struct node_ref ref, struct fus
 	return 0;
 }
 
-/* The beginning of a line that was cut is gone: nobody may take its end for a line. */
 int delegate_reopen(struct fs *fs, struct keep_slot *s, int fd, struct handle **out)
 {
 	struct delegation *d = new_delegation(node_ref(s->ino));
+	struct keep_text t;
+	int rc;
 
 	(void)fs;
-	if (fd >= 0)
-		close(fd);
-	if (d == NULL)
+	if (d == NULL) {
+		if (fd >= 0)
+			close(fd);
 		return -ENOMEM;
-	d->error = atomic_load(&s->flags) & KEEP_CUT ? -EIO : 0;
+	}
+	d->kept = fd;
+	rc = handle_text_again(s, fd, &t, &d->held.data);
+	if (rc < 0) {
+		free_delegation(d);
+		return rc;
+	}
+	d->held.size = d->held.room = t.size;
+	d->request = t.request;
+	d->answer = t.error;
+	d->error = atomic_load(&s->flags) & KEEP_CUT ? -EIO : (int)t.next;
+	d->owner = (struct ipam_owner){ s->uid, s->gid, 0755 };
+	d->by = (struct ipam_by){ .uid = s->uid };
 	*out = &d->handle;
 	return 0;
 }

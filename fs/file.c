@@ -225,10 +225,12 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	default:
 		rc = -EISDIR;
 	}
-	if (rc < 0)
+	if (rc < 0) {
+		handle_refused(fs, wire_current()->unique);
 		fuse_reply_err(req, -fs_of_inode(rc));
-	else
+	} else {
 		handle_reply_open(fs, req, fi);
+	}
 }
 
 /* ---- taking over ------------------------------------------------------------------------------------------- */
@@ -295,10 +297,12 @@ static void created(void *arg, int error, const struct ipam_object *object)
 		if (error < 0 && c->ephemeral && object->created)
 			ipam_drop(c->fs->ipam, object->id); /* nobody else would */
 	}
-	if (error < 0)
+	if (error < 0) {
+		handle_refused(c->fs, c->request);
 		fuse_reply_err(c->req, -error);
-	else
+	} else {
 		handle_reply_create(c->fs, c->req, &e, &c->fi);
+	}
 	free(c);
 }
 

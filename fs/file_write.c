@@ -156,28 +156,40 @@ void file_write(struct fs *fs, fuse_req_t req, struct handle *h, const char *buf
 	f->store(fs, f->ref, f->text, f->text_size - f->held, f->append, fs_by(req), written, w);
 }
 
+struct release {
+	struct fs *fs;
+	fuse_req_t req;
+	struct file *file;
+};
+
+/* Closed before it is answered: a worker that dies in between is asked again, and knows nothing of it. */
 static void stored_late(void *arg, int error, const struct ipam_object *object)
 {
+	struct release *r = arg;
+
 	(void)object;
 	if (error < 0)
 		log_write(NULL, LOG_WARNING, "the last line written to a control file had no end and was refused");
-	fuse_reply_err(arg, 0);
+	file_close(r->fs, r->file);
+	fuse_reply_err(r->req, 0);
+	free(r);
 }
 
 void file_release(struct fs *fs, fuse_req_t req, struct handle *h)
 {
 	struct file *f = (struct file *)h;
+	bool late = f->held > 0 && !fs_was_stored(fs);
+	struct release *r = late ? malloc(sizeof *r) : NULL;
 
-	if (f->held > 0 && f->append)
-		keep_held(f);
-	/* Closed before it is answered: a worker that dies in between is asked again, and knows nothing of it. */
-	if (f->held > 0) {
-		atomic_fetch_add(&f->users, 1);
-		file_close(fs, f);
-		f->store(fs, f->ref, f->text, f->text_size, f->append, fs_by(req), stored_late, req);
-		file_free(f);
-	} else {
+	if (r == NULL) {
+		if (late)
+			log_write(NULL, LOG_ERR, "the last line written to a control file had no end and is lost: there is no memory");
 		file_close(fs, f);
 		fuse_reply_err(req, 0);
+		return;
 	}
+	*r = (struct release){ fs, req, f };
+	if (f->append)
+		keep_held(f);
+	f->store(fs, f->ref, f->text, f->text_size, f->append, fs_by(req), stored_late, r);
 }

@@ -88,7 +88,7 @@ static void give_back(struct handles *hs, uint32_t slot)
 	pthread_mutex_unlock(&hs->lock);
 }
 
-/* The request was made again, and has opened anew. */
+/* The request was made again, and has opened anew, or is refused. */
 static void discard_orphan(struct fs *fs, uint64_t request, const struct handle *instead)
 {
 	struct handles *hs = fs->handles;
@@ -195,6 +195,12 @@ static struct keep_slot *slot_of(struct fs *fs, const struct fuse_file_info *fi,
 	if (s != NULL && fs->handles->orphans > 0)
 		discard_orphan(fs, *request, h);
 	return s;
+}
+
+void handle_refused(struct fs *fs, uint64_t request)
+{
+	if (fs->handles->orphans > 0)
+		discard_orphan(fs, request, NULL);
 }
 
 void handle_reply_open(struct fs *fs, fuse_req_t req, struct fuse_file_info *fi)

@@ -262,6 +262,12 @@ static int refusal(const struct create *c, int error)
 	return error == -EADDRINUSE || ours ? -EEXIST : error;
 }
 
+static void refuse_create(struct create *c, int error)
+{
+	handle_refused(c->fs, c->request);
+	fuse_reply_err(c->req, -refusal(c, error));
+}
+
 static void reply_create(struct fs *fs, fuse_req_t req, fuse_ino_t ino, uint64_t request, struct fuse_file_info *fi)
 {
 	struct fuse_entry_param e = { .ino = ino, .generation = 1 };
@@ -269,10 +275,12 @@ static void reply_create(struct fs *fs, fuse_req_t req, fuse_ino_t ino, uint64_t
 
 	if (rc == 0)
 		rc = host_local_open(fs, ino, request, fi);
-	if (rc < 0)
-		fuse_reply_err(req, rc == -ENOENT ? ESTALE : -rc);
-	else
+	if (rc < 0) {
+		handle_refused(fs, request);
+		fuse_reply_err(req, -fs_of_inode(rc));
+	} else {
 		handle_reply_create(fs, req, &e, fi);
+	}
 }
 
 /* It is of its network: the file is there. */
@@ -284,7 +292,7 @@ static void named(void *arg, int error, const struct ipam_object *object)
 	if (error == 0)
 		reply_create(c->fs, c->req, node_ino(NODE_RESERVATION, c->family, c->lease), c->request, &c->fi);
 	else
-		fuse_reply_err(c->req, -refusal(c, error));
+		refuse_create(c, fs_of_inode(error)); /* ESTALE: removed meanwhile, and the kernel asks anew */
 	if (c->held)
 		holders_leave(c->fs, c->lease);
 	free(c);
@@ -303,7 +311,7 @@ static void created(void *arg, int error, const struct ipam_object *object)
 			ipam_drop(c->fs->ipam, c->lease);
 	}
 	if (error < 0) {
-		fuse_reply_err(c->req, -refusal(c, error));
+		refuse_create(c, error);
 		free(c);
 		return;
 	}

@@ -242,7 +242,7 @@ void answer_made(struct fs *fs, enum ipam_kind kind, uint64_t parent, const char
 	int rc = ipam_lookup(fs->ipam, kind, parent, name, &object);
 
 	object.created = true;
-	done(arg, rc, &object);
+	done(arg, fs_of_inode(rc), &object);
 }
 
 static void make(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, bool directory)

@@ -76,12 +76,13 @@ static void note(struct wire *w, const void *buf, size_t n)
 	current = (struct wire_request){ in->unique & ~UNIQUE_RESEND, in->unique & UNIQUE_RESEND, 0 };
 	if (in->opcode == FUSE_POLL && n >= sizeof *in + sizeof(struct fuse_poll_in))
 		current.poll = ((const struct fuse_poll_in *)(in + 1))->kh;
-	if (!current.again)
-		atomic_store(&w->caught_up, true); /* they come first */
-	if (in->opcode == FUSE_INIT)
+	if (in->opcode == FUSE_INIT) {
 		keep_init(w, buf, n);
-	else if (in->opcode != FUSE_FORGET && in->opcode != FUSE_BATCH_FORGET && in->opcode != FUSE_INTERRUPT)
+	} else if (in->opcode != FUSE_FORGET && in->opcode != FUSE_BATCH_FORGET && in->opcode != FUSE_INTERRUPT) {
+		if (!current.again) /* those come first, but for these three, which have a list of their own */
+			atomic_store(&w->caught_up, true);
 		keep_read_add(w->keep, in->unique);
+	}
 }
 
 static bool refused(struct wire *w, const void *buf)
