@@ -52,7 +52,8 @@ for i in {1..6}; do
 done
 touch "$WORK/stop"
 wait "${makers[@]}"
-same "the next one sweeps away nothing that begins with it" "" "$(sort "$WORK/refused" | uniq -c)"
+# The daemon hears of a close later than it returns, and meanwhile the name is there still.
+same "the next one sweeps away nothing that begins with it" "" "$(grep -v 'File exists' "$WORK/refused" | sort | uniq -c)"
 same "so nothing had to be made twice" "$(wc -l <"$WORK/made")" "$(($(allocations) - before))"
 
 # A reader that was there when the worker died is the last holder of what its creator has closed.
