@@ -245,10 +245,8 @@ static int open_database(struct fs *fs, int lock, bool resumes, struct ipam_erro
 	fs->ahead = NULL;
 	rc = ipam_open(worker_database(&fs->options), &options, &fs->ipam, error);
 	free(lost);
-	if (rc == 0) {
+	if (rc == 0)
 		fs->first_id = ipam_next_id(fs->ipam);
-		keep_each_dropped(fs->keep, drop, fs);
-	}
 	free(fs->since_memory);
 	fs->since_memory = NULL;
 	return rc;
@@ -342,6 +340,8 @@ static int take_over(struct fs *fs, int lock, bool resumes)
 			tell_again(fs);
 		else
 			atomic_store(&m->told, fs->opened);
+		/* Before any request, but not before the streams, which are to hear of it. */
+		keep_each_dropped(fs->keep, drop, fs);
 	}
 	free(files);
 	return rc;
