@@ -111,6 +111,17 @@ worker_of() { pgrep -o -P "$1"; }
 # memory_of PID: of both, in KiB
 memory_of() { cat "/proc/$1/status" "/proc/$(worker_of "$1")/status" | awk '/^VmRSS/ { n += $2 } END { print n }'; }
 
+# fake_disk: the daemon alone has a disk that does what the file $FAULTS says (fault/preload/disk.c)
+fake_disk() {
+	export FAULTS=$WORK/faults
+	: >"$FAULTS"
+	printf '#!/bin/sh\nLD_PRELOAD=%s exec %s "$@"\n' "$HELPERS/fault/disk.so" "$IPAMFS" >"$WORK/ipamfs"
+	chmod +x "$WORK/ipamfs"
+	IPAMFS=$WORK/ipamfs
+}
+# slow MS: for each write to that disk
+slow() { echo "slow $1 ipam.db-wal" >"$FAULTS"; }
+
 # halt_fs PID, resume_fs PID: as one that hangs, both processes of it
 halt_fs() { kill -STOP "$1" $(pgrep -P "$1"); }
 resume_fs() { kill -CONT "$1" $(pgrep -P "$1"); }

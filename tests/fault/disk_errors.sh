@@ -2,14 +2,9 @@
 # go on; after a failed sync nothing is acknowledged until it is mounted anew, and then all that was acknowledged is there.
 . "$(dirname "$0")/../lib.sh"
 
-export FAULTS=$WORK/faults
-: >"$FAULTS"
 fault() { printf '%s\n' "$@" >"$FAULTS"; }
-# The daemon alone is failed.
-failing_ipamfs() { printf '#!/bin/sh\nLD_PRELOAD=%s exec %s "$@"\n' "$HELPERS/fault/disk.so" "$IPAMFS" >"$WORK/ipamfs" && chmod +x "$WORK/ipamfs"; }
-failing_ipamfs
 REAL=$IPAMFS
-IPAMFS=$WORK/ipamfs
+fake_disk
 health() { head -1 "$M/.ipam/health"; }
 list() { (cd "$M/prod/n" && for f in *; do echo "$f $(xargs <"$f")"; done | sort); }
 

@@ -2,14 +2,7 @@
 # meanwhile, nor a worker that dies, nor what the next worker sweeps away may end it.
 . "$(dirname "$0")/../lib.sh"
 
-export FAULTS=$WORK/faults
-: >"$FAULTS"
-# slow MS: for each write to the disk
-slow() { echo "slow $1 ipam.db-wal" >"$FAULTS"; }
-printf '#!/bin/sh\nLD_PRELOAD=%s exec %s "$@"\n' "$HELPERS/fault/disk.so" "$IPAMFS" >"$WORK/ipamfs"
-chmod +x "$WORK/ipamfs"
-IPAMFS=$WORK/ipamfs
-
+fake_disk
 mount_fs sync=normal
 make_cluster prod n
 node=$M/prod/n

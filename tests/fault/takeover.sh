@@ -1,22 +1,15 @@
 # A worker dies on a slow disk, in the middle of what takes two steps: the next one goes on with the second, or says what is lost.
 . "$(dirname "$0")/../lib.sh"
 
-export FAULTS=$WORK/faults
-: >"$FAULTS"
-# slow MS: for each write to the disk
-slow() { echo "slow $1 ipam.db-wal" >"$FAULTS"; }
-printf '#!/bin/sh\nLD_PRELOAD=%s exec %s "$@"\n' "$HELPERS/fault/disk.so" "$IPAMFS" >"$WORK/ipamfs"
-chmod +x "$WORK/ipamfs"
-IPAMFS=$WORK/ipamfs
-
+fake_disk
 mount_fs sync=normal
 make_cluster prod n
 node=$M/prod/n
 layout=$node/.ipam/host-local/net
 mkdir "$layout"
 gone() { [ ! -e "$1" ]; }
+kill_worker() { kill -9 "$(worker_of "$daemon")"; }
 worker() { worker_of "$daemon"; }
-kill_worker() { kill -9 "$(worker)"; }
 pod_of() { getfattr --absolute-names --only-values -n user.pod "$1" 2>/dev/null; }
 
 # ---- what is written behind
