@@ -160,7 +160,7 @@ void kube_plan_pods(struct kube *k);
 /* For bsearch and qsort. */
 struct kube_node *kube_find_node(const struct kube *k, const char *name);
 struct kube_pod *kube_find_pod(const struct kube *k, const char *node, const char *lease);
-struct kube_claim *kube_find_claim(const struct kube_claim *list, size_t n, const struct cidr *key);
+struct kube_claim *kube_find_claim(struct kube_claim *list, size_t n, const struct cidr *key);
 size_t kube_sort_claims(struct kube_claim *list, size_t n); /* and leaves each key once: how many */
 struct cidr kube_host(unsigned family, u128 addr);
 

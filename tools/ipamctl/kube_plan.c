@@ -29,7 +29,7 @@ size_t kube_sort_claims(struct kube_claim *list, size_t n)
 	return kept;
 }
 
-struct kube_claim *kube_find_claim(const struct kube_claim *list, size_t n, const struct cidr *key)
+struct kube_claim *kube_find_claim(struct kube_claim *list, size_t n, const struct cidr *key)
 {
 	struct kube_claim wanted = { .key = *key };
 
