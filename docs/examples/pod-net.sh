@@ -14,23 +14,32 @@ in_netns() {
 	if [ -n "$netns" ]; then nsenter --net="/run/netns/$netns" "$@"; else "$@"; fi
 }
 
+die() {
+	echo "pod-net.sh: $*" >&2
+	exit 1
+}
+
 add() {
-	lease=$1/$2
+	node=$1 name=$2 bridge=$3 lease=$1/$2
+	# Interfaces' names have 15 characters at most, leases' 255.
+	veth=v$(printf %s "$lease" | cksum | cut -d ' ' -f 1)
+	command -v getfattr >/dev/null || die "getfattr is missing, which reads the lease's gateway: install the package attr"
 	(set -C && : >"$lease") || exit 1 # allocates; fails if the name is held
-	trap 'ip netns del "$2" 2>/dev/null; rm -f "$lease"' EXIT
-	ip netns add "$2"
-	ip link add eth0 netns "$2" type veth peer name "v-$2" ${BRIDGE_NETNS:+netns "$BRIDGE_NETNS"}
-	in_netns "${BRIDGE_NETNS:-}" ip link set "v-$2" master "$3" up
-	in_netns "$2" ip link set lo up
-	in_netns "$2" ip link set eth0 up
+	trap 'rm -f "$lease"' EXIT
+	ip netns add "$name"
+	trap 'ip netns del "$name"; rm -f "$lease"' EXIT # the veth pair goes with the namespace
+	ip link add eth0 netns "$name" type veth peer name "$veth" ${BRIDGE_NETNS:+netns "$BRIDGE_NETNS"}
+	in_netns "${BRIDGE_NETNS:-}" ip link set "$veth" master "$bridge" up
+	in_netns "$name" ip link set lo up
+	in_netns "$name" ip link set eth0 up
 	while read -r address; do
 		case $address in
-		*:*) in_netns "$2" ip addr add "$address" dev eth0 nodad ;;
-		*) in_netns "$2" ip addr add "$address" dev eth0 ;;
+		*:*) in_netns "$name" ip addr add "$address" dev eth0 nodad ;;
+		*) in_netns "$name" ip addr add "$address" dev eth0 ;;
 		esac
 	done <"$lease"
-	for gateway in $(getfattr --only-values -n user.ipam.gateway "$lease" 2>/dev/null); do
-		in_netns "$2" ip route add default via "$gateway"
+	for gateway in $(getfattr --absolute-names --only-values -n user.ipam.gateway "$lease"); do
+		in_netns "$name" ip route add default via "$gateway"
 	done
 	trap - EXIT
 }
