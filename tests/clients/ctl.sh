@@ -25,7 +25,13 @@ same "a free one" "address prod w2 free" "$(found 10.244.1.77)"
 undelegated() { ctl find "$1" --json | jq -r '.[] | [.kind, .cluster, .state, .node // "-"] | join(" ")'; }
 same "one of no node's" "address prod undelegated -" "$(undelegated 10.244.9.9)"
 same "reserved, and of no node's" "address test reserved -" "$(undelegated 10.1.0.200)"
-refused "one of no cluster's" "is not found" ctl find 10.99.0.1
+refused "one of no cluster's" "10.99.0.1 is not in a CIDR of any cluster" ctl find 10.99.0.1
+same "what a lease's file says" "lease prod w1 a" "$(found "$(head -1 "$M/prod/w1/a")")"
+same "what it says of IPv6" "lease prod w1 a" "$(found "$(tail -1 "$M/prod/w1/a")")"
+same "a free one with its length" "address prod w2 free" "$(found 10.244.1.77/24)"
+for it in 10.244.0.300 10.244.0.0/33 10.244.0 fd00:::1 fd00::/129; do
+	refused "malformed: $it" "'$it' is no address and no block" ctl find "$it"
+done
 same "a block" "block prod w2 10.244.1.0/24" "$(found 10.244.1.0/24)"
 same "the blocks in a CIDR" 2 "$(found 10.244.0.0/16 | wc -l)"
 same "a lease's name, in two nodes" "lease prod w1 a
@@ -42,7 +48,8 @@ setfattr -n user.blob -v 0sYQBi "$M/prod/w2/a"
 same "whatever the attributes are" "lease prod w2 a" "$(found a --node w2)"
 setfattr -x user.blob "$M/prod/w2/a"
 same "counts are whole numbers" 1 "$(ctl find 10.244.1.0/24 --json | jq .[].used)"
-refused "nothing" "is not found" ctl find nothing
+refused "nothing" "no lease, node, pod or container of any cluster is called 'nothing'" ctl find nothing
+refused "no block" "no block of any cluster lies in or around '10.99.0.0/24'" ctl find 10.99.0.0/24
 ctl find nothing --json >/dev/null
 same "and 1 tells so" 1 $?
 ok "for people" grep -q 'prod/w1/a  10.244.0.2/24 fd00:10:244::2/64.*pod=default/web-0' <(ctl find a)

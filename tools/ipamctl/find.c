@@ -248,6 +248,44 @@ static int look_into(struct find *f, const char *cluster)
 	return status;
 }
 
+/* ---- what is asked for, and what to say where there is nothing ---------------------------------------------------- */
+
+/* ADDRESS/LENGTH is what a lease's file has: with host bits it is an address, without them a block. */
+static void classify(struct find *f, size_t n)
+{
+	uint8_t len;
+
+	if (cidr_parse(f->wanted, n, &f->cidr) == 0 && memchr(f->wanted, '/', n) != NULL) {
+		f->is_block = true;
+	} else if (cidr_parse_host(f->wanted, n, &f->family, &f->addr, &len) == 0) {
+		f->is_address = true;
+		cidr_print_addr(f->family, f->addr, f->text);
+	}
+}
+
+/* Written like an address or a block of either family, though it is none: 10.244.0.300, 10.244.0.0/33. Leases may be named so. */
+static bool looks_like_an_address(const char *s)
+{
+	size_t head = strcspn(s, "/"), tail = s[head] == '/' ? strlen(s + head + 1) : 1;
+	bool v4 = strspn(s, "0123456789.") == head && memchr(s, '.', head) != NULL;
+	bool v6 = strspn(s, "0123456789abcdefABCDEF:.") == head && memchr(s, ':', head) != NULL;
+
+	return (v4 || v6) && tail > 0 && (s[head] == 0 || strspn(s + head + 1, "0123456789") == tail);
+}
+
+static int not_found(const struct find *f)
+{
+	const char *where = f->view.node != NULL ? "that node" : f->view.cluster != NULL ? "that cluster" : "any cluster";
+
+	if (f->is_address)
+		return ctl_fail(CTL_REFUSED, "%s is not in a CIDR of %s", f->text, where);
+	if (f->is_block)
+		return ctl_fail(CTL_REFUSED, "no block of %s lies in or around '%s'", where, f->wanted);
+	if (looks_like_an_address(f->wanted))
+		return ctl_fail(CTL_REFUSED, "'%s' is no address and no block, and no lease or node has it as a name", f->wanted);
+	return ctl_fail(CTL_REFUSED, "no lease, node, pod or container of %s is called '%s'", where, f->wanted);
+}
+
 /* ---- the command ------------------------------------------------------------------------------------------------- */
 
 static int parse(struct find *f, int argc, char **argv)
@@ -268,12 +306,7 @@ static int parse(struct find *f, int argc, char **argv)
 	if (argc - optind != 1 || argv[optind][0] == 0)
 		return ctl_fail(CTL_USAGE, "say what to find: an address, a block or a name");
 	f->wanted = argv[optind];
-	if (cidr_parse_addr(f->wanted, strlen(f->wanted), &f->family, &f->addr) == 0) {
-		f->is_address = true;
-		cidr_print_addr(f->family, f->addr, f->text);
-	} else if (cidr_parse(f->wanted, strlen(f->wanted), &f->cidr) == 0) {
-		f->is_block = true;
-	}
+	classify(f, strlen(f->wanted));
 	return CTL_DONE;
 }
 
@@ -294,7 +327,7 @@ static int run(int argc, char **argv)
 	if (status == CTL_DONE)
 		find_show(f.found, f.json);
 	if (status == CTL_DONE && json_array_size(f.found) == 0)
-		status = f.json ? CTL_REFUSED : ctl_fail(CTL_REFUSED, "'%s' is not found", f.wanted);
+		status = f.json ? CTL_REFUSED : not_found(&f);
 	json_decref(f.found);
 	view_close(&f.view);
 	return status;
