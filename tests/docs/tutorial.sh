@@ -6,7 +6,7 @@ mounts+=(/tmp/ipamfs-tutorial/net)
 PAGE=$ROOT/docs/tutorial.md
 [ -e /tmp/ipamfs-tutorial ] && fail "nothing is in the way" "/tmp/ipamfs-tutorial is there already"
 # On top of lib.sh's: what the page makes, should it stop half way.
-trap 'pkill -9 -f "^ipamfs tutorial.db net$"; umount -l /tmp/ipamfs-tutorial/net 2>/dev/null; rm -rf /tmp/ipamfs-tutorial; cleanup' EXIT
+trap 'umount -l /tmp/ipamfs-tutorial/net 2>/dev/null; rm -rf /tmp/ipamfs-tutorial; cleanup' EXIT
 
 # The page's blocks, as files: 1.sh, and 1.text where one follows directly.
 awk -v dir="$WORK" '
