@@ -33,6 +33,7 @@ static void change_free(struct change *c)
 	free(c->fresh);
 	free(c->gone);
 	free(c->range);
+	free(c->shorter);
 	free(c->made);
 	free(c->made_node);
 	xattr_free_all(c->xattr);

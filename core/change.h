@@ -31,7 +31,7 @@ struct change_type {
 
 /* Leases: create, release, rewrite may move next-fit's mark or start rests. */
 struct change_given {
-	uint64_t block, lease;
+	uint64_t block, lease; /* lease: as struct block's given_lease */
 	u128 addr;
 	uint8_t family;
 };
@@ -51,6 +51,7 @@ struct change {
 	bool exclusive, append;
 	bool expiry;           /* release only what has expired, or was dropped */
 	bool ephemeral, alone; /* IPAM_EPHEMERAL, IPAM_ALONE */
+	bool unused;           /* nobody was told of the addresses that go: they don't rest */
 	bool mirrored;         /* the engine that machines share has done it already: it is done here, too */
 	uint64_t shared;       /* its id there, as of this revision; */
 	int64_t revision;
@@ -80,8 +81,8 @@ struct change {
 	size_t made_nodes;
 	int64_t now;
 	struct store_lease row;
-	struct block *grown[CIDR_FAMILIES]; /* blocks delegated by this change */
-	struct change_given given[CIDR_FAMILIES];
+	struct block *grown[CIDR_FAMILIES];           /* blocks delegated by this change */
+	struct change_given given[2 * CIDR_FAMILIES]; /* an address that goes, and one that comes, of each family */
 	unsigned givens;
 	struct store_rest rests[CIDR_FAMILIES];
 	unsigned rest_count;
@@ -97,6 +98,8 @@ struct change {
 	struct cidr_range *range;
 	size_t ranges;
 	struct settings settings;
+	struct store_rest *shorter; /* rests that new settings shorten (rest_beyond) */
+	size_t shorters;
 
 	/* how it went */
 	int error;

@@ -1,5 +1,5 @@
 /* Importing: nodes and leases that were made elsewhere become ours with the blocks and addresses they have, all or none. */
-#include "change.h"
+#include "change_lease.h"
 #include "snapshot.h"
 
 #include "publish.h"
@@ -28,6 +28,8 @@ static int claim(struct ipam *ipam, struct change *c, struct ipam_import *in, ui
 			rc = registry_set_addr(&ipam->registry, handle, f, in->addr[f]);
 			if (rc < 0)
 				pool_release(&b->pool, slot);
+			else
+				lease_gave(ipam, c, b, registry_lease(&ipam->registry, handle), slot);
 		}
 	}
 	return rc;

@@ -12,19 +12,12 @@
 static int claim_next(struct ipam *ipam, struct change *c, unsigned family, struct block **out, u128 *slot)
 {
 	struct node *n = c->node;
-	uint32_t have = 0, start = 0;
-	uint64_t newest = 0;
+	uint32_t have = 0, start;
 	int rc = -ENOSPC;
 
-	for (uint32_t i = 0; i < n->blocks; i++) {
-		const struct block *b = n->block[i];
-
-		have += b->pool.prefix.family == family;
-		if (b->pool.prefix.family == family && b->given_lease > newest) {
-			newest = b->given_lease;
-			start = i;
-		}
-	}
+	node_given_last(n, family, &start);
+	for (uint32_t i = 0; i < n->blocks; i++)
+		have += n->block[i]->pool.prefix.family == family;
 	for (uint32_t i = 0; i < n->blocks && rc == -ENOSPC; i++) {
 		*out = n->block[(start + i) % n->blocks];
 		if ((*out)->pool.prefix.family == family && !(*out)->pending)
@@ -69,8 +62,7 @@ static int claim_addr(struct ipam *ipam, struct change *c, unsigned family, cons
 		pool_release(&b->pool, slot);
 		return rc;
 	}
-	if (wanted == NULL)
-		b->given_lease = l->id;
+	lease_gave(ipam, c, b, l, slot);
 	return 0;
 }
 

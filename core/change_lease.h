@@ -8,6 +8,10 @@
 int lease_find(struct ipam *ipam, struct change *c, uint32_t *out);
 /* Take this address in c->node. -EADDRNOTAVAIL: of none of its blocks; or as pool_claim says. */
 int lease_claim_this(struct change *c, unsigned family, u128 addr, struct block **out, u128 *slot);
+/* Which of the node's blocks gave an address of the family last, and when (given_lease). */
+uint64_t node_given_last(const struct node *n, unsigned family, uint32_t *block);
+/* The node's block gave this slot to the lease: next-fit goes on after it, and does so after a restart, too. */
+void lease_gave(struct ipam *ipam, struct change *c, struct block *b, const struct lease *l, u128 slot);
 /* Note what storing needs of the release of one address: next-fit's mark if it goes with it, and its rest. A rest is promised: */
 int lease_note_release(struct ipam *ipam, struct change *c, const struct lease *l, unsigned family);
 /* takes that back. */

@@ -3,6 +3,35 @@
 
 #include <errno.h>
 
+uint64_t node_given_last(const struct node *n, unsigned family, uint32_t *block)
+{
+	uint64_t newest = 0;
+
+	*block = 0;
+	for (uint32_t i = 0; i < n->blocks; i++)
+		if (n->block[i]->pool.prefix.family == family && n->block[i]->given_lease > newest) {
+			newest = n->block[i]->given_lease;
+			*block = i;
+		}
+	return newest;
+}
+
+void lease_gave(struct ipam *ipam, struct change *c, struct block *b, const struct lease *l, u128 slot)
+{
+	unsigned family = b->pool.prefix.family;
+	uint32_t last;
+	uint64_t newest = node_given_last(c->node, family, &last);
+
+	pool_set_cursor(&b->pool, slot);
+	/* Who loads the database takes the newest lease for the last that was given an address. Where it isn't, that is stored. */
+	if (l->id > newest || (l->id == newest && c->node->block[last] == b)) {
+		b->given_lease = l->id;
+		return;
+	}
+	b->given_lease = engine_id(ipam);
+	c->given[c->givens++] = (struct change_given){ b->id, b->given_lease, b->pool.prefix.base + slot, (uint8_t)family };
+}
+
 int lease_note_release(struct ipam *ipam, struct change *c, const struct lease *l, unsigned family)
 {
 	u128 addr = lease_addr(l, family);
@@ -12,12 +41,12 @@ int lease_note_release(struct ipam *ipam, struct change *c, const struct lease *
 
 	if (b->given_lease == l->id && b->pool.given && b->pool.cursor == addr - b->pool.prefix.base)
 		c->given[c->givens++] = (struct change_given){ b->id, l->id, addr, (uint8_t)family };
-	if (delay == 0 || c->what == IPAM_LEASE_FIRST)
+	if (delay == 0 || c->unused)
 		return 0;
 	rc = rest_promise(ipam);
 	if (rc == 0)
 		c->rests[c->rest_count++] =
-			(struct store_rest){ c->cluster->id, (uint8_t)family, addr, c->now + (int64_t)delay * NANOSECONDS };
+			(struct store_rest){ c->cluster->id, (uint8_t)family, addr, c->now + (int64_t)delay * NANOSECONDS, 0 };
 	return rc;
 }
 

@@ -7,6 +7,17 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* The lease will have this slot, which is claimed. */
+static int write_take(struct ipam *ipam, struct change *c, const struct lease *l, struct block *b, u128 slot)
+{
+	unsigned family = b->pool.prefix.family;
+
+	c->row.has[family] = true;
+	c->row.addr[family] = b->pool.prefix.base + slot;
+	lease_gave(ipam, c, b, l, slot);
+	return lease_has(l, family) ? lease_note_release(ipam, c, l, family) : 0;
+}
+
 /* Claims what is new; c->row gets all addresses, as they will be. */
 static int write_claim(struct ipam *ipam, struct change *c, const struct lease *l, unsigned family, const struct text_lease *text)
 {
@@ -21,27 +32,28 @@ static int write_claim(struct ipam *ipam, struct change *c, const struct lease *
 	if (lease_has(l, family) && lease_addr(l, family) == addr)
 		return 0;
 	rc = lease_claim_this(c, family, addr, &b, &slot);
-	if (rc == 0) {
-		c->row.has[family] = true;
-		c->row.addr[family] = addr;
-		if (lease_has(l, family))
-			rc = lease_note_release(ipam, c, l, family);
-	}
-	return rc;
+	return rc < 0 ? rc : write_take(ipam, c, l, b, slot);
 }
 
-/* The next free address of the alternatives for a family, in their order; the one that the lease has will do. */
+static bool lies_in(const struct lease *l, const struct cidr_range *r)
+{
+	return lease_has(l, r->family) && lease_addr(l, r->family) >= r->first && lease_addr(l, r->family) <= r->last;
+}
+
+/* The next free address of the alternatives for a family, in their order. One that the lease has will do, wherever it lies; but one
+ * that it only got by being made is as free as the others. */
 static int write_choose(struct ipam *ipam, struct change *c, struct lease *l, unsigned family, const struct text_lease *text)
 {
-	u128 have = lease_has(l, family) ? lease_addr(l, family) : 0;
 	int rc = -EADDRNOTAVAIL;
 
-	for (size_t i = 0; i < text->ranges; i++)
-		if (text->range[i].family == family && lease_has(l, family) && have >= text->range[i].first && have <= text->range[i].last)
+	for (size_t i = 0; !c->unused && i < text->ranges; i++)
+		if (text->range[i].family == family && lies_in(l, &text->range[i]))
 			return 0;
 	for (size_t i = 0; i < text->ranges; i++) {
 		const struct cidr_range *r = &text->range[i];
 
+		if (r->family == family && lies_in(l, r))
+			return 0;
 		for (uint32_t k = 0; r->family == family && k < c->node->blocks; k++) {
 			struct block *b = c->node->block[k];
 			struct cidr_range all = cidr_range_of(&b->pool.prefix);
@@ -53,12 +65,7 @@ static int write_choose(struct ipam *ipam, struct change *c, struct lease *l, un
 						(r->last < all.last ? r->last : all.last) - all.first, &slot);
 			if (rc == -ENOSPC)
 				continue;
-			if (rc < 0)
-				return rc;
-			b->given_lease = l->id;
-			c->row.has[family] = true;
-			c->row.addr[family] = all.first + slot;
-			return lease_has(l, family) ? lease_note_release(ipam, c, l, family) : 0;
+			return rc < 0 ? rc : write_take(ipam, c, l, b, slot);
 		}
 	}
 	return rc;

@@ -42,6 +42,8 @@ static int settings_reserve(struct ipam *ipam, struct change *c)
 		if (settings_value(&n->settings, &merged, IPAM_GATEWAY) == SETTINGS_GATEWAY_FIRST &&
 		    node_setting(n, IPAM_GATEWAY) != SETTINGS_GATEWAY_FIRST)
 			rc = node_gateways_free(ipam, n);
+	if (rc == 0 && c->settings.set & 1u << IPAM_REUSE_DELAY)
+		rc = rest_beyond(ipam, c->cluster, NULL, &merged, c->now, &c->shorter, &c->shorters);
 	if (rc < 0)
 		gate_leave_exclusive(&c->cluster->gate);
 	return rc;
@@ -61,6 +63,8 @@ static int settings_apply(struct ipam *ipam, struct change *c)
 		json_object_set_new(list, ipam_setting_name(i), json_string(text));
 		rc = store_put_setting(ipam->store, c->id, i, c->settings.value[i]);
 	}
+	for (size_t i = 0; rc == 0 && i < c->shorters; i++)
+		rc = store_shorten_rest(ipam->store, &c->shorter[i]);
 	return history_add_list(ipam, c, "settings", rc, list);
 }
 
@@ -73,6 +77,7 @@ static void settings_settle(struct ipam *ipam, struct change *c)
 	touch_attr(&c->cluster->attr, c->now);
 	for (struct node *n = c->cluster->first; n != NULL; n = n->next)
 		node_settings_changed(ipam, n);
+	rest_shorten(ipam, c->shorter, c->shorters, c->now);
 }
 
 const struct change_type change_cluster_settings = {
@@ -97,6 +102,8 @@ static int node_settings_reserve(struct ipam *ipam, struct change *c)
 	if (!c->mirrored && settings_value(&merged, &n->cluster->settings, IPAM_GATEWAY) == SETTINGS_GATEWAY_FIRST &&
 	    node_setting(n, IPAM_GATEWAY) != SETTINGS_GATEWAY_FIRST)
 		rc = node_gateways_free(ipam, n);
+	if (rc == 0 && c->settings.set & 1u << IPAM_REUSE_DELAY)
+		rc = rest_beyond(ipam, n->cluster, n, &merged, c->now, &c->shorter, &c->shorters);
 	if (rc < 0)
 		leave_node_exclusive(c);
 	return rc;
@@ -110,6 +117,7 @@ static void node_settings_settle(struct ipam *ipam, struct change *c)
 	settings_merge(&c->node->settings, &c->settings);
 	touch_attr(&c->node->attr, c->now);
 	node_settings_changed(ipam, c->node);
+	rest_shorten(ipam, c->shorter, c->shorters, c->now);
 }
 
 const struct change_type change_node_settings = { .share = share_node_settings,

@@ -314,13 +314,14 @@ void ipam_remove_force(struct ipam *ipam, uint64_t cluster, const char *name, st
 	submit(ipam, c, done, arg);
 }
 
-void ipam_release(struct ipam *ipam, uint64_t lease, uint32_t generation, struct ipam_by by, ipam_done *done, void *arg)
+void ipam_release(struct ipam *ipam, uint64_t lease, uint32_t generation, bool unused, struct ipam_by by, ipam_done *done, void *arg)
 {
 	struct change *c = change_new(&change_lease_remove, done, arg);
 
 	if (c != NULL) {
 		c->id = lease;
 		c->generation = generation;
+		c->unused = unused;
 		c->by = by;
 	}
 	submit(ipam, c, done, arg);
@@ -470,6 +471,7 @@ void ipam_write(struct ipam *ipam, enum ipam_text what, uint64_t id, const char 
 		c->what = what;
 		c->id = id;
 		c->append = append;
+		c->unused = what == IPAM_LEASE_FIRST;
 		c->by = by;
 	}
 	submit(ipam, c, done, arg);

@@ -217,8 +217,9 @@ void ipam_make(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const ch
 	       struct ipam_by by, ipam_done *done, void *arg);
 /* Remove by name: -ENOENT, -ENOTEMPTY. */
 void ipam_remove(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const char *name, struct ipam_by by, ipam_done *done, void *arg);
-/* Release a lease by id, if its generation is this one still (0: any): -ENOENT, -ESTALE. */
-void ipam_release(struct ipam *ipam, uint64_t lease, uint32_t generation, struct ipam_by by, ipam_done *done, void *arg);
+/* Release a lease by id, if its generation is this one still (0: any): -ENOENT, -ESTALE. unused: nobody was told of its addresses, so
+ * they don't rest. */
+void ipam_release(struct ipam *ipam, uint64_t lease, uint32_t generation, bool unused, struct ipam_by by, ipam_done *done, void *arg);
 /* The last holder of an ephemeral lease is gone: it is released in the background, as soon as the disk lets it be, and
  * `dropped` from now on. Others than ephemeral ones stay. Cheap: takes the lock, waits for nothing. */
 void ipam_drop(struct ipam *ipam, uint64_t lease);

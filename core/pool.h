@@ -21,7 +21,7 @@ struct pool {
 	bool given;             /* cursor is valid */
 	uint32_t spans;         /* number of excluded spans */
 	struct pool_span *span; /* excluded: sorted, disjoint, not touching; owned */
-	u128 cursor;            /* the slot that was given last by pool_claim_next */
+	u128 cursor;            /* the slot that was given last */
 	u128 used;              /* taken slots */
 	u128 excluded;          /* excluded slots that are not taken as well */
 	struct bitset taken;
@@ -40,7 +40,7 @@ bool pool_excluded(const struct pool *p, u128 slot);
 int pool_claim_next(struct pool *p, u128 *slot);
 /* Likewise, but of first..last alone (clipped to the pool). */
 int pool_claim_between(struct pool *p, u128 first, u128 last, u128 *slot);
-/* Claim this one: 0, -EADDRINUSE taken, -EADDRNOTAVAIL excluded or outside, -ENOMEM. The cursor stays. */
+/* Claim this one: 0, -EADDRINUSE taken, -EADDRNOTAVAIL excluded or outside, -ENOMEM. The cursor stays: pool_set_cursor. */
 int pool_claim(struct pool *p, u128 slot);
 /* As pool_claim, though it be excluded: for what was taken before the exclusion, at load. */
 int pool_restore(struct pool *p, u128 slot);

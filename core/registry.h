@@ -54,8 +54,9 @@ struct block {
 	struct cluster_cidr *from;
 	struct pool pool; /* its addresses; taken: leased or resting */
 	u128 resting;
-	uint64_t given_lease; /* the lease that got pool.cursor, 0 unknown */
-	bool pending;         /* being delegated: not to be leased from yet */
+	/* When pool.cursor was given, as an id: of the lease that got it where that was the newest, else one of its own. 0: unknown. */
+	uint64_t given_lease;
+	bool pending; /* being delegated: not to be leased from yet */
 };
 
 /* Whose a node is, where machines share an engine. */

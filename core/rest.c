@@ -1,5 +1,6 @@
 #include "engine.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -25,6 +26,23 @@ void rest_unpromise(struct ipam *ipam)
 	ipam->rests.promised--;
 }
 
+/* What is at `at` goes down to where it belongs. */
+static void sift(struct rests *r, size_t at)
+{
+	struct store_rest rest = r->heap[at];
+	size_t child;
+
+	while ((child = 2 * at + 1) < r->count) {
+		if (child + 1 < r->count && r->heap[child + 1].until < r->heap[child].until)
+			child++;
+		if (r->heap[child].until >= rest.until)
+			break;
+		r->heap[at] = r->heap[child];
+		at = child;
+	}
+	r->heap[at] = rest;
+}
+
 static void push(struct rests *r, const struct store_rest *rest)
 {
 	size_t i = r->count++;
@@ -36,10 +54,14 @@ static void push(struct rests *r, const struct store_rest *rest)
 
 void rest_begin(struct ipam *ipam, const struct store_rest *rest, struct block *block)
 {
+	struct store_rest kept = *rest;
+
 	ipam->rests.promised--;
-	push(&ipam->rests, rest);
-	if (block != NULL)
+	if (block != NULL) {
+		kept.block = block->id;
 		block->resting++;
+	}
+	push(&ipam->rests, &kept);
 	timer_at(ipam, rest->until);
 }
 
@@ -51,19 +73,11 @@ const struct store_rest *rest_first(const struct ipam *ipam)
 void rest_pop(struct ipam *ipam)
 {
 	struct rests *r = &ipam->rests;
-	struct store_rest last = r->heap[--r->count];
-	size_t i = 0, child;
 
-	while ((child = 2 * i + 1) < r->count) {
-		if (child + 1 < r->count && r->heap[child + 1].until < r->heap[child].until)
-			child++;
-		if (r->heap[child].until >= last.until)
-			break;
-		r->heap[i] = r->heap[child];
-		i = child;
+	if (--r->count > 0) {
+		r->heap[0] = r->heap[r->count];
+		sift(r, 0);
 	}
-	if (r->count > 0)
-		r->heap[i] = last;
 }
 
 static struct block *block_of(const struct ipam *ipam, const struct store_rest *rest)
@@ -77,22 +91,29 @@ void rest_end(struct ipam *ipam, const struct store_rest *rest)
 {
 	struct block *b = block_of(ipam, rest);
 
-	/* Its block may have gone back meanwhile; then the slot went with it. */
-	if (b != NULL && b->resting > 0 && pool_release(&b->pool, rest->addr - b->pool.prefix.base) == 0)
-		b->resting--;
+	/* Its block may have gone back meanwhile, and the slot went with it; in a block that was made there since, it is a lease's. */
+	if (b == NULL || b->id != rest->block)
+		return;
+	assert(b->resting > 0 && registry_holder(&ipam->registry, b->node->cluster, rest->family, rest->addr) == 0);
+	pool_release(&b->pool, rest->addr - b->pool.prefix.base);
+	b->resting--;
 }
 
-static int take(struct block *b, u128 addr)
+static int take(struct block *b, struct store_rest *rest)
 {
-	int rc = pool_restore(&b->pool, addr - b->pool.prefix.base);
+	int rc = pool_restore(&b->pool, rest->addr - b->pool.prefix.base);
 
-	if (rc == 0)
+	if (rc == 0) {
+		rest->block = b->id;
 		b->resting++;
+	}
 	return rc;
 }
 
-int rest_load(struct ipam *ipam, const struct store_rest *rest, size_t n)
+int rest_load(struct ipam *ipam, struct store_rest *rest, size_t n)
 {
+	int64_t now = engine_now();
+
 	for (size_t i = 0; i < n; i++) {
 		struct block *b = block_of(ipam, &rest[i]);
 		int rc = rest_promise(ipam);
@@ -100,12 +121,11 @@ int rest_load(struct ipam *ipam, const struct store_rest *rest, size_t n)
 		if (rc < 0)
 			return rc;
 		ipam->rests.promised--;
-		if (b != NULL)
-			rc = take(b, rest[i].addr);
-		/* Leased though it should rest: the lease counts, and its end must not free the address. */
-		if (rc == -EADDRINUSE)
-			continue;
-		if (rc < 0)
+		/* Of one that has ended only the row is left to go. */
+		if (b != NULL && rest[i].until > now)
+			rc = take(b, &rest[i]);
+		/* Leased though it should rest: the lease counts, and the end of the rest frees nothing. */
+		if (rc < 0 && rc != -EADDRINUSE)
 			return rc;
 		push(&ipam->rests, &rest[i]);
 	}
@@ -120,7 +140,7 @@ int rest_apply(struct ipam *ipam, struct block *block)
 		int rc = 0;
 
 		if (r->heap[i].cluster == block->node->cluster->id && cidr_has(&block->pool.prefix, r->heap[i].family, r->heap[i].addr))
-			rc = take(block, r->heap[i].addr);
+			rc = take(block, &r->heap[i]);
 		if (rc < 0 && rc != -EADDRINUSE)
 			return rc;
 	}
@@ -135,4 +155,118 @@ bool rest_has(const struct ipam *ipam, uint64_t cluster, unsigned family, u128 a
 		if (r->heap[i].cluster == cluster && r->heap[i].family == family && r->heap[i].addr == addr)
 			return true;
 	return false;
+}
+
+/* ---- shorter ones ------------------------------------------------------------------------------------------- */
+
+static int by_address(const void *a, const void *b)
+{
+	const struct store_rest *x = a, *y = b;
+
+	if (x->cluster != y->cluster)
+		return x->cluster < y->cluster ? -1 : 1;
+	if (x->family != y->family)
+		return x->family < y->family ? -1 : 1;
+	return x->addr < y->addr ? -1 : x->addr > y->addr;
+}
+
+struct span {
+	struct cidr cidr;
+	int64_t most; /* what rests in it rests until then at most */
+};
+
+static int by_cidr(const void *a, const void *b)
+{
+	const struct span *x = a, *y = b;
+
+	return cidr_compare(&x->cidr, &y->cidr);
+}
+
+/* Blocks don't overlap, so any that has the address is found. */
+static int place(const void *key, const void *element)
+{
+	const struct store_rest *rest = key;
+	const struct span *s = element;
+
+	if (rest->family != s->cidr.family)
+		return rest->family < s->cidr.family ? -1 : 1;
+	return rest->addr < s->cidr.base ? -1 : rest->addr > cidr_last(&s->cidr);
+}
+
+/* Where something rests, and until when at most. */
+static size_t spans_of(const struct node *first, const struct node *end, bool alone, const struct settings *merged, int64_t now,
+		       struct span *out)
+{
+	size_t found = 0;
+
+	for (const struct node *n = first; n != end; n = n->next) {
+		uint64_t delay = alone ? settings_value(merged, &n->cluster->settings, IPAM_REUSE_DELAY) :
+					 settings_value(&n->settings, merged, IPAM_REUSE_DELAY);
+
+		for (uint32_t i = 0; i < n->blocks; i++) {
+			if (n->block[i]->resting == 0)
+				continue;
+			if (out != NULL)
+				out[found] = (struct span){ n->block[i]->pool.prefix, now + (int64_t)delay * NANOSECONDS };
+			found++;
+		}
+	}
+	return found;
+}
+
+int rest_beyond(const struct ipam *ipam, const struct cluster *c, const struct node *only, const struct settings *merged, int64_t now,
+		struct store_rest **out, size_t *n)
+{
+	const struct node *first = only != NULL ? only : c->first, *end = only != NULL ? only->next : NULL;
+	const struct rests *r = &ipam->rests;
+	size_t spans = spans_of(first, end, only != NULL, merged, now, NULL);
+	struct span *span;
+
+	*out = NULL;
+	*n = 0;
+	if (spans == 0 || r->count == 0)
+		return 0;
+	span = calloc(spans, sizeof *span);
+	*out = calloc(r->count, sizeof **out);
+	if (span == NULL || *out == NULL) {
+		free(span);
+		return -ENOMEM;
+	}
+	spans_of(first, end, only != NULL, merged, now, span);
+	qsort(span, spans, sizeof *span, by_cidr);
+	for (size_t i = 0; i < r->count; i++) {
+		const struct span *in = r->heap[i].cluster == c->id ? bsearch(&r->heap[i], span, spans, sizeof *span, place) : NULL;
+
+		if (in == NULL || in->most >= r->heap[i].until)
+			continue;
+		(*out)[*n] = r->heap[i];
+		(*out)[(*n)++].until = in->most;
+	}
+	free(span);
+	qsort(*out, *n, sizeof **out, by_address);
+	return 0;
+}
+
+void rest_shorten(struct ipam *ipam, const struct store_rest *shorter, size_t n, int64_t now)
+{
+	struct rests *r = &ipam->rests;
+
+	if (n == 0)
+		return;
+	for (size_t i = 0; i < r->count; i++) {
+		struct store_rest *rest = &r->heap[i];
+		const struct store_rest *is = bsearch(rest, shorter, n, sizeof *shorter, by_address);
+
+		if (is == NULL || is->until >= rest->until)
+			continue;
+		rest->until = is->until;
+		if (rest->until <= now) {
+			rest_end(ipam, rest);
+			rest->block = 0;
+		}
+	}
+	for (size_t i = r->count / 2; i-- > 0;)
+		sift(r, i);
+	if (r->count > 0)
+		timer_at(ipam, r->heap[0].until);
 }

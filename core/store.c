@@ -519,6 +519,15 @@ int store_put_rest(struct store *s, const struct store_rest *rest)
 	return store_run(s, "INSERT OR REPLACE INTO resting VALUES (?, ?, ?)", "iti", (int64_t)rest->cluster, text, rest->until);
 }
 
+int store_shorten_rest(struct store *s, const struct store_rest *rest)
+{
+	char text[CIDR_ADDR_TEXT];
+
+	cidr_print_addr(rest->family, rest->addr, text);
+	return store_run(s, "UPDATE resting SET until = ? WHERE cluster = ? AND address = ? AND until > ?", "iiti", rest->until,
+			 (int64_t)rest->cluster, text, rest->until);
+}
+
 int store_delete_rest(struct store *s, const struct store_rest *rest)
 {
 	char text[CIDR_ADDR_TEXT];

@@ -27,6 +27,7 @@ struct store_rest {
 	uint8_t family;
 	u128 addr;
 	int64_t until;
+	uint64_t block; /* in memory: the block in which it keeps the address's slot; 0: in none */
 };
 
 /* What a load hands out besides the registry. */
@@ -113,6 +114,8 @@ int store_put_setting(struct store *s, uint64_t owner, enum ipam_setting setting
 int store_delete_settings(struct store *s, uint64_t owner);
 int store_put_rest(struct store *s, const struct store_rest *rest);
 int store_delete_rest(struct store *s, const struct store_rest *rest);
+/* Let one that goes on for longer end then. */
+int store_shorten_rest(struct store *s, const struct store_rest *rest);
 
 int store_describe_lease(struct store *s, uint64_t id, bool keep, int64_t ctime, uint32_t generation);
 int store_put_xattr(struct store *s, uint64_t lease, const char *name, const void *value, size_t size);

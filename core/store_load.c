@@ -268,7 +268,7 @@ static int load_address(struct load *l, uint32_t handle, unsigned family, const 
 	if (rc == -EADDRINUSE)
 		return refuse(l, -EUCLEAN, "lease '%s/%s/%s': '%s' is held twice", n->cluster->name, n->name, lease->name, s);
 	/* Leases come in the order made, so the last one says where next-fit goes on, unless a later one is gone. */
-	if (rc == 0 && lease->id > b->given_lease) {
+	if (rc == 0 && lease->id >= b->given_lease) {
 		pool_set_cursor(&b->pool, slot);
 		b->given_lease = lease->id;
 	}

@@ -134,10 +134,12 @@ static void expire(struct ipam *ipam, uint64_t id)
 static void end_rest(struct ipam *ipam, const struct store_rest *rest)
 {
 	struct change *c = change_new(&change_rest_end, NULL, NULL);
+	struct store_rest later = *rest;
 
 	if (c == NULL) {
+		later.until = engine_now() + NANOSECONDS;
 		pthread_rwlock_wrlock(&ipam->lock);
-		rest_begin(ipam, &(struct store_rest){ rest->cluster, rest->family, rest->addr, engine_now() + NANOSECONDS }, NULL);
+		rest_begin(ipam, &later, NULL);
 		pthread_rwlock_unlock(&ipam->lock);
 		return;
 	}

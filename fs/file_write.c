@@ -64,6 +64,14 @@ static void dropped(void *arg, int error, const struct ipam_object *object)
 	notify_content(w->fs->notify, f->ino, answer_write, w); /* f may be gone after */
 }
 
+/* What was refused made this open's lease: take it away. It rests only if a write before was taken, whose writer knows its addresses. */
+static void drop(struct write *w)
+{
+	bool unused = !(atomic_load(&handle_slot(w->fs, &w->file->handle)->flags) & KEEP_STORED);
+
+	ipam_release(w->fs->ipam, w->file->ref.id, 0, unused, fs_by_then(w->req), dropped, w);
+}
+
 static void written(void *arg, int error, const struct ipam_object *object)
 {
 	struct write *w = arg;
@@ -80,7 +88,7 @@ static void written(void *arg, int error, const struct ipam_object *object)
 	f->error = error < 0 ? w->error : 0;
 	file_keep_text(w->fs, f);
 	if (error < 0 && f->created) {
-		ipam_release(w->fs->ipam, f->ref.id, 0, fs_by_then(w->req), dropped, w);
+		drop(w);
 		return;
 	}
 	if (error == 0 && f->ref.type == NODE_LEASE) {
@@ -144,7 +152,7 @@ void file_write(struct fs *fs, fuse_req_t req, struct handle *h, const char *buf
 	if (again && f->error < 0) {
 		w->error = f->error;
 		if (f->created)
-			ipam_release(fs->ipam, f->ref.id, 0, fs_by_then(req), dropped, w);
+			drop(w);
 		else
 			answer_write(w);
 		return;

@@ -43,7 +43,7 @@ static void released(void *arg, int error, const struct ipam_object *object)
 	}
 }
 
-static void release(struct fs *fs, uint64_t lease, uint32_t generation, struct ipam_by by, ipam_done *done, void *arg)
+static void release(struct fs *fs, uint64_t lease, uint32_t generation, bool unused, struct ipam_by by, ipam_done *done, void *arg)
 {
 	struct release *r = calloc(1, sizeof *r);
 	struct ipam_object object;
@@ -58,7 +58,7 @@ static void release(struct fs *fs, uint64_t lease, uint32_t generation, struct i
 		free(r);
 		return;
 	}
-	ipam_release(fs->ipam, lease, generation, by, released, r);
+	ipam_release(fs->ipam, lease, generation, unused, by, released, r);
 }
 
 static void replied(void *arg, int error, const struct ipam_object *object)
@@ -69,7 +69,7 @@ static void replied(void *arg, int error, const struct ipam_object *object)
 
 void fs_release_lease(struct fs *fs, fuse_req_t req, uint64_t lease, uint32_t generation)
 {
-	release(fs, lease, generation, fs_by(req), replied, req);
+	release(fs, lease, generation, false, fs_by(req), replied, req);
 }
 
 static bool parse_number(const char **s, uint64_t max, uint64_t *out)
@@ -84,7 +84,7 @@ static bool parse_number(const char **s, uint64_t max, uint64_t *out)
 	return true;
 }
 
-/* "INODE GENERATION", one line: release that lease unless it has changed since. By the inode, which no lease after it ever
+/* "INODE GENERATION [unused]", one line: release that lease unless it has changed since. By the inode, which no lease after it ever
  * has: under the same name a new one may have come to the same generation. */
 void release_store(struct fs *fs, struct node_ref ref, const char *text, size_t size, bool append, struct ipam_by by, ipam_done *done,
 		   void *arg)
@@ -93,7 +93,8 @@ void release_store(struct fs *fs, struct node_ref ref, const char *text, size_t 
 	struct node_ref lease = { 0 };
 	const char *s;
 	uint64_t ino = 0, generation = 0;
-	char line[48] = "";
+	char line[56] = "";
+	bool unused = false;
 	int rc = -EINVAL;
 
 	(void)append;
@@ -102,9 +103,10 @@ void release_store(struct fs *fs, struct node_ref ref, const char *text, size_t 
 		line[size] = 0;
 		line[strcspn(line, "\n")] = 0;
 		s = line;
-		if (parse_number(&s, UINT64_MAX, &ino) && *s++ == ' ' && parse_number(&s, UINT32_MAX, &generation) && *s == 0 &&
-		    strlen(line) + 1 >= size)
-			rc = 0;
+		if (parse_number(&s, UINT64_MAX, &ino) && *s++ == ' ' && parse_number(&s, UINT32_MAX, &generation)) {
+			unused = strcmp(s, " unused") == 0;
+			rc = (unused || *s == 0) && strlen(line) + 1 >= size ? 0 : -EINVAL;
+		}
 	}
 	if (rc == 0) {
 		lease = node_ref(ino);
@@ -115,7 +117,7 @@ void release_store(struct fs *fs, struct node_ref ref, const char *text, size_t 
 	if (rc < 0)
 		done(arg, rc, NULL);
 	else
-		release(fs, lease.id, (uint32_t)generation, by, done, arg);
+		release(fs, lease.id, (uint32_t)generation, unused, by, done, arg);
 }
 
 void fs_forget(struct fs *fs, enum ipam_kind kind, uint64_t parent, uint64_t id, const char *name)

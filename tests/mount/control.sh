@@ -121,6 +121,28 @@ put tiny/n/.ipam/settings "reuse-delay 1"
 rm tiny/n/a
 refused "a released address rests" "No space left" touch tiny/n/c
 ok "and comes back" until_true 20 touch tiny/n/c
+mkdir unused
+put unused/.ipam/cidrs "10.7.0.0/28 28"
+put unused/.ipam/settings "reuse-delay 3600"
+mkdir unused/n
+touch unused/n/10.7.0.5
+for i in $(seq 13); do echo 10.7.0.5 >unused/n/w; echo nonsense >unused/n/w; done 2>/dev/null
+ok "what a refused claim had doesn't rest" touch unused/n/pod
+exec 5>unused/n/told
+echo 10.7.0.9 >&5
+echo nonsense >&5 2>/dev/null
+exec 5>&-
+refused "what it was given before does" "Address already in use" touch unused/n/10.7.0.9
+put unused/.ipam/settings "reuse-delay 0"
+ok "and no longer than reuse-delay says now" touch unused/n/10.7.0.9
+touch unused/n/10.7.0.12 unused/n/next
+same "the next address is after the one that was asked for" 10.7.0.13/28 "$(cat unused/n/next)"
+inode=$(stat -c %i unused/n/next)
+generation=$(getfattr --only-values -n user.ipam.generation unused/n/next 2>/dev/null)
+refused "release: a word that means nothing" "Invalid argument" put unused/n/.ipam/release "$inode $generation used"
+put unused/.ipam/settings "reuse-delay 3600"
+ok "release of what nobody was told of" put unused/n/.ipam/release "$inode $generation unused"
+ok "doesn't rest either" touch unused/n/10.7.0.13
 mkdir brief
 put brief/.ipam/cidrs "10.8.0.0/24 26"
 put brief/.ipam/settings "ttl 2"

@@ -2,7 +2,7 @@
 
 static void undo(struct cni_call *c)
 {
-	cni_leases_undo(&c->node, &c->leases);
+	cni_leases_undo(&c->node, &c->leases, true);
 	cni_node_undo(&c->conf, &c->node);
 }
 
@@ -27,7 +27,8 @@ int cni_add(struct cni_call *c, struct cni_error *e)
 	else
 		c->out = cni_result(&c->conf, ip, n, e);
 	if (c->out == NULL) {
-		undo(c);
+		cni_leases_undo(&c->node, &c->leases, false);
+		cni_node_undo(&c->conf, &c->node);
 		return CNI_FAILED;
 	}
 	c->undo = undo;

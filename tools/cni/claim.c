@@ -97,6 +97,8 @@ static int try_claim(const struct cni_conf *c, const struct cni_env *env, const 
 	if (rc == 0)
 		rc = set_attributes(fd, c, env, goes, e);
 	l->generation[i] += rc == 0;
+	if (rc < 0) /* before it is closed: an ephemeral lease that ends so rests */
+		cni_lease_undo(n, l, i, false);
 	close(fd);
 	return rc;
 }
@@ -133,6 +135,6 @@ int cni_leases_claim(const struct cni_conf *c, const struct cni_env *env, struct
 	while (rc == 0 && l->n < wanted)
 		rc = claim_one(c, env, n, l, e);
 	if (rc < 0)
-		cni_leases_undo(n, l);
+		cni_leases_undo(n, l, false);
 	return rc;
 }

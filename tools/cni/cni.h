@@ -160,8 +160,8 @@ int cni_leases_claim(const struct cni_conf *c, const struct cni_env *env, struct
 /* Read those that there are. */
 int cni_leases_read(const struct cni_conf *c, const struct cni_env *env, const struct cni_node *n, struct cni_leases *l,
 		    struct cni_error *e);
-/* Release what this call made (once) and nobody has touched since. */
-void cni_leases_undo(const struct cni_node *n, struct cni_leases *l);
+/* Release what this call made (once) and nobody has touched since. told: the runtime may have read the answer, so the addresses rest. */
+void cni_leases_undo(const struct cni_node *n, struct cni_leases *l, bool told);
 
 /* ---- results (result.c) */
 struct cni_ip {

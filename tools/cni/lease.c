@@ -141,10 +141,10 @@ int cni_leases_read(const struct cni_conf *c, const struct cni_env *env, const s
 /* ---- releasing ------------------------------------------------------------------------------------------------------ */
 
 /* Unless it has changed: where the runtime gave up on us and asked again, the lease is the next call's by now. */
-static void release_unchanged(const struct cni_node *n, uint64_t inode, unsigned generation)
+static void release_unchanged(const struct cni_node *n, uint64_t inode, unsigned generation, bool told)
 {
-	char line[48];
-	int size = snprintf(line, sizeof line, "%" PRIu64 " %u\n", inode, generation);
+	char line[56];
+	int size = snprintf(line, sizeof line, "%" PRIu64 " %u%s\n", inode, generation, told ? "" : " unused");
 	int fd = openat(n->dir, ".ipam/release", O_WRONLY | O_CLOEXEC);
 
 	if (fd < 0)
@@ -153,13 +153,17 @@ static void release_unchanged(const struct cni_node *n, uint64_t inode, unsigned
 	close(fd);
 }
 
-void cni_leases_undo(const struct cni_node *n, struct cni_leases *l)
+void cni_lease_undo(const struct cni_node *n, struct cni_leases *l, unsigned i, bool told)
 {
-	for (unsigned i = 0; i < l->n; i++) {
-		if (l->made[i])
-			release_unchanged(n, l->inode[i], l->generation[i]);
-		l->made[i] = false;
-	}
+	if (l->made[i])
+		release_unchanged(n, l->inode[i], l->generation[i], told);
+	l->made[i] = false;
+}
+
+void cni_leases_undo(const struct cni_node *n, struct cni_leases *l, bool told)
+{
+	for (unsigned i = 0; i < l->n; i++)
+		cni_lease_undo(n, l, i, told);
 }
 
 static int release_one(struct cni_call *c, unsigned i, struct cni_error *e)

@@ -15,6 +15,8 @@ struct cni_want {
 
 /* The addresses and gateways of an open lease. */
 int cni_lease_read(int fd, struct cni_lease *l, struct cni_error *e);
+/* Release the i-th, as cni_leases_undo does. */
+void cni_lease_undo(const struct cni_node *n, struct cni_leases *l, unsigned i, bool told);
 /* Does the open lease say nothing of another owner? */
 bool cni_lease_is_ours(int fd, const struct cni_env *env);
 

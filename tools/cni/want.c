@@ -23,14 +23,22 @@ void cni_wants_find(const struct cni_conf *c, unsigned lease, struct cni_want ou
 	}
 }
 
-static bool fits(const struct cni_want want[CIDR_FAMILIES], const struct cni_lease *l)
+/* fresh: the address is what came with the making of the lease, which says nothing about the order of the alternatives; of the first
+ * of them it will do. */
+static bool fits(const struct cni_want want[CIDR_FAMILIES], const struct cni_lease *l, bool fresh)
 {
 	for (unsigned f = 0; f < CIDR_FAMILIES; f++) {
 		const struct cni_want *w = &want[f];
+		struct cni_set set;
 
 		if (w->request != NULL && (!l->has[f] || l->addr[f] != w->request->addr))
 			return false;
-		if (w->request == NULL && w->set != NULL && (!l->has[f] || !cni_set_has(w->set, (uint8_t)f, l->addr[f])))
+		if (w->request != NULL || w->set == NULL)
+			continue;
+		set = *w->set;
+		if (fresh)
+			set.ranges = 1;
+		if (!l->has[f] || !cni_set_has(&set, (uint8_t)f, l->addr[f]))
 			return false;
 	}
 	return true;
@@ -137,7 +145,7 @@ static bool has_passing(const struct cni_node *n)
 }
 
 /* An address that is held, or a range that is full, may be so for a moment alone: while another call has it whose address it
- * isn't to be. How many goes that is worth; what is held for good isn't asked for again, since each go makes an address rest. */
+ * isn't to be. How many goes that is worth; what is held for good isn't asked for again. */
 static int goes_after(int error, const struct cni_node *n, const struct cni_want want[CIDR_FAMILIES])
 {
 	int goes = error == EADDRINUSE ? CNI_GOES : 0;
@@ -160,7 +168,7 @@ int cni_wants_set(const struct cni_node *n, int fd, const struct cni_want want[C
 	int rc, error;
 	char *text;
 
-	if (fits(want, l))
+	if (fits(want, l, all->made[all->n]))
 		return 0;
 	text = print_wants(want);
 	if (text == NULL)
@@ -169,7 +177,7 @@ int cni_wants_set(const struct cni_node *n, int fd, const struct cni_want want[C
 	*goes = error != 0 ? goes_after(error, n, want) : 0;
 	all->generation[all->n] += error == 0;
 	rc = error != 0 ? refused(error, want, e) : cni_lease_read(fd, l, e);
-	if (rc == 0 && !fits(want, l))
+	if (rc == 0 && !fits(want, l, false))
 		rc = cni_fail(e, CNI_IO, "the lease has other addresses than were asked for");
 	free(text);
 	return rc;
