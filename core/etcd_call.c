@@ -41,18 +41,30 @@ static bool is_unseen(const char *text)
 	return false;
 }
 
+/* gRPC's code. A stream of 3.4 has HTTP's beside it, and calls this one by its name. */
+static const json_t *refusal_code(const json_t *o)
+{
+	const json_t *code = json_object_get(o, "grpc_code");
+
+	if (code == NULL)
+		code = json_object_get(o, "code");
+	return json_is_integer(code) ? code : NULL;
+}
+
 int etcd_refusal(const char *endpoint, long status, const json_t *reply, struct ipam_error *error)
 {
 	const json_t *said = json_object_get(reply, "error");
 	const char *text;
-	int code = (int)json_integer_value(json_object_get(reply, "code"));
+	int code;
 
 	/* A stream's error is an object. */
-	if (json_is_object(said)) {
-		code = (int)json_integer_value(json_object_get(said, "grpc_code"));
-		said = json_object_get(said, "message");
-	}
+	if (json_is_object(said))
+		reply = said;
+	/* etcd 3.4 says {"error": TEXT, "code": N}, later ones {"message": TEXT, "code": N}. */
+	if (!json_is_string(said) && refusal_code(reply) != NULL)
+		said = json_object_get(reply, "message");
 	text = json_string_value(said);
+	code = (int)json_integer_value(refusal_code(reply));
 	if (text == NULL)
 		return etcd_fail(error, -EPROTO, "%s: HTTP status %ld: that is no etcd, or none with the v3 gateway", endpoint, status);
 	/* gRPC's codes. Whatever isn't surely a refusal is a member's trouble. */

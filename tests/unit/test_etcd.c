@@ -188,6 +188,20 @@ static void test_refusals(void **state)
 	/* In a stream it is an object. */
 	check_refusal(200, "{\"error\":{\"grpc_code\":14,\"http_code\":503,\"message\":\"etcdserver: no leader\",\"http_status\":\"x\"}}",
 		      -EHOSTUNREACH, "no leader");
+	/* etcd 3.5 of grpc-gateway 2, and 3.6: no "error", and in a stream another name for the code. */
+	check_refusal(401, "{\"code\":16,\"message\":\"etcdserver: invalid auth token\"}", -EACCES, "invalid auth token");
+	check_refusal(400, "{\"code\":3,\"message\":\"etcdserver: authentication failed, invalid user ID or password\"}", -EACCES,
+		      "password");
+	check_refusal(403, "{\"code\":7,\"message\":\"etcdserver: permission denied\"}", -EACCES, "permission denied");
+	check_refusal(503, "{\"code\":14,\"message\":\"etcdserver: request timed out\"}", -EHOSTUNREACH, "timed out");
+	check_refusal(504, "{\"code\":4,\"message\":\"context deadline exceeded\"}", -EHOSTUNREACH, "deadline");
+	check_refusal(429, "{\"code\":8,\"message\":\"etcdserver: mvcc: database space exceeded\"}", -ENOSPC, "space exceeded");
+	check_refusal(400, "{\"code\":3,\"message\":\"etcdserver: key is not provided\",\"details\":[]}", -EINVAL, "key is not provided");
+	check_refusal(200, "{\"error\":{\"code\":14,\"message\":\"etcdserver: no leader\",\"details\":[]}}", -EHOSTUNREACH, "no leader");
+	check_refusal(200, "{\"error\":{\"code\":7,\"message\":\"etcdserver: permission denied\"}}", -EACCES, "permission denied");
+	/* Somebody else's JSON has no code of gRPC's. */
+	check_refusal(403, "{\"message\":\"Forbidden\"}", -EPROTO, "403");
+	check_refusal(503, "{\"message\":\"no healthy upstream\",\"code\":\"503\"}", -EPROTO, "503");
 	check_refusal(404, NULL, -EPROTO, "404");
 	check_refusal(200, "{}", -EPROTO, "no etcd");
 	check_refusal(500, "{\"error\":5}", -EPROTO, "no etcd");
