@@ -154,6 +154,7 @@ static void set_up(struct etcd *e, CURL *curl)
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(curl, CURLOPT_PROXY, "");
 	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1); /* of HTTP/2's, it repeats what was refused */
 	curl_easy_setopt(curl, CURLOPT_TCP_NODELAY, 1L);
 	/* A peer that was cut off is noticed though nothing is sent. */
 	curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);

@@ -1,7 +1,7 @@
 /* etcd — a client of etcd's v3 JSON gateway (etcd 3.4 and later): keys, transactions, leases, watches.
  *
  * Endpoints are tried in turn, from the one that answered last; who answers none of a call's requests in its time is passed
- * over. Keys and values are bytes here, base64 on the wire. Everything is thread-safe: a call takes a connection of its own
+ * over. What changes something is sent once a call, over a connection of its own. Keys and values are bytes here, base64 on the wire. Everything is thread-safe: a call takes a connection of its own
  * from a pool and blocks its thread until it is answered or its time is up. No locks are held meanwhile.
  *
  * Errors, all with a sentence in error->text that names the endpoint:

@@ -5,6 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Of what may be done twice, a range changes nothing and the others end the same. */
+static bool changes(const char *path)
+{
+	return strcmp(path, "/v3/kv/txn") == 0 || strcmp(path, "/v3/kv/put") == 0;
+}
+
 struct reply {
 	char *data;
 	size_t size;
@@ -121,6 +127,14 @@ int etcd_transfer_error(struct etcd *e, const char *endpoint, CURLcode code, con
 
 /* ---- one request ------------------------------------------------------------------------------------------------ */
 
+/* What changes something goes over a connection of its own. One that was used before may have been closed by the server, and then
+ * libcurl repeats the request on another one, and says nothing of it: whether the first copy is done, and when, isn't known. */
+static void go_alone(CURL *curl)
+{
+	curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, 1L);
+	curl_easy_setopt(curl, CURLOPT_FORBID_REUSE, 1L);
+}
+
 /* *sent: it may have reached the server. */
 static int post(struct etcd *e, const char *endpoint, const char *path, const char *body, int64_t timeout_ms, json_t **reply, bool *sent,
 		struct ipam_error *error)
@@ -149,6 +163,8 @@ static int post(struct etcd *e, const char *endpoint, const char *path, const ch
 	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, detail);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, collect);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &r);
+	if (changes(path))
+		go_alone(curl);
 	code = curl_easy_perform(curl);
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_getinfo(curl, CURLINFO_SIZE_UPLOAD_T, &uploaded);
@@ -179,8 +195,7 @@ out:
 }
 
 /* Each endpoint in turn, until one answers. Once a request that changes something may have been taken it is not sent again. */
-static int post_anywhere(struct etcd *e, const char *path, const char *body, bool changes, int timeout_ms, json_t **reply,
-			 struct ipam_error *error)
+static int post_anywhere(struct etcd *e, const char *path, const char *body, int timeout_ms, json_t **reply, struct ipam_error *error)
 {
 	int64_t until = etcd_now_ms() + timeout_ms;
 	size_t first = atomic_load(&e->current);
@@ -209,7 +224,7 @@ static int post_anywhere(struct etcd *e, const char *path, const char *body, boo
 		rc = post(e, e->endpoint[n], path, body, share, reply, &sent, error);
 		if (rc != -EHOSTUNREACH && !(rc == -EACCES && etcd_is_tls(error)))
 			atomic_store(&e->current, n);
-		else if (changes && sent) {
+		else if (sent && changes(path)) {
 			atomic_store(&e->current, (n + 1) % e->endpoints); /* the next call goes elsewhere */
 			break;
 		}
@@ -276,7 +291,7 @@ int etcd_login(struct etcd *e, const char *refused, int timeout_ms, struct ipam_
 	request = json_pack("{s:s, s:s}", "name", e->user, "password", password);
 	body = request == NULL ? NULL : json_dumps(request, JSON_COMPACT);
 	rc = body == NULL ? etcd_fail(error, -ENOMEM, "the user's name or password is no UTF-8") :
-			    post_anywhere(e, ETCD_LOGIN, body, false, timeout_ms, &reply, error);
+			    post_anywhere(e, ETCD_LOGIN, body, timeout_ms, &reply, error);
 	if (rc == -EINVAL && strstr(error->text, "authentication is not enabled") != NULL) {
 		rc = 0; /* then anybody may */
 		goto out;
@@ -301,8 +316,6 @@ out:
 
 int etcd_call(struct etcd *e, const char *path, const json_t *request, int timeout_ms, json_t **reply, struct ipam_error *error)
 {
-	/* Of what may be done twice, a range changes nothing and the others end the same. */
-	bool changes = strcmp(path, "/v3/kv/txn") == 0 || strcmp(path, "/v3/kv/put") == 0;
 	char *body = json_dumps(request, JSON_COMPACT), *token = NULL;
 	int64_t until = etcd_now_ms() + timeout_ms;
 	int rc = body == NULL ? etcd_fail(error, -ENOMEM, "out of memory") : 0;
@@ -312,12 +325,12 @@ int etcd_call(struct etcd *e, const char *path, const json_t *request, int timeo
 		rc = etcd_login(e, NULL, timeout_ms, error);
 	if (rc == 0) {
 		token = etcd_token(e);
-		rc = post_anywhere(e, path, body, changes, (int)(until - etcd_now_ms()), reply, error);
+		rc = post_anywhere(e, path, body, (int)(until - etcd_now_ms()), reply, error);
 	}
 	/* A token ends after a while, or with its server. */
 	if (rc == -EACCES && token != NULL && !etcd_is_tls(error) && strstr(error->text, "permission") == NULL &&
 	    (rc = etcd_login(e, token, (int)(until - etcd_now_ms()), error)) == 0)
-		rc = post_anywhere(e, path, body, changes, (int)(until - etcd_now_ms()), reply, error);
+		rc = post_anywhere(e, path, body, (int)(until - etcd_now_ms()), reply, error);
 	free(token);
 	free(body);
 	return rc;
