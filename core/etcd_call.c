@@ -127,12 +127,24 @@ int etcd_transfer_error(struct etcd *e, const char *endpoint, CURLcode code, con
 
 /* ---- one request ------------------------------------------------------------------------------------------------ */
 
+bool etcd_is_for_next(int rc, const struct ipam_error *error)
+{
+	return rc == -EHOSTUNREACH || rc == -EPROTO || (rc == -EACCES && etcd_is_tls(error));
+}
+
 /* What changes something goes over a connection of its own. One that was used before may have been closed by the server, and then
  * libcurl repeats the request on another one, and says nothing of it: whether the first copy is done, and when, isn't known. */
 static void go_alone(CURL *curl)
 {
 	curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, 1L);
 	curl_easy_setopt(curl, CURLOPT_FORBID_REUSE, 1L);
+}
+
+/* Every answer begins with the header, that of a stream in its result. */
+static bool is_etcds(const json_t *reply)
+{
+	return json_is_object(json_object_get(reply, "header")) ||
+	       json_is_object(json_object_get(json_object_get(reply, "result"), "header"));
 }
 
 /* *sent: it may have reached the server. */
@@ -149,6 +161,7 @@ static int post(struct etcd *e, const char *endpoint, const char *path, const ch
 	int rc = 0;
 
 	*reply = NULL;
+	*sent = false;
 	if (curl == NULL || headers == NULL) {
 		rc = etcd_fail(error, -ENOMEM, "out of memory");
 		goto out;
@@ -178,8 +191,8 @@ static int post(struct etcd *e, const char *endpoint, const char *path, const ch
 	*reply = r.size == 0 ? NULL : json_loadb(r.data, r.size, 0, NULL);
 	if (status != 200)
 		rc = etcd_refusal(endpoint, status, *reply, error);
-	else if (!json_is_object(*reply))
-		rc = etcd_fail(error, -EPROTO, "%s: the answer isn't JSON: that is no etcd, or none with the v3 gateway", endpoint);
+	else if (!is_etcds(*reply))
+		rc = etcd_fail(error, -EPROTO, "%s: the answer isn't etcd's: that is no etcd, or none with the v3 gateway", endpoint);
 	if (rc == -EHOSTUNREACH && is_unseen(error->text))
 		*sent = false;
 out:
@@ -194,16 +207,16 @@ out:
 	return rc;
 }
 
-/* Each endpoint in turn, until one answers. Once a request that changes something may have been taken it is not sent again. */
+/* Each endpoint in turn, until one answers, or all say one after the other that they aren't etcd, or that their certificates are
+ * wrong. Once a request that changes something may have been taken it is not sent again. */
 static int post_anywhere(struct etcd *e, const char *path, const char *body, int timeout_ms, json_t **reply, struct ipam_error *error)
 {
 	int64_t until = etcd_now_ms() + timeout_ms;
-	size_t first = atomic_load(&e->current);
+	size_t first = atomic_load(&e->current), strangers = 0;
 	int64_t rest_ms = 50;
-	int rc = -EHOSTUNREACH;
+	int rc = etcd_fail(error, -EHOSTUNREACH, "%s: no time is left", e->endpoint[first]);
 
-	/* What is wrong with one's certificate may be right with the next. */
-	for (size_t i = 0; rc == -EHOSTUNREACH || (rc == -EACCES && etcd_is_tls(error) && i < e->endpoints); i++) {
+	for (size_t i = 0; strangers < e->endpoints; i++) {
 		size_t n = (first + i) % e->endpoints;
 		int64_t left = until - etcd_now_ms();
 		/* A member that hangs must leave time for the others. */
@@ -213,7 +226,7 @@ static int post_anywhere(struct etcd *e, const char *path, const char *body, int
 		if (atomic_load(&e->stop))
 			return etcd_fail(error, -ECANCELED, "stopping");
 		if (left <= 0)
-			break;
+			return -EHOSTUNREACH;
 		if (i > 0 && i % e->endpoints == 0) {
 			/* All of them were asked: not at once again. */
 			const struct timespec pause = { .tv_nsec = (rest_ms < left ? rest_ms : left) * 1000000 };
@@ -222,12 +235,15 @@ static int post_anywhere(struct etcd *e, const char *path, const char *body, int
 			rest_ms = rest_ms < 400 ? rest_ms * 2 : 400;
 		}
 		rc = post(e, e->endpoint[n], path, body, share, reply, &sent, error);
-		if (rc != -EHOSTUNREACH && !(rc == -EACCES && etcd_is_tls(error)))
+		if (!etcd_is_for_next(rc, error)) {
 			atomic_store(&e->current, n);
-		else if (sent && changes(path)) {
-			atomic_store(&e->current, (n + 1) % e->endpoints); /* the next call goes elsewhere */
-			break;
+			return rc;
 		}
+		if (sent && changes(path)) {
+			atomic_store(&e->current, (n + 1) % e->endpoints); /* the next call goes elsewhere */
+			return -EHOSTUNREACH;
+		}
+		strangers = rc == -EHOSTUNREACH ? 0 : strangers + 1;
 	}
 	return rc;
 }

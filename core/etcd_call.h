@@ -21,6 +21,7 @@ struct etcd {
 	char *token;             /* of the user, NULL: none yet */
 	uint64_t watches, watch; /* how many there were, and the number of the watch that runs; 0: none does */
 	size_t watched;          /* the endpoint that it is on */
+	size_t strangers;        /* how many watches in a row were answered by what isn't etcd; the watch's alone */
 	_Atomic uint64_t left;   /* the last watch that is to end, since nothing is to be heard there */
 	CURL *idle[ETCD_IDLE];   /* with their connections */
 	size_t idles;
@@ -46,6 +47,8 @@ int etcd_fail(struct ipam_error *error, int rc, const char *format, ...) __attri
 int etcd_refusal(const char *endpoint, long status, const json_t *reply, struct ipam_error *error);
 /* Whether an error is of that kind: the other members may have other certificates. */
 bool etcd_is_tls(const struct ipam_error *error);
+/* Whether another endpoint may do what this one didn't, which doesn't answer, or isn't etcd, or has another certificate. */
+bool etcd_is_for_next(int rc, const struct ipam_error *error);
 /* The error of a transfer: -EHOSTUNREACH, -ECANCELED, -EACCES (TLS). */
 int etcd_transfer_error(struct etcd *e, const char *endpoint, CURLcode code, const char *detail, struct ipam_error *error);
 

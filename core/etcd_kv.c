@@ -306,7 +306,7 @@ int etcd_commit(struct etcd *e, const struct etcd_txn *t, int timeout_ms, int (*
 		return rc;
 	*revision = etcd_int(json_object_get(reply, "header"), "revision");
 	if (*revision == 0) {
-		rc = bad_answer(error);
+		rc = etcd_fail(error, -EHOSTUNREACH, "an answer of etcd's that isn't understood"); /* it may have been done */
 	} else if (json_is_true(json_object_get(reply, "succeeded"))) {
 		rc = 1;
 	} else {

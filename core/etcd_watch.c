@@ -122,8 +122,10 @@ int etcd_watch(struct etcd *e, const struct etcd_watch *w, int64_t *compacted, s
 		rc = run(&t, curl, body, headers);
 		set_watch(e, false, n);
 	}
+	/* What isn't etcd tells of one endpoint, where others may be; all of them must have said so. */
+	e->strangers = rc == -EPROTO ? e->strangers + 1 : 0;
 	/* The next one goes elsewhere. */
-	if (rc == -EHOSTUNREACH || (rc == -EACCES && etcd_is_tls(error))) {
+	if (etcd_is_for_next(rc, error)) {
 		size_t same = n;
 
 		atomic_compare_exchange_strong(&e->current, &same, (n + 1) % e->endpoints);
@@ -132,6 +134,8 @@ int etcd_watch(struct etcd *e, const struct etcd_watch *w, int64_t *compacted, s
 
 		etcd_login(e, token, 5 * ETCD_CONNECT_MS, &ignored);
 	}
+	if (rc == -EPROTO && e->strangers < e->endpoints)
+		rc = -EHOSTUNREACH;
 	*compacted = t.stream.compacted;
 	curl_slist_free_all(headers);
 	if (curl != NULL)
@@ -179,7 +183,7 @@ int etcd_watch_probe(struct etcd *e, struct etcd_key key, int timeout_ms, struct
 	else
 		rc = etcd_call_at(e, endpoint, "/v3/kv/range", request, timeout_ms, &reply, error);
 	/* Not another one that was begun meanwhile. */
-	if (rc == -EHOSTUNREACH) {
+	if (rc == -EHOSTUNREACH || rc == -EPROTO) {
 		size_t same = endpoint;
 
 		pthread_mutex_lock(&e->lock);
