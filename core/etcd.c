@@ -197,6 +197,21 @@ void etcd_give(struct etcd *e, CURL *curl)
 	curl_easy_cleanup(curl);
 }
 
+int64_t etcd_turn(struct etcd *e, int64_t now, int64_t until)
+{
+	const int64_t each = 1000000 / ETCD_RATE, earliest = now * 1000 - each * (ETCD_BURST - 1);
+	int64_t turn;
+
+	pthread_mutex_lock(&e->lock);
+	if (e->turn_us < earliest)
+		e->turn_us = earliest;
+	turn = e->turn_us > now * 1000 ? (e->turn_us + 999) / 1000 : now;
+	if (turn <= until)
+		e->turn_us += each;
+	pthread_mutex_unlock(&e->lock);
+	return turn;
+}
+
 char *etcd_token(struct etcd *e)
 {
 	char *token;

@@ -1,8 +1,9 @@
 /* etcd — a client of etcd's v3 JSON gateway (etcd 3.4 and later): keys, transactions, leases, watches.
  *
  * Endpoints are tried in turn, from the one that answered last; who answers none of a call's requests in its time, or answers as
- * etcd doesn't, is passed over. What changes something is sent once a call, over a connection of its own. Keys and values are bytes here, base64 on the wire. Everything is thread-safe: a call takes a connection of its own
- * from a pool and blocks its thread until it is answered or its time is up. No locks are held meanwhile.
+ * etcd doesn't, is passed over. What changes something is sent once a call, over a connection of its own, and no more than so many
+ * requests a second are made. Keys and values are bytes here, base64 on the wire. Everything is thread-safe: a call takes a connection of
+ * its own from a pool and blocks its thread until it is answered or its time is up. No locks are held meanwhile.
  *
  * Errors, all with a sentence in error->text that names the endpoint:
  *   -EHOSTUNREACH  nobody answered in time: what was asked may or may not have been done

@@ -132,6 +132,18 @@ bool etcd_is_for_next(int rc, const struct ipam_error *error)
 	return rc == -EHOSTUNREACH || rc == -EPROTO || (rc == -EACCES && etcd_is_tls(error));
 }
 
+/* Waits for its turn: a machine whose memory or whose peers drive it in circles asks so often and no more. */
+static int await_turn(struct etcd *e, const char *endpoint, int64_t until, struct ipam_error *error)
+{
+	int64_t turn = etcd_turn(e, etcd_now_ms(), until);
+
+	if (turn > until)
+		return etcd_fail(error, -EHOSTUNREACH, "%s: this machine has asked %d times a second", endpoint, ETCD_RATE);
+	while (etcd_now_ms() < turn && !atomic_load(&e->stop))
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+	return 0;
+}
+
 /* What changes something goes over a connection of its own. One that was used before may have been closed by the server, and then
  * libcurl repeats the request on another one, and says nothing of it: whether the first copy is done, and when, isn't known. */
 static void go_alone(CURL *curl)
@@ -152,20 +164,29 @@ static int post(struct etcd *e, const char *endpoint, const char *path, const ch
 		struct ipam_error *error)
 {
 	char detail[CURL_ERROR_SIZE] = "", url[1024];
-	struct curl_slist *headers = etcd_headers(e, path);
-	CURL *curl = etcd_take(e);
+	int64_t until = etcd_now_ms() + timeout_ms;
+	struct curl_slist *headers = NULL;
 	struct reply r = { 0 };
 	curl_off_t uploaded = 0;
+	CURL *curl = NULL;
 	long status = 0;
 	CURLcode code;
-	int rc = 0;
+	int rc;
 
 	*reply = NULL;
 	*sent = false;
+	rc = await_turn(e, endpoint, until, error);
+	if (rc < 0)
+		return rc;
+	curl = etcd_take(e);
+	headers = etcd_headers(e, path);
 	if (curl == NULL || headers == NULL) {
 		rc = etcd_fail(error, -ENOMEM, "out of memory");
 		goto out;
 	}
+	timeout_ms = until - etcd_now_ms();
+	if (timeout_ms < 1)
+		timeout_ms = 1;
 	snprintf(url, sizeof url, "%s%s", endpoint, path);
 	curl_easy_setopt(curl, CURLOPT_URL, url);
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);

@@ -9,6 +9,8 @@
 #include <stdatomic.h>
 
 enum { ETCD_ENDPOINTS = 16, ETCD_DEAD_MS = 6000, ETCD_IDLE = 8, ETCD_CONNECT_MS = 1000, ETCD_REPLY_MAX = 64 << 20 };
+/* Requests a second that a machine may make, and how many it may save up. */
+enum { ETCD_RATE = 500, ETCD_BURST = 500 };
 
 struct etcd {
 	char *endpoint[ETCD_ENDPOINTS]; /* "https://host:port" */
@@ -25,6 +27,7 @@ struct etcd {
 	_Atomic uint64_t left;   /* the last watch that is to end, since nothing is to be heard there */
 	CURL *idle[ETCD_IDLE];   /* with their connections */
 	size_t idles;
+	int64_t turn_us; /* when the next request may be made; less than now where some are saved up */
 };
 
 #define ETCD_LOGIN "/v3/auth/authenticate"
@@ -40,6 +43,8 @@ int etcd_call_at(struct etcd *e, size_t endpoint, const char *path, const json_t
 /* Get a token, where there is a user: 0 or as etcd_call. refused: the one that was. */
 int etcd_login(struct etcd *e, const char *refused, int timeout_ms, struct ipam_error *error);
 char *etcd_token(struct etcd *e); /* a copy, or NULL */
+/* The turn of a request: when it may be made, as etcd_now_ms. One that would be later than `until` isn't taken. */
+int64_t etcd_turn(struct etcd *e, int64_t now, int64_t until);
 
 int64_t etcd_now_ms(void); /* monotonic */
 int etcd_fail(struct ipam_error *error, int rc, const char *format, ...) __attribute__((format(printf, 3, 4)));

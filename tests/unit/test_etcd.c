@@ -208,6 +208,38 @@ static void test_refusals(void **state)
 	check_refusal(502, "[1]", -EPROTO, "502");
 }
 
+/* ---- how often a machine asks ------------------------------------------------------------------------------------- */
+
+static void test_turns(void **state)
+{
+	struct ipam_error error;
+	struct etcd *e = NULL;
+	int64_t now = 1000000, last = 0;
+
+	(void)state;
+	assert_int_equal(etcd_new(&(struct etcd_options){ .endpoints = "127.0.0.1:1" }, &e, &error), 0);
+	/* What is saved up goes at once, the rest at its rate. */
+	for (int i = 0; i < ETCD_BURST; i++)
+		assert_int_equal(etcd_turn(e, now, now + 60000), now);
+	for (int i = 0; i < 2 * ETCD_RATE; i++) {
+		int64_t turn = etcd_turn(e, now, now + 60000);
+
+		assert_true(turn >= last);
+		last = turn;
+	}
+	assert_in_range(last, now + 1990, now + 2010);
+	/* Who can't wait so long takes nobody's turn. */
+	for (int i = 0; i < 1000; i++)
+		assert_true(etcd_turn(e, now, now + 100) > now + 100);
+	assert_in_range(etcd_turn(e, now, now + 60000), last, last + 10);
+	/* After a while of silence as much is saved up again, and no more. */
+	now += 600000;
+	for (int i = 0; i < ETCD_BURST; i++)
+		assert_int_equal(etcd_turn(e, now, now + 60000), now);
+	assert_true(etcd_turn(e, now, now + 60000) > now);
+	etcd_free(e);
+}
+
 /* ---- a watch ------------------------------------------------------------------------------------------------------- */
 
 struct heard {
@@ -358,10 +390,10 @@ static void test_endpoints(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_base64),       cmocka_unit_test(test_numbers),    cmocka_unit_test(test_keys),
-		cmocka_unit_test(test_prefix_end),   cmocka_unit_test(test_refusals),   cmocka_unit_test(test_watch),
-		cmocka_unit_test(test_watch_behind), cmocka_unit_test(test_watch_ends), cmocka_unit_test(test_watch_refused),
-		cmocka_unit_test(test_endpoints),
+		cmocka_unit_test(test_base64),        cmocka_unit_test(test_numbers),      cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_prefix_end),    cmocka_unit_test(test_refusals),     cmocka_unit_test(test_turns),
+		cmocka_unit_test(test_watch),         cmocka_unit_test(test_watch_behind), cmocka_unit_test(test_watch_ends),
+		cmocka_unit_test(test_watch_refused), cmocka_unit_test(test_endpoints),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
