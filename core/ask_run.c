@@ -14,19 +14,28 @@ struct asking {
 	int64_t until; /* as etcd_now_ms */
 	struct remote_slot *avoid;
 	size_t avoids;
-	uint64_t doubted;  /* id of the own node that is in doubt because of this */
-	int64_t behind;    /* memory was: up to this revision at least it must be mirrored */
-	bool alive;        /* a machine that must not be is */
-	bool proven;       /* what is there is what this asked for: */
-	int64_t proven_at; /* as of then */
-	bool maybe;        /* a transaction was sent of which it isn't known whether it was done */
-	bool lost;         /* of one at least the answer was lost: it may be under way still */
+	uint64_t doubted;           /* id of the own node that is in doubt because of this */
+	int64_t behind;             /* memory was: up to this revision at least it must be mirrored */
+	bool alive;                 /* a machine that must not be is */
+	bool proven;                /* what is there is what this asked for: */
+	int64_t proven_at;          /* as of then */
+	bool lost;                  /* of one at least no answer came */
+	bool sent;                  /* anything was */
+	int64_t knew;               /* up to where all was mirrored when it was composed last */
+	unsigned conflicts, futile; /* how often memory was wrong, and how often nothing new was told then */
 	struct ipam_error error;
 };
+
+enum { QUICK = 8, FUTILE = 4, REST_MS = 20, REST_MOST_MS = 400, SOON_MS = 250 };
 
 int64_t remote_now_ms(void)
 {
 	return meter_now() / 1000000;
+}
+
+int remote_jitter(int ms)
+{
+	return ms / 2 + (int)(meter_now() / 1000 % (ms / 2 + 1));
 }
 
 /* ---- what a failed transaction tells ------------------------------------------------------------------------------- */
@@ -161,8 +170,6 @@ static void end_doubt(struct asking *t, bool known)
 		doubts = n->doubts;
 	}
 	pthread_rwlock_unlock(&ipam->lock);
-	if (!known)
-		remote_again(t->r);
 	if (last)
 		remote_doubt(t->r, t->doubted, NODE_SURE, doubts); /* -ENOENT: the node is gone, and that is it */
 	pthread_rwlock_wrlock(&ipam->lock);
@@ -170,6 +177,10 @@ static void end_doubt(struct asking *t, bool known)
 	if (n != NULL)
 		n->asking--;
 	pthread_rwlock_unlock(&ipam->lock);
+	if (!known) {
+		remote_again(t->r);
+		remote_probe(t->r); /* now, not with the next beat: no lease is given meanwhile */
+	}
 	/* What waited for the answer goes on. */
 	wake = change_new(&change_wake, NULL, NULL);
 	if (wake != NULL)
@@ -187,6 +198,16 @@ static void forget(struct asking *t)
 	t->ask = (struct ask){ 0 };
 }
 
+static int64_t mirrored(struct remote *r)
+{
+	int64_t revision;
+
+	pthread_mutex_lock(&r->lock);
+	revision = r->applied;
+	pthread_mutex_unlock(&r->lock);
+	return revision;
+}
+
 static int compose(struct asking *t)
 {
 	struct ipam *ipam = t->r->ipam;
@@ -196,6 +217,7 @@ static int compose(struct asking *t)
 	t->ask = (struct ask){ .remote = t->r, .txn = etcd_txn_new(), .avoid = t->avoid, .avoids = t->avoids };
 	if (t->ask.txn == NULL)
 		return -ENOMEM;
+	t->knew = mirrored(t->r);
 	/* For writing, since looking for a free slot claims it for the moment. */
 	pthread_rwlock_wrlock(&ipam->lock);
 	t->c->now = engine_now();
@@ -210,15 +232,23 @@ static int compose(struct asking *t)
 	return rc;
 }
 
-static bool ready(struct asking *t)
+/* 0: there is something to compose from. Where the engine is known to be away nobody waits for it, least of all while the kernel holds
+ * a directory for him. */
+static int ready(struct asking *t)
 {
 	struct remote *r = t->r;
-	bool is;
 
-	pthread_mutex_lock(&r->lock);
-	is = r->applied > 0;
-	pthread_mutex_unlock(&r->lock);
-	return is || remote_await(r, 1, t->until);
+	if (remote_is_silent(r)) {
+		remote_probe(r);
+		return -EHOSTUNREACH;
+	}
+	return mirrored(r) > 0 || remote_await(r, 1, t->until) ? 0 : -EHOSTUNREACH;
+}
+
+/* What is there is what this asked for, or of what it removes nothing is there. */
+static bool is_done(const struct asking *t)
+{
+	return t->ask.proof_key != NULL ? t->proven : t->behind == 0 && !t->alive;
 }
 
 /* A transaction whose answer was lost may have been done. It is sent again: if it was done, its compares fail now, and what
@@ -226,15 +256,19 @@ static bool ready(struct asking *t)
 static int send(struct asking *t, int64_t *revision)
 {
 	struct remote *r = t->r;
+	int64_t begun = remote_now_ms();
 	bool lost = false;
 	int rc = -EHOSTUNREACH;
 
 	for (;;) {
 		int64_t left = t->until - remote_now_ms();
 
-		if (left <= 0)
+		if (left <= 0 || (lost && remote_is_silent(r))) {
+			if (lost && remote_now_ms() - begun > REMOTE_ANSWER_MS / 2)
+				remote_silent(r);
 			return -EHOSTUNREACH;
-		t->maybe = true;
+		}
+		t->sent = true;
 		t->behind = 0;
 		t->proven = t->alive = false;
 		rc = etcd_commit(r->etcd, t->ask.txn, (int)left, told, t, revision, &t->error);
@@ -252,15 +286,37 @@ static int send(struct asking *t, int64_t *revision)
 		remote_refused(r, NULL);
 	else if (rc != -ECANCELED && rc != -ENOMEM)
 		remote_refused(r, t->error.text);
-	t->maybe = rc < 0; /* what was sent before has been answered by this one, too */
-	if (rc == 0 && lost && t->proven) {
-		*revision = t->proven_at;
-		rc = 1;
-	} else if (rc == 0 && lost && t->ask.proof_key == NULL && t->behind == 0 && !t->alive) {
-		remote_again(r); /* nothing of it is there: a full read is up to that revision */
+	if (rc == 0 && lost && is_done(t)) {
+		if (t->ask.proof_key != NULL)
+			*revision = t->proven_at;
+		else
+			remote_again(r); /* a full read is up to that revision */
 		rc = 1;
 	}
 	return rc;
+}
+
+/* After a conflict: memory was behind, and has caught up when this returns 0. If nothing new is told memory isn't behind but wrong, and
+ * doesn't get right by waiting: all is read anew. That ends: -EAGAIN, nothing was done. Who is in the way of others again and again
+ * makes way, longer each time. */
+static int catch_up(struct asking *t, size_t avoided)
+{
+	struct remote *r = t->r;
+	int64_t now = remote_now_ms(), until;
+	int pause = REST_MS << (t->conflicts < 5 ? t->conflicts : 5);
+
+	pause = remote_jitter(pause < REST_MOST_MS ? pause : REST_MOST_MS);
+	if (t->conflicts++ >= QUICK)
+		nanosleep(&(struct timespec){ .tv_nsec = pause * 1000000L }, NULL);
+	if (t->behind > t->knew)
+		return remote_await(r, t->behind, t->until) ? 0 : -EAGAIN;
+	/* What was removed has no revision: is the watch about to tell of it? */
+	until = now + SOON_MS + pause;
+	if (t->avoids > avoided || remote_await(r, t->knew + 1, until < t->until ? until : t->until))
+		return 0;
+	if (t->futile++ == FUTILE || !remote_read_anew(r, t->until))
+		return -EAGAIN;
+	return 0;
 }
 
 static bool knows(struct remote *r, int schema)
@@ -277,6 +333,7 @@ static bool knows(struct remote *r, int schema)
 static int try(struct asking *t, int64_t *revision)
 {
 	struct remote *r = t->r;
+	size_t avoided = t->avoids;
 	int rc = compose(t);
 
 	if (rc == CHANGE_DONE) {
@@ -302,9 +359,7 @@ static int try(struct asking *t, int64_t *revision)
 	/* What is asked for stays spoken for until it is mirrored. */
 	if (rc != 1)
 		unspeak(t);
-	if (rc == 0 && t->behind > 0 && !remote_await(r, t->behind, t->until))
-		rc = -EHOSTUNREACH;
-	return rc;
+	return rc == 0 ? catch_up(t, avoided) : rc;
 }
 
 static void find_object(struct asking *t)
@@ -351,12 +406,11 @@ void ask_run(struct remote *r, struct change *c)
 	pthread_mutex_lock(&r->lock);
 	r->asks++;
 	pthread_mutex_unlock(&r->lock);
-	if (!ready(&t))
-		rc = -EHOSTUNREACH;
+	rc = ready(&t);
 	while (rc == 0)
 		rc = try(&t, &revision);
 	/* One that is under way still can't be done after the same has been, but may be after a refusal for another reason. */
-	known = !t.maybe && !(t.lost && rc < 0);
+	known = rc == 1 || !t.sent || (rc != -EHOSTUNREACH && !t.lost);
 	if (rc == 1 && revision > 0 && !remote_await(r, revision, t.until)) {
 		/* Done, but this machine hears nothing of it yet. */
 		known = false;

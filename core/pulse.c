@@ -140,6 +140,8 @@ static int probe(struct pulse *p)
 	p->rc = rc;
 	if (rc != -ECANCELED)
 		remote_reached(r, rc < 0 ? p->error.text : NULL);
+	if (rc == -EHOSTUNREACH)
+		remote_silent(r);
 	if (rc == 0 && refused && (rc = probe_writing(p, k)) == 0)
 		remote_refused(r, NULL);
 	return rc;

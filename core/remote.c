@@ -25,6 +25,7 @@ void remote_reached(struct remote *r, const char *what)
 	if (!up)
 		snprintf(r->problem, sizeof r->problem, "%s", what);
 	r->up = up;
+	r->silent &= !up;
 	pthread_mutex_unlock(&r->lock);
 	if (news)
 		engine_log(r->ipam, up ? LOG_NOTICE : LOG_ERR, up ? "%s: reached" : "%s: unreachable: %s; own leases go on", r->source,
@@ -51,6 +52,24 @@ void remote_probe(struct remote *r)
 	r->probe = true;
 	pthread_cond_broadcast(&r->moved);
 	pthread_mutex_unlock(&r->lock);
+}
+
+void remote_silent(struct remote *r)
+{
+	pthread_mutex_lock(&r->lock);
+	r->silent = true;
+	pthread_cond_broadcast(&r->moved);
+	pthread_mutex_unlock(&r->lock);
+}
+
+bool remote_is_silent(struct remote *r)
+{
+	bool is;
+
+	pthread_mutex_lock(&r->lock);
+	is = r->silent;
+	pthread_mutex_unlock(&r->lock);
+	return is;
 }
 
 void remote_complain(struct remote *r, const char *format, ...)
@@ -121,6 +140,24 @@ void remote_again(struct remote *r)
 	r->again = true;
 	pthread_cond_broadcast(&r->moved);
 	pthread_mutex_unlock(&r->lock);
+}
+
+bool remote_read_anew(struct remote *r, int64_t until_ms)
+{
+	struct timespec until = { until_ms / 1000, until_ms % 1000 * 1000000 };
+	uint64_t wanted;
+	bool is;
+
+	pthread_mutex_lock(&r->lock);
+	wanted = r->resyncs + 1;
+	r->again = true;
+	pthread_cond_broadcast(&r->moved);
+	while (r->reads < wanted && !r->stop)
+		if (pthread_cond_timedwait(&r->moved, &r->lock, &until) == ETIMEDOUT)
+			break;
+	is = r->reads >= wanted;
+	pthread_mutex_unlock(&r->lock);
+	return is;
 }
 
 int remote_run(struct ipam *ipam, struct change *c)

@@ -51,6 +51,8 @@ struct remote {
 	int64_t applied;              /* the engine's revision up to which all is mirrored; 0: not read yet */
 	bool again;                   /* read all anew */
 	bool probe;                   /* a call has failed: the pulse is to find out at once whether the engine is there */
+	bool silent;                  /* nobody answers, as was found out: who asks is refused at once */
+	uint64_t reads;               /* the full read that was ended last: the resyncs-th */
 	bool up;
 	int64_t since;       /* of up or down, seconds since the epoch; 0: never up */
 	char problem[256];   /* why down */
@@ -89,13 +91,20 @@ int remote_run(struct ipam *ipam, struct change *c);
 void remote_reached(struct remote *r, const char *what);
 /* has the pulse find out. */
 void remote_probe(struct remote *r);
+/* Nobody has answered for as long as anybody waits. So it is until somebody is reached. */
+void remote_silent(struct remote *r);
+bool remote_is_silent(struct remote *r);
 /* The engine is there, and doesn't let this machine write: what it says, or NULL where it does. */
 void remote_refused(struct remote *r, const char *what);
 void remote_complain(struct remote *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Waits until all up to the revision is mirrored: false if it isn't by then. until_ms: as etcd_now_ms counts. */
 bool remote_await(struct remote *r, int64_t revision, int64_t until_ms);
 void remote_again(struct remote *r);
+/* The same, and waits until a read that began after this call is mirrored: false if it isn't by then. */
+bool remote_read_anew(struct remote *r, int64_t until_ms);
 int64_t remote_now_ms(void);
+/* Half of it to all of it, by chance. */
+int remote_jitter(int ms);
 
 /* Is what lies under the prefix ours (sync_schema.c)? The first machine says so for all. -ENOTSUP with a message: it isn't, or
  * is a newer version's. */

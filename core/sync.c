@@ -388,23 +388,63 @@ static int watch(struct remote *r, int64_t from, struct ipam_error *error)
 	return etcd_watch(r->etcd, &w, &compacted, error);
 }
 
-static void begin_again(struct remote *r)
+static uint64_t begin_again(struct remote *r)
 {
+	uint64_t number;
+
 	pthread_mutex_lock(&r->lock);
 	r->again = false;
-	r->resyncs++;
+	number = ++r->resyncs;
 	pthread_mutex_unlock(&r->lock);
+	return number;
+}
+
+static void end_again(struct remote *r, uint64_t number)
+{
+	pthread_mutex_lock(&r->lock);
+	r->reads = number;
+	pthread_cond_broadcast(&r->moved);
+	pthread_mutex_unlock(&r->lock);
+}
+
+/* How long to wait before the next try: longer after each that failed without anything new, and not as long as other machines. */
+static int pause_after(int rc, unsigned failures)
+{
+	int ms = PAUSE_MS;
+
+	if (rc == -ENOTSUP || rc == -EACCES || rc == -EPROTO || rc == -EINVAL)
+		return REFUSED_MS;
+	if (rc == -ECANCELED || rc == -ESTALE)
+		ms /= 10;
+	for (; failures > 1 && ms < REFUSED_MS; failures--)
+		ms *= 2;
+	return remote_jitter(ms < REFUSED_MS ? ms : REFUSED_MS);
+}
+
+/* Whether more is mirrored than was known. */
+static bool is_news(struct remote *r, int64_t *known)
+{
+	bool is;
+
+	pthread_mutex_lock(&r->lock);
+	is = r->applied != *known;
+	*known = r->applied;
+	pthread_mutex_unlock(&r->lock);
+	return is;
 }
 
 void *remote_sync(void *arg)
 {
 	struct remote *r = arg;
+	unsigned failures = 0;
+	int64_t known = -1;
 	bool read = false;
 
 	while (!stopping(r)) {
 		bool reading = !read;
 		struct ipam_error error = { "" };
-		int64_t revision = 0;
+		int64_t revision = 0, begun = remote_now_ms();
+		uint64_t number;
 		int rc;
 
 		pthread_mutex_lock(&r->lock);
@@ -412,13 +452,14 @@ void *remote_sync(void *arg)
 		revision = r->applied;
 		pthread_mutex_unlock(&r->lock);
 		if (reading) {
-			begin_again(r);
+			number = begin_again(r);
 			rc = read_all(r, &revision, &error);
 			read = rc == 0;
 			if (read) {
 				remote_reached(r, NULL);
 				publish_all(r->publish);
 				applied(r, revision);
+				end_again(r, number);
 			}
 		} else {
 			rc = watch(r, revision + 1, &error);
@@ -428,10 +469,10 @@ void *remote_sync(void *arg)
 		/* A watch that is lost says something of one member alone; the pulse tells whether there are others. */
 		if (rc < 0 && rc != -ECANCELED && rc != -ESTALE && (reading || rc != -EHOSTUNREACH))
 			remote_reached(r, error.text);
-		if (rc == -ENOTSUP || rc == -EACCES || rc == -EPROTO || rc == -EINVAL)
-			pause_for(r, REFUSED_MS);
-		else if (rc < 0)
-			pause_for(r, rc == -ECANCELED || rc == -ESTALE ? PAUSE_MS / 10 : PAUSE_MS);
+		if (rc >= 0)
+			continue;
+		failures = is_news(r, &known) || remote_now_ms() - begun > REFUSED_MS ? 1 : failures + 1;
+		pause_for(r, pause_after(rc, failures));
 	}
 	return NULL;
 }
