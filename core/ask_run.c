@@ -14,14 +14,14 @@ struct asking {
 	int64_t until; /* as etcd_now_ms */
 	struct remote_slot *avoid;
 	size_t avoids;
-	uint64_t doubted;           /* id of the own node that is in doubt because of this */
-	int64_t behind;             /* memory was: up to this revision at least it must be mirrored */
-	bool alive;                 /* a machine that must not be is */
-	bool proven;                /* what is there is what this asked for: */
-	int64_t proven_at;          /* as of then */
-	bool lost;                  /* of one at least no answer came */
-	bool sent;                  /* anything was */
-	int64_t knew;               /* up to where all was mirrored when it was composed last */
+	uint64_t doubted;  /* id of the own node that is in doubt because of this */
+	int64_t behind;    /* memory was: up to this revision at least it must be mirrored */
+	bool alive;        /* a machine that must not be is */
+	bool proven;       /* what is there is what this asked for: */
+	int64_t proven_at; /* as of then */
+	bool lost;         /* of one at least no answer came */
+	bool sent;         /* a copy of it may be under way still: the answer was lost, or something in between has made two of it */
+	int64_t knew;      /* up to where all was mirrored when it was composed last */
 	unsigned conflicts, futile; /* how often memory was wrong, and how often nothing new was told then */
 	struct ipam_error error;
 };
@@ -245,10 +245,14 @@ static int ready(struct asking *t)
 	return mirrored(r) > 0 || remote_await(r, 1, t->until) ? 0 : -EHOSTUNREACH;
 }
 
-/* What is there is what this asked for, or of what it removes nothing is there. */
-static bool is_done(const struct asking *t)
+/* What is there is what this asked for: by a copy of the same that was done before, whoever made it. What makes or changes something
+ * is known by the record. What removes an own node is known by its not being there; of others', that may be somebody else's
+ * work, if no answer was lost. */
+static bool is_done(const struct asking *t, bool lost)
 {
-	return t->ask.proof_key != NULL ? t->proven : t->behind == 0 && !t->alive;
+	if (t->ask.proof_key != NULL)
+		return t->proven;
+	return (lost || t->ask.withdraws != 0) && t->behind == 0 && !t->alive;
 }
 
 /* A transaction whose answer was lost may have been done. It is sent again: if it was done, its compares fail now, and what
@@ -286,7 +290,7 @@ static int send(struct asking *t, int64_t *revision)
 		remote_refused(r, NULL);
 	else if (rc != -ECANCELED && rc != -ENOMEM)
 		remote_refused(r, t->error.text);
-	if (rc == 0 && lost && is_done(t)) {
+	if (rc == 0 && is_done(t, lost)) {
 		if (t->ask.proof_key != NULL)
 			*revision = t->proven_at;
 		else
@@ -344,7 +348,7 @@ static int try(struct asking *t, int64_t *revision)
 		return rc;
 	if (t->ask.withdraws != 0 && t->doubted != t->ask.withdraws) {
 		unspeak(t);
-		end_doubt(t, !t->lost); /* of another that went by this name */
+		end_doubt(t, !t->sent); /* of another that went by this name */
 		rc = begin_doubt(t);
 		return rc < 0 ? rc : 0; /* asked anew: leases that were in flight have come to be */
 	}
@@ -409,8 +413,9 @@ void ask_run(struct remote *r, struct change *c)
 	rc = ready(&t);
 	while (rc == 0)
 		rc = try(&t, &revision);
-	/* One that is under way still can't be done after the same has been, but may be after a refusal for another reason. */
-	known = rc == 1 || !t.sent || (rc != -EHOSTUNREACH && !t.lost);
+	/* A copy that is under way still can't be done after the same has been: its compares fail. After a refusal it may be, once what
+	 * was in its way is gone. */
+	known = rc == 1 || !t.sent;
 	if (rc == 1 && revision > 0 && !remote_await(r, revision, t.until)) {
 		/* Done, but this machine hears nothing of it yet. */
 		known = false;
@@ -420,6 +425,9 @@ void ask_run(struct remote *r, struct change *c)
 	if (revision > 0)
 		unspeak(&t);
 	end_doubt(&t, known);
+	/* Whatever it is that a later one was refused for: who asked isn't told that nothing was done while a copy may do it. */
+	if (t.lost && rc < 0)
+		rc = -EHOSTUNREACH;
 	if (rc == 1) {
 		rc = 0;
 		find_object(&t);

@@ -2,6 +2,9 @@
 # Sourced after tests/lib.sh.
 # shellcheck shell=bash
 
+# $ETCD: a directory with another etcd and etcdctl than this machine's (tests/debian13/etcd.sh).
+[ -z "${ETCD:-}" ] || PATH=$ETCD:$PATH
+
 # Their data lies in memory where there is room: what is tried here is not the disk, and that is what makes a member quick.
 ETCD_DIR=$WORK/etcd
 if [ -w /dev/shm ] && [ "$(df --output=avail -k /dev/shm | tail -1)" -gt 524288 ]; then ETCD_DIR=$(mktemp -d /dev/shm/ipamfs-etcd.XXXXXX); fi
@@ -219,3 +222,37 @@ machine_end() {
 	wait "${machine[$1]}"
 	same "$1 ends cleanly" 0 $?
 }
+
+# ---- a bad network between a machine and the members: a proxy, which does to requests what it is told (proxy.c)
+
+declare -A bad_net proxies
+# bad_network NAME [SEED]: endpoints of NAME's own, in ${bad_net[NAME]}, behind which nothing happens to requests as yet
+bad_network() {
+	local name=$1 seed=${2:-$RANDOM} i ports=() at=() list=""
+	for i in "${!client_ports[@]}"; do
+		free_port "ports[$i]"
+		at+=("${ports[i]}=$(client_host "$i"):${client_ports[i]}")
+		list+="${list:+,}127.0.0.1:${ports[i]}"
+	done
+	: >"$WORK/$name.orders"
+	"${at_hub[@]}" "$HELPERS/engine/proxy" "$seed" "$WORK/$name.orders" "${at[@]}" >"$WORK/$name.net" 2>>"$WORK/$name.proxy" &
+	proxies[$name]=$!
+	pids+=("$!")
+	bad_net[$name]=$list
+	echo "seed $seed" >>"$WORK/$name.proxy"
+	until_true 10 listens "${ports[0]}" || fail "the proxy of $name starts" "$(cat "$WORK/$name.proxy")"
+}
+listens() { "${at_hub[@]}" ss -Hltn "sport = :$1" | grep -q .; }
+# orders NAME LINE...: what happens to NAME's requests from now on: KIND PERMILLE [PATH [TIMES [MS]]]; none: nothing
+orders() {
+	local name=$1
+	shift
+	printf '%s\n' "$@" >"$WORK/$name.orders.new" && mv "$WORK/$name.orders.new" "$WORK/$name.orders"
+}
+# end_network NAME: what it has seen is in $WORK/NAME.net: requests N, most N (in one second), and how often each kind was done
+end_network() {
+	kill "${proxies[$1]}" 2>/dev/null
+	wait "${proxies[$1]}"
+}
+# seen NAME WORD: a number of those
+seen() { awk -v word="$2" '$1 == word { print $2 }' "$WORK/$1.net"; }

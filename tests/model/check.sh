@@ -47,12 +47,17 @@ fails() {
 
 model delegate
 held="HELD=1 LEASES=1"
-twice="assertion violated 0" # two machines have one block
+twice="assertion violated 0" # two machines have one block, or one gives addresses of a block that anybody may take
 # shellcheck disable=SC2086 # lists of words
 {
 	holds "two machines that make, grow, exchange and remove, with answers lost" delegate OPS=2 LOSSES=1 LEASES=1
 	holds "one that gives back, with answers lost" delegate $held OPS=2 LOSSES=1
 	holds "two such changes at once" delegate $held OPS=1 SECONDS=1 LOSSES=1
+	holds "a request of which something in between makes two" delegate $held OPS=2 REPEATS=1
+	holds "the same, with answers lost" delegate $held OPS=2 REPEATS=1 LOSSES=1
+	holds "the same of two changes at once" delegate $held OPS=1 SECONDS=1 REPEATS=1
+	holds "the same, with a crash" delegate $held OPS=1 REPEATS=1 CRASHES=1
+	holds "the second comes when what was in its way is gone" delegate HELD=1 OPS=1 OTHERS=2 REPEATS=1
 	holds "a crash at any step" delegate $held OPS=2 CRASHES=1
 	holds "a crash, and a compaction" delegate $held OPS=1 CRASHES=1 COMPACTIONS=1 LOSSES=1
 	holds "a removal by force, of one that is cut off or down, and its return" delegate $held OPS=1 FORCES=1 CUTS=1 CRASHES=1
@@ -65,6 +70,7 @@ twice="assertion violated 0" # two machines have one block
 	fails "without presence, who is there is removed" "e_alive" delegate WITHOUT=6 $held FORCES=1
 	fails "where the first that ends ends the doubt of all" "$twice" delegate WITHOUT=7 $held OPS=2 SECONDS=1 TWICE=1
 	fails "where the end of a doubt undoes that the node was removed" "$twice" delegate WITHOUT=8 $held OPS=1 FORCES=1 OTHERS=1 TWICE=1
+	fails "where a refusal ends a doubt though the same may come once more" "$twice" delegate WITHOUT=11 HELD=1 OPS=1 OTHERS=2 REPEATS=1
 	fails "what is admitted: cut off for longer than the quarantine" "$twice" delegate WITHOUT=9 $held OPS=1 FORCES=1 CUTS=1
 	fails "and down for longer, then up and not yet told" "$twice" delegate WITHOUT=10 $held OPS=1 FORCES=1 CRASHES=1
 }

@@ -9,13 +9,15 @@
  *   - a transaction compares the revision of the node's record (0: it isn't there) and of each block that it takes;
  *   - an answer, or the request, may be lost; the same is sent again; a copy may be under way still, and be done much later, after
  *     its machine has gone on, has crashed, or is somebody else;
+ *   - something in between (a library, a proxy) may make two of a request, and answers one of them: nobody is told of the other;
  *   - memory and state file are one here, because a change is seen only when it is durable; what a crash forgets is said at `crash`;
  *   - a record is mirrored in several changes (what is gone, blocks narrowed, blocks, revision and owner), with crashes in between;
  *   - the watch may lag by two revisions; by more, it is compacted, and all is read anew;
  *   - presence is a key that ends when its machine is down or cut off, whenever the time-out likes.
  * Not here: cluster records, names that change, two families at once, a state file that is copied (NODE_DOUBLED), clocks that differ
  * (the end of a quarantine is one moment for all), publications, more than one late copy a machine at a time. A removal by force, and
- * a node made for another machine, are done in one step: their compares leave no other time to what they were made from.
+ * a node that is made for another machine, or removed while it is nobody's, are done in one step: their compares leave no other time
+ * to what they were made from.
  *
  * Each safety measure can be left out (WITHOUT, below), to see that it is needed, and each assumption. One program does it all: spin
  * compiles this once, and the environment says what to search (tests/model/check.sh; tests/model/knob.h).
@@ -35,6 +37,7 @@ c_decl {
 #define ORPHAN_STAYS 8   /* the end of a doubt doesn't undo that the node was removed */
 #define SHORT_CUT 9      /* assumed: who is cut off is back, or knows, before the quarantine is over */
 #define SHORT_DOWN 10    /* assumed: so is who is down */
+#define ANY_COPY 11      /* what was sent may come once more, though it was answered */
 byte without;
 #define WITH(measure) (without != (measure))
 
@@ -98,7 +101,7 @@ byte said[2];                      /* the node whose presence is told */
 byte a_st[2 * SLOTS], a_op[2 * SLOTS], a_id[2 * SLOTS], a_cmp[2 * SLOTS], a_put[2 * SLOTS], a_give[2 * SLOTS], a_new[2 * SLOTS],
 	a_kcmp[2 * SLOTS], a_at[2 * SLOTS], a_told[2 * SLOTS], a_doubted[2 * SLOTS], a_serial[2 * SLOTS];
 bit a_res[2 * SLOTS], a_proven[2 * SLOTS], a_lost[2 * SLOTS], a_losts[2 * SLOTS], a_known[2 * SLOTS], a_done[2 * SLOTS],
-	a_took[2 * SLOTS];
+	a_took[2 * SLOTS], a_sent[2 * SLOTS], a_copied[2 * SLOTS];
 
 /* ---- a copy that is under way still ---- */
 byte l_op[2], l_id[2], l_cmp[2], l_put[2], l_give[2], l_new[2], l_kcmp[2];
@@ -107,8 +110,9 @@ byte l_op[2], l_id[2], l_cmp[2], l_put[2], l_give[2], l_new[2], l_kcmp[2];
 byte ops,          /* what users ask of their own nodes */
      seconds,      /* of these, by the second worker */
      forces,       /* removals by force */
-     others,       /* nodes made for another machine */
+     others,       /* nodes made for another machine, or removed while they are nobody's */
      losses,       /* requests and answers lost, and waits that take too long */
+     repeats,      /* requests of which something in between makes two */
      crashes,
      cuts,         /* a machine reaches nobody, for as long as it likes */
      compactions,
@@ -183,26 +187,38 @@ inline execute(i, op, id, cmp, put, give, nw, kcmp) {
 	b = 0
 }
 
+inline drop_late(i) {
+	l_op[i] = 0; l_id[i] = 0; l_cmp[i] = 0; l_put[i] = 0; l_give[i] = 0; l_new[i] = 0; l_kcmp[i] = 0
+}
+
 inline execute_late(i) {
 	execute(i, l_op[i], l_id[i], l_cmp[i], l_put[i], l_give[i], l_new[i], l_kcmp[i]);
-	l_op[i] = 0; l_id[i] = 0; l_cmp[i] = 0; l_put[i] = 0; l_give[i] = 0; l_new[i] = 0; l_kcmp[i] = 0;
+	drop_late(i);
 	good = 0
+}
+
+/* A copy of what is sent, which is under way from now on. */
+inline copy(i, s) {
+	l_op[i] = a_op[s]; l_id[i] = a_id[s]; l_cmp[i] = a_cmp[s]; l_put[i] = a_put[s]; l_give[i] = a_give[s];
+	l_new[i] = a_new[s]; l_kcmp[i] = a_kcmp[s]
 }
 
 /* What was sent may be done later, or never. */
 inline lose(i, s) {
 	if
 	:: true
-	:: l_op[i] == 0 -> l_op[i] = a_op[s]; l_id[i] = a_id[s]; l_cmp[i] = a_cmp[s]; l_put[i] = a_put[s]; l_give[i] = a_give[s];
-		l_new[i] = a_new[s]; l_kcmp[i] = a_kcmp[s]
+	:: l_op[i] == 0 -> copy(i, s)
 	fi
 }
 
 inline forget_slot(s) {
 	a_st[s] = IDLE; a_op[s] = 0; a_id[s] = 0; a_cmp[s] = 0; a_put[s] = 0; a_give[s] = 0; a_new[s] = 0; a_kcmp[s] = 0; a_at[s] = 0;
 	a_told[s] = 0; a_doubted[s] = 0; a_serial[s] = 0; a_res[s] = 0; a_proven[s] = 0; a_lost[s] = 0; a_losts[s] = 0;
-	a_known[s] = 0; a_done[s] = 0; a_took[s] = 0
+	a_known[s] = 0; a_done[s] = 0; a_took[s] = 0; a_sent[s] = 0; a_copied[s] = 0
 }
+
+/* What isn't asked any more will not be done: by a refusal only where nothing was sent. */
+#define KNOWN(s) (WITH(ANY_COPY) -> !a_sent[s] : !a_losts[s])
 
 inline end(s, known) {
 	a_known[s] = known;
@@ -237,32 +253,40 @@ inline compose(i, s) {
 	if
 	:: a_op[s] == MAKE ->
 		if
-		:: n_id[i] != 0 ->
+		:: n_id[i] != 0 && WITH(IDENTITY) && n_id[i] == a_id[s] ->
+			/* It is what this made: known by its id, which comes of the request. */
+			a_at[s] = n_rev[i]; a_done[s] = 1; a_st[s] = AWAIT
+		:: n_id[i] != 0 && !(WITH(IDENTITY) && n_id[i] == a_id[s]) ->
 			/* EEXIST: what it says is true */
 			assert(!a_took[s]);
-			end(s, !a_losts[s])
+			end(s, KNOWN(s))
 		:: else ->
 			a_put[s] = 0;
 			a_cmp[s] = 0;
 			choose(i);
 			if
-			:: g == 0 -> end(s, !a_losts[s])
-			:: else -> ids++; a_id[s] = ids; take(s); a_st[s] = SENT
+			:: g == 0 -> end(s, KNOWN(s))
+			:: else ->
+				if
+				:: a_id[s] == 0 || !WITH(IDENTITY) -> ids++; a_id[s] = ids
+				:: else
+				fi;
+				take(s); a_st[s] = SENT
 			fi
 		fi
-	:: a_op[s] != MAKE && (n_id[i] == 0 || n_doubt[i] == ORPHANED) -> end(s, !a_losts[s])
+	:: a_op[s] != MAKE && (n_id[i] == 0 || n_doubt[i] == ORPHANED) -> end(s, KNOWN(s))
 	:: else ->
 		a_id[s] = n_id[i];
 		if
 		:: a_op[s] == GROW ->
 			choose(i);
 			if
-			:: g == 0 || !n_here[i] -> end(s, !a_losts[s])
+			:: g == 0 || !n_here[i] -> end(s, KNOWN(s))
 			:: else -> take(s); a_st[s] = SENT
 			fi
 		:: a_op[s] == REMOVE ->
 			if
-			:: n_lease[i] != 0 || !n_here[i] -> end(s, !a_losts[s])
+			:: n_lease[i] != 0 || !n_here[i] -> end(s, KNOWN(s))
 			:: n_lease[i] == 0 && n_here[i] && !IN_DOUBT(i, s) -> a_st[s] = DOUBT
 			:: else -> a_give[s] = n_blk[i]; a_put[s] = 0; a_st[s] = SENT
 			fi
@@ -270,7 +294,7 @@ inline compose(i, s) {
 			choose(i);
 			b = (HAS(n_blk[i] & ~n_lease[i], 0) -> 1 : (HAS(n_blk[i] & ~n_lease[i], 1) -> 2 : 0));
 			if
-			:: g == 0 || b == 0 || !n_here[i] -> end(s, !a_losts[s])
+			:: g == 0 || b == 0 || !n_here[i] -> end(s, KNOWN(s))
 			:: g != 0 && b != 0 && n_here[i] && !IN_DOUBT(i, s) -> a_st[s] = DOUBT
 			:: else -> a_give[s] = BIT(b - 1); a_put[s] = n_blk[i] & ~BIT(b - 1); take(s); a_st[s] = SENT
 			fi
@@ -286,6 +310,7 @@ inline compose(i, s) {
 
 inline answer(i, s) {
 	execute(i, a_op[s], a_id[s], a_cmp[s], a_put[s], a_give[s], a_new[s], a_kcmp[s]);
+	a_sent[s] = 1;
 	a_res[s] = good;
 	a_took[s] = a_took[s] | good;
 	good = 0;
@@ -298,8 +323,8 @@ inline answer(i, s) {
 inline understand(i, s) {
 	if
 	:: a_res[s] -> a_done[s] = 1; a_st[s] = AWAIT
-	:: WITH(IDENTITY) && !a_res[s] && a_lost[s] && a_proven[s] -> a_at[s] = a_told[s]; a_done[s] = 1; a_st[s] = AWAIT
-	:: WITH(IDENTITY) && !a_res[s] && a_lost[s] && a_op[s] == REMOVE && a_told[s] == 0 ->
+	:: WITH(IDENTITY) && !a_res[s] && (a_lost[s] || WITH(ANY_COPY)) && a_proven[s] -> a_at[s] = a_told[s]; a_done[s] = 1; a_st[s] = AWAIT
+	:: WITH(IDENTITY) && !a_res[s] && (a_lost[s] || WITH(ANY_COPY)) && a_op[s] == REMOVE && a_told[s] == 0 ->
 		need[i] = 1; a_done[s] = 1; a_st[s] = AWAIT
 	:: else -> a_lost[s] = 0; a_st[s] = BEHIND
 	fi
@@ -401,6 +426,7 @@ inline mirror(i) {
 
 /* As it is, or asked anew. */
 inline resend(s) {
+	a_sent[s] = 1;
 	a_lost[s] = 1;
 	a_losts[s] = 1;
 	a_st[s] = (WITH(IDENTITY) -> SENT : COMPOSE)
@@ -427,13 +453,14 @@ proctype slot(byte s) {
 		a_st[s] = COMPOSE }
 	:: atomic { up[OF(s)] && a_st[s] == SENT && !cut[OF(s)] -> answer(OF(s), s) }
 	:: atomic { up[OF(s)] && a_st[s] == SENT && losses > 0 -> losses--; lose(OF(s), s); resend(s) }
+	:: atomic { up[OF(s)] && a_st[s] == SENT && !cut[OF(s)] && repeats > 0 && l_op[OF(s)] == 0 -> repeats--; copy(OF(s), s); a_copied[s] = 1 }
 	:: atomic { up[OF(s)] && a_st[s] == ANSWER && losses > 0 -> losses--; resend(s) }
 	:: atomic { up[OF(s)] && a_st[s] == ANSWER && cut[OF(s)] -> a_lost[s] = 1; a_losts[s] = 1; end(s, 0) }
 	:: atomic { up[OF(s)] && a_st[s] == ANSWER && !cut[OF(s)] -> understand(OF(s), s) }
 	:: atomic { up[OF(s)] && a_st[s] == SENT && (a_lost[s] || cut[OF(s)]) -> end(s, 0) }
 	:: atomic { up[OF(s)] && a_st[s] == AWAIT && HEARD(OF(s), a_at[s]) ->
-		/* Who is told that it is done is told the truth. */
-		assert(a_took[s] || a_losts[s]);
+		/* Who is told that it is done is told the truth. What isn't made is known by its being so, whoever did it. */
+		assert(a_took[s] || a_losts[s] || a_copied[s] || a_op[s] != MAKE);
 		end(s, 1) }
 	:: atomic { up[OF(s)] && a_st[s] == AWAIT && !HEARD(OF(s), a_at[s]) && (losses > 0 || cut[OF(s)]) ->
 		losses = (losses > 0 -> losses - 1 : 0);
@@ -443,7 +470,7 @@ proctype slot(byte s) {
 	:: atomic { up[OF(s)] && a_st[s] == BEHIND && HEARD(OF(s), a_at[s]) -> a_st[s] = COMPOSE }
 	:: atomic { up[OF(s)] && a_st[s] == BEHIND && !HEARD(OF(s), a_at[s]) && (losses > 0 || cut[OF(s)]) ->
 		losses = (losses > 0 -> losses - 1 : 0);
-		end(s, !a_losts[s]) }
+		end(s, KNOWN(s)) }
 	:: atomic { up[OF(s)] && a_st[s] == END && a_op[s] != ATTACH -> end_doubt(OF(s), s); forget_slot(s) }
 	:: atomic { up[OF(s)] && a_st[s] == END && a_op[s] == ATTACH ->
 		/* It has its blocks, and nothing that was under way can take them any more. */
@@ -533,7 +560,7 @@ proctype machine(byte i) {
 	:: atomic { cut[i] -> cut[i] = 0 }
 	:: atomic { compactions > 0 && PENDING(i) -> compactions--; clear_watch(i); need[i] = 1 }
 	:: atomic { l_op[i] != 0 -> execute_late(i) }
-	:: atomic { l_op[i] != 0 -> l_op[i] = 0; l_id[i] = 0; l_cmp[i] = 0; l_put[i] = 0; l_give[i] = 0; l_new[i] = 0; l_kcmp[i] = 0 }
+	:: atomic { l_op[i] != 0 -> drop_late(i) }
 	:: atomic { e_alive[i] != 0 && (cut[i] || !up[i]) -> e_alive[i] = 0; said[i] = 0 }
 
 	/* ---- by others ---- */
@@ -555,6 +582,22 @@ proctype machine(byte i) {
 		od;
 		b = 0;
 		e_id[i] = 0; e_rev[i] = 0; e_blk[i] = 0; e_mine[i] = 0; e_alive[i] = 0;
+		tell(i) }
+	:: atomic { others > 0 && e_id[i] != 0 && !e_mine[i] ->
+		others--;
+		rev++;
+		b = 0;
+		do
+		:: b < BLOCKS ->
+			if
+			:: HAS(e_blk[i], b) -> k_own[b] = 0; k_rev[b] = 0; k_over[b] = 0
+			:: else
+			fi;
+			b++
+		:: else -> break
+		od;
+		b = 0;
+		e_id[i] = 0; e_rev[i] = 0; e_blk[i] = 0; e_alive[i] = 0;
 		tell(i) }
 	:: atomic { others > 0 && e_id[i] == 0 ->
 		others--;
@@ -597,6 +640,9 @@ active proctype rested() {
 #define HOLDS(i, n) (HAS(n_blk[i], n) && ALLOCATES(i) || n_doubt[i] != ORPHANED && HAS(n_lease[i], n))
 #define TWICE(n) (HOLDS(0, n) && HOLDS(1, n) && (ALLOCATES(0) || ALLOCATES(1)))
 
+/* It gives addresses of a block that anybody may take. */
+#define LOOSE(i, n) (ALLOCATES(i) && HAS(n_blk[i], n) && k_own[n] == 0)
+
 /* In the end, whatever happened: everybody is up, knows what the engine knows, and may begin anew. */
 #define WELL(i) (up[i] && !cut[i] && !need[i] && ph[i] == IDLE && !PENDING(i) && n_id[i] == e_id[i] && n_rev[i] == e_rev[i] && \
 	n_blk[i] == e_blk[i] && n_doubt[i] == SURE && (n_id[i] == 0 || n_here[i]) && o_blk[i] == 0 && asking[i] == 0)
@@ -605,7 +651,8 @@ active proctype watcher() {
 	do
 	:: atomic { TWICE(0) -> assert(false) }
 	:: atomic { TWICE(1) -> assert(false) }
-	:: atomic { !calm -> calm = 1; ops = 0; seconds = 0; forces = 0; others = 0; losses = 0; crashes = 0; cuts = 0; compactions = 0; leases = 0 }
+	:: atomic { LOOSE(0, 0) || LOOSE(0, 1) || LOOSE(1, 0) || LOOSE(1, 1) -> assert(false) }
+	:: atomic { !calm -> calm = 1; ops = 0; seconds = 0; forces = 0; others = 0; losses = 0; repeats = 0; crashes = 0; cuts = 0; compactions = 0; leases = 0 }
 	:: atomic { timeout -> assert(WELL(0) || twice_only); assert(WELL(1) || twice_only); break }
 	od
 }
@@ -615,6 +662,7 @@ init {
 		c_code {
 			now.without = knob("WITHOUT", 0); now.ops = knob("OPS", 0); now.seconds = knob("SECONDS", 0);
 			now.forces = knob("FORCES", 0); now.others = knob("OTHERS", 0); now.losses = knob("LOSSES", 0);
+			now.repeats = knob("REPEATS", 0);
 			now.crashes = knob("CRASHES", 0); now.cuts = knob("CUTS", 0); now.compactions = knob("COMPACTIONS", 0);
 			now.leases = knob("LEASES", 0); now.g = knob("HELD", 0); now.twice_only = knob("TWICE", 0);
 		};

@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Run tests/engine against Debian 13's etcd, of which the gateway answers in other words than Debian 12's does.
+#
+#   etcd.sh              fetch it if need be, and run all of tests/engine
+#   etcd.sh NAME...      the scripts of tests/engine that have NAME in their name
+#   etcd.sh --print      fetch it if need be, and print the directory of etcd and etcdctl
+#
+# debootstrap fetches the packages and checks their signatures; of these, etcd's two are unpacked, and nothing is installed: both
+# programs are static. The cache is $IPAMFS_TRIXIE_CACHE, or ipamfs/trixie-etcd below $XDG_CACHE_HOME or ~/.cache: 100 MB
+# are fetched once, of which 50 MB stay.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+cache=${IPAMFS_TRIXIE_CACHE:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/ipamfs/trixie-etcd}
+bin=$cache/usr/bin
+
+# The mirror that this machine's own apt uses for Debian (not for security updates).
+mirror() {
+	# shellcheck disable=SC2016 # apt's variable, not the shell's
+	apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' | sort -u | head -1
+}
+
+fetch() {
+	local from package
+	command -v debootstrap >/dev/null || {
+		echo "etcd.sh: debootstrap is missing: apt-get install debootstrap" >&2
+		return 1
+	}
+	from=$(mirror)
+	[ -n "$from" ] || {
+		echo "etcd.sh: apt knows no mirror of Debian" >&2
+		return 1
+	}
+	mkdir -p "$cache"
+	rm -rf "$cache/root"
+	debootstrap --download-only --variant=minbase --include=etcd-server,etcd-client trixie "$cache/root" "$from" >"$cache/log" 2>&1 || {
+		tail -5 "$cache/log" >&2
+		return 1
+	}
+	for package in "$cache"/root/var/cache/apt/archives/etcd-*.deb; do dpkg-deb -x "$package" "$cache"; done
+	rm -rf "$cache/root"
+}
+
+[ -x "$bin/etcd" ] && [ -x "$bin/etcdctl" ] || fetch
+if [ "${1:-}" = --print ]; then
+	echo "$bin"
+	exit 0
+fi
+"$bin/etcd" --version | head -1
+if [ $# -eq 0 ]; then set -- ""; fi
+ETCD=$bin exec bash tests/run.sh "${@/#/tests/engine/}"
