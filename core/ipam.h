@@ -69,6 +69,8 @@ struct ipam_options {
 	struct ipam_ahead *ahead;         /* what was read before, with the same path; taken over. NULL: none */
 	const struct ipam_touched *since; /* what may have changed since then; NULL: anything */
 	int lock;                         /* as ipam_lock gave it: stays the caller's; 0: take it, as long as the database is open */
+	bool insecure_dir;                /* users other than root and this one may write where the database lies */
+	bool keep_names;                  /* this process can't remove its files: the log is emptied at the end, and is others' to remove */
 	uint32_t history_days;            /* how long the past is kept, 0: for ever */
 	uint32_t log_pages;               /* the database's log is folded back when it has so many; 0: 8192 */
 	/* Called (by several threads at a time) with a syslog priority; may be NULL. */
@@ -120,6 +122,8 @@ int ipam_open(const char *path, const struct ipam_options *options, struct ipam 
 int ipam_lock(const char *path, const struct ipam_options *options, struct ipam_error *error);
 /* One process follows another on a database, with as short a pause as can be: the one that serves keeps account of what it changes
  * (ipam_track), the other reads all there is meanwhile (ipam_read_ahead), and when the first has closed it, the other opens it, and
+/* Whether a file is root's or this user's, and nobody else can write to it or put another in its place: 0; -EPERM and a sentence. */
+int ipam_guarded(const char *path, struct ipam_error *error);
  * reads again only what was changed. */
 void ipam_track(struct ipam *ipam, ipam_done *done, void *arg);
 /* Errors as ipam_open; -ENOTSUP also for a database of an older version. */

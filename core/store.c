@@ -1,5 +1,6 @@
 #include "store_db.h"
 
+#include "guard.h"
 #include "label.h"
 #include "schema.h"
 
@@ -49,9 +50,12 @@ static bool lock(int fd)
 int ipam_lock(const char *path, const struct ipam_options *options, struct ipam_error *error)
 {
 	int flags = (options->read_only ? O_RDONLY : O_RDWR | (options->create ? O_CREAT : 0)) | O_CLOEXEC;
-	int fd = open(path, flags, 0600), rc = 0;
+	int fd, rc = guard_database(path, options->insecure_dir, error);
 	struct stat st;
 
+	if (rc < 0)
+		return rc;
+	fd = open(path, flags | O_NONBLOCK | O_NOCTTY, 0600); /* of a FIFO nobody may be at the other end */
 	if (fd < 0)
 		rc = fail(error, -errno, "%s: %s%s", path, strerror(errno),
 			  errno == ENOENT && !options->create ? "; make it with 'ipamctl init'" : "");

@@ -28,6 +28,7 @@ const char options_usage[] = "usage: ipamfs SOURCE MOUNTPOINT [-o OPTION[,OPTION
 			     "  metrics=nodes   metrics of each node, not of clusters alone\n"
 			     "  spool=DIR       where reports too long for memory are while they are open (default /var/tmp)\n"
 			     "  keep_after_boot  keep leases whose network namespaces ended with an earlier boot\n"
+			     "  insecure_dir    take a database though others may write to it, or in its directory\n"
 			     "  watchdog=SECONDS   replace a worker that hangs for so long (60; 0: never)\n"
 			     "  resend=no       when a worker dies, fail the requests that it was at, as Linux before 6.9 has it\n"
 			     "  allow_other     users other than the one who mounts may use it\n"
@@ -141,6 +142,8 @@ static int parse_option(struct options *o, const char *word, struct ipam_error *
 		o->keep_after_boot = true;
 	else if (strcmp(word, "allow_other") == 0)
 		o->allow_other = true;
+	else if (strcmp(word, "insecure_dir") == 0)
+		o->insecure_dir = true;
 	else if (strcmp(word, "sync=full") == 0)
 		o->sync = IPAM_SYNC_FULL;
 	else if (strcmp(word, "sync=normal") == 0)

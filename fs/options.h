@@ -13,7 +13,7 @@ struct options {
 	char *endpoints, *prefix, *node, *tls_ca, *tls_cert, *tls_key, *user, *password_file;
 	char *mountpoint; /* absolute */
 	bool foreground, debug, help, version;
-	bool keep_after_boot;
+	bool keep_after_boot, insecure_dir;
 	uint32_t history_days; /* 0: for ever */
 	bool metrics_nodes;    /* metrics of each node too */
 	uint32_t watchdog;     /* seconds after which a worker that doesn't move is replaced; 0: never */

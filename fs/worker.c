@@ -191,6 +191,7 @@ static void read_touched(int fd, struct ipam_touched *t, uint64_t **memory)
 		return;
 	t->sound = how[1];
 	size = (size_t)st.st_size - sizeof how;
+		.insecure_dir = o->insecure_dir,
 	*memory = malloc(size + 1);
 	if (how[0] || *memory == NULL || pread(fd, *memory, size, sizeof how) != (ssize_t)size)
 		return;

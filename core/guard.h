@@ -1,0 +1,12 @@
+/* guard — whose hands a file is in: what root does by a name must not be another user's to choose. */
+#ifndef IPAM_GUARD_H
+#define IPAM_GUARD_H
+
+#include "ipam.h"
+
+/* A database that is about to be opened, or made: others can neither write to it nor put a log beside it that would be replayed into it.
+ * insecure: its directory may be others', but a log has the database's owner all the same. -EPERM with a message; 0 also where there
+ * is nothing yet. */
+int guard_database(const char *path, bool insecure, struct ipam_error *error);
+
+#endif
