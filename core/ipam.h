@@ -100,6 +100,8 @@ struct ipam_options {
 	void (*stored)(void *arg, uint64_t marks);
 	const uint64_t *lost;
 	size_t losts;
+	/* With keep_names: a log that isn't the database's own lies in its place, and must have another name; may be NULL. */
+	int (*put_aside)(void *arg, const char *path, const char *name);
 	/* Called by ipam_close, after the last change, where ipam_track was. */
 	void (*touched)(void *arg, const struct ipam_touched *touched);
 	void *arg;
@@ -120,10 +122,10 @@ int ipam_open(const char *path, const struct ipam_options *options, struct ipam 
 /* The lock that keeps a second daemon out, for who is to hold it longer than a database is open: a descriptor, the caller's to
  * close. It is inherited by fork. Makes the file where options say so. -EBUSY, -ENOENT, -EINVAL as above. */
 int ipam_lock(const char *path, const struct ipam_options *options, struct ipam_error *error);
-/* One process follows another on a database, with as short a pause as can be: the one that serves keeps account of what it changes
- * (ipam_track), the other reads all there is meanwhile (ipam_read_ahead), and when the first has closed it, the other opens it, and
 /* Whether a file is root's or this user's, and nobody else can write to it or put another in its place: 0; -EPERM and a sentence. */
 int ipam_guarded(const char *path, struct ipam_error *error);
+/* One process follows another on a database, with as short a pause as can be: the one that serves keeps account of what it changes
+ * (ipam_track), the other reads all there is meanwhile (ipam_read_ahead), and when the first has closed it, the other opens it, and
  * reads again only what was changed. */
 void ipam_track(struct ipam *ipam, ipam_done *done, void *arg);
 /* Errors as ipam_open; -ENOTSUP also for a database of an older version. */

@@ -157,6 +157,9 @@ int store_open(const char *path, const struct ipam_options *options, struct stor
 		return fail(error, -ENOMEM, "out of memory");
 	s->lock_fd = -1;
 	s->full = options->sync == IPAM_SYNC_FULL;
+	s->keep_names = options->keep_names;
+	s->put_aside = options->put_aside;
+	s->arg = options->arg;
 	rc = options->lock > 0 ? fcntl(options->lock, F_DUPFD_CLOEXEC, 3) : ipam_lock(path, options, error);
 	if (rc < 0)
 		goto out;
@@ -223,6 +226,8 @@ void store_close(struct store *s)
 	/* Where something is wrong, what lies there stays as it is: closing would fold back, and remove the log by its name. */
 	if (s->db != NULL && (s->broken[0] != 0 || s->trouble[0] != 0))
 		sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	if (s->db != NULL && s->keep_names)
+		store_log_stays(s);
 	sqlite3_close(s->db);
 	store_watch_stop(s);
 	if (s->lock_fd >= 0)

@@ -21,6 +21,9 @@ struct store {
 	bool full;                               /* the mount's option */
 	bool full_now;                           /* what the connection is set to */
 	bool mine;                               /* opened to be changed */
+	bool keep_names;                         /* this process can't remove its files, nor rename one: */
+	int (*put_aside)(void *arg, const char *path, const char *name);
+	void *arg;
 	bool unfolded;                           /* the log that was found is not in the database yet: first of all */
 	int system;                              /* errno of the last error, or 0 */
 	char message[256];                       /* of it */
@@ -54,6 +57,8 @@ int store_log_rewrite(struct store *s);
 int store_log_gap(struct store *s, unsigned *commits);
 /* *whole: all of it is in the database, synced; otherwise a reader was in the way. */
 int store_fold(struct store *s, bool *whole);
+/* Before the connection is closed: the log is emptied when it is folded back, and stays. */
+void store_log_stays(struct store *s);
 /* The log is as long as its index says, though it is shorter than it was: another program's checkpoint. */
 bool store_log_whole(struct store *s, off_t size);
 

@@ -152,6 +152,14 @@ int store_log_gap(struct store *s, unsigned *commits)
 	return store_failed(s, code);
 }
 
+void store_log_stays(struct store *s)
+{
+	int yes = 1;
+
+	sqlite3_file_control(s->db, "main", SQLITE_FCNTL_PERSIST_WAL, &yes);
+	sqlite3_exec(s->db, "PRAGMA journal_size_limit = 0", NULL, NULL, NULL);
+}
+
 bool store_log_whole(struct store *s, off_t size)
 {
 	sqlite3_int64 page = number(s, "PRAGMA page_size");

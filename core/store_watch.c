@@ -108,6 +108,13 @@ static bool save_log(struct store *s)
 	return rc == 0 && store_fold(s, &whole) == 0 && whole;
 }
 
+static int put_aside(const struct store *s, const char *path, const char *name)
+{
+	if (s->put_aside != NULL)
+		return s->put_aside(s->arg, path, name);
+	return rename(path, name) < 0 ? -errno : 0;
+}
+
 /* Going on needs a new connection, which the readers of this process would share with the old files: so not before
  * the next mount. SQLite would take another log for the database's own, and its pages for newer ones: it gets another
  * name. */
@@ -116,7 +123,7 @@ static int log_trouble(struct store *s, const struct store_file *f, enum trouble
 	bool index = f == &s->file[STORE_SHM], saved = t == CUT_SHORT ? index : save_log(s);
 	char *aside = NULL;
 
-	if (t == REPLACED && !index && (asprintf(&aside, "%s.foreign", f->path) < 0 || rename(f->path, aside) < 0))
+	if (t == REPLACED && !index && (asprintf(&aside, "%s.foreign", f->path) < 0 || put_aside(s, f->path, aside) < 0))
 		saved = false;
 	free(aside);
 	snprintf(s->broken, sizeof s->broken, "'%s' %s while it was in use; %s", f->path, word[t],

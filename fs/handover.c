@@ -12,6 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -67,19 +70,54 @@ void handover_begin(void)
 	ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
 
 	program[n > 0 ? n : 0] = 0;
+	prctl(PR_SET_NAME, "ipamfs"); /* executed by a descriptor it has that one's number for a name */
 	directory = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+void handover_forget(void)
+{
+	if (directory >= 0)
+		close(directory);
+	directory = -1;
 }
 
 static void refuse(const char *why)
 {
-	char text[PATH_MAX + 128];
+	char text[PATH_MAX + 640];
 
 	snprintf(text, sizeof text, "%s can't take over: %s; this one goes on", program, why);
 	log_write(NULL, LOG_ERR, text);
 }
 
+/* The program that lies in this one's place now, by a descriptor: what is looked at, asked and executed is one file, whatever becomes of
+ * the name. None that another user could have put there or written to. -1, which is told. */
+static int open_program(void)
+{
+	struct ipam_error error;
+	struct stat st;
+	int fd = open(program, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+	if (fd < 0) {
+		refuse(strerror(errno));
+		return -1;
+	}
+	if (ipam_guarded(program, &error) < 0)
+		refuse(error.text);
+	else if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || (st.st_uid != 0 && st.st_uid != geteuid()) || st.st_mode & S_IWOTH)
+		refuse("it is no file of root's or of this user's alone");
+	else
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static void execute(int fd, char *const argv[])
+{
+	syscall(SYS_execveat, fd, "", argv, environ, AT_EMPTY_PATH);
+}
+
 /* What the program says when it is run so; "" in the end. */
-static void ask(char *const argv[], char *line, size_t room)
+static void ask(int fd, char *const argv[], char *line, size_t room)
 {
 	enum { PATIENCE_MS = 5000 };
 	int out[2];
@@ -96,7 +134,7 @@ static void ask(char *const argv[], char *line, size_t room)
 		dup2(out[1], STDOUT_FILENO);
 		setenv(PROBE, "1", 1);
 		if (directory < 0 || fchdir(directory) == 0)
-			execv(program, argv);
+			execute(fd, argv);
 		_exit(127);
 	}
 	close(out[1]);
@@ -113,16 +151,16 @@ static void ask(char *const argv[], char *line, size_t room)
 }
 
 /* Whether the program begins where this one ends, and takes the options that this one was given. */
-static bool fits(char **argv)
+static bool fits(int fd, char **argv)
 {
 	char *version[] = { program, (char[]){ "--version" }, NULL };
 	char line[256], wanted[64];
 
 	snprintf(wanted, sizeof wanted, "handover %d\n", KEEP_VERSION);
-	ask(version, line, sizeof line);
+	ask(fd, version, line, sizeof line);
 	if (strstr(line, wanted) == NULL)
 		return false;
-	ask(argv, line, sizeof line);
+	ask(fd, argv, line, sizeof line);
 	return strstr(line, wanted) != NULL;
 }
 
@@ -166,30 +204,37 @@ static int write_list(const struct handover *h)
 	return fd;
 }
 
-void handover_execute(const struct handover *h, char **argv)
+/* Returns if it can't. */
+static void go_on(const struct handover *h, int fd, int list, char **argv)
 {
 	char number[16];
-	int list;
 
-	if (!fits(argv)) {
-		refuse("it is none of this kind, or refuses this one's options");
-		return;
-	}
-	list = write_list(h);
-	if (list < 0) {
-		refuse(strerror(errno));
-		return;
-	}
 	snprintf(number, sizeof number, "%d", list);
 	setenv(VARIABLE, number, 1);
 	stay_all(h, list, true);
 	if (directory < 0 || fchdir(directory) == 0)
-		execv(program, argv);
+		execute(fd, argv);
 	refuse(strerror(errno));
 	(void)!chdir("/");
 	stay_all(h, list, false);
 	unsetenv(VARIABLE);
-	close(list);
+}
+
+void handover_execute(const struct handover *h, char **argv)
+{
+	int fd = open_program(), list;
+
+	if (fd < 0)
+		return;
+	if (!fits(fd, argv)) {
+		refuse("it is none of this kind, or refuses this one's options");
+	} else if ((list = write_list(h)) < 0) {
+		refuse(strerror(errno));
+	} else {
+		go_on(h, fd, list, argv);
+		close(list);
+	}
+	close(fd);
 }
 
 /* ---- taking ----------------------------------------------------------------------------------------------- */

@@ -24,6 +24,8 @@ struct handover {
 
 /* Remember where this program is and what directory it was started in. Once, at the beginning of main. */
 void handover_begin(void);
+/* In a process that executes nothing. */
+void handover_forget(void);
 /* Execute the program that is in this one's place now. Returns, with a line in the log, if it can't: a program that would not
  * take over is found before. */
 void handover_execute(const struct handover *h, char **argv);

@@ -1,6 +1,7 @@
 #include "keep.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -25,10 +26,13 @@ int keep_new(struct keep *k)
 {
 	int rc;
 
-	*k = (struct keep){ .fd = memfd_create("ipamfs", MFD_CLOEXEC), .socket = -1 };
+	*k = (struct keep){ .fd = memfd_create("ipamfs", MFD_CLOEXEC | MFD_ALLOW_SEALING), .socket = -1 };
 	if (k->fd < 0)
 		return -errno;
 	rc = ftruncate(k->fd, sizeof *k->memory) < 0 ? -errno : map(k);
+	/* A worker can't take it away from under the supervisor. */
+	if (rc == 0 && fcntl(k->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+		rc = -errno;
 	if (rc == 0 && getrandom(k->memory->requests, sizeof k->memory->requests, 0) != sizeof k->memory->requests)
 		rc = -EIO;
 	if (rc == 0) {

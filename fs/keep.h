@@ -148,6 +148,7 @@ enum keep_word {
 	/* The old worker, at its end: a file with what it has changed since; and the supervisor, to the next one: go on, from that, or
 	 * with no file, from nothing. */
 	KEEP_TOUCHED,
+	KEEP_ASIDE, /* worker: a foreign file lies where the database's log should */
 };
 struct keep_message {
 	uint32_t word, slot;

@@ -122,8 +122,10 @@ static int parse_option(struct options *o, const char *word, struct ipam_error *
 					       "nouser",     "users",    "nofail",     "_netdev",     "atime",
 					       "noatime",    "relatime", "norelatime", "strictatime", "lazytime",
 					       "nodiratime", "diratime", "async",      "sync",        "default_permissions",
-					       "owner",      "group",    "loud",       "silent",      NULL };
-	static const char *const passed[] = { "dev", "nodev", "suid", "nosuid", "exec", "noexec", "dirsync", NULL };
+					       "owner",      "group",    "loud",       "silent",      "dev",
+					       "suid",       "exec",     "nodev",      "nosuid",      "noexec",
+					       NULL };
+	static const char *const passed[] = { "dirsync", NULL };
 	const char *value = strchr(word, '=');
 	int rc = 0;
 
@@ -140,10 +142,10 @@ static int parse_option(struct options *o, const char *word, struct ipam_error *
 		o->show_control = true;
 	else if (strcmp(word, "keep_after_boot") == 0)
 		o->keep_after_boot = true;
-	else if (strcmp(word, "allow_other") == 0)
-		o->allow_other = true;
 	else if (strcmp(word, "insecure_dir") == 0)
 		o->insecure_dir = true;
+	else if (strcmp(word, "allow_other") == 0)
+		o->allow_other = true;
 	else if (strcmp(word, "sync=full") == 0)
 		o->sync = IPAM_SYNC_FULL;
 	else if (strcmp(word, "sync=normal") == 0)

@@ -1,12 +1,20 @@
 #include "privileges.h"
 
+#include "filter.h"
+#include "landlock.h"
+#include "log.h"
+#include "spool.h"
+#include "worker.h"
+
 #include <cap-ng.h>
 #include <errno.h>
-#include <sched.h>
-#include <seccomp.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
+#include <syslog.h>
 #include <unistd.h>
 
 static int keep_capabilities(const unsigned *keep, size_t n)
@@ -40,117 +48,76 @@ int privileges_of_supervisor(void)
 	return geteuid() == 0 ? keep_capabilities(keep, n) : 0; /* a user's own has none, and needs a setuid fusermount3 */
 }
 
-/* Calls that no file system needs for serving. Refused, not killed for: a library that probes goes on without. */
-static int deny_calls(scmp_filter_ctx filter)
-{
-	static const int call[] = {
-		SCMP_SYS(execve),
-		SCMP_SYS(execveat),
-		SCMP_SYS(mount),
-		SCMP_SYS(umount2),
-		SCMP_SYS(move_mount),
-		SCMP_SYS(open_tree),
-		SCMP_SYS(fsopen),
-		SCMP_SYS(fsmount),
-		SCMP_SYS(fsconfig),
-		SCMP_SYS(fspick),
-		SCMP_SYS(mount_setattr),
-		SCMP_SYS(pivot_root),
-		SCMP_SYS(chroot),
-		SCMP_SYS(setns),
-		SCMP_SYS(bpf),
-		SCMP_SYS(perf_event_open),
-		SCMP_SYS(init_module),
-		SCMP_SYS(finit_module),
-		SCMP_SYS(delete_module),
-		SCMP_SYS(kexec_load),
-		SCMP_SYS(kexec_file_load),
-		SCMP_SYS(reboot),
-		SCMP_SYS(swapon),
-		SCMP_SYS(swapoff),
-		SCMP_SYS(settimeofday),
-		SCMP_SYS(clock_settime),
-		SCMP_SYS(clock_adjtime),
-		SCMP_SYS(adjtimex),
-		SCMP_SYS(sethostname),
-		SCMP_SYS(setdomainname),
-		SCMP_SYS(iopl),
-		SCMP_SYS(ioperm),
-		SCMP_SYS(acct),
-		SCMP_SYS(quotactl),
-		SCMP_SYS(syslog),
-		SCMP_SYS(vhangup),
-		SCMP_SYS(keyctl),
-		SCMP_SYS(add_key),
-		SCMP_SYS(request_key),
-		SCMP_SYS(userfaultfd),
-		SCMP_SYS(process_vm_readv),
-		SCMP_SYS(process_vm_writev),
-		SCMP_SYS(io_uring_setup),
-		SCMP_SYS(personality),
-		SCMP_SYS(open_by_handle_at),
-		SCMP_SYS(setuid),
-		SCMP_SYS(setgid),
-		SCMP_SYS(setreuid),
-		SCMP_SYS(setregid),
-		SCMP_SYS(setresuid),
-		SCMP_SYS(setresgid),
-		SCMP_SYS(setgroups),
-		SCMP_SYS(mknod),
-		SCMP_SYS(mknodat),
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-		SCMP_SYS(ptrace),
-#endif
-	};
-	int rc = 0;
+/* ---- a worker ---------------------------------------------------------------------------------------------- */
 
-	for (size_t i = 0; rc == 0 && i < sizeof call / sizeof *call; i++)
-		rc = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), call[i], 0);
-	/* Of unshare, all but what notify.c does. */
-	if (rc == 0)
-		rc = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(unshare), 1,
-				      SCMP_A0_64(SCMP_CMP_MASKED_EQ, CLONE_NEWNS, CLONE_NEWNS));
-	if (rc == 0)
-		rc = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(unshare), 1,
-				      SCMP_A0_64(SCMP_CMP_MASKED_EQ, CLONE_NEWUSER, CLONE_NEWUSER));
-	return rc;
+static bool may_open(const char *path, int flags)
+{
+	int fd = path == NULL ? -1 : open(path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	bool refused = fd < 0 && path != NULL && errno == EACCES;
+
+	if (fd >= 0)
+		close(fd);
+	return !refused;
 }
 
-static int deny_network(scmp_filter_ctx filter)
+/* Without any capability: a database that is its own, as is its directory, needs none, nor do keys that are root's. */
+static size_t what_is_needed(const struct options *o, unsigned keep[2])
 {
-	/* The log's socket is the only one that is wanted. */
-	return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1, SCMP_A0_64(SCMP_CMP_NE, AF_UNIX, 0));
+	const char *read[] = { o->tls_ca, o->tls_cert, o->tls_key, o->password_file };
+	char *path = realpath(worker_database(o), NULL);
+	bool writes = path != NULL ? may_open(path, o->read_only ? O_RDONLY : O_RDWR) : errno != EACCES, reads = true;
+	size_t n = 0;
+
+	if (path != NULL && writes && !o->read_only)
+		writes = may_open(dirname(path), O_TMPFILE | O_RDWR);
+	for (size_t i = 0; i < sizeof read / sizeof *read; i++)
+		reads = reads && may_open(read[i], O_RDONLY);
+	free(path);
+	if (!writes)
+		keep[n++] = CAP_DAC_OVERRIDE;
+	if (!reads)
+		keep[n++] = CAP_DAC_READ_SEARCH;
+	return n;
 }
 
-static int filter_calls(const struct options *o)
+/* Capabilities are a thread's own: before there are others. */
+static int give_up_capabilities(const struct options *o)
 {
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
-	int rc;
+	unsigned keep[2];
+	size_t n;
 
-	if (filter == NULL)
-		return -ENOMEM;
-	rc = deny_calls(filter);
-	if (rc == 0 && o->remote.endpoints == NULL)
-		rc = deny_network(filter);
-	if (rc == 0)
-		rc = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1); /* the threads that there are, too */
-	if (rc == 0)
-		rc = seccomp_load(filter);
-	seccomp_release(filter);
-	return rc;
+	capng_get_caps_process();
+	capng_updatev(CAPNG_DROP, CAPNG_EFFECTIVE, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, -1);
+	if (capng_apply(CAPNG_SELECT_CAPS) < 0)
+		return -EPERM;
+	n = what_is_needed(o, keep);
+	n = only_what_there_is(keep, n);
+	return keep_capabilities(keep, n);
 }
 
-int privileges_of_worker(const struct options *o, int lock)
+static void warn(const char *what, int rc, const char *then)
 {
-	unsigned keep[] = { CAP_DAC_OVERRIDE };
-	struct stat st;
-	size_t n = only_what_there_is(keep, 1);
-	int rc;
+	char text[256];
 
-	if (fstat(lock, &st) == 0 && st.st_uid == geteuid())
-		n = 0; /* its own database needs no privilege */
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return -errno;
-	rc = keep_capabilities(keep, n);
-	return rc < 0 ? rc : filter_calls(o);
+	snprintf(text, sizeof text, "%s: %s; %s", what, strerror(-rc), then);
+	log_write(NULL, LOG_WARNING, text);
+}
+
+int privileges_of_worker(const struct options *o)
+{
+	int rc = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
+
+	if (rc == 0)
+		rc = give_up_capabilities(o);
+	if (rc < 0)
+		return rc;
+	rc = landlock_confine(o);
+	if (rc < 0)
+		warn("Landlock", rc, "while it opens the database a worker could write outside of its directory (Linux 5.13 has it)");
+	return filter_from_start(o);
+}
+
+int privileges_when_open(const struct options *o)
+{
+	return filter_when_open(!spool_knows_nameless(o->spool));
 }

@@ -6,8 +6,11 @@
 
 /* The one that holds the mount: it unmounts, and its workers open the database. -errno. */
 int privileges_of_supervisor(void);
-/* The one that serves, once its database is open: no capabilities (but to reach a database that is another user's), nothing by
- * execution, no system call for changing the machine, and no network where there is no engine to reach. lock: the database. */
-int privileges_of_worker(const struct options *options, int lock);
+/* The one that serves, before it opens anything: no capability but for a database, or keys of the engine, that it can't reach
+ * without; nothing by execution, walls around what it may write (landlock.h), the system calls that it needs (filter.h). While it has
+ * one thread. */
+int privileges_of_worker(const struct options *options);
+/* Once its database is open it opens no file for writing, and changes no name. */
+int privileges_when_open(const struct options *options);
 
 #endif

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 enum {
@@ -242,7 +241,7 @@ static void *run(void *arg)
 {
 	struct reports *r = arg;
 
-	setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICE);
+	setpriority(PRIO_PROCESS, 0, NICE); /* this thread's */
 	pthread_mutex_lock(&r->lock);
 	while (!r->end) {
 		struct report *p = NULL;

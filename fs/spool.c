@@ -30,15 +30,36 @@ void spool_free(struct spool *s)
 	spool_init(s, s->dir);
 }
 
+static int open_nameless(const char *dir)
+{
+	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	if (fd >= 0)
+		return fd;
+	return errno == EISDIR || errno == EINVAL ? -EOPNOTSUPP : -errno;
+}
+
+bool spool_knows_nameless(const char *dir)
+{
+	int fd = open_nameless(dir);
+
+	if (fd >= 0)
+		close(fd);
+	return fd != -EOPNOTSUPP;
+}
+
 static int open_file(struct spool *s)
 {
 	char *path = NULL;
 	int rc = 0;
 
-	s->fd = open(s->dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (s->fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL))
-		return s->fd < 0 ? -errno : 0;
-	/* Not every filesystem knows files without a name. */
+	s->fd = open_nameless(s->dir);
+	if (s->fd >= 0)
+		return 0;
+	rc = s->fd;
+	s->fd = -1;
+	if (rc != -EOPNOTSUPP)
+		return rc;
 	path = malloc(strlen(s->dir) + sizeof "/ipamfs.XXXXXX");
 	if (path == NULL)
 		return -ENOMEM;

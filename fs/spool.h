@@ -6,6 +6,7 @@
 
 #include "buffer.h"
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct spool {
@@ -15,6 +16,8 @@ struct spool {
 	off_t size;        /* of what is in the file */
 };
 
+/* Whether files without a name can be made there, which not every filesystem knows. */
+bool spool_knows_nameless(const char *dir);
 void spool_init(struct spool *s, const char *dir);
 void spool_free(struct spool *s);
 /* Call it now and then while s->mem is added to: 0, -ENOSPC (also before the filesystem is quite full: others want the rest),

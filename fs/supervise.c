@@ -1,5 +1,6 @@
 #include "supervise.h"
 
+#include "beside.h"
 #include "device.h"
 #include "handover.h"
 #include "keep.h"
@@ -90,6 +91,11 @@ static void be_worker(struct supervisor *s, int socket, bool ahead)
 		close(s->device);
 	if (s->socket >= 0)
 		close(s->socket);
+	if (s->touched >= 0)
+		close(s->touched);
+	close(s->keep.fd); /* it is mapped */
+	s->keep.fd = -1;
+	handover_forget();
 	sigprocmask(SIG_UNBLOCK, &s->blocked, NULL);
 	s->keep.socket = socket;
 	exit(worker_run(s->options, &s->keep, s->lock, ahead));
@@ -228,6 +234,14 @@ static void give_up(struct supervisor *s)
 		kill(s->worker, SIGKILL);
 }
 
+static void put_aside(const struct supervisor *s)
+{
+	int rc = beside_put_aside(worker_database(s->options));
+
+	if (rc < 0)
+		say(LOG_ERR, "%s-wal isn't the database's own, and can't be renamed: %s", worker_database(s->options), strerror(-rc));
+}
+
 static void hear(struct supervisor *s, const struct keep_message *m, int fd)
 {
 	switch (m->word) {
@@ -246,6 +260,9 @@ static void hear(struct supervisor *s, const struct keep_message *m, int fd)
 		break;
 	case KEEP_DROP:
 		holds_drop(&s->holds, m->slot);
+		break;
+	case KEEP_ASIDE:
+		put_aside(s);
 		break;
 	case KEEP_TRACKS:
 		begin_ahead(s);
@@ -490,6 +507,8 @@ static void tear_down(struct supervisor *s)
 		device_unmount(s->device, s->options->mountpoint);
 	holds_free(&s->holds);
 	keep_free(&s->keep);
+	if (s->lock >= 0 && !s->options->read_only)
+		beside_tidy(worker_database(s->options), s->lock);
 	if (s->lock >= 0)
 		close(s->lock);
 	close(s->signals);

@@ -59,8 +59,9 @@ struct fuse_session *worker_session(const struct options *o, void *userdata, str
 	char *list = NULL;
 	int rc = 0;
 
-	if (asprintf(&list, "default_permissions,subtype=ipamfs%s%s%s%s", o->allow_other ? ",allow_other" : "", o->read_only ? ",ro" : "",
-		     o->flags != NULL ? "," : "", o->flags != NULL ? o->flags : "") < 0)
+	/* Whatever mount(8) passes: nothing in it is a program or a device, and who takes over a worker can't say that something is. */
+	if (asprintf(&list, "default_permissions,nosuid,nodev,noexec,subtype=ipamfs%s%s%s%s", o->allow_other ? ",allow_other" : "",
+		     o->read_only ? ",ro" : "", o->flags != NULL ? "," : "", o->flags != NULL ? o->flags : "") < 0)
 		list = NULL;
 	if (list == NULL || fuse_opt_add_arg(&args, "ipamfs") < 0 || fuse_opt_add_arg(&args, "-o") < 0 || fuse_opt_add_arg(&args, list) < 0)
 		rc = -ENOMEM;
@@ -154,6 +155,23 @@ static void touched(void *arg, const struct ipam_touched *t)
 		close(fd);
 }
 
+/* The supervisor can rename, a worker can't. */
+static int put_aside(void *arg, const char *path, const char *name)
+{
+	enum { TRIES = 1000 };
+	const struct timespec moment = { .tv_nsec = 1000000 };
+	struct fs *fs = arg;
+	struct stat before, now;
+	int rc = stat(path, &before) < 0 ? -errno : keep_send(fs->keep->socket, &(struct keep_message){ .word = KEEP_ASIDE }, -1);
+
+	for (int i = 0; rc == 0 && i < TRIES; i++) {
+		if (stat(name, &now) == 0 && now.st_dev == before.st_dev && now.st_ino == before.st_ino)
+			return 0;
+		nanosleep(&moment, NULL);
+	}
+	return rc < 0 ? rc : -ETIMEDOUT;
+}
+
 static void told(void *arg, uint64_t event)
 {
 	struct fs *fs = arg;
@@ -173,6 +191,7 @@ struct ipam_options worker_ipam_options(const struct options *o)
 		.read_only = o->read_only,
 		.create = !o->read_only,
 		.keep_after_boot = o->keep_after_boot,
+		.insecure_dir = o->insecure_dir,
 		.remote = o->remote.endpoints != NULL ? &o->remote : NULL,
 		.history_days = o->history_days,
 	};
@@ -191,7 +210,6 @@ static void read_touched(int fd, struct ipam_touched *t, uint64_t **memory)
 		return;
 	t->sound = how[1];
 	size = (size_t)st.st_size - sizeof how;
-		.insecure_dir = o->insecure_dir,
 	*memory = malloc(size + 1);
 	if (how[0] || *memory == NULL || pread(fd, *memory, size, sizeof how) != (ssize_t)size)
 		return;
@@ -233,6 +251,8 @@ static int open_database(struct fs *fs, int lock, bool resumes, struct ipam_erro
 	options.storing = storing;
 	options.unstored = unstored;
 	options.told = told;
+	options.keep_names = true;
+	options.put_aside = put_aside;
 	options.touched = touched;
 	options.marked = marked;
 	options.stored = stored;
@@ -317,7 +337,15 @@ static void leave_terminal(const struct options *o)
 		close(null);
 }
 
-static int take_over(struct fs *fs, int lock, bool resumes)
+/* It doesn't serve with more rights than it says that it has. */
+static int give_up(int rc)
+{
+	if (rc < 0)
+		log_write(NULL, LOG_ERR, "a worker can't give up the privileges that it doesn't need");
+	return rc;
+}
+
+static int take_over(struct fs *fs, bool resumes)
 {
 	struct keep_memory *m = fs->keep->memory;
 	struct handle_file *files = NULL;
@@ -328,8 +356,8 @@ static int take_over(struct fs *fs, int lock, bool resumes)
 	if (rc == 0)
 		rc = receive_device(fs, &device, &files, &n);
 	leave_terminal(&fs->options);
-	if (rc == 0 && privileges_of_worker(&fs->options, lock) < 0)
-		log_write(NULL, LOG_WARNING, "privileges that aren't needed can't be given up");
+	if (rc == 0)
+		rc = give_up(privileges_when_open(&fs->options));
 	if (rc == 0)
 		rc = wire_start(fs->session, fs->keep, device, !fs->options.no_resend, &fs->wire);
 	if (rc == 0)
@@ -421,6 +449,7 @@ static void stop(struct fs *fs)
 		ipam_leave(fs->ipam);
 		_exit(0);
 	}
+	past_free(fs->past); /* before the database: who closes it last folds its log back, and this one only reads */
 	ipam_close(fs->ipam);
 	if (mounted)
 		refuse_requests(fs);
@@ -432,7 +461,6 @@ static void stop(struct fs *fs)
 	holders_free(fs->holders);
 	handles_free(fs->handles);
 	stream_free(fs->stream);
-	past_free(fs->past);
 	reports_free(fs->reports);
 }
 
@@ -462,9 +490,13 @@ int worker_run(const struct options *options, struct keep *keep, int lock, bool 
 	int rc;
 
 	set_up_process();
-	if (ahead && read_ahead(&fs) < 0)
+	rc = privileges_of_worker(options);
+	if (rc < 0)
+		snprintf(error.text, sizeof error.text, "the privileges that a worker doesn't need can't be given up: %s", strerror(-rc));
+	else if (ahead && read_ahead(&fs) < 0)
 		return 1;
-	rc = start(&fs, lock, resumes, &error);
+	else
+		rc = start(&fs, lock, resumes, &error);
 	if (rc < 0) {
 		struct keep_message failed = { .word = KEEP_FAILED };
 
@@ -472,7 +504,7 @@ int worker_run(const struct options *options, struct keep *keep, int lock, bool 
 		keep_send(keep->socket, &failed, -1);
 	} else {
 		atomic_fetch_add(&m->workers, 1);
-		rc = take_over(&fs, lock, resumes);
+		rc = take_over(&fs, resumes);
 		if (rc == 0)
 			rc = pulse_start(&fs, &fs.pulse);
 		if (rc == 0)
