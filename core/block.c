@@ -17,6 +17,16 @@ struct cluster_cidr *cluster_cidr_of(const struct cluster *c, const struct cidr 
 	return NULL;
 }
 
+unsigned cluster_families(const struct cluster *c, uint8_t out[CIDR_FAMILIES])
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < c->cidrs; i++)
+		if (n == 0 || (n == 1 && c->cidr[i]->cidr.family != out[0]))
+			out[n++] = c->cidr[i]->cidr.family;
+	return n;
+}
+
 int cluster_cidr_new(const struct cidr *cidr, unsigned node_mask, struct cluster_cidr **out)
 {
 	struct cluster_cidr *cc = calloc(1, sizeof *cc);

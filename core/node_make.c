@@ -26,19 +26,13 @@ int node_begin(struct ipam *ipam, const struct change *c, const char *name, cons
 
 int node_take_free(struct ipam *ipam, struct node *n)
 {
-	bool wanted[CIDR_FAMILIES] = { false };
+	uint8_t family[CIDR_FAMILIES];
+	unsigned families = cluster_families(n->cluster, family);
 	struct block *block;
-	int rc = -ENOSPC;
+	int rc = families == 0 ? -ENOSPC : 0;
 
-	for (size_t i = 0; i < n->cluster->cidrs; i++)
-		wanted[n->cluster->cidr[i]->cidr.family] = true;
-	for (unsigned f = 0; f < CIDR_FAMILIES; f++) {
-		if (!wanted[f])
-			continue;
-		rc = ipam->delegate->next(ipam, n, f, &block);
-		if (rc < 0)
-			break;
-	}
+	for (unsigned i = 0; rc == 0 && i < families; i++)
+		rc = ipam->delegate->next(ipam, n, family[i], &block);
 	return rc;
 }
 

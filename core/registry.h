@@ -199,6 +199,8 @@ int cluster_cidr_exclude(struct cluster_cidr *cc, const struct cidr_range *range
 /* Make the order of choice anew, or put one more into it: those with the most requirements first, else as they are listed. */
 void cluster_order_cidrs(struct cluster *c);
 void cluster_order_cidr(struct cluster *c, struct cluster_cidr *cc);
+/* The families of its CIDRs, in the order of the list: how many. A node's first block is of the first. */
+unsigned cluster_families(const struct cluster *c, uint8_t out[CIDR_FAMILIES]);
 /* From `cc` on (of the order of choice, may be NULL), the first of the family whose selector these labels match; or NULL. */
 struct cluster_cidr *cluster_cidr_for(struct cluster_cidr *cc, unsigned family, const char *labels);
 

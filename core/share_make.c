@@ -9,21 +9,16 @@
 /* A block of each family that the cluster has, both or none. */
 static int free_blocks(struct ask *a, const struct cluster *cluster, struct record *r)
 {
-	bool wanted[CIDR_FAMILIES] = { false };
-	int rc = -ENOSPC;
+	uint8_t family[CIDR_FAMILIES];
+	unsigned families = cluster_families(cluster, family);
+	int rc = families == 0 ? -ENOSPC : 0;
 
-	for (size_t i = 0; i < cluster->cidrs; i++)
-		wanted[cluster->cidr[i]->cidr.family] = true;
-	for (unsigned f = 0; f < CIDR_FAMILIES; f++) {
+	for (unsigned i = 0; rc == 0 && i < families; i++) {
 		struct cidr cidr;
 
-		if (!wanted[f])
-			continue;
-		rc = ask_choose(a, cluster, f, r->name, r->labels, &cidr);
+		rc = ask_choose(a, cluster, family[i], r->name, r->labels, &cidr);
 		if (rc == 0)
 			rc = ask_take_block(a, r, &cidr);
-		if (rc < 0)
-			return rc;
 	}
 	return rc;
 }

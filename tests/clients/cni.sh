@@ -146,11 +146,48 @@ same "a set's alternatives are taken in their order" "10.244.0.200/24 10.244.0.2
 ok "and the next where one is full" test "$(sed -n '1s/.*\.\([0-9]*\)\/24/\1/p' "$node/o3.eth0")" -le 150
 for i in 1 2 3; do del "o$i"; done
 same "none of which left a lease" "" "$(leases)"
+
+# ---- which cluster, and by which name, where the configuration doesn't say
+add two
 mkdir "$M/second"
-code "two clusters and no choice" 7 ADD x "$(conf 1.1.0)"
-ok "the choice" add x ',"cluster":"prod"'
-del x ',"cluster":"prod"'
-rmdir "$M/second"
+put "$M/second/.ipam/cidrs" 10.99.0.0/16
+ok "a second cluster: CHECK finds the lease" plugin "$CNI" CHECK two "$(conf 1.1.0 "" ",\"prevResult\":$(cat "$WORK/out")")"
+ok "ADD goes where the node is" add x
+same "there" "two.eth0 x.eth0" "$(leases)"
+ok "STATUS asks there" plugin "$CNI" STATUS "" "$(conf 1.1.0)"
+ok "DEL finds it" del x
+ok "GC finds what nobody has" plugin "$CNI" GC "" "$(conf 1.1.0 "" ',"cni.dev/valid-attachments":[]')"
+same "in the first cluster" "" "$(leases)"
+code "a node that is in none" 7 ADD x "$(conf 1.1.0 ',"node":"nowhere"')"
+mkdir "$M/second/n1"
+code "one that is in both" 7 ADD x "$(conf 1.1.0)"
+ok "the choice" add x ',"cluster":"second"'
+add y ',"cluster":"prod"'
+ok "DEL looks in each" del x
+ok "and in each" del y
+ok "of nothing, too" del y
+same "both are gone" "" "$(ls "$M/second/n1" "$node" | grep eth0)"
+rmdir "$M/second/n1" "$M/second"
+host() { unshare -u sh -c 'hostname "$1"; shift; "$@"' sh "$@"; }
+ok "a host's name with capitals" host Worker-X env CNI="$CNI" CNI_COMMAND=ADD CNI_CONTAINERID=cap CNI_NETNS=/x CNI_IFNAME=eth0 \
+	sh -c 'printf %s "$0" | "$CNI" >/dev/null' "$(conf 1.1.0 | jq -c 'del(.ipam.node)')"
+same "is the kubelet's Node" "cap.eth0" "$(ls "$M/prod/worker-x")"
+rm "$M/prod/worker-x/cap.eth0"
+mv "$M/prod/worker-x" "$M/prod/Worker-X"
+ok "unless a node has it as it is" host Worker-X env CNI="$CNI" CNI_COMMAND=ADD CNI_CONTAINERID=cap CNI_NETNS=/x CNI_IFNAME=eth0 \
+	sh -c 'printf %s "$0" | "$CNI" >/dev/null' "$(conf 1.1.0 | jq -c 'del(.ipam.node)')"
+same "with capitals" "cap.eth0" "$(ls "$M/prod/Worker-X")"
+rm "$M/prod/Worker-X/cap.eth0"
+rmdir "$M/prod/Worker-X"
+ok "DEL of a container that no lease can name" del "$(printf 'x%.0s' $(seq 300))"
+IFNAME=aé ok "and of an interface" del x
+IFNAME=aé code "which an ADD refuses" 4 ADD x "$(conf 1.1.0)"
+mkdir "$M/six"
+printf 'fd01::/48\n10.98.0.0/16\n' >"$M/six/.ipam/cidrs"
+add six ',"cluster":"six"'
+same "the list's order is the result's" "fd01::2/64 10.98.0.2/24" "$(addresses)"
+del six ',"cluster":"six"'
+rmdir "$M/six/n1" "$M/six"
 
 # ---- routes, as host-local has them
 add x ',"routes":[{"dst":"10.9.0.1/8","gw":""},{"dst":"fd00::1/64","gw":null}]'

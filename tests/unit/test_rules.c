@@ -186,6 +186,39 @@ static void test_rests_outlive_blocks(void **state)
 	assert_int_equal(make(f->ipam, IPAM_LEASE, n, "10.0.0.2", NULL), -EADDRINUSE);
 }
 
+static int write_cidr(void *arg, const struct ipam_block_view *b)
+{
+	char *text = arg;
+
+	text += strlen(text);
+	cidr_print(&b->cidr, text);
+	strcat(text, " ");
+	return 0;
+}
+
+static void assert_blocks(struct ipam *ipam, uint64_t node, const char *wanted)
+{
+	char text[1024] = "";
+
+	ipam_read_begin(ipam);
+	assert_int_equal(ipam_each_block(ipam, IPAM_NODE, node, write_cidr, text), 0);
+	ipam_read_end(ipam);
+	assert_string_equal(text, wanted);
+}
+
+/* The family that the cluster's list has first comes first. */
+static void test_families(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t cluster = make_cluster(f->ipam, "fd00::/48 64\n10.0.0.0/16 24\nfd01::/48 64\n"), node;
+
+	assert_int_equal(make(f->ipam, IPAM_NODE, cluster, "n", &node), 0);
+	assert_blocks(f->ipam, node, "fd00::/64 10.0.0.0/24 ");
+	assert_int_equal(put(f->ipam, IPAM_CLUSTER_CIDRS, cluster, "10.0.0.0/16 24\nfd00::/48 64\n", false), 0);
+	assert_int_equal(make(f->ipam, IPAM_NODE, cluster, "m", &node), 0);
+	assert_blocks(f->ipam, node, "10.0.1.0/24 fd00:0:0:1::/64 ");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -195,6 +228,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_unused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_shorter_delay, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_rests_outlive_blocks, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_families, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,7 +3,19 @@
 static void undo(struct cni_call *c)
 {
 	cni_leases_undo(&c->node, &c->leases, true);
-	cni_node_undo(&c->conf, &c->node);
+	cni_node_undo(&c->node);
+}
+
+/* Who asks takes the first address for the pod's own. */
+static uint8_t first_family(const struct cni_call *c)
+{
+	const struct cni_lease *l = &c->leases.lease[0];
+	struct cni_error ignored = { 0 };
+	struct cidr block;
+
+	if (c->conf.sets.sets > 0 || !l->has[CIDR_V4] || !l->has[CIDR_V6] || cni_node_blocks(&c->node, &block, 1, &ignored) < 1)
+		return CIDR_V4;
+	return block.family;
 }
 
 int cni_add(struct cni_call *c, struct cni_error *e)
@@ -15,9 +27,10 @@ int cni_add(struct cni_call *c, struct cni_error *e)
 	if (rc == 0)
 		rc = cni_leases_claim(&c->conf, &c->env, &c->node, &c->leases, e);
 	if (rc < 0) {
-		cni_node_undo(&c->conf, &c->node);
+		cni_node_undo(&c->node);
 		return rc;
 	}
+	c->leases.first = first_family(c);
 	n = cni_ips(&c->conf, &c->leases, ip);
 	if (n == 0)
 		cni_fail(e, CNI_LEASE_DIFFERS,
@@ -28,7 +41,7 @@ int cni_add(struct cni_call *c, struct cni_error *e)
 		c->out = cni_result(&c->conf, ip, n, e);
 	if (c->out == NULL) {
 		cni_leases_undo(&c->node, &c->leases, false);
-		cni_node_undo(&c->conf, &c->node);
+		cni_node_undo(&c->node);
 		return CNI_FAILED;
 	}
 	c->undo = undo;

@@ -21,6 +21,11 @@ static bool listed(const json_t *prev, enum cni_version version, const struct cn
 	return false;
 }
 
+static int find(struct cni_call *c, struct cni_error *e)
+{
+	return c->leases.n > 0 ? 0 : cni_leases_read(&c->conf, &c->env, &c->node, &c->leases, e);
+}
+
 int cni_check(struct cni_call *c, struct cni_error *e)
 {
 	struct cni_ip ip[CNI_IPS_MAX];
@@ -29,9 +34,7 @@ int cni_check(struct cni_call *c, struct cni_error *e)
 
 	if (!json_is_object(c->conf.prev))
 		return cni_fail(e, CNI_BAD_CONFIG, "CHECK needs the 'prevResult' that ADD gave");
-	if (cni_node_open(&c->conf, false, &c->node, e) < 0)
-		return CNI_FAILED;
-	if (c->node.dir >= 0 && cni_leases_read(&c->conf, &c->env, &c->node, &c->leases, e) < 0)
+	if (cni_nodes_each(c, find, e) < 0)
 		return CNI_FAILED;
 	n = cni_ips(&c->conf, &c->leases, ip);
 	if (c->leases.n == 0 || n == 0 || n < c->conf.sets.sets)

@@ -58,6 +58,7 @@ enum cni_command { CNI_ADD, CNI_DEL, CNI_CHECK, CNI_GC, CNI_STATUS, CNI_VERSION,
 struct cni_env {
 	enum cni_command command;
 	const char *container, *ifname, *netns; /* netns may be empty */
+	bool nobody;                            /* DEL of what no ADD can have made: no lease has such a name */
 	char pod[512], pod_uid[128];            /* "namespace/name"; empty: not told */
 	char ips[1024];                         /* of CNI_ARGS IP=, a comma list */
 };
@@ -99,7 +100,8 @@ struct cni_conf {
 	enum cni_version version;
 	const char *name;                   /* of the network */
 	const char *mount, *cluster, *node; /* cluster NULL: the only one */
-	char host[256];                     /* node's default */
+	char host[256];                     /* node's default, and */
+	char lower[256];                    /* as the kubelet has it, where it has capitals; else "" */
 	bool create_node;
 	const json_t *routes; /* array, or NULL */
 	const char *resolv_conf;
@@ -118,18 +120,20 @@ bool cni_route_gw(const json_t *route, const char **out);
 
 /* ---- the mount (mount.c) */
 struct cni_node {
-	int dir;   /* descriptor of the node's directory, -1 none */
-	bool made; /* by this call */
+	int dir;          /* descriptor of the node's directory, -1 none */
+	const char *name; /* which of the configuration's names it has, or would be made by */
+	bool made;        /* by this call */
 	char cluster[NAME_MAX + 1];
 	int mount; /* of the mount */
 };
-/* make: as createNode says. Without it a cluster or node that isn't there is success with dir -1. */
+/* Where the configuration names no cluster: in the only one, or of several the one in which the node is. make: as createNode says.
+ * Without it a cluster or node that isn't there is success with dir -1. */
 int cni_node_open(const struct cni_conf *c, bool make, struct cni_node *n, struct cni_error *e);
 void cni_node_close(struct cni_node *n);
 /* That the node's directory is one of ipamfs: for when a file isn't where it should be. */
 int cni_node_check(const struct cni_conf *c, const struct cni_node *n, struct cni_error *e);
 /* Take back a node that this call made and that has no lease. */
-void cni_node_undo(const struct cni_conf *c, struct cni_node *n);
+void cni_node_undo(struct cni_node *n);
 /* The node's blocks, at most max; how many there are, or CNI_FAILED. */
 int cni_node_blocks(const struct cni_node *n, struct cidr *out, int max, struct cni_error *e);
 /* A small file below a directory, NUL-terminated: its length, or a negative errno. */
@@ -152,6 +156,7 @@ struct cni_leases {
 	unsigned generation[CNI_LEASES_MAX]; /* of those: what it is if nobody else has touched it */
 	uint64_t inode[CNI_LEASES_MAX];
 	unsigned n;
+	uint8_t first; /* the family of the node's oldest block: it comes first in a result that no ranges order */
 };
 /* "CONTAINER.IFNAME", for further ones "+1"...; error 4 if that is too long. */
 int cni_lease_name(const struct cni_env *env, unsigned i, char out[NAME_MAX + 1], struct cni_error *e);
@@ -193,6 +198,7 @@ struct cni_call {
 	struct cni_conf conf;
 	struct cni_node node;
 	struct cni_leases leases;
+	const struct cni_valid *valid; /* GC's (gc.c) */
 	struct cni_shared *shared;
 	void (*alive)(void *arg);  /* to be called now and then by what takes long */
 	bool (*wanted)(void *arg); /* does anybody wait? To be asked before anything is released: what is late hits the wrong ones */
@@ -202,6 +208,9 @@ struct cni_call {
 	void (*undo)(struct cni_call *c); /* to be called if nobody hears of it; NULL: there is nothing to take back */
 };
 
+/* fn for the node's directory in each cluster, or in the one that the configuration names: for who knows what is looked for. All are
+ * visited; CNI_FAILED where one failed. */
+int cni_nodes_each(struct cni_call *c, int (*fn)(struct cni_call *c, struct cni_error *e), struct cni_error *e);
 /* Release all leases of the attachment. */
 int cni_leases_release(struct cni_call *c, struct cni_error *e);
 

@@ -1,5 +1,6 @@
 #include "cni.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -156,6 +157,11 @@ static int get_place(struct cni_conf *c, const json_t *ipam, struct cni_error *e
 		if (gethostname(c->host, sizeof c->host - 1) < 0)
 			return cni_fail(e, CNI_IO, "the host has no name; set 'node'");
 		c->node = c->host;
+		/* Without capitals it is the kubelet's, and ours alone where there is a node of that very name. */
+		for (size_t i = 0; c->host[i] != 0; i++)
+			c->lower[i] = (char)tolower((unsigned char)c->host[i]);
+		if (strcmp(c->host, c->lower) == 0)
+			c->lower[0] = 0;
 	}
 	if (c->mount[0] != '/')
 		return cni_fail(e, CNI_BAD_CONFIG, "'mount' is not an absolute path: '%s'", c->mount);

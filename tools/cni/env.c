@@ -94,9 +94,24 @@ int cni_args_parse(const char *args, struct cni_env *env, struct cni_error *e)
 	return 0;
 }
 
+static int check_attachment(const struct cni_env *env, struct cni_error *e)
+{
+	if (commands[env->command].container && !good_container(env->container))
+		return cni_fail(e, CNI_BAD_ENVIRONMENT, "CNI_CONTAINERID '%s': letters and digits, then also '_', '.' and '-'",
+				env->container);
+	if (commands[env->command].ifname && !good_ifname(env->ifname))
+		return cni_fail(e, CNI_BAD_ENVIRONMENT,
+				"CNI_IFNAME '%s' is no name of an interface: at most 15 characters, no "
+				"blank, '/' or ':'",
+				env->ifname);
+	return 0;
+}
+
 int cni_env_read(struct cni_env *env, struct cni_error *e)
 {
 	const char *command, *args = getenv("CNI_ARGS");
+	struct cni_error too_long = { 0 };
+	char name[NAME_MAX + 1];
 	int rc;
 
 	*env = (struct cni_env){ .command = CNI_COMMANDS };
@@ -109,14 +124,10 @@ int cni_env_read(struct cni_env *env, struct cni_error *e)
 		rc = need("CNI_IFNAME", commands[env->command].ifname, &env->ifname, e);
 	if (rc == 0)
 		rc = need("CNI_NETNS", commands[env->command].netns, &env->netns, e);
-	if (rc == 0 && commands[env->command].container && !good_container(env->container))
-		rc = cni_fail(e, CNI_BAD_ENVIRONMENT, "CNI_CONTAINERID '%s': letters and digits, then also '_', '.' and '-'",
-			      env->container);
-	if (rc == 0 && commands[env->command].ifname && !good_ifname(env->ifname))
-		rc = cni_fail(e, CNI_BAD_ENVIRONMENT,
-			      "CNI_IFNAME '%s' is no name of an interface: at most 15 characters, no "
-			      "blank, '/' or ':'",
-			      env->ifname);
+	if (rc == 0 && env->command == CNI_DEL)
+		env->nobody = !good_container(env->container) || !good_ifname(env->ifname) || cni_lease_name(env, 0, name, &too_long) < 0;
+	else if (rc == 0)
+		rc = check_attachment(env, e);
 	if (rc == 0 && args != NULL && env->command != CNI_DEL)
 		rc = cni_args_parse(args, env, e);
 	return rc;

@@ -28,12 +28,12 @@ static int compare(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-struct valid {
+struct cni_valid {
 	char **key; /* "CONTAINER.IFNAME", sorted */
 	size_t n;
 };
 
-static int read_valid(const json_t *list, struct valid *v, struct cni_error *e)
+static int read_valid(const json_t *list, struct cni_valid *v, struct cni_error *e)
 {
 	const json_t *item;
 	size_t i;
@@ -58,14 +58,14 @@ static int read_valid(const json_t *list, struct valid *v, struct cni_error *e)
 	return 0;
 }
 
-static void valid_free(struct valid *v)
+static void valid_free(struct cni_valid *v)
 {
 	for (size_t i = 0; i < v->n; i++)
 		free(v->key[i]);
 	free(v->key);
 }
 
-static bool is_stale(const struct cni_call *c, const struct valid *v, const char *file)
+static bool is_stale(const struct cni_call *c, const struct cni_valid *v, const char *file)
 {
 	char network[NAME_MAX + 1], container[512], ifname[64], key[640], *p = key;
 
@@ -78,7 +78,7 @@ static bool is_stale(const struct cni_call *c, const struct valid *v, const char
 	return bsearch(&p, v->key, v->n, sizeof *v->key, compare) == NULL;
 }
 
-static int sweep(struct cni_call *c, const struct valid *v, DIR *d, struct cni_error *e)
+static int sweep(struct cni_call *c, DIR *d, struct cni_error *e)
 {
 	const struct dirent *entry;
 	size_t seen = 0, failed = 0;
@@ -87,7 +87,7 @@ static int sweep(struct cni_call *c, const struct valid *v, DIR *d, struct cni_e
 	while ((entry = readdir(d)) != NULL) {
 		if (++seen % ALIVE_EVERY == 0)
 			c->alive(c->arg);
-		if (entry->d_name[0] == '.' || !is_stale(c, v, entry->d_name))
+		if (entry->d_name[0] == '.' || !is_stale(c, c->valid, entry->d_name))
 			continue;
 		/* The runtime makes leases again, once it has given up on us, that its list doesn't name. */
 		if (!c->wanted(c->arg))
@@ -98,29 +98,34 @@ static int sweep(struct cni_call *c, const struct valid *v, DIR *d, struct cni_e
 		}
 	}
 	if (failed > 0)
-		return cni_fail_errno(e, CNI_GC_INCOMPLETE, error, "%zu leases of node '%s' could not be released", failed, c->conf.node);
+		return cni_fail_errno(e, CNI_GC_INCOMPLETE, error, "%zu leases of node '%s' could not be released", failed, c->node.name);
 	return 0;
+}
+
+static int collect(struct cni_call *c, struct cni_error *e)
+{
+	int fd = openat(c->node.dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc;
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+	if (d == NULL)
+		return cni_fail_errno(e, CNI_TRY_AGAIN, errno, "node '%s' can't be listed", c->node.name);
+	rc = sweep(c, d, e);
+	closedir(d);
+	return rc;
 }
 
 int cni_gc(struct cni_call *c, struct cni_error *e)
 {
-	struct valid valid = { 0 };
-	DIR *d = NULL;
-	int fd, rc;
+	struct cni_valid valid = { 0 };
+	int rc;
 
 	if (c->conf.valid == NULL || json_is_null(c->conf.valid))
 		return 0;
 	rc = read_valid(c->conf.valid, &valid, e);
+	c->valid = &valid;
 	if (rc == 0)
-		rc = cni_node_open(&c->conf, false, &c->node, e);
-	if (rc == 0 && c->node.dir >= 0) {
-		fd = openat(c->node.dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		d = fd < 0 ? NULL : fdopendir(fd);
-		rc = d == NULL ? cni_fail_errno(e, CNI_TRY_AGAIN, errno, "node '%s' can't be listed", c->conf.node) :
-				 sweep(c, &valid, d, e);
-	}
-	if (d != NULL)
-		closedir(d);
+		rc = cni_nodes_each(c, collect, e);
+	c->valid = NULL;
 	valid_free(&valid);
 	return rc;
 }

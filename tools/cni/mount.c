@@ -53,37 +53,84 @@ static int open_directory(int at, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
-/* The only cluster there is. */
-static int only_cluster(const struct cni_conf *c, bool make, struct cni_node *n, struct cni_error *e)
+/* fn for the cluster that the configuration names, or for each that there is, as long as it returns 0. */
+static int each_cluster(const struct cni_conf *c, const struct cni_node *n, int (*fn)(void *arg, const char *cluster), void *arg,
+			struct cni_error *e)
 {
-	int fd = openat(n->mount, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	const struct dirent *entry;
-	char names[256] = "";
-	size_t used = 0, size;
-	int found = 0;
+	DIR *d = NULL;
+	int fd, rc = 0;
 
+	if (c->cluster != NULL)
+		return fn(arg, c->cluster);
+	fd = openat(n->mount, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	d = fd < 0 ? NULL : fdopendir(fd);
 	if (d == NULL)
 		return cni_fail_errno(e, CNI_TRY_AGAIN, errno, "%s can't be listed", c->mount);
-	while ((entry = readdir(d)) != NULL) {
-		if (entry->d_name[0] == '.' || entry->d_type != DT_DIR)
-			continue;
-		if (found++ == 0)
-			strcpy(n->cluster, entry->d_name);
-		size = strlen(entry->d_name);
-		if (used + size + 3 >= sizeof names)
-			continue;
-		if (used > 0)
-			names[used++] = ' ';
-		memcpy(names + used, entry->d_name, size + 1);
-		used += size;
-	}
+	while (rc == 0 && (entry = readdir(d)) != NULL)
+		if (entry->d_name[0] != '.' && entry->d_type == DT_DIR)
+			rc = fn(arg, entry->d_name);
 	closedir(d);
-	if (found == 0 && make)
+	return rc;
+}
+
+/* The cluster's directory of the node, under the host's name as it is or as the kubelet has it. */
+static int open_node_in(const struct cni_conf *c, struct cni_node *n, int cluster)
+{
+	int fd;
+
+	n->name = c->node;
+	fd = open_directory(cluster, n->name);
+	if (fd != -ENOENT || c->lower[0] == 0)
+		return fd;
+	n->name = c->lower;
+	return open_directory(cluster, n->name);
+}
+
+/* Which of several clusters is meant. */
+struct choice {
+	const struct cni_conf *conf;
+	struct cni_node *node;
+	unsigned clusters, homes; /* how many there are, and in how many of them the node is */
+	char home[NAME_MAX + 1];  /* the last of these */
+	char names[256];          /* of all, for a person */
+};
+
+static int consider(void *arg, const char *cluster)
+{
+	struct choice *c = arg;
+	size_t used = strlen(c->names);
+	int at = open_directory(c->node->mount, cluster), fd = at < 0 ? at : open_node_in(c->conf, c->node, at);
+
+	if (c->clusters++ == 0)
+		strcpy(c->node->cluster, cluster);
+	if (fd >= 0) {
+		c->homes++;
+		strcpy(c->home, cluster);
+		close(fd);
+	}
+	if (at >= 0)
+		close(at);
+	snprintf(c->names + used, sizeof c->names - used, "%s%s", used > 0 ? " " : "", cluster);
+	return 0;
+}
+
+/* The only cluster there is, or the only one in which the node is. */
+static int choose_cluster(const struct cni_conf *c, bool make, struct cni_node *n, struct cni_error *e)
+{
+	struct choice choice = { .conf = c, .node = n };
+
+	if (each_cluster(c, n, consider, &choice, e) < 0)
+		return CNI_FAILED;
+	if (choice.clusters == 0 && make)
 		return cni_fail(e, CNI_BAD_CONFIG, "%s has no cluster yet; mkdir %s/NAME, and write its cidrs", c->mount, c->mount);
-	if (found > 1)
-		return cni_fail(e, CNI_BAD_CONFIG, "%s has several clusters (%s); set 'cluster' in the plugin's configuration", c->mount,
-				names);
+	if (choice.clusters > 1 && choice.homes != 1)
+		return cni_fail(e, CNI_BAD_CONFIG,
+				"%s has several clusters (%s), and node '%s' is in %s of them; set 'cluster' in the "
+				"plugin's configuration",
+				c->mount, choice.names, c->node, choice.homes == 0 ? "none" : "more than one");
+	if (choice.homes == 1)
+		strcpy(n->cluster, choice.home);
 	return 0;
 }
 
@@ -109,7 +156,7 @@ static int open_mount(const struct cni_conf *c, struct cni_node *n, struct cni_e
 
 static int open_cluster(const struct cni_conf *c, bool make, struct cni_node *n, int *out, struct cni_error *e)
 {
-	if (c->cluster == NULL && only_cluster(c, make, n, e) < 0)
+	if (c->cluster == NULL && choose_cluster(c, make, n, e) < 0)
 		return CNI_FAILED;
 	if (c->cluster != NULL)
 		strcpy(n->cluster, c->cluster); /* its length was checked */
@@ -131,37 +178,85 @@ static int make_node(const struct cni_conf *c, int cluster, struct cni_node *n, 
 {
 	if (!c->create_node)
 		return cni_fail(e, CNI_NO_NODE, "cluster '%s' has no node '%s', and createNode is false; mkdir it first", n->cluster,
-				c->node);
-	if (mkdirat(cluster, c->node, 0755) == 0)
+				n->name);
+	if (mkdirat(cluster, n->name, 0755) == 0)
 		n->made = true;
 	else if (errno == ENOSPC)
-		return cni_fail(e, CNI_NO_ADDRESS, "cluster '%s' has no block left for node '%s'", n->cluster, c->node);
+		return cni_fail(e, CNI_NO_ADDRESS, "cluster '%s' has no block left for node '%s'", n->cluster, n->name);
 	else if (errno != EEXIST)
-		return cni_fail_errno(e, cni_code_of(errno), errno, "node '%s' can't be made in cluster '%s'", c->node, n->cluster);
-	n->dir = open_directory(cluster, c->node);
+		return cni_fail_errno(e, cni_code_of(errno), errno, "node '%s' can't be made in cluster '%s'", n->name, n->cluster);
+	n->dir = open_directory(cluster, n->name);
 	return 0;
+}
+
+/* The node's directory in n->cluster, if there is one. */
+static int open_node(const struct cni_conf *c, bool make, struct cni_node *n, int cluster, struct cni_error *e)
+{
+	int rc = 0;
+
+	n->dir = open_node_in(c, n, cluster);
+	if (n->dir == -ENOENT)
+		rc = cni_node_check(c, n, e);
+	if (rc == 0 && n->dir == -ENOENT && make)
+		rc = make_node(c, cluster, n, e);
+	if (rc == 0 && n->dir < 0 && n->dir != -ENOENT)
+		rc = cni_fail_errno(e, CNI_TRY_AGAIN, -n->dir, "%s/%s/%s", c->mount, n->cluster, n->name);
+	return rc;
 }
 
 int cni_node_open(const struct cni_conf *c, bool make, struct cni_node *n, struct cni_error *e)
 {
 	int cluster = -1, rc;
 
-	*n = (struct cni_node){ .dir = -1, .mount = -1 };
+	*n = (struct cni_node){ .dir = -1, .mount = -1, .name = c->node };
 	rc = open_mount(c, n, e);
 	if (rc == 0)
 		rc = open_cluster(c, make, n, &cluster, e);
-	if (rc == 0 && cluster >= 0) {
-		n->dir = open_directory(cluster, c->node);
-		if (n->dir == -ENOENT)
-			rc = cni_node_check(c, n, e);
-		if (rc == 0 && n->dir == -ENOENT && make)
-			rc = make_node(c, cluster, n, e);
-		if (rc == 0 && n->dir < 0 && n->dir != -ENOENT)
-			rc = cni_fail_errno(e, CNI_TRY_AGAIN, -n->dir, "%s/%s/%s", c->mount, n->cluster, c->node);
-	}
+	if (rc == 0 && cluster >= 0)
+		rc = open_node(c, make, n, cluster, e);
 	if (cluster >= 0)
 		close(cluster);
 	return rc;
+}
+
+struct visit {
+	struct cni_call *call;
+	int (*fn)(struct cni_call *c, struct cni_error *e);
+	struct cni_error *error;
+};
+
+/* What fails in one cluster keeps nobody from what is in the others. */
+static int visit(void *arg, const char *name)
+{
+	struct visit *v = arg;
+	struct cni_node *n = &v->call->node;
+	int cluster = open_directory(n->mount, name), rc;
+
+	snprintf(n->cluster, sizeof n->cluster, "%s", name);
+	if (cluster == -ENOENT)
+		return cni_node_check(&v->call->conf, n, v->error);
+	if (cluster < 0) {
+		cni_fail_errno(v->error, CNI_TRY_AGAIN, -cluster, "%s/%s", v->call->conf.mount, name);
+		return 0;
+	}
+	rc = open_node(&v->call->conf, false, n, cluster, v->error);
+	if (rc == 0 && n->dir >= 0)
+		v->fn(v->call, v->error);
+	if (n->dir >= 0)
+		close(n->dir);
+	n->dir = -1;
+	close(cluster);
+	return 0;
+}
+
+int cni_nodes_each(struct cni_call *c, int (*fn)(struct cni_call *c, struct cni_error *e), struct cni_error *e)
+{
+	struct visit v = { c, fn, e };
+
+	c->node = (struct cni_node){ .dir = -1, .mount = -1, .name = c->conf.node };
+	if (open_mount(&c->conf, &c->node, e) == 0)
+		each_cluster(&c->conf, &c->node, visit, &v, e);
+	return e->code == 0 ? 0 : CNI_FAILED;
 }
 
 void cni_node_close(struct cni_node *n)
@@ -173,13 +268,13 @@ void cni_node_close(struct cni_node *n)
 	n->dir = n->mount = -1;
 }
 
-void cni_node_undo(const struct cni_conf *c, struct cni_node *n)
+void cni_node_undo(struct cni_node *n)
 {
 	char path[2 * NAME_MAX + 2];
 
 	if (!n->made)
 		return;
-	snprintf(path, sizeof path, "%s/%s", n->cluster, c->node);
+	snprintf(path, sizeof path, "%s/%s", n->cluster, n->name);
 	unlinkat(n->mount, path, AT_REMOVEDIR); /* with leases in it, it stays */
 	n->made = false;
 }

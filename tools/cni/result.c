@@ -42,9 +42,12 @@ size_t cni_ips(const struct cni_conf *c, const struct cni_leases *l, struct cni_
 		if (s->lease < l->n && l->lease[s->lease].has[s->family])
 			out[n++] = ip_of_set(&l->lease[s->lease], s);
 	}
-	for (uint8_t f = 0; c->sets.sets == 0 && l->n > 0 && f < CIDR_FAMILIES; f++)
+	for (uint8_t i = 0; c->sets.sets == 0 && l->n > 0 && i < CIDR_FAMILIES; i++) {
+		uint8_t f = l->first ^ i;
+
 		if (l->lease[0].has[f])
 			out[n++] = ip_of(&l->lease[0], f);
+	}
 	return n;
 }
 

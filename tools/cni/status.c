@@ -51,11 +51,11 @@ static int check_node(struct cni_call *c, struct cni_error *e)
 	char stats[8192], free[64];
 
 	if (cni_read_at(c->node.dir, ".ipam/stats", stats, sizeof stats) < 0)
-		return cni_fail(e, CNI_NOT_AVAILABLE, "node '%s' can't be read", c->conf.node);
+		return cni_fail(e, CNI_NOT_AVAILABLE, "node '%s' can't be read", c->node.name);
 	if (cni_value(stats, "leases_free", free, sizeof free) && strcmp(free, "0") == 0 && !may_grow(&c->node))
-		return cni_fail(e, CNI_NOT_AVAILABLE, "no address is left in the blocks of node '%s'", c->conf.node);
+		return cni_fail(e, CNI_NOT_AVAILABLE, "no address is left in the blocks of node '%s'", c->node.name);
 	if (!may_hold_more(&c->node, stats))
-		return cni_fail(e, CNI_NOT_AVAILABLE, "node '%s' holds as many leases as its max-leases allows", c->conf.node);
+		return cni_fail(e, CNI_NOT_AVAILABLE, "node '%s' holds as many leases as its max-leases allows", c->node.name);
 	return 0;
 }
 
@@ -67,12 +67,12 @@ static int check_cluster(struct cni_call *c, struct cni_error *e)
 		return cni_fail(e, CNI_NOT_AVAILABLE, "%s has no cluster yet", c->conf.mount);
 	if (!c->conf.create_node)
 		return cni_fail(e, CNI_NOT_AVAILABLE, "cluster '%s' has no node '%s', and createNode is false", c->node.cluster,
-				c->conf.node);
+				c->node.name);
 	snprintf(path, sizeof path, "%s/.ipam/stats", c->node.cluster);
 	if (cni_read_at(c->node.mount, path, stats, sizeof stats) < 0)
 		return cni_fail(e, CNI_NOT_AVAILABLE, "there is no cluster '%s'", c->node.cluster);
 	if (!has_block(&c->node))
-		return cni_fail(e, CNI_NOT_AVAILABLE, "cluster '%s' has no block left for node '%s'", c->node.cluster, c->conf.node);
+		return cni_fail(e, CNI_NOT_AVAILABLE, "cluster '%s' has no block left for node '%s'", c->node.cluster, c->node.name);
 	return 0;
 }
 
