@@ -74,6 +74,9 @@ struct change *change_text(struct change *c, const char *text, size_t size)
 
 void change_finish(struct ipam *ipam, struct change *c, int error)
 {
+	/* Made or changed here, and removed elsewhere before this machine could look. */
+	if (error == 0 && c->type->yields && !c->has_object && c->done != NULL)
+		error = -ENOENT;
 	atomic_fetch_add(error == 0 ? &ipam->changes : &ipam->failed_changes, 1);
 	meter_change(ipam, c, error);
 	if (c->done != NULL)

@@ -27,6 +27,7 @@ struct change_type {
 	bool several;    /* of several statements: a savepoint makes them one */
 	bool delegation; /* survives loss of power, whatever the mount's sync */
 	bool lazy;       /* answered once it is queued */
+	bool yields;     /* who asked is given the object: success without one is none */
 };
 
 /* Leases: create, release, rewrite may move next-fit's mark or start rests. */

@@ -159,7 +159,7 @@ static void attr_settle(struct ipam *ipam, struct change *c)
 }
 
 const struct change_type change_attr = {
-	.share = share_attr, .reserve = attr_reserve, .apply = attr_apply, .settle = attr_settle, .several = true
+	.share = share_attr, .reserve = attr_reserve, .apply = attr_apply, .settle = attr_settle, .several = true, .yields = true
 };
 
 /* ---- sync: what was written behind is durable --------------------------------------------------------------- */

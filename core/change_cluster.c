@@ -55,6 +55,7 @@ const struct change_type change_cluster_make = { .share = share_cluster_make,
 						 .apply = make_apply,
 						 .settle = make_settle,
 						 .several = true,
+						 .yields = true,
 						 .delegation = true };
 
 /* The cluster of c->name, for an exclusive change of it. */

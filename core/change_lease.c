@@ -236,4 +236,6 @@ static void make_settle(struct ipam *ipam, struct change *c)
 	c->object.created = c->has_object = true;
 }
 
-const struct change_type change_lease_make = { .reserve = make_reserve, .apply = make_apply, .settle = make_settle, .several = true };
+const struct change_type change_lease_make = {
+	.reserve = make_reserve, .apply = make_apply, .settle = make_settle, .several = true, .yields = true
+};

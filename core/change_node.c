@@ -50,9 +50,13 @@ static void make_settle(struct ipam *ipam, struct change *c)
 	c->object.created = c->has_object = true;
 }
 
-const struct change_type change_node_make = {
-	.share = share_node_make, .reserve = make_reserve, .apply = make_apply, .settle = make_settle, .several = true, .delegation = true
-};
+const struct change_type change_node_make = { .share = share_node_make,
+					      .reserve = make_reserve,
+					      .apply = make_apply,
+					      .settle = make_settle,
+					      .several = true,
+					      .delegation = true,
+					      .yields = true };
 
 /* ---- remove ----------------------------------------------------------------------------------------------- */
 
