@@ -337,7 +337,9 @@ static int take_bucket(void *arg, const struct etcd_kv *kv)
 	n = record_of(a, name.id);
 	if (n == NULL || strcmp(n->machine, a->r->machine) == 0)
 		return 0; /* made since; or taken from memory */
-	list = json_loadb(kv->value.data, kv->value.size, 0, NULL);
+	list = json_loadb(kv->value.data, kv->value.size, JSON_ALLOW_NUL, NULL);
+	if (!json_is_array(list))
+		found(a, "node '%s/%s': what is published of its leases isn't understood", name_of(a, n->cluster), n->name);
 	json_array_foreach(list, i, it) {
 		const char *lease = json_string_value(json_object_get(it, "name"));
 

@@ -157,7 +157,9 @@ int may_lease(const struct change *c, const struct node *n)
 	if (rc < 0)
 		return rc;
 	/* The engine answers soon, and then all that waits is tried again. */
-	return n->asking ? CHANGE_DEFER : node_leasable(n);
+	if (n->asking || (n->held == NODE_HELD_HERE && n->cluster->registry->standing == OWN_ASKED))
+		return CHANGE_DEFER;
+	return node_leasable(n);
 }
 
 bool enter_node(const struct ipam *ipam, struct change *c, struct node *n)

@@ -349,7 +349,7 @@ int mirror_put(struct remote *r, const struct record *record, bool narrow)
 		rc = record->kind == IPAM_CLUSTER ? (narrow ? 0 : put_cluster(r, record, &h)) : put_node(r, record, &h, narrow);
 	/* What the engine has is right by itself, so something here stands in its way: leases whose node was taken away. */
 	if (rc == -EBUSY || rc == -EADDRINUSE || rc == -EADDRNOTAVAIL || rc == -EINVAL || rc == -EEXIST) {
-		remote_complain(r, "'%s' can't be shown as the engine has it: %s", record->name, strerror(-rc));
+		remote_complain(r, REMOTE_RECORDS, "'%s' can't be shown as the engine has it: %s", record->name, strerror(-rc));
 		rc = -EUCLEAN;
 	}
 out:

@@ -1,5 +1,6 @@
 #include "publish.h"
 
+#include "etcd_call.h"
 #include "json_text.h"
 
 #include <errno.h>
@@ -9,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { OWN = 64, CALL_MS = 3000, BATCH = 60, BATCH_BYTES = 1 << 20 };
+enum { CALL_MS = 3000, BATCH = 60, BATCH_BYTES = 1 << 20 };
 
 struct bucket {
 	uint64_t node; /* our id */
@@ -21,12 +22,7 @@ struct publish {
 	pthread_mutex_t lock; /* the rest; taken after that of struct ipam */
 	struct bucket *dirty; /* sorted, without doubles, up to `sorted`; then as they came */
 	size_t count, size, sorted;
-	int64_t since; /* when the first of them was marked; 0: none is, nor under way */
-	struct {
-		uint64_t node;    /* shared */
-		int64_t revision; /* of PREFIX/published/NODE; 0: it isn't there, as far as we know */
-	} last[OWN];              /* the pulse's alone */
-	size_t lasts;
+	int64_t since;  /* when the first of them was marked; 0: none is, nor under way */
 	bool all, lost; /* all is to be compared; for want of memory something was not marked */
 };
 
@@ -131,9 +127,17 @@ void publish_all(struct publish *p)
 
 /* ---- writing ----------------------------------------------------------------------------------------------------------------- */
 
+/* Bytes as they are: text where that holds them, else {"base64": TEXT}, which machines that don't know it pass over. */
+static json_t *bytes_json(const char *s, size_t n)
+{
+	json_t *text = memchr(s, 0, n) == NULL ? json_stringn(s, n) : NULL;
+
+	return text != NULL ? text : json_pack("{s:o}", "base64", etcd_base64(s, n));
+}
+
 static json_t *lease_json(const struct registry *r, const struct lease *l)
 {
-	json_t *attributes = json_object(), *addresses = json_array();
+	json_t *attributes = json_object(), *addresses = json_array(), *o;
 	char text[CIDR_ADDR_TEXT];
 
 	for (unsigned f = 0; f < CIDR_FAMILIES; f++)
@@ -144,13 +148,17 @@ static json_t *lease_json(const struct registry *r, const struct lease *l)
 	for (const struct xattr *x = l->xattr; x != NULL; x = x->next) {
 		json_t *key = json_text(x->data, x->name_size);
 
-		json_object_set_new(attributes, json_string_value(key), json_text(xattr_value(x), x->value_size));
+		json_object_set_new(attributes, json_string_value(key), bytes_json(xattr_value(x), x->value_size));
 		json_decref(key);
 	}
-	return json_pack("{s:I, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:s}", "id", (json_int_t)l->id, "name",
-			 json_text(l->name, strlen(l->name)), "addresses", addresses, "attributes", attributes, "uid", (json_int_t)l->uid,
-			 "gid", (json_int_t)l->gid, "mode", (json_int_t)l->mode, "made", (json_int_t)l->btime, "mtime",
-			 (json_int_t)l->mtime, "boot", r->boot[l->boot].boot_id);
+	o = json_pack("{s:I, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:s}", "id", (json_int_t)l->id, "name",
+		      json_text(l->name, strlen(l->name)), "addresses", addresses, "attributes", attributes, "uid", (json_int_t)l->uid,
+		      "gid", (json_int_t)l->gid, "mode", (json_int_t)l->mode, "made", (json_int_t)l->btime, "mtime", (json_int_t)l->mtime,
+		      "boot", r->boot[l->boot].boot_id);
+	/* Two names may look alike once their bytes are replaced. */
+	if (o != NULL && strcmp(json_string_value(json_object_get(o, "name")), l->name) != 0)
+		json_object_set_new(o, "bytes", bytes_json(l->name, strlen(l->name)));
+	return o;
 }
 
 /* The leases of a bucket, as they are now: an array, or NULL where there are none. 0 or -ENOMEM; -ENOENT: not our node (any
@@ -236,17 +244,28 @@ static int add(struct remote *r, struct batch *batch, const struct bucket *b)
 	return rc;
 }
 
-/* What was published last of a node. */
-static int64_t *last_of(struct publish *p, uint64_t node)
+/* What was published last of a node, as of which revision. */
+static int64_t last_of(struct remote *r, uint64_t shared)
 {
-	for (size_t i = 0; i < p->lasts; i++)
-		if (p->last[i].node == node)
-			return &p->last[i].revision;
-	if (p->lasts == OWN)
-		p->lasts = 0; /* learned anew */
-	p->last[p->lasts].node = node;
-	p->last[p->lasts].revision = 0;
-	return &p->last[p->lasts++].revision;
+	const struct node *n;
+	int64_t last;
+
+	pthread_rwlock_rdlock(&r->ipam->lock);
+	n = registry_node_shared(&r->ipam->registry, shared);
+	last = n == NULL ? 0 : n->written;
+	pthread_rwlock_unlock(&r->ipam->lock);
+	return last;
+}
+
+static void set_last(struct remote *r, uint64_t shared, int64_t last)
+{
+	struct node *n;
+
+	pthread_rwlock_wrlock(&r->ipam->lock);
+	n = registry_node_shared(&r->ipam->registry, shared);
+	if (n != NULL)
+		n->written = last;
+	pthread_rwlock_unlock(&r->ipam->lock);
 }
 
 struct learned {
@@ -268,20 +287,20 @@ static int learn(void *arg, const struct etcd_kv *kv)
  * up, and is under way still, must not come after a newer one. */
 static int finish(struct remote *r, struct batch *batch, int64_t *revision, struct ipam_error *error)
 {
-	int64_t at, *last = last_of(r->publish, batch->node);
+	int64_t at;
 	struct learned learned = { .r = r };
 	char key[RECORD_KEY], value[64];
 	struct etcd_key k = { key, record_key_of(r->prefix, "published", batch->node, key) };
 	int rc;
 
 	snprintf(value, sizeof value, "{\"time\":%lld}", (long long)time(NULL));
-	etcd_if_revision(batch->txn, k, (struct etcd_key){ 0 }, *last);
+	etcd_if_revision(batch->txn, k, (struct etcd_key){ 0 }, last_of(r, batch->node));
 	etcd_put(batch->txn, k, (struct etcd_key){ value, strlen(value) }, 0);
 	rc = etcd_commit(r->etcd, batch->txn, CALL_MS, learn, &learned, &at, error);
 	if (rc == 1)
-		*revision = *last = at;
-	else if (rc == 0)
-		*last = learned.revision;
+		*revision = at;
+	if (rc >= 0)
+		set_last(r, batch->node, rc == 1 ? at : learned.revision);
 	return rc;
 }
 
@@ -373,36 +392,51 @@ static void mark_missing(struct compare *c)
 	pthread_rwlock_unlock(&ipam->lock);
 }
 
+struct published {
+	uint64_t id, shared;
+};
+
+/* Own nodes that others know. *list is the caller's. -ENOMEM. */
+static int list_own(struct remote *r, struct published **list, size_t *n)
+{
+	struct registry *reg = &r->ipam->registry;
+
+	*n = 0;
+	pthread_rwlock_rdlock(&r->ipam->lock);
+	*list = calloc((size_t)reg->nodes + 1, sizeof **list);
+	for (struct cluster *c = *list == NULL ? NULL : reg->first; c != NULL; c = c->next)
+		for (struct node *node = c->first; node != NULL; node = node->next)
+			if (!node->pending && node->held == NODE_HELD_HERE && node->shared != 0)
+				(*list)[(*n)++] = (struct published){ node->id, node->shared };
+	pthread_rwlock_unlock(&r->ipam->lock);
+	return *list == NULL ? -ENOMEM : 0;
+}
+
+static int compare_node(struct remote *r, const struct published *own, struct ipam_error *error)
+{
+	struct compare c = { .p = r->publish, .node = own->id };
+	char first[RECORD_KEY], end[RECORD_KEY + 1];
+	size_t size = record_key_of(r->prefix, "leases", own->shared, first);
+	struct etcd_key from = { first, size + 1 };
+	int rc;
+
+	first[size] = '/';
+	rc = etcd_range(r->etcd, from, (struct etcd_key){ end, etcd_prefix_end(from, end) }, CALL_MS, compare_bucket, &c, NULL, error);
+	if (rc == 0)
+		mark_missing(&c);
+	free(c.seen);
+	return rc;
+}
+
 static int compare_all(struct remote *r, struct ipam_error *error)
 {
-	enum { MAX = 64 };
-	struct {
-		uint64_t id, shared;
-	} own[MAX];
-	size_t n = 0;
-	int rc = 0;
+	struct published *own;
+	size_t n;
+	int rc = list_own(r, &own, &n);
 
-	pthread_rwlock_rdlock(&r->ipam->lock);
-	for (struct cluster *c = r->ipam->registry.first; c != NULL; c = c->next)
-		for (struct node *node = c->first; node != NULL && n < MAX; node = node->next)
-			if (!node->pending && node->held == NODE_HELD_HERE && node->shared != 0) {
-				own[n].id = node->id;
-				own[n++].shared = node->shared;
-			}
-	pthread_rwlock_unlock(&r->ipam->lock);
-	for (size_t i = 0; rc == 0 && i < n; i++) {
-		struct compare c = { .p = r->publish, .node = own[i].id };
-		char first[RECORD_KEY], end[RECORD_KEY + 1];
-		size_t size = record_key_of(r->prefix, "leases", own[i].shared, first);
-		struct etcd_key from = { first, size + 1 };
-
-		first[size] = '/';
-		rc = etcd_range(r->etcd, from, (struct etcd_key){ end, etcd_prefix_end(from, end) }, CALL_MS, compare_bucket, &c, NULL,
-				error);
-		if (rc == 0)
-			mark_missing(&c);
-		free(c.seen);
-	}
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = compare_node(r, &own[i], error);
+	free(own);
 	return rc;
 }
 
@@ -426,7 +460,7 @@ int publish_round(struct remote *r, int64_t *revision, struct ipam_error *error)
 {
 	struct publish *p = r->publish;
 	struct bucket *list;
-	size_t n, done = 0;
+	size_t n, done = 0, kept = 0; /* kept: the first of the list, which are to be written still */
 	bool all;
 	int rc = 0;
 
@@ -443,15 +477,20 @@ int publish_round(struct remote *r, int64_t *revision, struct ipam_error *error)
 		size_t written = 0;
 
 		rc = write_some(r, list + done, n - done, &written, revision, error);
-		if (rc == 1)
+		/* Where a node has changed the watch will say how: the others needn't wait for that. */
+		for (size_t node = done; rc == 0 && node + written < n && list[node + written].node == list[node].node;)
+			written++;
+		for (size_t i = 0; rc == 0 && i < written; i++)
+			list[kept++] = list[done + i];
+		if (rc >= 0)
 			done += written;
-		else if (rc == 0)
-			break; /* the node has changed: the watch will say how */
 	}
 	pthread_mutex_lock(&p->lock);
 	/* What was marked meanwhile is new, what is left isn't. */
-	if (done == n)
+	if (done == n && kept == 0)
 		p->since = p->count > 0 ? (int64_t)time(NULL) : 0;
+	for (size_t i = 0; i < kept; i++)
+		mark(p, list[i].node, list[i].number);
 	for (; done < n; done++)
 		mark(p, list[done].node, list[done].number);
 	pthread_mutex_unlock(&p->lock);

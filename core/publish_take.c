@@ -1,8 +1,11 @@
 /* What other machines published: their leases, in memory alone, to be looked at. */
 #include "publish.h"
+
+#include "etcd_call.h"
 #include "snapshot.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,17 +24,58 @@ static void tell(struct remote *r, uint64_t node, uint64_t lease, const char *na
 		o->changed(o->arg, IPAM_LEASE, node, lease, name);
 }
 
-static bool in_list(const json_t *list, const char *name)
+/* As publish.c has bytes: text, or {"base64": TEXT}. *out is the caller's, with a NUL behind it. -EPROTO, -ENOMEM. */
+static int take_bytes(const json_t *o, char **out, size_t *size)
 {
+	if (json_is_object(o))
+		return json_is_string(json_object_get(o, "base64")) ? etcd_unbase64(o, "base64", out, size) : -EPROTO;
+	if (!json_is_string(o))
+		return -EPROTO;
+	*size = json_string_length(o);
+	*out = malloc(*size + 1);
+	if (*out == NULL)
+		return -ENOMEM;
+	memcpy(*out, json_string_value(o), *size + 1);
+	return 0;
+}
+
+/* The name of a lease that was published: false where it has none that is one. */
+static bool take_name(const json_t *o, char name[IPAM_NAME_MAX + 1])
+{
+	const json_t *exact = json_object_get(o, "bytes");
+	char *text = NULL;
+	size_t size = 0;
+	bool good = take_bytes(exact != NULL ? exact : json_object_get(o, "name"), &text, &size) == 0 && size <= IPAM_NAME_MAX &&
+		    strlen(text) == size && ipam_check_name(IPAM_LEASE, text) == 0;
+
+	if (good)
+		memcpy(name, text, size + 1);
+	free(text);
+	return good;
+}
+
+/* A list of leases, each with a name. */
+static bool is_understood(const json_t *list)
+{
+	char name[IPAM_NAME_MAX + 1];
 	const json_t *it;
 	size_t i;
 
-	json_array_foreach(list, i, it) {
-		const char *s = json_string_value(json_object_get(it, "name"));
+	json_array_foreach(list, i, it)
+		if (!take_name(it, name))
+			return false;
+	return json_is_array(list);
+}
 
-		if (s != NULL && strcmp(s, name) == 0)
+static bool in_list(const json_t *list, const char *wanted)
+{
+	char name[IPAM_NAME_MAX + 1];
+	const json_t *it;
+	size_t i;
+
+	json_array_foreach(list, i, it)
+		if (take_name(it, name) && strcmp(name, wanted) == 0)
 			return true;
-	}
 	return false;
 }
 
@@ -121,10 +165,15 @@ static void set_attributes(struct lease *l, const json_t *attributes)
 
 	xattr_free_all(l->xattr);
 	l->xattr = NULL;
-	json_object_foreach((json_t *)(uintptr_t)attributes, key, value)
-		if (json_is_string(value) && key[0] != 0 && strlen(key) <= IPAM_NAME_MAX &&
-		    lease_xattr_bytes(l) + strlen(key) + json_string_length(value) <= IPAM_XATTR_BUDGET)
-			lease_xattr_put(l, key, json_string_value(value), json_string_length(value));
+	json_object_foreach((json_t *)(uintptr_t)attributes, key, value) {
+		char *bytes = NULL;
+		size_t size;
+
+		if (take_bytes(value, &bytes, &size) == 0 && key[0] != 0 && strlen(key) <= IPAM_NAME_MAX &&
+		    lease_xattr_bytes(l) + strlen(key) + size <= IPAM_XATTR_BUDGET)
+			lease_xattr_put(l, key, bytes, size);
+		free(bytes);
+	}
 }
 
 static int64_t number(const json_t *o, const char *key)
@@ -135,11 +184,12 @@ static int64_t number(const json_t *o, const char *key)
 static void take_lease(struct remote *r, struct node *n, uint64_t bucket, const json_t *o, struct tellings *t)
 {
 	struct registry *reg = &r->ipam->registry;
-	const char *name = json_string_value(json_object_get(o, "name")), *boot = json_string_value(json_object_get(o, "boot"));
+	const char *boot = json_string_value(json_object_get(o, "boot"));
+	char name[IPAM_NAME_MAX + 1];
 	struct lease *l;
 	uint32_t h;
 
-	if (name == NULL || ipam_check_name(IPAM_LEASE, name) < 0)
+	if (!take_name(o, name))
 		return;
 	h = registry_lease_named(reg, n, name);
 	if (h != 0) {
@@ -179,7 +229,8 @@ static void take_lease(struct remote *r, struct node *n, uint64_t bucket, const 
 
 void publish_take(struct remote *r, uint64_t node, uint64_t bucket, const char *value, size_t size)
 {
-	json_t *list = size == 0 ? NULL : json_loadb(value, size, 0, NULL);
+	json_t *list = size == 0 ? NULL : json_loadb(value, size, JSON_ALLOW_NUL, NULL);
+	bool understood = size == 0 || is_understood(list);
 	struct tellings t = { 0 };
 	const json_t *it;
 	uint64_t ours = 0;
@@ -190,7 +241,9 @@ void publish_take(struct remote *r, uint64_t node, uint64_t bucket, const char *
 	n = registry_node_shared(&r->ipam->registry, node);
 	if (n != NULL && !n->pending && n->held != NODE_HELD_HERE) {
 		ours = n->id;
-		drop_missing(r, n, bucket, list, &t);
+		/* What can't be read isn't gone. */
+		if (understood)
+			drop_missing(r, n, bucket, list, &t);
 		json_array_foreach(list, i, it)
 			take_lease(r, n, bucket, it, &t);
 		touch_attr(&n->attr, engine_now());
@@ -200,16 +253,18 @@ void publish_take(struct remote *r, uint64_t node, uint64_t bucket, const char *
 		tell(r, ours, t.list[k].id, t.list[k].name);
 	free(t.list);
 	json_decref(list);
+	if (!understood)
+		remote_complain(r, REMOTE_RECORDS, "what is published of the leases of node %016" PRIx64 " isn't understood", node);
 }
 
 void publish_take_time(struct remote *r, uint64_t node, const char *value, size_t size)
 {
-	json_t *o = size == 0 ? NULL : json_loadb(value, size, 0, NULL);
+	json_t *o = size == 0 ? NULL : json_loadb(value, size, JSON_ALLOW_NUL, NULL);
 	struct node *n;
 
 	pthread_rwlock_wrlock(&r->ipam->lock);
 	n = registry_node_shared(&r->ipam->registry, node);
-	if (n != NULL)
+	if (n != NULL && (size == 0 || o != NULL))
 		n->published = number(o, "time");
 	pthread_rwlock_unlock(&r->ipam->lock);
 	json_decref(o);
@@ -260,22 +315,77 @@ void publish_forget(struct remote *r, uint64_t node, const char *blocks)
 	free(cidr);
 }
 
-int publish_forget_all(struct remote *r)
+/* ---- a full read ------------------------------------------------------------------------------------------------------ */
+
+static int by_bucket(const void *a, const void *b)
 {
-	uint64_t *shared;
+	const struct publish_key *x = a, *y = b;
+
+	if (x->node != y->node)
+		return x->node < y->node ? -1 : 1;
+	return x->bucket < y->bucket ? -1 : x->bucket > y->bucket;
+}
+
+int publish_seen(struct publish_keys *keys, uint64_t node, uint64_t bucket)
+{
+	if (keys->count == keys->size) {
+		struct publish_key *bigger = reallocarray(keys->key, keys->size * 2 + 64, sizeof *bigger);
+
+		if (bigger == NULL)
+			return -ENOMEM;
+		keys->key = bigger;
+		keys->size = keys->size * 2 + 64;
+	}
+	keys->key[keys->count++] = (struct publish_key){ node, (uint32_t)bucket };
+	return 0;
+}
+
+static void forget_unseen(struct remote *r, const struct publish_keys *keys, struct node *n, struct tellings *t)
+{
+	uint32_t next;
+
+	for (uint32_t h = n->first; h != 0; h = next) {
+		const struct lease *l = registry_lease(&r->ipam->registry, h);
+		const struct publish_key key = { n->shared, l->bucket };
+
+		next = l->next;
+		if (keys->count > 0 && bsearch(&key, keys->key, keys->count, sizeof key, by_bucket) != NULL)
+			continue;
+		note(t, l);
+		drop(r->ipam, h);
+	}
+}
+
+int publish_forget_unseen(struct remote *r, struct publish_keys *keys)
+{
+	struct registry *reg = &r->ipam->registry;
+	uint64_t *others;
 	size_t n = 0;
 
+	if (keys->count > 1)
+		qsort(keys->key, keys->count, sizeof *keys->key, by_bucket);
 	pthread_rwlock_rdlock(&r->ipam->lock);
-	shared = calloc((size_t)r->ipam->registry.nodes + 1, sizeof *shared);
-	for (struct cluster *c = shared == NULL ? NULL : r->ipam->registry.first; c != NULL; c = c->next)
+	others = calloc((size_t)reg->nodes + 1, sizeof *others);
+	for (struct cluster *c = others == NULL ? NULL : reg->first; c != NULL; c = c->next)
 		for (struct node *node = c->first; node != NULL; node = node->next)
 			if (node->held != NODE_HELD_HERE && node->leases > 0)
-				shared[n++] = node->shared;
+				others[n++] = node->id;
 	pthread_rwlock_unlock(&r->ipam->lock);
-	for (size_t i = 0; i < n; i++)
-		publish_forget(r, shared[i], NULL);
-	if (shared == NULL)
+	if (others == NULL)
 		return -ENOMEM;
-	free(shared);
+	for (size_t i = 0; i < n; i++) {
+		struct tellings t = { 0 };
+		struct node *node;
+
+		pthread_rwlock_wrlock(&r->ipam->lock);
+		node = registry_node(reg, others[i]);
+		if (node != NULL && node->held != NODE_HELD_HERE)
+			forget_unseen(r, keys, node, &t);
+		pthread_rwlock_unlock(&r->ipam->lock);
+		for (size_t k = 0; k < t.n; k++)
+			tell(r, others[i], t.list[k].id, t.list[k].name);
+		free(t.list);
+	}
+	free(others);
 	return 0;
 }

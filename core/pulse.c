@@ -1,7 +1,8 @@
-/* The thread with the steady beat: keeps this machine's lease of presence alive, takes the nodes that are its, ends what is
- * orphaned and empty, and publishes. */
+/* The thread with the steady beat: says that this machine is there, takes the nodes that are its, ends what is orphaned and empty, and
+ * publishes. */
 #include "ask.h"
 #include "mirror.h"
+#include "presence.h"
 #include "publish.h"
 
 #include <errno.h>
@@ -13,66 +14,70 @@
 
 enum {
 	CALL_MS = 3000,
-	KEEP_MS = REMOTE_ALIVE_S * 1000 / 4,
-	OWN_MAX = 64,
 	PROBE_MS = 2000,
 	REFUSED_MS = 5000,
 	DEAF_MS = 5000,
-	CONTACT_MS = 30000
+	CONTACT_MS = 10000,
+	WAIT_MS = 3000, /* for what lies under the prefix to be looked at: leases may wait for it */
+	TEND_MS = 3000, /* nodes are taken for so long at most, before it is said again that this machine is there */
 };
 
 struct pulse {
 	struct remote *r;
-	int64_t noted;     /* when it was stored that the engine was heard of; 0 never */
-	int64_t kept;      /* when the lease was kept alive last, */
-	int64_t probed;    /* and the engine was asked whether it is there, */
+	int64_t noted; /* when it was stored that the engine was heard of; 0 never */
+	int64_t began;
+	int64_t probed;    /* when the engine was asked whether it is there, */
 	int rc;            /* with that answer */
 	int64_t published; /* when, */
 	int64_t heard;     /* when the watch told something */
 	int64_t echo;      /* at this revision: the watch is to tell of it */
-	char boot[IPAM_BOOT_ID];
-	uint64_t said[OWN_MAX]; /* nodes whose presence is told with this lease */
-	size_t saids;
+	struct own *own;   /* as they were at this beat */
+	size_t owns, size;
 	struct ipam_error error;
 };
 
-struct own {
-	uint64_t id, shared;
-	char name[IPAM_NAME_MAX + 1], cluster[IPAM_NAME_MAX + 1];
-	uint64_t cluster_id;
-	enum ipam_held held;
-	enum node_doubt doubt;
-	bool asking, empty;
-	uint32_t doubts;
-};
+static int add_own(struct pulse *p, const struct node *n)
+{
+	if (p->owns == p->size) {
+		struct own *bigger = reallocarray(p->own, p->size * 2 + 16, sizeof *bigger);
+
+		if (bigger == NULL)
+			return -ENOMEM;
+		p->own = bigger;
+		p->size = p->size * 2 + 16;
+	}
+	p->own[p->owns] = (struct own){ .id = n->id,
+					.shared = n->shared,
+					.held = n->held,
+					.doubt = n->doubt,
+					.asking = n->asking > 0,
+					.doubts = n->doubts,
+					.empty = n->leases == 0,
+					.told = n->told != 0 && n->told == p->r->alive,
+					.cluster_id = n->cluster->id };
+	snprintf(p->own[p->owns].name, sizeof p->own[0].name, "%s", n->name);
+	snprintf(p->own[p->owns].cluster, sizeof p->own[0].cluster, "%s", n->cluster->name);
+	p->owns++;
+	return 0;
+}
 
 /* The nodes that go by this machine's name, or are its under an older one. */
-static size_t list_own(struct remote *r, struct own own[OWN_MAX])
+static int list_own(struct pulse *p)
 {
-	size_t n = 0;
+	struct remote *r = p->r;
+	int rc = 0;
 
+	p->owns = 0;
 	pthread_rwlock_rdlock(&r->ipam->lock);
 	for (struct cluster *c = r->ipam->registry.first; c != NULL; c = c->next) {
 		struct node *named = r->node == NULL ? NULL : registry_node_named(&r->ipam->registry, c, r->node);
 
-		for (struct node *node = c->first; node != NULL && n < OWN_MAX; node = node->next) {
-			if (node->pending || node->shared == 0 || (node != named && node->held != NODE_HELD_HERE))
-				continue;
-			own[n] = (struct own){ .id = node->id,
-					       .shared = node->shared,
-					       .held = node->held,
-					       .doubt = node->doubt,
-					       .asking = node->asking > 0,
-					       .doubts = node->doubts,
-					       .empty = node->leases == 0,
-					       .cluster_id = c->id };
-			snprintf(own[n].name, sizeof own[n].name, "%s", node->name);
-			snprintf(own[n].cluster, sizeof own[n].cluster, "%s", c->name);
-			n++;
-		}
+		for (struct node *node = c->first; rc == 0 && node != NULL; node = node->next)
+			if (!node->pending && node->shared != 0 && (node == named || node->held == NODE_HELD_HERE))
+				rc = add_own(p, node);
 	}
 	pthread_rwlock_unlock(&r->ipam->lock);
-	return n;
+	return rc;
 }
 
 /* ---- is the engine there, and does the watch hear of what it does? ----------------------------------------------------- */
@@ -186,139 +191,6 @@ static void note_contact(struct pulse *p)
 	change_submit(p->r->ipam, c);
 }
 
-/* ---- presence ------------------------------------------------------------------------------------------------------------ */
-
-static int keep_lease(struct pulse *p)
-{
-	struct remote *r = p->r;
-	int64_t now = remote_now_ms();
-	int rc = 0;
-
-	if (r->alive != 0 && now - p->kept < KEEP_MS)
-		return 0;
-	if (r->alive != 0) {
-		rc = etcd_keep_alive(r->etcd, r->alive, CALL_MS, &p->error);
-		if (rc == -ENOENT)
-			r->alive = 0;
-		else if (rc < 0)
-			return rc;
-	}
-	if (r->alive == 0) {
-		p->saids = 0;
-		rc = etcd_grant(r->etcd, REMOTE_ALIVE_S, CALL_MS, &r->alive, &p->error);
-	}
-	if (rc == 0)
-		p->kept = now;
-	return rc;
-}
-
-struct presence {
-	bool there, ours, this_boot, this_session;
-	int64_t revision;
-	const struct pulse *p;
-};
-
-static int see(void *arg, const struct etcd_kv *kv)
-{
-	struct presence *s = arg;
-	json_t *o = json_loadb(kv->value.data, kv->value.size, 0, NULL);
-	const char *machine = json_string_value(json_object_get(o, "machine")), *boot = json_string_value(json_object_get(o, "boot")),
-		   *session = json_string_value(json_object_get(o, "session"));
-
-	s->there = true;
-	s->revision = kv->mod_revision;
-	s->ours = machine != NULL && strcmp(machine, s->p->r->machine) == 0;
-	s->this_boot = boot != NULL && strcmp(boot, s->p->boot) == 0;
-	s->this_session = session != NULL && strcmp(session, s->p->r->session) == 0;
-	json_decref(o);
-	return 0;
-}
-
-static void set_doubled(struct remote *r, const struct own *own, bool doubled)
-{
-	struct node *n;
-	bool news = false;
-
-	pthread_rwlock_wrlock(&r->ipam->lock);
-	n = registry_node(&r->ipam->registry, own->id);
-	if (n != NULL && n->doubt == (doubled ? NODE_SURE : NODE_DOUBLED)) {
-		n->doubt = doubled ? NODE_DOUBLED : NODE_SURE;
-		news = true;
-	}
-	pthread_rwlock_unlock(&r->ipam->lock);
-	if (news)
-		engine_log(r->ipam, doubled ? LOG_CRIT : LOG_NOTICE,
-			   doubled ? "node '%s/%s': another machine with the same state file is there, or was until a moment ago: no "
-				     "address is given" :
-				     "node '%s/%s': the other machine is gone",
-			   own->cluster, own->name);
-}
-
-/* Says that the node's machine is there. What an earlier process of this boot said is replaced: the lock of the state file proves
- * that it is gone. One of another boot is a copy of this machine, or this one before it went down: waited for to end. */
-static int say_present(struct pulse *p, const struct own *own)
-{
-	struct remote *r = p->r;
-	struct presence seen = { .p = p };
-	char key[RECORD_KEY], *value;
-	struct etcd_key k = { key, record_key_of(r->prefix, "alive", own->shared, key) };
-	json_t *o = json_pack("{s:s, s:s, s:s}", "machine", r->machine, "boot", p->boot, "session", r->session);
-	int64_t revision, at = 0;
-	int rc = 0;
-
-	value = o == NULL ? NULL : json_dumps(o, JSON_COMPACT);
-	json_decref(o);
-	if (value == NULL)
-		return -ENOMEM;
-	/* Twice at most: if it is there, and may be replaced, at the revision that was told. */
-	for (int i = 0; rc == 0 && i < 2; i++) {
-		struct etcd_txn *txn = etcd_txn_new();
-
-		if (txn == NULL)
-			break;
-		seen.there = false;
-		etcd_if_revision(txn, k, (struct etcd_key){ 0 }, at);
-		etcd_put(txn, k, (struct etcd_key){ value, strlen(value) }, r->alive);
-		rc = etcd_commit(r->etcd, txn, CALL_MS, see, &seen, &revision, &p->error);
-		etcd_txn_free(txn);
-		at = seen.revision;
-		if (rc == 0 && seen.there && (!seen.ours || !(seen.this_boot || seen.this_session)))
-			break;
-	}
-	free(value);
-	if (rc == 0 && seen.there)
-		set_doubled(r, own, true);
-	else if (rc > 0)
-		set_doubled(r, own, false);
-	return rc;
-}
-
-static bool is_said(const struct pulse *p, uint64_t shared)
-{
-	for (size_t i = 0; i < p->saids; i++)
-		if (p->said[i] == shared)
-			return true;
-	return false;
-}
-
-static int be_present(struct pulse *p, const struct own *own, size_t n)
-{
-	int rc = keep_lease(p);
-
-	for (size_t i = 0; rc == 0 && i < n; i++) {
-		if (own[i].held != NODE_HELD_HERE || own[i].doubt == NODE_ORPHANED || is_said(p, own[i].shared))
-			continue;
-		rc = say_present(p, &own[i]);
-		if (rc == 1) {
-			if (p->saids == OWN_MAX)
-				p->saids = 0; /* said again, that is all */
-			p->said[p->saids++] = own[i].shared;
-			rc = 0;
-		}
-	}
-	return rc;
-}
-
 /* ---- nodes that are this machine's ------------------------------------------------------------------------------------------ */
 
 static void attach(struct pulse *p, const struct own *own)
@@ -337,44 +209,40 @@ static void attach(struct pulse *p, const struct own *own)
 	remote_doubt(p->r, own->id, NODE_SURE, own->doubts);
 }
 
-static void tend(struct pulse *p, const struct own *own, size_t n)
+/* What is wrong with it, if anything is: the first is told of. */
+static void tend_one(struct pulse *p, const struct own *own, char *complaint, size_t size)
 {
 	struct remote *r = p->r;
+	bool named = r->node != NULL && strcmp(own->name, r->node) == 0;
 
-	for (size_t i = 0; i < n; i++) {
-		bool named = r->node != NULL && strcmp(own[i].name, r->node) == 0;
+	if ((named && own->held == NODE_HELD_NOT) || (own->held == NODE_HELD_HERE && own->doubt == NODE_UNSETTLED && !own->asking))
+		attach(p, own);
+	else if (named && own->held == NODE_HELD_THERE && complaint[0] == 0)
+		snprintf(complaint, size,
+			 "node '%s/%s' is another machine's, or this one's under a state file that is lost: nothing is given here; "
+			 "'ipamctl node remove --force' if that one is dead",
+			 own->cluster, own->name);
+	else if (own->doubt == NODE_ORPHANED && own->empty)
+		mirror_gone_id(r, IPAM_NODE, own->id), remote_again(r);
+	else if (own->doubt == NODE_ORPHANED && complaint[0] == 0)
+		snprintf(complaint, size,
+			 "node '%s/%s' was removed elsewhere, by force: its leases stay until they are released, no address is given",
+			 own->cluster, own->name);
+}
 
-		if ((named && own[i].held == NODE_HELD_NOT) ||
-		    (own[i].held == NODE_HELD_HERE && own[i].doubt == NODE_UNSETTLED && !own[i].asking))
-			attach(p, &own[i]);
-		else if (named && own[i].held == NODE_HELD_THERE)
-			remote_complain(
-				r,
-				"node '%s/%s' is another machine's, or this one's under a state file that is lost: nothing is given "
-				"here; 'ipamctl node remove --force' if that one is dead",
-				own[i].cluster, own[i].name);
-		else if (own[i].doubt == NODE_ORPHANED && own[i].empty)
-			mirror_gone_id(r, IPAM_NODE, own[i].id), remote_again(r);
-		else if (own[i].doubt == NODE_ORPHANED)
-			remote_complain(r,
-					"node '%s/%s' was removed elsewhere, by force: its leases stay until they are released, no "
-					"address is given",
-					own[i].cluster, own[i].name);
-	}
+static void tend(struct pulse *p)
+{
+	int64_t until = remote_now_ms() + TEND_MS;
+	char complaint[1024] = "";
+	size_t i = 0;
+
+	for (; i < p->owns && remote_now_ms() < until; i++)
+		tend_one(p, &p->own[i], complaint, sizeof complaint);
+	if (i == p->owns || complaint[0] != 0)
+		remote_complain(p->r, REMOTE_NODES, "%s", complaint);
 }
 
 /* ---- the thread --------------------------------------------------------------------------------------------------------------- */
-
-static void read_boot(char out[IPAM_BOOT_ID])
-{
-	FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
-
-	if (f == NULL || fgets(out, IPAM_BOOT_ID, f) == NULL)
-		snprintf(out, IPAM_BOOT_ID, "unknown");
-	out[strcspn(out, "\n")] = 0;
-	if (f != NULL)
-		fclose(f);
-}
 
 /* Waits for the next one. false: stop. *applied: up to which all is mirrored. */
 static bool next_beat(struct remote *r, int64_t *applied)
@@ -383,11 +251,14 @@ static bool next_beat(struct remote *r, int64_t *applied)
 	struct timespec t = { until / 1000, until % 1000 * 1000000 };
 	int64_t before;
 	bool stop;
+	int schema;
 
 	pthread_mutex_lock(&r->lock);
 	before = r->applied;
+	schema = r->schema;
 	/* Something came: a node of ours may be among it. */
-	while (!r->stop && !r->probe && r->applied == before && pthread_cond_timedwait(&r->moved, &r->lock, &t) != ETIMEDOUT)
+	while (!r->stop && !r->probe && r->applied == before && r->schema == schema &&
+	       pthread_cond_timedwait(&r->moved, &r->lock, &t) != ETIMEDOUT)
 		;
 	stop = r->stop;
 	*applied = r->applied;
@@ -395,17 +266,33 @@ static bool next_beat(struct remote *r, int64_t *applied)
 	return !stop;
 }
 
-static int beat(struct pulse *p, struct own *own, bool read)
+/* Nothing is written before it is known that what lies under the prefix is ours. */
+static bool may_write(struct remote *r)
+{
+	bool may;
+
+	pthread_mutex_lock(&r->lock);
+	may = r->schema > 0;
+	pthread_mutex_unlock(&r->lock);
+	return may;
+}
+
+static int beat(struct pulse *p, bool read)
 {
 	struct remote *r = p->r;
-	size_t n = list_own(r, own);
+	bool may = may_write(r);
 	int rc = probe(p);
 
 	if (rc == 0)
-		rc = be_present(p, own, n);
-	if (rc == 0 && read) {
+		rc = list_own(p);
+	if (rc == 0 && may)
+		rc = presence_tell(r->presence, p->own, p->owns, &p->error);
+	if (rc < 0 || (!may && remote_now_ms() - p->began > WAIT_MS))
+		presence_untold(r->presence);
+	/* A copy of another's state keeps what that one publishes. */
+	if (rc == 0 && read && remote_standing(r) == OWN_SURE) {
 		note_contact(p);
-		tend(p, own, n);
+		tend(p);
 		mirror_rests_end(r);
 		if (remote_now_ms() - p->published >= REMOTE_PULSE_MS) {
 			rc = publish_round(r, &p->echo, &p->error);
@@ -418,31 +305,26 @@ static int beat(struct pulse *p, struct own *own, bool read)
 void *remote_pulse(void *arg)
 {
 	struct remote *r = arg;
-	struct pulse *p = calloc(1, sizeof *p);
-	struct own *own = calloc(OWN_MAX, sizeof *own);
+	struct pulse p = { .r = r, .began = remote_now_ms() };
 	int64_t applied = 0, before = 0;
 
-	if (p == NULL || own == NULL)
-		goto out;
-	p->r = r;
-	read_boot(p->boot);
-	for (; next_beat(r, &applied); before = applied) {
-		int rc = beat(p, own, applied > 0);
+	/* The first one at once: leases may wait for it. */
+	do {
+		int rc = beat(&p, applied > 0);
 
-		if (rc == -EHOSTUNREACH && p->rc == 0)
-			p->probed = 0;
-		else if (is_refusal(rc) && p->rc == 0)
-			remote_refused(r, p->error.text);
-		listen_for_echo(p, before);
-	}
+		if (rc == -EHOSTUNREACH && p.rc == 0)
+			p.probed = 0;
+		else if (is_refusal(rc) && p.rc == 0)
+			remote_refused(r, p.error.text);
+		listen_for_echo(&p, before);
+		before = applied;
+	} while (next_beat(r, &applied));
 	/* What was changed last is told still, and that this machine leaves. */
 	if (r->up) {
-		publish_round(r, &p->echo, &p->error);
-		if (r->alive != 0)
-			etcd_revoke(r->etcd, r->alive, CALL_MS / 3, &p->error);
+		if (remote_standing(r) == OWN_SURE)
+			publish_round(r, &p.echo, &p.error);
+		presence_end(r->presence, CALL_MS / 3);
 	}
-out:
-	free(own);
-	free(p);
+	free(p.own);
 	return NULL;
 }

@@ -4,6 +4,7 @@
  *   PREFIX/state/cluster/NAME               a cluster
  *   PREFIX/state/node/CLUSTER/NAME          a node; CLUSTER, NODE: ids, 16 hexadecimal digits, random, never used again
  *   PREFIX/state/block/CLUSTER/BLOCK        who has a block, or until when it rests; BLOCK sorts by family and address
+ *   PREFIX/machine/MACHINE                  a machine is there (presence.h): bound to an etcd lease
  *   PREFIX/alive/NODE                       its machine is there: bound to an etcd lease
  *   PREFIX/leases/NODE/BUCKET               the leases that its machine published
  *   PREFIX/published/NODE                   when it did so last

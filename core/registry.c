@@ -397,9 +397,11 @@ int node_writable(const struct node *n)
 
 int node_leasable(const struct node *n)
 {
-	if (n->held != NODE_HELD_HERE || n->doubt == NODE_ORPHANED || n->doubt == NODE_DOUBLED)
+	enum own_standing standing = n->cluster->registry->standing;
+
+	if (n->held != NODE_HELD_HERE || n->doubt == NODE_ORPHANED || n->doubt == NODE_DOUBLED || standing == OWN_DOUBLED)
 		return -EROFS;
-	return n->doubt == NODE_UNSETTLED ? -EHOSTUNREACH : 0;
+	return n->doubt == NODE_UNSETTLED || standing != OWN_SURE ? -EHOSTUNREACH : 0;
 }
 
 uint64_t node_setting(const struct node *n, enum ipam_setting setting)

@@ -74,6 +74,15 @@ enum node_doubt {
 	NODE_DOUBLED,   /* another machine goes by the same state */
 };
 
+/* What is known of this machine, where machines share an engine: whether it may lease from its own nodes, whatever is known of each. */
+enum own_standing {
+	OWN_SURE,
+	OWN_ASKED,   /* the engine is being asked whether another goes by the same state: for a moment, which leases wait for */
+	OWN_UNTOLD,  /* and hasn't said so */
+	OWN_DOUBLED, /* another does */
+	OWN_ASTRAY,  /* the engine isn't the one that it was, or not as far as it was */
+};
+
 struct node {
 	uint64_t id;
 	uint64_t shared; /* as a cluster's */
@@ -85,6 +94,8 @@ struct node {
 	int grow_error;     /* how growing failed last; */
 	int64_t grow_after; /* not tried again before */
 	int64_t published;  /* when its machine told of its leases last, seconds since the epoch; 0 never */
+	int64_t told;       /* the engine's lease with which this machine said that it is there (presence.h); 0: it didn't */
+	int64_t written;    /* the pulse's: revision of what was published of it last; 0: nothing is, as far as is known */
 	uint32_t handle;
 	bool pending;
 	char *name;
@@ -161,6 +172,7 @@ struct registry {
 	uint32_t clusters;
 	uint64_t leases; /* pending ones included */
 	uint32_t nodes;
+	enum own_standing standing;
 	struct cluster **cluster; /* by handle; [0] unused */
 	uint32_t cluster_handles, cluster_free;
 	struct node **node; /* by handle */

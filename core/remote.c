@@ -2,6 +2,7 @@
 
 #include "ask.h"
 #include "delegate.h"
+#include "presence.h"
 #include "publish.h"
 
 #include <errno.h>
@@ -72,9 +73,9 @@ bool remote_is_silent(struct remote *r)
 	return is;
 }
 
-void remote_complain(struct remote *r, const char *format, ...)
+void remote_complain(struct remote *r, enum remote_complaint about, const char *format, ...)
 {
-	char text[sizeof r->complaint];
+	char text[sizeof r->complaint[0]];
 	bool news;
 	va_list ap;
 
@@ -82,8 +83,9 @@ void remote_complain(struct remote *r, const char *format, ...)
 	vsnprintf(text, sizeof text, format, ap);
 	va_end(ap);
 	pthread_mutex_lock(&r->lock);
-	news = strcmp(r->complaint, text) != 0;
-	strcpy(r->complaint, text);
+	news = strcmp(r->complaint[about], text) != 0;
+	strcpy(r->complaint[about], text);
+	r->complained |= about == REMOTE_RECORDS && text[0] != 0;
 	pthread_mutex_unlock(&r->lock);
 	if (news && text[0] != 0)
 		engine_log(r->ipam, LOG_ERR, "%s", text);
@@ -109,7 +111,9 @@ void remote_engine(struct remote *r, struct ipam_engine *out)
 	out->since = r->since;
 	memcpy(out->unreachable, r->problem, sizeof out->unreachable);
 	memcpy(out->refused, r->refusal, sizeof out->refused);
-	memcpy(out->complaint, r->complaint, sizeof out->complaint);
+	for (size_t i = REMOTE_COMPLAINTS; i-- > 0;)
+		if (r->complaint[i][0] != 0)
+			memcpy(out->complaint, r->complaint[i], sizeof out->complaint);
 	out->revision = r->applied;
 	out->asks = r->asks;
 	out->tries = r->tries;
@@ -350,7 +354,7 @@ static int introduce(struct remote *r)
 	return rc;
 }
 
-static int recognise(struct remote *r, struct ipam_error *error)
+static int recognise(struct remote *r, bool *first, struct ipam_error *error)
 {
 	char *machine = NULL, *prefix = NULL;
 	int rc = store_get_engine(r->ipam->store, "machine", &machine);
@@ -359,6 +363,7 @@ static int recognise(struct remote *r, struct ipam_error *error)
 		if (r->ipam->registry.clusters > 0)
 			return refuse(error, "%s: a database with clusters of its own, no state file of an engine's; name a new file",
 				      r->ipam->path);
+		*first = true;
 		return introduce(r);
 	}
 	if (rc == 0)
@@ -442,6 +447,7 @@ int remote_open(struct ipam *ipam, const struct ipam_remote *o, struct ipam_erro
 	struct etcd_options options = { o->endpoints, o->tls_ca, o->tls_cert, o->tls_key, o->user, o->password_file };
 	struct remote *r = calloc(1, sizeof *r);
 	pthread_condattr_t attr;
+	bool first = false;
 	int rc;
 
 	if (r == NULL)
@@ -463,9 +469,11 @@ int remote_open(struct ipam *ipam, const struct ipam_remote *o, struct ipam_erro
 		return refuse(error, "the prefix '%s' is too long", r->prefix);
 	if (r->node != NULL && ipam_check_name(IPAM_NODE, r->node) < 0)
 		return refuse(error, "'%s' is no name for a node", r->node);
-	rc = recognise(r, error);
+	rc = recognise(r, &first, error);
 	if (rc == 0)
 		rc = doubt_after_absence(r);
+	if (rc == 0)
+		rc = presence_new(r, first, &r->presence);
 	if (rc == 0)
 		rc = record_new_machine(r->session);
 	if (rc == 0)
@@ -502,6 +510,7 @@ void remote_close(struct remote *r)
 	if (r == NULL)
 		return;
 	publish_free(r->publish);
+	presence_free(r->presence);
 	etcd_free(r->etcd);
 	pthread_mutex_destroy(&r->lock);
 	pthread_cond_destroy(&r->moved);

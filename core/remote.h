@@ -5,7 +5,7 @@
  * watch and becomes, by one thread and in the engine's order, this machine's memory and database (mirror.h). Who asked is
  * answered then. Leases of own nodes never wait for any of this. They are published behind (publish.h).
  *
- * Threads: `sync` reads all there is, then watches; `pulse` keeps this machine's lease of presence alive and publishes; a few
+ * Threads: `sync` reads all there is, then watches; `pulse` says that this machine is there (presence.h) and publishes; a few
  * workers ask. Locks: `lock` below, taken alone or after nothing; never while that of struct ipam is wanted.
  */
 #ifndef IPAM_REMOTE_H
@@ -22,7 +22,17 @@ enum {
 	REMOTE_ALIVE_S = 30, /* a machine that isn't heard of for so long isn't there */
 };
 
+/* What is wrong, by what puts it right: each is said, and taken back, by who looks after it. */
+enum remote_complaint {
+	REMOTE_DOUBLED, /* another machine has a copy of the state file */
+	REMOTE_UNREAD,  /* what the engine has can't be read: nothing is known of what it says now */
+	REMOTE_RECORDS, /* some of it isn't understood, or contradicts what is here: until a full read finds nothing of the kind */
+	REMOTE_NODES,   /* own nodes that are another's, or were taken away */
+	REMOTE_COMPLAINTS
+};
+
 struct publish;
+struct presence;
 
 /* A block that rests after its node was removed by force. */
 struct remote_rest {
@@ -41,6 +51,7 @@ struct remote {
 	pthread_t sync, pulse, worker[REMOTE_WORKERS];
 	unsigned threads; /* of those, in that order, how many run */
 	struct publish *publish;
+	struct presence *presence;
 
 	_Atomic bool auditing; /* by one caller at a time */
 
@@ -50,15 +61,17 @@ struct remote {
 	struct change *queue, **tail; /* to be asked */
 	int64_t applied;              /* the engine's revision up to which all is mirrored; 0: not read yet */
 	bool again;                   /* read all anew */
+	int64_t read_due, read_wait; /* sync's alone: when it does so by itself, and how long it waited for that last, where something is wrong */
 	bool probe;                   /* a call has failed: the pulse is to find out at once whether the engine is there */
 	bool silent;                  /* nobody answers, as was found out: who asks is refused at once */
 	uint64_t reads;               /* the full read that was ended last: the resyncs-th */
 	bool up;
-	int64_t since;       /* of up or down, seconds since the epoch; 0: never up */
-	char problem[256];   /* why down */
-	char refusal[256];   /* what it refuses this machine though it is there, or "" */
-	char complaint[256]; /* what else is wrong, or "" */
-	int64_t alive;       /* etcd's lease; 0: none */
+	int64_t since;                          /* of up or down, seconds since the epoch; 0: never up */
+	char problem[256];                      /* why down */
+	char refusal[256];                      /* what it refuses this machine though it is there, or "" */
+	char complaint[REMOTE_COMPLAINTS][256]; /* what else is wrong, or "" */
+	bool complained;                        /* of records, since the full read that is under way began */
+	int64_t alive;                          /* etcd's lease; 0: none */
 	struct remote_rest *rest;
 	size_t rests;
 	struct remote_slot {
@@ -96,7 +109,8 @@ void remote_silent(struct remote *r);
 bool remote_is_silent(struct remote *r);
 /* The engine is there, and doesn't let this machine write: what it says, or NULL where it does. */
 void remote_refused(struct remote *r, const char *what);
-void remote_complain(struct remote *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* An empty text takes it back. */
+void remote_complain(struct remote *r, enum remote_complaint about, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* Waits until all up to the revision is mirrored: false if it isn't by then. until_ms: as etcd_now_ms counts. */
 bool remote_await(struct remote *r, int64_t revision, int64_t until_ms);
 void remote_again(struct remote *r);

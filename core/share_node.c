@@ -15,7 +15,8 @@ static int may_ask(const struct node *n)
 {
 	if (n == NULL || n->pending || n->shared == 0)
 		return -ENOENT;
-	if (n->held == NODE_HELD_THERE || n->doubt == NODE_ORPHANED || n->doubt == NODE_DOUBLED)
+	if (n->held == NODE_HELD_THERE || n->doubt == NODE_ORPHANED || n->doubt == NODE_DOUBLED ||
+	    (n->held == NODE_HELD_HERE && n->cluster->registry->standing == OWN_DOUBLED))
 		return -EROFS;
 	return 0;
 }

@@ -9,7 +9,13 @@
 #include <string.h>
 #include <time.h>
 
-enum { READ_MS = 30000, PAUSE_MS = 300, REFUSED_MS = 5000 };
+enum {
+	READ_MS = 30000,
+	PAUSE_MS = 300,
+	REFUSED_MS = 5000,
+	SOON_MS = 5000,               /* until all is read anew where something is wrong: twice as long each time, */
+	NOW_AND_THEN_MS = 30 * 60000, /* to this, which it is where nothing is */
+};
 
 static struct etcd_key text_key(const char *s)
 {
@@ -42,6 +48,13 @@ struct records {
 	size_t count, size;
 	struct remote *r;
 	uint64_t foreign; /* keys that aren't understood */
+	struct unread {
+		enum ipam_kind kind;
+		uint64_t cluster;
+		char name[IPAM_NAME_MAX + 1];
+	} * unread; /* what is there, and can't be read */
+	size_t unreads;
+	struct publish_keys published;
 };
 
 static void records_free(struct records *list)
@@ -49,6 +62,32 @@ static void records_free(struct records *list)
 	for (size_t i = 0; i < list->count; i++)
 		record_free(&list->record[i]);
 	free(list->record);
+	free(list->unread);
+	free(list->published.key);
+}
+
+/* It may say anything, but not that it isn't there. */
+static int keep_unread(struct records *list, const struct record_name *name)
+{
+	struct unread *bigger = reallocarray(list->unread, list->unreads + 1, sizeof *bigger);
+
+	if (bigger == NULL)
+		return -ENOMEM;
+	list->unread = bigger;
+	if (name->name_size == 0 || name->name_size > IPAM_NAME_MAX)
+		return 0;
+	bigger += list->unreads++;
+	*bigger = (struct unread){ name->what == RECORD_CLUSTER ? IPAM_CLUSTER : IPAM_NODE, name->id, "" };
+	memcpy(bigger->name, name->name, name->name_size);
+	return 0;
+}
+
+static bool is_unread(const struct records *list, enum ipam_kind kind, uint64_t cluster, const char *name)
+{
+	for (size_t i = 0; i < list->unreads; i++)
+		if (list->unread[i].kind == kind && list->unread[i].cluster == cluster && strcmp(list->unread[i].name, name) == 0)
+			return true;
+	return false;
 }
 
 static int keep(struct records *list, const struct record_name *name, const struct etcd_kv *kv)
@@ -92,7 +131,7 @@ static int collect(void *arg, const struct etcd_kv *kv)
 		rc = keep(list, &name, kv);
 	if (rc == -EPROTO) {
 		list->foreign++;
-		rc = 0;
+		rc = name.what == RECORD_CLUSTER || name.what == RECORD_NODE ? keep_unread(list, &name) : 0;
 	}
 	return rc;
 }
@@ -128,8 +167,9 @@ static bool has(struct record *const *sorted, size_t n, uint64_t shared)
 }
 
 /* The ids of ours that the engine has no longer: nodes or clusters. */
-static int gone(struct remote *r, struct record *const *sorted, size_t count, enum ipam_kind kind, uint64_t **ids, size_t *n)
+static int gone(const struct records *list, struct record *const *sorted, enum ipam_kind kind, uint64_t **ids, size_t *n)
 {
+	struct remote *r = list->r;
 	struct registry *reg = &r->ipam->registry;
 	size_t room;
 
@@ -138,36 +178,44 @@ static int gone(struct remote *r, struct record *const *sorted, size_t count, en
 	room = kind == IPAM_CLUSTER ? reg->clusters : reg->nodes;
 	*ids = calloc(room + 1, sizeof **ids);
 	for (struct cluster *c = *ids == NULL ? NULL : reg->first; c != NULL; c = c->next) {
-		if (kind == IPAM_CLUSTER && !c->pending && c->shared != 0 && !has(sorted, count, c->shared))
+		if (kind == IPAM_CLUSTER && !c->pending && c->shared != 0 && !has(sorted, list->count, c->shared) &&
+		    !is_unread(list, IPAM_CLUSTER, 0, c->name))
 			(*ids)[(*n)++] = c->id;
 		for (struct node *node = kind == IPAM_NODE ? c->first : NULL; node != NULL; node = node->next)
-			if (!node->pending && !has(sorted, count, node->shared))
+			if (!node->pending && !has(sorted, list->count, node->shared) && !is_unread(list, IPAM_NODE, c->shared, node->name))
 				(*ids)[(*n)++] = node->id;
 	}
 	pthread_rwlock_unlock(&r->ipam->lock);
 	return *ids == NULL ? -ENOMEM : 0;
 }
 
-static int remove_gone(struct remote *r, struct record *const *sorted, size_t count, enum ipam_kind kind)
+static int remove_gone(const struct records *list, struct record *const *sorted, enum ipam_kind kind)
 {
 	uint64_t *ids;
 	size_t n;
-	int rc = gone(r, sorted, count, kind, &ids, &n);
+	int rc = gone(list, sorted, kind, &ids, &n);
 
 	for (size_t i = 0; rc == 0 && i < n; i++)
-		rc = mirror_gone_id(r, kind, ids[i]);
+		rc = mirror_gone_id(list->r, kind, ids[i]);
 	free(ids);
 	return rc == -EUCLEAN ? 0 : rc;
 }
 
+/* One that can't be shown keeps none of the others from it. */
 static int put_all(struct remote *r, const struct records *list, enum ipam_kind kind, bool narrow)
 {
 	int rc = 0;
 
-	for (size_t i = 0; i < list->count && (rc == 0 || rc == -EUCLEAN) && !stopping(r); i++)
-		if (list->record[i].kind == kind)
-			rc = mirror_put(r, &list->record[i], narrow);
-	return rc == -EUCLEAN ? 0 : rc;
+	for (size_t i = 0; i < list->count && rc == 0 && !stopping(r); i++) {
+		if (list->record[i].kind != kind)
+			continue;
+		rc = mirror_put(r, &list->record[i], narrow);
+		if (rc == -ENOENT && !narrow)
+			remote_complain(r, REMOTE_RECORDS, "node '%s' can't be shown: its cluster isn't here", list->record[i].name);
+		if (rc == -EUCLEAN || rc == -ENOENT)
+			rc = 0;
+	}
+	return rc;
 }
 
 /* What goes first, then what comes, so that a block that went from one node to another is free in between. */
@@ -180,16 +228,16 @@ static int mirror_all(struct remote *r, const struct records *list)
 		sorted[i] = &list->record[i];
 	if (rc == 0) {
 		qsort(sorted, list->count, sizeof *sorted, by_id);
-		rc = remove_gone(r, sorted, list->count, IPAM_NODE);
+		rc = remove_gone(list, sorted, IPAM_NODE);
 	}
 	if (rc == 0)
 		rc = put_all(r, list, IPAM_NODE, true);
-	if (rc == 0 || rc == -ENOENT)
+	if (rc == 0)
 		rc = put_all(r, list, IPAM_CLUSTER, false);
 	if (rc == 0)
 		rc = put_all(r, list, IPAM_NODE, false);
 	if (rc == 0)
-		rc = remove_gone(r, sorted, list->count, IPAM_CLUSTER);
+		rc = remove_gone(list, sorted, IPAM_CLUSTER);
 	free(sorted);
 	return rc;
 }
@@ -205,33 +253,39 @@ static int take_rest(void *arg, const struct etcd_kv *kv)
 	return 0;
 }
 
-static int take_published(void *arg, const struct etcd_kv *kv)
+static void take_published(struct remote *r, const struct record_name *name, const struct etcd_kv *kv)
 {
-	struct remote *r = arg;
-	struct record_name name;
-
-	if (record_parse_key(r->prefix, kv->key.data, kv->key.size, &name) < 0)
-		return 0;
-	if (name.what == RECORD_LEASES)
-		publish_take(r, name.id, name.bucket, kv->value.data, kv->value.size);
-	else if (name.what == RECORD_PUBLISHED)
-		publish_take_time(r, name.id, kv->value.data, kv->value.size);
-	return 0;
+	if (name->what == RECORD_LEASES)
+		publish_take(r, name->id, name->bucket, kv->value.data, kv->value.size);
+	else if (name->what == RECORD_PUBLISHED)
+		publish_take_time(r, name->id, kv->value.data, kv->value.size);
 }
 
-static int read_published(struct remote *r, struct ipam_error *error)
+static int collect_published(void *arg, const struct etcd_kv *kv)
+{
+	struct records *list = arg;
+	struct record_name name;
+
+	if (record_parse_key(list->r->prefix, kv->key.data, kv->key.size, &name) < 0)
+		return 0;
+	take_published(list->r, &name, kv);
+	return name.what == RECORD_LEASES ? publish_seen(&list->published, name.id, name.bucket) : 0;
+}
+
+static int read_published(struct records *list, struct ipam_error *error)
 {
 	static const char *const kind[] = { "leases/", "published/" };
-	int rc = publish_forget_all(r);
+	struct remote *r = list->r;
+	int rc = 0;
 
 	for (size_t i = 0; r->leases && rc == 0 && i < sizeof kind / sizeof *kind; i++) {
 		char key[RECORD_KEY], end[RECORD_KEY + 1];
 
 		record_key(r->prefix, kind[i], key);
 		rc = etcd_range(r->etcd, text_key(key), (struct etcd_key){ end, etcd_prefix_end(text_key(key), end) }, READ_MS,
-				take_published, r, NULL, error);
+				collect_published, list, NULL, error);
 	}
-	return rc;
+	return rc == 0 ? publish_forget_unseen(r, &list->published) : rc;
 }
 
 /* *revision: up to which all is mirrored. Publications are read later than that: the watch tells what changed in between
@@ -243,13 +297,15 @@ static int read_all(struct remote *r, int64_t *revision, struct ipam_error *erro
 	struct etcd_key first, past;
 	int rc = remote_check_schema(r, error);
 
+	pthread_mutex_lock(&r->lock);
+	r->complained = false;
+	pthread_mutex_unlock(&r->lock);
 	record_key(r->prefix, "state/", key);
 	first = text_key(key);
 	past = (struct etcd_key){ end, etcd_prefix_end(first, end) };
 	if (rc == 0)
 		rc = etcd_range(r->etcd, first, past, READ_MS, collect, &list, revision, error);
 	if (rc == 0) {
-		remote_complain(r, "%s", "");
 		mirror_rests_forget(r);
 		rc = mirror_all(r, &list);
 		if (rc < 0)
@@ -258,9 +314,11 @@ static int read_all(struct remote *r, int64_t *revision, struct ipam_error *erro
 	if (rc == 0)
 		rc = etcd_range(r->etcd, first, past, READ_MS, take_rest, &list, NULL, error);
 	if (rc == 0)
-		rc = read_published(r, error);
+		rc = read_published(&list, error);
 	if (rc == 0 && list.foreign > 0)
-		remote_complain(r, "%llu keys under '%s' aren't understood", (unsigned long long)list.foreign, r->prefix);
+		remote_complain(r, REMOTE_RECORDS, "%llu keys under '%s' aren't understood", (unsigned long long)list.foreign, r->prefix);
+	if (rc == 0 && !r->complained)
+		remote_complain(r, REMOTE_RECORDS, "%s", "");
 	records_free(&list);
 	return rc;
 }
@@ -280,7 +338,7 @@ static int put_event(struct remote *r, const struct event *e)
 	if (rc == 0)
 		rc = mirror_put(r, &one.record[0], false);
 	else if (rc == -EPROTO)
-		remote_complain(r, "the record of '%.*s' isn't understood", (int)e->name.name_size, e->name.name);
+		remote_complain(r, REMOTE_RECORDS, "the record of '%.*s' isn't understood", (int)e->name.name_size, e->name.name);
 	records_free(&one);
 	return rc;
 }
@@ -303,6 +361,32 @@ static bool is_rest(const struct event *e)
 	return e->kv->version > 0 && record_decode_block(e->kv->value.data, e->kv->value.size, &b) == 0 && b.node == 0;
 }
 
+static bool complains(struct remote *r)
+{
+	bool is;
+
+	pthread_mutex_lock(&r->lock);
+	is = r->complaint[REMOTE_RECORDS][0] != 0;
+	pthread_mutex_unlock(&r->lock);
+	return is;
+}
+
+/* What is wrong may be right now, and what was told may have been mixed up on its way: a full read shows it. */
+static void read_again_later(struct remote *r, bool news)
+{
+	int64_t now = remote_now_ms(), wait = NOW_AND_THEN_MS;
+	uint64_t chance = 0;
+
+	record_new_id(&chance);
+	if (!complains(r))
+		r->read_wait = 0;
+	else
+		wait = r->read_wait = news || r->read_wait == 0 ? SOON_MS : r->read_wait < wait / 2 ? r->read_wait * 2 : wait;
+	wait += (int64_t)(chance % (uint64_t)(wait / 4)); /* not all machines at once */
+	if (!news || now + wait < r->read_due)
+		r->read_due = now + wait;
+}
+
 /* The events of one revision, which happened at once, in an order in which each is possible: rests end, what is there comes,
  * what is gone goes, rests begin. */
 static int take_revision(struct remote *r, const struct event *e, size_t n)
@@ -320,8 +404,10 @@ static int take_revision(struct remote *r, const struct event *e, size_t n)
 			else if (step == 2 && thing && e[i].kv->version == 0)
 				rc = gone_event(r, &e[i]);
 			else if (step == 2 && r->leases)
-				take_published(r, e[i].kv);
+				take_published(r, &e[i].name, e[i].kv);
 		}
+	if (complains(r))
+		read_again_later(r, true);
 	return rc == -EUCLEAN || rc == -EPROTO || rc == -ENOENT ? 0 : rc;
 }
 
@@ -333,6 +419,7 @@ static int take_events(void *arg, const struct etcd_kv *kv, size_t n, int64_t re
 	int rc = e == NULL ? -ENOMEM : 0;
 
 	remote_reached(r, NULL);
+	remote_complain(r, REMOTE_UNREAD, "%s", "");
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		e[have].kv = &kv[i];
 		if (record_parse_key(r->prefix, kv[i].key.data, kv[i].key.size, &e[have].name) == 0)
@@ -358,7 +445,7 @@ static bool give_up(void *arg)
 	bool is;
 
 	pthread_mutex_lock(&r->lock);
-	is = r->stop || r->again;
+	is = r->stop || r->again || remote_now_ms() >= r->read_due;
 	pthread_mutex_unlock(&r->lock);
 	return is;
 }
@@ -448,7 +535,7 @@ void *remote_sync(void *arg)
 		int rc;
 
 		pthread_mutex_lock(&r->lock);
-		reading |= r->again;
+		reading |= r->again || remote_now_ms() >= r->read_due;
 		revision = r->applied;
 		pthread_mutex_unlock(&r->lock);
 		if (reading) {
@@ -457,6 +544,8 @@ void *remote_sync(void *arg)
 			read = rc == 0;
 			if (read) {
 				remote_reached(r, NULL);
+				remote_complain(r, REMOTE_UNREAD, "%s", "");
+				read_again_later(r, false);
 				publish_all(r->publish);
 				applied(r, revision);
 				end_again(r, number);
@@ -466,9 +555,12 @@ void *remote_sync(void *arg)
 			if (rc == -ESTALE)
 				read = false;
 		}
-		/* A watch that is lost says something of one member alone; the pulse tells whether there are others. */
-		if (rc < 0 && rc != -ECANCELED && rc != -ESTALE && (reading || rc != -EHOSTUNREACH))
+		/* A watch that is lost says something of one member alone; the pulse tells whether there are others. What is refused is
+		 * another matter than a member that is away. */
+		if (rc == -EHOSTUNREACH && reading)
 			remote_reached(r, error.text);
+		else if (rc < 0 && rc != -EHOSTUNREACH && rc != -ECANCELED && rc != -ESTALE)
+			remote_complain(r, REMOTE_UNREAD, "what the engine has can't be read: %s", error.text);
 		if (rc >= 0)
 			continue;
 		failures = is_news(r, &known) || remote_now_ms() - begun > REFUSED_MS ? 1 : failures + 1;

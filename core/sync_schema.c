@@ -113,6 +113,7 @@ static int reach(struct remote *r, int least, int timeout_ms, struct ipam_error 
 			return rc;
 		pthread_mutex_lock(&r->lock);
 		r->schema = s.version;
+		pthread_cond_broadcast(&r->moved);
 		pthread_mutex_unlock(&r->lock);
 		return 0;
 	}

@@ -13,7 +13,7 @@ enum { MORE = 8192 }; /* events to tell of again, where the list of what is to b
 static int tell_event(void *arg, const struct ipam_history_event *e)
 {
 	struct fs *fs = arg;
-	json_t *line = json_loadb(e->line, e->size, 0, NULL);
+	json_t *line = json_loadb(e->line, e->size, JSON_ALLOW_NUL, NULL);
 	const char *name = json_string_value(json_object_get(line, "name"));
 
 	if (e->node != 0) {

@@ -47,7 +47,7 @@ struct each {
 static int give(struct each *e, const char *line, size_t size)
 {
 	json_error_t error;
-	json_t *event = json_loadb(line, size, 0, &error);
+	json_t *event = json_loadb(line, size, JSON_ALLOW_NUL, &error);
 
 	e->status = event == NULL ? ctl_fail(CTL_REFUSED, "a line of the history is no JSON: %s", error.text) : e->fn(e->arg, event);
 	json_decref(event);
@@ -63,7 +63,7 @@ static int give_row(void *arg, const struct ipam_history_event *event)
 
 static bool about(const char *line, size_t size, const char *address)
 {
-	json_t *event = json_loadb(line, size, 0, NULL), *list = json_object_get(event, "addresses"), *a;
+	json_t *event = json_loadb(line, size, JSON_ALLOW_NUL, NULL), *list = json_object_get(event, "addresses"), *a;
 	const char *block = json_string_value(json_object_get(event, "block"));
 	bool found = block != NULL && strcmp(block, address) == 0;
 	size_t i;
