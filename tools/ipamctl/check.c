@@ -1,5 +1,7 @@
 #include "check.h"
 
+#include "check_past.h"
+
 #include "schema.h"
 
 #include <errno.h>
@@ -154,6 +156,7 @@ static int check_all(struct check *c, const char *target)
 	/* One transaction: one moment, though the daemon goes on. */
 	sqlite3_exec(c->db, "BEGIN", NULL, NULL, NULL);
 	check_database(c);
+	check_past(c);
 	if (!log_there && schema_check(c->db) == 0)
 		check_log(c, target);
 	sqlite3_exec(c->db, "ROLLBACK", NULL, NULL, NULL);

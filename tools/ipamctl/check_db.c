@@ -398,6 +398,8 @@ void check_database(struct check *c)
 {
 	struct rows r = { .next_id = check_count(c, "SELECT next_id FROM sequence") };
 
+	if (r.next_id < 2 || r.next_id > (uint64_t)1 << 48)
+		check_finding(c, "the sequence of ids is at %lld, for which there is no room", (long long)r.next_id);
 	check_rows(c, "PRAGMA integrity_check", take_integrity, NULL);
 	check_rows(c, "PRAGMA foreign_key_check", take_foreign_key, NULL);
 	/* By the tables themselves (+column): a constraint or index that was dropped proves nothing. */
