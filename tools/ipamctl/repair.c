@@ -1,7 +1,9 @@
 /* repair — of a database that is damaged, a new one with all that can be told of it, and nothing released. */
 #include "repair.h"
 
+#include "check_past.h"
 #include "json_text.h"
+#include "repair_copy.h"
 #include "schema.h"
 
 #include <errno.h>
@@ -44,7 +46,7 @@ void repair_tell(struct repair *r, enum tell how, const char *format, ...)
 
 struct files {
 	const char *path;
-	char damaged[4200], fresh[4200], report[4200];
+	char damaged[4200], fresh[4200], copy[4200], report[4200];
 	int lock;
 };
 
@@ -61,6 +63,7 @@ static int name_files(struct files *f, const char *path)
 		return ctl_fail(CTL_REFUSED, "%s: too long a name", path);
 	snprintf(f->damaged, sizeof f->damaged, "%s.damaged-%s", path, stamp);
 	snprintf(f->fresh, sizeof f->fresh, "%s.repair-%s", path, stamp);
+	snprintf(f->copy, sizeof f->copy, "%s.repair-%s.copy", path, stamp);
 	snprintf(f->report, sizeof f->report, "%s.damaged-%s.report", path, stamp);
 	return CTL_DONE;
 }
@@ -135,28 +138,17 @@ static int exchange(const struct files *f)
 
 /* ---- is there anything to repair? ---------------------------------------------------------------------------------------- */
 
-static int open_damaged(struct repair *r, const char *path)
-{
-	int rc;
-
-	if (sqlite3_open_v2(path, &r->from, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK)
-		return ctl_fail(CTL_REFUSED, "%s: %s", path, sqlite3_errmsg(r->from));
-	sqlite3_exec(r->from, "PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF; PRAGMA writable_schema = ON", NULL, NULL, NULL);
-	rc = schema_check(r->from); /* writable_schema: also of a file that is shorter than it says */
-	if (rc == 0)
-		return CTL_DONE;
-	if (rc == 1 || rc == -ENOTSUP)
-		return ctl_fail(CTL_REFUSED, "%s: of %s ipamfs; use the ipamctl of that version", path, rc == 1 ? "an older" : "a newer");
-	return ctl_fail(CTL_REFUSED, "%s: nothing can be read of it (%s); restore a backup", path,
-			sqlite3_errcode(r->from) == SQLITE_OK ? "no ipamfs database" : sqlite3_errmsg(r->from));
-}
-
 static bool is_sound(struct repair *r)
 {
 	struct check c = { .db = r->from, .quiet = true, .silent = true };
 
+	if (!r->schema_same || repair_log_broken(&r->log))
+		return false;
+	repair_steps(r);
+	r->steps *= 100; /* it reads all, several times over */
 	sqlite3_exec(r->from, "BEGIN", NULL, NULL, NULL);
 	check_database(&c);
+	check_past(&c);
 	sqlite3_exec(r->from, "ROLLBACK", NULL, NULL, NULL);
 	return c.findings == 0;
 }
@@ -210,17 +202,38 @@ static int open_fresh(struct repair *r, const struct files *f)
 	return CTL_DONE;
 }
 
+static void tell_log(struct repair *r)
+{
+	const struct repair_log *l = &r->log;
+
+	if (!repair_log_broken(l))
+		return;
+	repair_tell(
+		r, TELL_UNCERTAIN,
+		"its log breaks off at page %llu of %llu: what lies behind, %llu transactions, is read page by page, of which %llu are damaged;"
+		" compare with what runs",
+		(unsigned long long)l->whole, (unsigned long long)l->frames, (unsigned long long)l->behind, (unsigned long long)l->unsound);
+}
+
 static int make_fresh(struct repair *r, struct check *check)
 {
+	tell_log(r);
 	repair_do(r, "BEGIN");
 	repair_read(r);
+	repair_past(r);
 	repair_merge(r);
+	repair_settings(r);
+	repair_leases(r);
+	repair_rest(r);
 	repair_doubt(r);
+	repair_diff(r);
+	repair_close_past(r);
 	repair_do(r, "COMMIT");
 	if (r->error < 0)
 		return CTL_REFUSED;
-	*check = (struct check){ .db = r->to, .quiet = true, .silent = true };
+	*check = (struct check){ .db = r->to, .quiet = true, .silent = r->json };
 	check_database(check);
+	check_past(check);
 	return CTL_DONE;
 }
 
@@ -295,7 +308,7 @@ int repair_run(const char *path, bool json, bool quiet)
 	if (status == CTL_DONE)
 		status = lock_database(&f);
 	if (status == CTL_DONE)
-		status = open_damaged(&r, path);
+		status = repair_copy(&r, path, f.copy);
 	if (status == CTL_DONE && is_sound(&r)) {
 		sqlite3_close(r.from);
 		r.from = NULL;
@@ -305,9 +318,10 @@ int repair_run(const char *path, bool json, bool quiet)
 		rebuilt = status == CTL_DONE;
 	}
 	sqlite3_close(r.from);
+	sqlite3_close(r.ours);
 	if (status == CTL_DONE)
 		summary(&r, &f, &check, rebuilt);
-	if (status == CTL_DONE && r.told[TELL_LOST] + r.told[TELL_UNCERTAIN] > 0)
+	if (status == CTL_DONE && r.told[TELL_KEPT] + r.told[TELL_LOST] + r.told[TELL_UNCERTAIN] > 0)
 		status = CTL_REFUSED;
 	for (int how = 0; how < TELLS; how++) {
 		for (uint64_t i = 0; i < r.told[how]; i++)

@@ -2,8 +2,11 @@
 #include "repair.h"
 
 #include "ipam.h"
+#include "label.h"
 #include "settings.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *text(sqlite3_value *v)
@@ -112,13 +115,132 @@ static void block_of(sqlite3_context *out, int n, sqlite3_value **v)
 	sqlite3_result_text(out, block, -1, SQLITE_TRANSIENT);
 }
 
-static void is_range(sqlite3_context *out, int n, sqlite3_value **v)
+static bool parse_address(sqlite3_value *v, uint8_t *family, u128 *addr)
 {
-	struct cidr_range range;
+	const char *s = text(v);
+
+	return cidr_parse_addr(s, strlen(s), family, addr) == 0;
+}
+
+static void key_of(sqlite3_context *out, int n, sqlite3_value **v)
+{
+	uint8_t family;
+	u128 addr;
+	char s[33];
+
+	(void)n;
+	if (!parse_address(v[0], &family, &addr))
+		return;
+	cidr_print_key(family, addr, s);
+	sqlite3_result_text(out, s, -1, SQLITE_TRANSIENT);
+}
+
+static bool parse_key(const char *s, u128 *addr)
+{
+	size_t n = strlen(s);
+
+	*addr = 0;
+	for (size_t i = 0; i < n; i++) {
+		const char *digit = strchr("0123456789abcdef", s[i]);
+
+		if (digit == NULL)
+			return false;
+		*addr = *addr << 4 | (unsigned)(digit - "0123456789abcdef");
+	}
+	return n == 8 || n == 32;
+}
+
+/* The prefix that goes from one key to another. */
+static void prefix_of(sqlite3_context *out, int n, sqlite3_value **v)
+{
+	const char *first = text(v[0]), *last = text(v[1]);
+	char s[CIDR_TEXT];
+	struct cidr cidr = { .family = strlen(first) == 8 ? CIDR_V4 : CIDR_V6 };
+	u128 end;
+
+	(void)n;
+	if (strlen(first) != strlen(last) || !parse_key(first, &cidr.base) || !parse_key(last, &end))
+		return;
+	for (cidr.len = 0; cidr.len < cidr_bits(cidr.family); cidr.len++)
+		if (cidr_last(&cidr) <= end)
+			break;
+	if (cidr_last(&cidr) != end)
+		return;
+	cidr_print(&cidr, s);
+	if (cidr_parse(s, strlen(s), &cidr) == 0)
+		sqlite3_result_text(out, s, -1, SQLITE_TRANSIENT);
+}
+
+/* Not what is nobody's: network, broadcast, gateway. */
+static void leasable(sqlite3_context *out, int n, sqlite3_value **v)
+{
+	struct cidr cidr;
+	uint8_t family;
+	bool can;
+	u128 addr;
+
+	(void)n;
+	can = parse(v[0], &cidr) && parse_address(v[2], &family, &addr) && cidr_has(&cidr, family, addr);
+	can = can && addr != cidr.base && (addr != cidr.base + 1 || strcmp(text(v[1]), "none") == 0);
+	sqlite3_result_int(out, can && (family != CIDR_V4 || addr != cidr_last(&cidr)));
+}
+
+/* As it would be written. */
+static void range(sqlite3_context *out, int n, sqlite3_value **v)
+{
+	char canonical[CIDR_RANGE_TEXT];
+	struct cidr_range r;
 	const char *s = text(v[0]);
 
 	(void)n;
-	sqlite3_result_int(out, cidr_parse_range(s, strlen(s), &range) == 0);
+	if (cidr_parse_range(s, strlen(s), &r) < 0)
+		return;
+	cidr_print_range(&r, canonical);
+	sqlite3_result_text(out, canonical, -1, SQLITE_TRANSIENT);
+}
+
+static void in_range(sqlite3_context *out, int n, sqlite3_value **v)
+{
+	struct cidr_range r;
+	const char *s = text(v[0]);
+	uint8_t family;
+	u128 addr;
+
+	(void)n;
+	sqlite3_result_int(out, cidr_parse_range(s, strlen(s), &r) == 0 && parse_address(v[1], &family, &addr) && r.family == family &&
+					r.first <= addr && addr <= r.last);
+}
+
+/* The prefix lies in it as a whole. */
+static void covers(sqlite3_context *out, int n, sqlite3_value **v)
+{
+	const char *s = text(v[0]);
+	struct cidr_range r;
+	struct cidr cidr;
+
+	(void)n;
+	sqlite3_result_int(out, cidr_parse_range(s, strlen(s), &r) == 0 && parse(v[1], &cidr) && r.family == cidr.family &&
+					r.first <= cidr.base && cidr_last(&cidr) <= r.last);
+}
+
+static void is_label(sqlite3_context *out, int n, sqlite3_value **v)
+{
+	char word[IPAM_LABELS_MAX + 1];
+	struct label l;
+
+	(void)n;
+	if (snprintf(word, sizeof word, "%s=%s", text(v[0]), text(v[1])) >= (int)sizeof word)
+		return;
+	sqlite3_result_int(out, sqlite3_value_type(v[1]) == SQLITE_TEXT && label_parse(word, strlen(word), &l) == 0);
+}
+
+static void is_selector(sqlite3_context *out, int n, sqlite3_value **v)
+{
+	char *canonical = NULL;
+
+	(void)n;
+	sqlite3_result_int(out, selector_parse(text(v[0]), strlen(text(v[0])), &canonical) == 0 && strcmp(canonical, text(v[0])) == 0);
+	free(canonical);
 }
 
 static void is_setting(sqlite3_context *out, int n, sqlite3_value **v)
@@ -138,11 +260,23 @@ int repair_functions(sqlite3 *db)
 		int arguments;
 		void (*fn)(sqlite3_context *, int, sqlite3_value **);
 	} list[] = {
-		{ "is_name", 2, is_name },     { "address", 2, address },
-		{ "prefix", 1, prefix },       { "prefix_length", 1, prefix_length },
-		{ "first_key", 1, first_key }, { "last_key", 1, last_key },
-		{ "contains", 2, contains },   { "block_of", 2, block_of },
-		{ "is_range", 1, is_range },   { "is_setting", 2, is_setting },
+		{ "is_name", 2, is_name },
+		{ "address", 2, address },
+		{ "prefix", 1, prefix },
+		{ "prefix_length", 1, prefix_length },
+		{ "first_key", 1, first_key },
+		{ "last_key", 1, last_key },
+		{ "contains", 2, contains },
+		{ "block_of", 2, block_of },
+		{ "range", 1, range },
+		{ "is_setting", 2, is_setting },
+		{ "key_of", 1, key_of },
+		{ "prefix_of", 2, prefix_of },
+		{ "leasable", 3, leasable },
+		{ "in_range", 2, in_range },
+		{ "covers", 2, covers },
+		{ "is_label", 2, is_label },
+		{ "is_selector", 1, is_selector },
 	};
 	int code = SQLITE_OK;
 
