@@ -47,6 +47,7 @@ engine_src := $(wildcard tests/engine/*.c)
 apiserver_src := $(wildcard tests/kube/*.c)
 
 power_src := $(wildcard tests/power/*.c)
+damage_src := $(wildcard tests/damage/*.c)
 
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 fuzzers  := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -105,7 +106,7 @@ fuzz: deps-test ## feed the parsers and the library mutated input, for SECONDS=6
 
 fuzzers: $(fuzzers)
 units: $(units) ## build the unit tests
-helpers: $(helpers) $(engine_helpers) $(apiserver) $(if $(power_src),$(B)/tests/power/cut) $(B)/tests/fault/disk.so $(B)/tests/fault/taken.so $(B)/tests/soak/soak
+helpers: $(helpers) $(engine_helpers) $(apiserver) $(if $(power_src),$(B)/tests/power/cut) $(B)/tests/damage/damage $(B)/tests/fault/disk.so $(B)/tests/fault/taken.so $(B)/tests/soak/soak
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
@@ -178,6 +179,10 @@ $(B)/tests/fault/%.so: tests/fault/preload/%.c
 
 # The check of ipamctl is a judge of this one.
 $(B)/tests/power/cut: $(call obj,$(power_src)) $(ctl_parts) $(lib)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS_core)
+
+$(B)/tests/damage/damage: $(call obj,$(damage_src)) $(lib)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS_core)
 
