@@ -24,16 +24,17 @@ static const char usage[] = "usage: ipamctl check DB|MOUNT [--json] [--quiet]\n"
 			    "their leases, and that the engine's blocks are mirrored. Changes nothing.\n"
 			    "\n"
 			    "With --repair, of a database that isn't mounted and has findings: makes a new one of\n"
-			    "what can be read, and gives it its name. The damaged one stays beside it, with a list of\n"
-			    "what was kept in part, was lost, or is uncertain. Nothing is released: an address that a\n"
-			    "row, an index or the history says is held, and no lease has, is reserved; so is all of\n"
-			    "which nothing can be told. A person looks, and takes it out of CLUSTER/.ipam/reserved.\n"
+			    "what can be read, and gives it its name. Rows, indexes, history and the log each tell a\n"
+			    "part; what most of them tell is taken. The damaged one stays beside it, with a list of\n"
+			    "all that isn't as it was. An address that anything says is held, and no lease has, is\n"
+			    "reserved; so is all of which nothing can be told. A person looks, and takes it out of\n"
+			    "CLUSTER/.ipam/reserved.\n"
 			    "\n"
 			    "  --json    the findings as JSON\n"
 			    "  --quiet   no progress, and no summary where nothing is found\n"
 			    "\n"
 			    "Exit status: 0 nothing found, 1 findings (a line each) or refused, 2 usage. Of --repair: 0\n"
-			    "nothing to repair, or repaired in full; 1 something is lost or uncertain, or refused.\n";
+			    "nothing to repair, or all is as it was; 1 something isn't (a line each), or refused.\n";
 
 void check_finding(struct check *c, const char *format, ...)
 {

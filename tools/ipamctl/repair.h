@@ -79,7 +79,7 @@ void repair_tell_rows(struct repair *r, enum tell how, const char *sql);
 
 /* The functions that the statements use (repair_fn.c): is_name(KIND, x), address(FAMILY, x), prefix(x), prefix_length(x),
  * first_key(x), last_key(x), key_of(ADDRESS), prefix_of(FIRST KEY, LAST KEY), contains(PREFIX, ADDRESS), block_of(ADDRESS, LENGTH),
- * range(x): NULL for what is none; leasable(PREFIX, GATEWAY, ADDRESS), in_range(RANGE, ADDRESS), covers(RANGE, PREFIX),
+ * range(x): NULL for what is none; leasable(PREFIX, GATEWAY, ADDRESS), in_range(RANGE, ADDRESS), range_key(RANGE, LAST),
  * is_setting(KEY, x), is_label(KEY, x), is_selector(x). */
 int repair_functions(sqlite3 *db);
 /* All that can be read, into tables for it of the new one, named s_TABLE and i_INDEX (repair_read.c). */

@@ -94,39 +94,52 @@ static void is_complete(struct repair *r, sqlite3_stmt *row, void *arg)
 	r->address[CIDR_V4] = r->address[CIDR_V6] = r->blocks = true;
 }
 
-/* All that any copy tells, in the cluster that it says, or its node, or else in each whose addresses it is of. What a single one tells that
- * another doesn't, and the history knows as released, isn't. */
+/* All that any copy tells, in the cluster that it says, or its node's. What a single one tells that another doesn't, and the history knows
+ * as released, isn't. */
 static const char claims[] =
 	"CREATE TEMP TABLE claim AS SELECT ip, name, iif(cluster IN (SELECT id FROM cluster), cluster, NULL) AS cluster FROM ("
 	" SELECT p.ip AS ip, v.name AS name, iif(p.cluster IN (SELECT id FROM cluster), p.cluster, (SELECT n.cluster FROM v_lease_node w JOIN node n ON"
 	" n.id = w.node WHERE w.id = p.id)) AS cluster, p.votes AS votes, p.id AS id FROM l_pair p LEFT JOIN v_lease v ON v.id = p.id) p"
 	" WHERE NOT (p.votes < 9 AND EXISTS (SELECT 1 FROM whole w WHERE w.t AND w.a) AND EXISTS (SELECT 1 FROM h_addr h WHERE h.ip = p.ip AND"
 	" h.cluster = p.cluster AND h.state = 'free')) AND p.id NOT IN (SELECT id FROM l_gone);";
-static const char history_claims[] =
-	"INSERT INTO claim SELECT h.ip, h.name, iif(h.cluster IN (SELECT id FROM cluster), h.cluster, NULL) FROM h_addr h WHERE h.state != 'free' AND"
-	" NOT EXISTS (SELECT 1 FROM h_reserved x WHERE x.cluster = h.cluster AND x.id > h.id AND in_range(x.range, h.ip));";
 
+/* The history's word counts where it is whole, and where nothing else is. Otherwise it may not know of a release: then of each address
+ * whose last line the index tells, and that line can be read. */
+static const char history_claims[] =
+	"INSERT INTO claim SELECT h.ip, h.name, iif(h.cluster IN (SELECT id FROM cluster), h.cluster, NULL) FROM h_addr h, h_known k WHERE"
+	" h.state != 'free' AND (k.whole OR h.state = 'held' AND iif(address(0, h.ip) IS NULL, k.ip6, k.ip4) AND NOT EXISTS (SELECT 1 FROM h_addr o"
+	" WHERE o.ip = h.ip AND o.cluster IS NULL AND o.id > h.id)) AND NOT (h.cluster IS NULL AND EXISTS (SELECT 1 FROM h_addr o WHERE o.ip = h.ip"
+	" AND o.id > h.id)) AND NOT EXISTS (SELECT 1 FROM h_reserved x WHERE x.cluster = h.cluster AND x.id > h.id AND in_range(x.range, h.ip));";
+
+/* Whose cluster isn't known: in each whose addresses it is of. */
 static const char unheld[] =
-	"SELECT DISTINCT c.id, m.ip, c.name, max(m.name) FROM claim m JOIN cluster c ON c.id = m.cluster OR (m.cluster IS NULL AND EXISTS (SELECT 1 FROM"
-	" cidr x WHERE x.cluster = c.id AND contains(x.cidr, m.ip))) WHERE NOT EXISTS (SELECT 1 FROM lease l WHERE l.cluster = c.id AND l.ip4 = m.ip)"
-	" AND NOT EXISTS (SELECT 1 FROM lease l WHERE l.cluster = c.id AND l.ip6 = m.ip) AND NOT EXISTS (SELECT 1 FROM reserved x WHERE x.cluster ="
-	" c.id AND in_range(x.range, m.ip)) AND (" BLOCK_AT("cidr", "c.id", "m.ip") " IS NULL OR leasable(" BLOCK_AT(
-		"cidr", "c.id", "m.ip") ", 'none', m.ip)) GROUP BY c.id, m.ip";
+	"INSERT INTO claim SELECT m.ip, m.name, c.id FROM claim m, cluster c WHERE m.cluster IS NULL AND EXISTS (SELECT 1 FROM cidr x WHERE x.cluster ="
+	" c.id AND contains(x.cidr, m.ip));"
+	"CREATE TEMP TABLE unheld AS SELECT m.cluster AS cluster, m.ip AS ip, c.name AS cluster_name, max(m.name) AS name FROM claim m JOIN cluster c ON"
+	" c.id = m.cluster WHERE NOT EXISTS (SELECT 1 FROM lease l WHERE l.cluster = m.cluster AND l.ip4 = m.ip) AND NOT EXISTS (SELECT 1 FROM lease l"
+	" WHERE l.cluster = m.cluster AND l.ip6 = m.ip) AND NOT EXISTS (SELECT 1 FROM reserved x WHERE x.cluster = m.cluster AND in_range(x.range, m.ip))"
+	" AND (" BLOCK_AT("cidr", "m.cluster", "m.ip") " IS NULL OR leasable(" BLOCK_AT("cidr", "m.cluster",
+											"m.ip") ", 'none', m.ip)) GROUP BY 1, 2;";
+
+static void note_known(struct repair *r)
+{
+	char sql[160];
+
+	snprintf(sql, sizeof sql, "CREATE TEMP TABLE h_known AS SELECT %d AS whole, %d AS ip4, %d AS ip6", r->history || !r->leases,
+		 r->whole[HISTORY_IP4], r->whole[HISTORY_IP6]);
+	repair_do(r, sql);
+}
 
 void repair_doubt(struct repair *r)
 {
 	struct gaps gaps = { .of = "block" };
 
 	repair_rows(r, "SELECT min(id) = 1 AND count(*) = max(id) FROM s_history", is_complete, NULL);
+	note_known(r);
 	repair_do(r, claims);
-	/* A history with gaps takes for held what was released in one of them. */
-	if (r->history || !r->leases)
-		repair_do(r, history_claims);
-	else
-		repair_do(
-			r,
-			"INSERT INTO claim SELECT ip, name, iif(cluster IN (SELECT id FROM cluster), cluster, NULL) FROM h_addr WHERE state = 'unknown'");
-	repair_rows(r, unheld, put_claim, NULL);
+	repair_do(r, history_claims);
+	repair_do(r, unheld);
+	repair_rows(r, "SELECT * FROM unheld", put_claim, NULL);
 	if (!r->address[CIDR_V4])
 		repair_rows(r,
 			    "SELECT b.cluster, b.cidr, l.ip4 FROM block b LEFT JOIN lease l ON l.node = b.node AND contains(b.cidr, l.ip4)"

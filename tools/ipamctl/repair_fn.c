@@ -211,16 +211,18 @@ static void in_range(sqlite3_context *out, int n, sqlite3_value **v)
 					r.first <= addr && addr <= r.last);
 }
 
-/* The prefix lies in it as a whole. */
-static void covers(sqlite3_context *out, int n, sqlite3_value **v)
+/* Of its first or last address. */
+static void range_key(sqlite3_context *out, int n, sqlite3_value **v)
 {
 	const char *s = text(v[0]);
 	struct cidr_range r;
-	struct cidr cidr;
+	char k[33];
 
 	(void)n;
-	sqlite3_result_int(out, cidr_parse_range(s, strlen(s), &r) == 0 && parse(v[1], &cidr) && r.family == cidr.family &&
-					r.first <= cidr.base && cidr_last(&cidr) <= r.last);
+	if (cidr_parse_range(s, strlen(s), &r) < 0)
+		return;
+	cidr_print_key(r.family, sqlite3_value_int(v[1]) != 0 ? r.last : r.first, k);
+	sqlite3_result_text(out, k, -1, SQLITE_TRANSIENT);
 }
 
 static void is_label(sqlite3_context *out, int n, sqlite3_value **v)
@@ -274,7 +276,7 @@ int repair_functions(sqlite3 *db)
 		{ "prefix_of", 2, prefix_of },
 		{ "leasable", 3, leasable },
 		{ "in_range", 2, in_range },
-		{ "covers", 2, covers },
+		{ "range_key", 2, range_key },
 		{ "is_label", 2, is_label },
 		{ "is_selector", 1, is_selector },
 	};

@@ -40,6 +40,7 @@ static const char candidates[] =
 		      " CASE h.state WHEN 'held' THEN iif(h.node = n.id AND h.name = v.name, 6, -3) WHEN 'free' THEN -3 ELSE 0 END AS past"
 		      " FROM l_pair p JOIN l_copies c ON c.id = p.id JOIN v_lease_node w ON w.id = p.id JOIN node n ON n.id = w.node"
 		      " LEFT JOIN v_lease v ON v.id = p.id LEFT JOIN h_addr h ON h.ip = p.ip AND h.cluster = n.cluster;"
+		      "CREATE INDEX temp.x_pair_id ON x_pair (id);"
 		      /* What one copy alone tells, another that can be read doesn't, and the history knows as released: it is. */
 		      "CREATE TEMP TABLE l_gone AS SELECT c.id AS id FROM l_copies c, whole w WHERE c.t + c.n + c.a = 1 AND (w.t AND NOT c.t OR w.n AND NOT c.n OR"
 		      " w.a AND NOT c.a) AND EXISTS (SELECT 1 FROM x_pair x WHERE x.id = c.id) AND NOT EXISTS (SELECT 1 FROM x_pair x WHERE x.id = c.id AND"
@@ -159,6 +160,14 @@ static void note_whole(struct repair *r)
 	repair_do(r, sql);
 }
 
+/* A lease that has a name and no address: what the tables tell of leases isn't all. */
+static void has_no_address(struct repair *r, sqlite3_stmt *row, void *arg)
+{
+	(void)row;
+	(void)arg;
+	r->leases = false;
+}
+
 static void put_attributes(struct repair *r)
 {
 	repair_do(r, "INSERT OR IGNORE INTO lease_xattr SELECT lease, name, value FROM s_lease_xattr WHERE typeof(name) = 'text' AND"
@@ -184,6 +193,7 @@ void repair_leases(struct repair *r)
 	put_boots(r);
 	repair_do(r, copies);
 	repair_do(r, candidates);
+	repair_rows(r, "SELECT 1 FROM l_copies WHERE NOT t AND NOT a LIMIT 1", has_no_address, NULL);
 	repair_rows(r, leases, put_lease, NULL);
 	repair_do(r, told);
 	/* By itself, where it has gaps, the history takes for held what was released in one of them. */

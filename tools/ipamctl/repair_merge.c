@@ -263,20 +263,23 @@ static void put_blocks(struct repair *r)
 		  " length(b.first_key) AND b.first_key BETWEEN c.first_key AND c.last_key AND c.node_mask != prefix_length(b.cidr))");
 }
 
-/* A history with gaps may not tell that something went: it is asked only where no table tells all. */
-static void trust_history(struct repair *r)
+/* A history with gaps may not tell that something went, and what machines share has its past elsewhere as well: it is asked only where
+ * no table tells all. */
+static void take_trust(struct repair *r, sqlite3_stmt *row, void *arg)
 {
+	bool trusted = r->history && sqlite3_column_int(row, 0) == 0;
 	char sql[160];
 
+	(void)arg;
 	snprintf(sql, sizeof sql, "CREATE TEMP TABLE trust AS SELECT %d AS clusters, %d AS nodes",
-		 r->history || !(r->whole[CLUSTER] || r->whole[CLUSTER_NAME]), r->history || !(r->whole[NODE] || r->whole[NODE_NAME]));
+		 trusted || !(r->whole[CLUSTER] || r->whole[CLUSTER_NAME]), trusted || !(r->whole[NODE] || r->whole[NODE_NAME]));
 	repair_do(r, sql);
 }
 
 void repair_merge(struct repair *r)
 {
 	sort_out_ids(r);
-	trust_history(r);
+	repair_rows(r, "SELECT count(*) FROM s_engine WHERE key != 'open'", take_trust, NULL);
 	repair_do(r, clusters);
 	repair_do(r, nodes);
 	put_cidrs(r);

@@ -361,5 +361,7 @@ void repair_read(struct repair *r)
 		     "CREATE INDEX temp.i_lease_ip4_id ON i_lease_ip4 (id); CREATE INDEX temp.i_lease_ip6_id ON i_lease_ip6 (id);"
 		     "CREATE INDEX temp.i_history_id ON i_history (id); CREATE INDEX temp.s_history_id ON s_history (id);"
 		     "CREATE INDEX temp.s_node_id ON s_node (id); CREATE INDEX temp.s_cluster_id ON s_cluster (id);"
-		     "CREATE INDEX temp.s_block_id ON s_block (id);");
+		     "CREATE INDEX temp.s_block_id ON s_block (id); CREATE INDEX temp.i_block_cidr_id ON i_block_cidr (id);"
+		     "CREATE INDEX temp.i_block_first_id ON i_block_first (id); CREATE INDEX temp.i_block_last_id ON i_block_last (id);"
+		     "CREATE INDEX temp.i_block_node_id ON i_block_node (id);");
 }

@@ -48,12 +48,19 @@ static void put_reserved(struct repair *r, sqlite3_stmt *row, void *arg)
 }
 
 /* A range in which a lease is, or a whole block, isn't reserved. */
+#define KEYS(s) "BETWEEN range_key(" s ".range, 0) AND range_key(" s ".range, 1)"
 #define UNUSED(s)                                                                                                                          \
-	" AND NOT EXISTS (SELECT 1 FROM lease l WHERE l.cluster = " s ".cluster AND (in_range(" s ".range, l.ip4) OR in_range(" s          \
-	".range, l.ip6))) AND NOT EXISTS (SELECT 1 FROM block b WHERE b.cluster = " s ".cluster AND covers(" s ".range, b.cidr))"
+	" AND NOT EXISTS (SELECT 1 FROM l_key k WHERE k.cluster = " s ".cluster AND k.key " KEYS(                                          \
+		s) " AND length(k.key) = length(range_key(" s ".range, 0))) AND NOT EXISTS (SELECT 1 FROM block b WHERE b.cluster = " s    \
+		   ".cluster AND b.first_key " KEYS(s) " AND b.last_key " KEYS(s) " AND length(b.first_key) = length(range_key(" s         \
+										  ".range, 0)))"
 
 static void put_all_reserved(struct repair *r)
 {
+	repair_do(
+		r,
+		"CREATE TEMP TABLE l_key AS SELECT cluster, key_of(ip4) AS key FROM lease WHERE ip4 IS NOT NULL UNION ALL SELECT cluster, key_of(ip6) FROM"
+		" lease WHERE ip6 IS NOT NULL; CREATE INDEX temp.l_key_key ON l_key (cluster, key)");
 	repair_rows(
 		r,
 		"SELECT cluster, position, range FROM s_reserved s WHERE range(range) = range AND typeof(position) = 'integer' AND cluster IN"
