@@ -50,6 +50,8 @@ int store_failed(struct store *s, int code)
 	case ENOSPC:
 	case EDQUOT: /* of the disk; to a caller it means max-leases */
 		return -ENOSPC;
+	case EFBIG: /* the limit of this process, or of the filesystem */
+		return -EFBIG;
 	default:
 		return store_error(code);
 	}

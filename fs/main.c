@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fuse_lowlevel.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,12 +111,46 @@ static int serve(const struct options *options, char **argv)
 	return status;
 }
 
+/* What the starter had open isn't the daemon's to keep: a lock of its own, the other end of a pipe. And it opens nothing in the place of
+ * stdin, stdout and stderr. */
+static void close_others(void)
+{
+	int null = open("/dev/null", O_RDWR);
+
+	while (null >= 0 && null < 3)
+		null = dup(null);
+	if (!handover_is_one() && !handover_is_probe())
+		close_range(3, ~0U, 0);
+	else if (null >= 0)
+		close(null);
+}
+
+/* That a file can't grow any more (ulimit -f) or that nobody reads the log is an error of the write. Nor does a stray signal end the mount,
+ * or a terminal stop it, for which all clients would wait. */
+static void set_signals(void)
+{
+	static const int ignored[] = { SIGXFSZ, SIGPIPE, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM,
+				       SIGPROF, SIGIO,   SIGPWR,  SIGTSTP, SIGTTIN, SIGTTOU };
+	const struct sigaction ignore = { .sa_handler = SIG_IGN };
+
+	/* Whoever starts it may ignore what the supervisor listens to. */
+	static const int heard[] = { SIGTERM, SIGHUP, SIGCHLD };
+	const struct sigaction usual = { .sa_handler = SIG_DFL };
+
+	for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
+		sigaction(ignored[i], &ignore, NULL);
+	for (size_t i = 0; i < sizeof heard / sizeof *heard; i++)
+		sigaction(heard[i], &usual, NULL);
+}
+
 int main(int argc, char **argv)
 {
 	struct ipam_error error;
 	struct options options;
 	int rc;
 
+	close_others();
+	set_signals();
 	handover_begin();
 	rc = options_parse(&options, argc, argv, &error);
 	if (rc < 0) {

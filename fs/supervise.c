@@ -429,14 +429,17 @@ static void run(struct supervisor *s)
 /* ---- life ------------------------------------------------------------------------------------------------- */
 
 /* Descriptors of open files are held here, one each at most. */
-static void raise_limit(void)
+static void raise_limit(struct supervisor *s)
 {
 	struct rlimit limit;
+	enum { SPARED = 64 }; /* for workers, and for another program */
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	if (limit.rlim_cur > 2 * SPARED && limit.rlim_cur < INT_MAX)
+		s->holds.most = (int)limit.rlim_cur - SPARED;
 }
 
 static int check_mountpoint(const struct options *o, struct ipam_error *error)
@@ -468,7 +471,8 @@ static int set_up(struct supervisor *s, struct ipam_error *error)
 	if (rc == 0)
 		rc = start_worker(s);
 	if (rc < 0)
-		snprintf(error->text, sizeof error->text, "starting: %s", strerror(-rc));
+		snprintf(error->text, sizeof error->text, "starting: %s%s", strerror(-rc),
+			 rc == -EFBIG ? "; 'ulimit -f', the limit of this process, must be 'unlimited'" : "");
 	return rc;
 }
 
@@ -529,7 +533,7 @@ int supervise(const struct options *options, char **argv, void (*started)(void *
 	struct ipam_error error = { "" };
 	int rc;
 
-	raise_limit();
+	raise_limit(&s);
 	sigemptyset(&s.blocked);
 	sigaddset(&s.blocked, SIGTERM);
 	sigaddset(&s.blocked, SIGINT);

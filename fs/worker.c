@@ -466,7 +466,7 @@ static void stop(struct fs *fs)
 
 static void set_up_process(void)
 {
-	static const int ignored[] = { SIGINT, SIGHUP, SIGPIPE };
+	static const int ignored[] = { SIGINT, SIGHUP }; /* besides those that the supervisor ignores */
 	const struct sigaction ignore = { .sa_handler = SIG_IGN }, usual = { .sa_handler = SIG_DFL };
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
