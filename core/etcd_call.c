@@ -1,6 +1,7 @@
 #include "etcd_call.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -288,7 +289,8 @@ int etcd_call_at(struct etcd *e, size_t endpoint, const char *path, const json_t
 /* The first line of its file; the caller's to wipe and free. */
 static int read_password(const struct etcd *e, char **out, struct ipam_error *error)
 {
-	FILE *f = fopen(e->password_file, "re");
+	int fd = open(e->password_file, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* of a FIFO nobody may be at the other end */
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
 	size_t room = 0;
 	ssize_t n;
 	int rc = 0;

@@ -48,14 +48,28 @@ static int prepare(struct ipam_history *h)
 	return rc;
 }
 
+static int out_of_files(sqlite3 *db)
+{
+	int error = sqlite3_errcode(db) == SQLITE_CANTOPEN ? sqlite3_system_errno(db) : 0;
+
+	return error == EMFILE || error == ENFILE ? -error : 0;
+}
+
 static int open_database(struct ipam_history *h, const char *path)
 {
 	int rc;
 
+	if (!schema_is_file(path))
+		return -EINVAL;
 	if (sqlite3_open_v2(path, &h->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
-		return h->db == NULL ? -ENOMEM : sqlite3_errcode(h->db) == SQLITE_CANTOPEN ? -ENOENT : -EIO;
+		return h->db == NULL                             ? -ENOMEM :
+		       out_of_files(h->db) < 0                   ? out_of_files(h->db) :
+		       sqlite3_errcode(h->db) == SQLITE_CANTOPEN ? -ENOENT :
+								   -EIO;
 	sqlite3_busy_timeout(h->db, BUSY_MS);
 	rc = schema_check(h->db);
+	if (rc < 0 && out_of_files(h->db) < 0) /* its log's */
+		return out_of_files(h->db);
 	if (rc == 1)
 		return -ENOTSUP;
 	if (rc == -ENODATA)

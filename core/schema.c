@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 /* Step i brings version i to i + 1. A step that was released is never edited: add another. */
 static const char *const steps[] = {
@@ -236,6 +237,13 @@ static int identify(sqlite3 *db, int *version)
 	if (application != SCHEMA_APPLICATION_ID || *version < 1)
 		return -EINVAL;
 	return *version > SCHEMA_VERSION ? -ENOTSUP : 0;
+}
+
+bool schema_is_file(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) < 0 || S_ISREG(st.st_mode);
 }
 
 int schema_check(sqlite3 *db)

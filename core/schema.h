@@ -8,6 +8,7 @@
 #define IPAM_SCHEMA_H
 
 #include <sqlite3.h>
+#include <stdbool.h>
 
 enum {
 	SCHEMA_APPLICATION_ID = 0x6970616d, /* "ipam", in the file's header */
@@ -17,6 +18,8 @@ enum {
 /* Give an empty database its identity and bring any to SCHEMA_VERSION, in one transaction. -ENOTSUP: newer than this
  * program; -EINVAL: not an ipamfs database; -EIO and the like from SQLite. */
 int schema_migrate(sqlite3 *db);
+/* Not a FIFO or the like, of which opening would wait for the other end; what isn't there is for who opens it to tell. */
+bool schema_is_file(const char *path);
 /* Check the identity without changing anything: as above, -ENODATA for an empty database; 1 for one of an older version. */
 int schema_check(sqlite3 *db);
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 const char options_usage[] = "usage: ipamfs SOURCE MOUNTPOINT [-o OPTION[,OPTION...]] [-f] [-d]\n"
@@ -213,6 +214,18 @@ static char *absolute(const char *path)
 
 /* ---- etcd:// ------------------------------------------------------------------------------------------------------- */
 
+/* A file, which is read when it is needed, again and again: nobody may have to wait at the other end. */
+static int check_readable(const char *path, struct ipam_error *error)
+{
+	struct stat st;
+
+	if (path == NULL)
+		return 0;
+	if (access(path, R_OK) < 0 || stat(path, &st) < 0)
+		return refuse(error, "%s: %s", path, strerror(errno));
+	return S_ISREG(st.st_mode) ? 0 : refuse(error, "%s: not a regular file", path);
+}
+
 /* It is read when it is needed, again and again; here only so that a wrong name is told at once. */
 static int check_password(const struct options *o, struct ipam_error *error)
 {
@@ -224,13 +237,6 @@ static int check_password(const struct options *o, struct ipam_error *error)
 	if (f != NULL)
 		fclose(f);
 	return rc;
-}
-
-static int check_readable(const char *path, struct ipam_error *error)
-{
-	if (path == NULL || access(path, R_OK) == 0)
-		return 0;
-	return refuse(error, "%s: %s", path, strerror(errno));
 }
 
 static int make_absolute(char **path)
@@ -260,6 +266,8 @@ static int parse_engine(struct options *o, const char *source, struct ipam_error
 		return refuse(error, "user and password_file go together");
 	for (size_t i = 0; rc == 0 && i < sizeof file / sizeof *file; i++)
 		rc = make_absolute(file[i]);
+	if (rc == 0)
+		rc = check_readable(o->password_file, error);
 	if (rc == 0 && o->password_file != NULL)
 		rc = check_password(o, error);
 	if (rc == 0)

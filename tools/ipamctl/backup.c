@@ -58,6 +58,8 @@ static int open_both(struct backup *b)
 {
 	int rc;
 
+	if (!schema_is_file(b->source))
+		return ctl_fail(CTL_REFUSED, "%s: not a regular file", b->source);
 	if (sqlite3_open_v2(b->source, &b->from, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK)
 		return fail(b->from, b->source);
 	sqlite3_busy_timeout(b->from, BUSY_MS);

@@ -101,6 +101,8 @@ static int open_db(struct check *c, const char *path)
 {
 	int rc;
 
+	if (!schema_is_file(path))
+		return ctl_fail(CTL_REFUSED, "%s: not a regular file", path);
 	if (sqlite3_open_v2(path, &c->db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK)
 		return ctl_fail(CTL_REFUSED, "%s: %s", path, sqlite3_errmsg(c->db));
 	sqlite3_busy_timeout(c->db, 5000);
