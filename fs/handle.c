@@ -1,5 +1,6 @@
 #include "handle.h"
 
+#include "bounds.h"
 #include "fs.h"
 #include "log.h"
 #include "wire.h"
@@ -14,6 +15,7 @@
 
 struct handles {
 	struct keep *keep;
+	struct bounds *bounds;
 	pthread_mutex_t lock; /* free, frees, ready */
 	uint32_t *free, frees, room;
 	struct orphan {
@@ -37,6 +39,10 @@ int handles_new(struct keep *keep, struct handles **out)
 	if (hs == NULL)
 		return -ENOMEM;
 	hs->keep = keep;
+	if (bounds_new(&hs->bounds) < 0) {
+		free(hs);
+		return -ENOMEM;
+	}
 	pthread_mutex_init(&hs->lock, NULL);
 	*out = hs;
 	return 0;
@@ -48,6 +54,7 @@ void handles_free(struct handles *hs)
 		return;
 	free(hs->free);
 	free(hs->orphan);
+	bounds_free(hs->bounds);
 	pthread_mutex_destroy(&hs->lock);
 	free(hs);
 }
@@ -131,13 +138,40 @@ int handle_open(struct fs *fs, struct handle *h, enum keep_kind kind, fuse_ino_t
 	return 0;
 }
 
+int handle_hold(struct fs *fs, const struct handle *h, int fd, uint32_t uid)
+{
+	struct handles *hs = fs->handles;
+	struct keep_slot *s = handle_slot(fs, h);
+	int rc = bounds_take(hs->bounds, uid);
+
+	if (rc < 0)
+		return rc;
+	rc = keep_hold(hs->keep, h->slot, fd);
+	if (rc < 0) {
+		bounds_give(hs->bounds, uid);
+		return rc;
+	}
+	s->uid = uid;
+	atomic_fetch_or(&s->flags, KEEP_BIG);
+	return 0;
+}
+
+static void let_go(struct handles *hs, uint32_t slot)
+{
+	struct keep_slot *s = &hs->keep->memory->slot[slot];
+
+	if (!(atomic_load(&s->flags) & KEEP_BIG))
+		return;
+	keep_drop(hs->keep, slot);
+	bounds_give(hs->bounds, s->uid);
+}
+
 void handle_close(struct fs *fs, struct handle *h)
 {
 	struct handles *hs = fs->handles;
 	struct keep_slot *s = handle_slot(fs, h);
 
-	if (atomic_load(&s->flags) & KEEP_BIG)
-		keep_drop(hs->keep, h->slot);
+	let_go(hs, h->slot);
 	atomic_store(&s->kind, KEEP_FREE);
 	atomic_store(&hs->handle[h->slot], NULL);
 	give_back(hs, h->slot);
@@ -167,8 +201,7 @@ void handle_forget(struct fs *fs, const struct fuse_file_info *fi)
 	s = &fs->handles->keep->memory->slot[slot];
 	if (number(s, slot) != fi->fh || atomic_exchange(&s->kind, KEEP_FREE) == KEEP_FREE)
 		return;
-	if (atomic_load(&s->flags) & KEEP_BIG)
-		keep_drop(fs->handles->keep, slot);
+	let_go(fs->handles, slot);
 	give_back(fs->handles, slot);
 }
 
@@ -249,6 +282,8 @@ static void reopen_slot(struct fs *fs, uint32_t slot, const struct handle_file *
 		give_back(hs, slot);
 		return;
 	}
+	if (atomic_load(&s->flags) & KEEP_BIG)
+		bounds_found(hs->bounds, s->uid);
 	if (rc < 0) {
 		/* What it was open for is gone: who has it hears of that when he uses it. */
 		if (rc != -ENOENT)

@@ -38,6 +38,8 @@ void handles_reopen(struct fs *fs, struct handle_file *file, size_t files);
 
 /* Give it a slot, whose content the caller fills in before the answer is sent; request: the one that opens it. -ENFILE. */
 int handle_open(struct fs *fs, struct handle *h, enum keep_kind kind, fuse_ino_t ino, uint64_t request, struct fuse_file_info *fi);
+/* Its file is held by the supervisor, too, for the next worker; it counts as uid's. -EMFILE, -ENFILE: he has, or all have, too many. */
+int handle_hold(struct fs *fs, const struct handle *h, int fd, uint32_t uid);
 /* Free the slot. */
 void handle_close(struct fs *fs, struct handle *h);
 /* The kernel closes one that could not be made again. */

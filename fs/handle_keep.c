@@ -1,6 +1,7 @@
 /* What of an open file outlives the worker: in its slot, or where it is long in a file that the supervisor holds. */
 #include "fs.h"
 #include "handle.h"
+#include "wire.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -21,9 +22,13 @@ static int make_file(struct fs *fs, const struct handle *h, int *file)
 	if (*file >= 0)
 		return 0;
 	*file = memfd_create("open", MFD_CLOEXEC);
-	rc = *file < 0 ? -errno : keep_hold(fs->keep, h->slot, *file);
-	if (rc == 0)
-		atomic_fetch_or(&handle_slot(fs, h)->flags, KEEP_BIG);
+	if (*file < 0)
+		return -errno;
+	rc = handle_hold(fs, h, *file, wire_current()->uid);
+	if (rc < 0) {
+		close(*file);
+		*file = -1;
+	}
 	return rc;
 }
 

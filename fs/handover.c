@@ -31,6 +31,8 @@ int holds_put(struct holds *h, uint32_t slot, int fd)
 {
 	if (slot >= KEEP_HANDLES)
 		return -EINVAL;
+	if (h->most != 0 && fd > h->most)
+		return -EMFILE;
 	if (slot >= h->n) {
 		size_t n = h->n * 2 > slot + 64u ? h->n * 2 : slot + 64u;
 		int *bigger = reallocarray(h->fd, n, sizeof *bigger);

@@ -11,8 +11,9 @@
 struct holds {
 	int *fd;
 	size_t n;
+	int most; /* no greater descriptors, so that there are some for all else; 0: any */
 };
-int holds_put(struct holds *h, uint32_t slot, int fd); /* -ENOMEM */
+int holds_put(struct holds *h, uint32_t slot, int fd); /* -ENOMEM, -EMFILE */
 void holds_drop(struct holds *h, uint32_t slot);
 void holds_free(struct holds *h);
 

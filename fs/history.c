@@ -166,7 +166,10 @@ static int newest(struct fs *fs, uint64_t *number)
 
 	pthread_mutex_lock(&p->lock);
 	if (p->history == NULL)
-		rc = ipam_history_open(path, &p->history, &error) < 0 ? -EIO : 0;
+		rc = ipam_history_open(path, &p->history, &error);
+	/* Whatever else is wrong with the database isn't of who reads. */
+	if (rc < 0 && rc != -EMFILE && rc != -ENFILE && rc != -ENOMEM)
+		rc = -EIO;
 	if (rc == 0)
 		rc = ipam_history_last(p->history, number);
 	pthread_mutex_unlock(&p->lock);

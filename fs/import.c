@@ -237,7 +237,6 @@ int import_open(struct fs *fs, fuse_req_t req, struct node_ref ref, struct fuse_
 	int rc = ipam_get(fs->ipam, IPAM_CLUSTER, ref.id, &object);
 	int fd = rc < 0 ? -1 : memfd_create("import", MFD_CLOEXEC);
 
-	(void)req;
 	if (rc == 0 && fd < 0)
 		rc = -errno;
 	if (rc == 0 && (m = new_import(ref, &object, fd)) == NULL) {
@@ -252,10 +251,8 @@ int import_open(struct fs *fs, fuse_req_t req, struct node_ref ref, struct fuse_
 
 		s->file.text[0] = (struct keep_text){ 0 };
 		atomic_store(&s->file.which, 0);
-		rc = keep_hold(fs->keep, m->handle.slot, fd);
-		if (rc == 0)
-			atomic_store(&s->flags, KEEP_BIG);
-		else
+		rc = handle_hold(fs, &m->handle, fd, fuse_req_ctx(req)->uid);
+		if (rc < 0)
 			handle_close(fs, &m->handle);
 	}
 	if (rc < 0) {

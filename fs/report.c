@@ -115,11 +115,9 @@ static void reply(struct fs *fs, fuse_req_t req, const struct report_wish *wish,
 			report_leave(p);
 		free(r);
 	} else {
-		rc = keep_hold(fs->keep, r->handle.slot, p->spool.fd);
+		rc = handle_hold(fs, &r->handle, p->spool.fd, wish->viewer.uid);
 		if (rc < 0)
 			discard(fs, &r->handle);
-		else
-			atomic_store(&handle_slot(fs, &r->handle)->flags, KEEP_BIG);
 	}
 	if (rc < 0) {
 		fuse_reply_err(req, -rc);

@@ -9,6 +9,7 @@
 #include "worker.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -431,8 +432,8 @@ static void run(struct supervisor *s)
 /* Descriptors of open files are held here, one each at most. */
 static void raise_limit(struct supervisor *s)
 {
-	struct rlimit limit;
 	enum { SPARED = 64 }; /* for workers, and for another program */
+	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return;

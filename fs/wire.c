@@ -73,7 +73,7 @@ static void note(struct wire *w, const void *buf, size_t n)
 	const struct fuse_in_header *in = buf;
 
 	atomic_fetch_add(&w->taken, 1);
-	current = (struct wire_request){ in->unique & ~UNIQUE_RESEND, in->unique & UNIQUE_RESEND, 0 };
+	current = (struct wire_request){ in->unique & ~UNIQUE_RESEND, in->unique & UNIQUE_RESEND, in->uid, 0 };
 	if (in->opcode == FUSE_POLL && n >= sizeof *in + sizeof(struct fuse_poll_in))
 		current.poll = ((const struct fuse_poll_in *)(in + 1))->kh;
 	if (in->opcode == FUSE_INIT) {

@@ -18,6 +18,7 @@ struct wire;
 struct wire_request {
 	uint64_t unique; /* without the bit */
 	bool again;      /* a worker before may have done it */
+	uint32_t uid;    /* whose it is */
 	uint64_t poll;   /* of a POLL: the kernel's handle; else 0 */
 };
 const struct wire_request *wire_current(void);
