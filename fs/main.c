@@ -2,6 +2,7 @@
 #include "keep.h"
 #include "log.h"
 #include "options.h"
+#include "printable.h"
 #include "supervise.h"
 
 #include <errno.h>
@@ -154,7 +155,10 @@ int main(int argc, char **argv)
 	handover_begin();
 	rc = options_parse(&options, argc, argv, &error);
 	if (rc < 0) {
-		fprintf(stderr, "ipamfs: %s\n", rc == -ENOMEM ? "out of memory" : error.text);
+		if (rc == -ENOMEM)
+			snprintf(error.text, sizeof error.text, "out of memory");
+		printable(error.text, error.text, strlen(error.text));
+		fprintf(stderr, "ipamfs: %s\n", error.text);
 		rc = 2;
 	} else if (options.help) {
 		fputs(options_usage, stdout);

@@ -1,4 +1,5 @@
 /* Every lease of a cluster or node, as a table for people and grep. */
+#include "printable.h"
 #include "report.h"
 #include "show_copy.h"
 
@@ -48,18 +49,20 @@ static int row(struct table *t, const char *const cell[COLUMNS])
 	return spool_flush(&t->cells);
 }
 
-/* One word, whatever the bytes: blanks, control bytes and the backslash as \\ooo, as /proc/mounts writes them. */
+/* One word, whatever the bytes: blanks, the backslash and what isn't printable (core/printable.h) as \\ooo, as /proc/mounts writes them. */
 static const char *word(const char *s, size_t n, char *out, size_t room)
 {
 	size_t used = 0;
 
-	for (size_t i = 0; i < n && used + 5 <= room; i++) {
-		unsigned char c = (unsigned char)s[i];
-
-		if (c > 0x20 && c != 0x7f && c != '\\')
-			out[used++] = s[i];
-		else
-			used += (size_t)snprintf(out + used, room - used, "\\%03o", c);
+	for (size_t i = 0, k; i < n && used + 5 <= room; i += k) {
+		k = s[i] == ' ' || s[i] == '\\' ? 0 : printable_character(s + i, n - i);
+		if (k > 0) {
+			memcpy(out + used, s + i, k);
+			used += k;
+		} else {
+			used += (size_t)snprintf(out + used, room - used, "\\%03o", (unsigned char)s[i]);
+			k = 1;
+		}
 	}
 	out[used] = 0;
 	return out;

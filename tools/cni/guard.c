@@ -59,7 +59,7 @@ void cni_guard_leave(void)
 /* An answer is far smaller than a socket's buffer: it goes whole. */
 static bool send_answer(int fd, const struct cni_call *c)
 {
-	char *text = c->out == NULL ? NULL : json_dumps(c->out, JSON_INDENT(4));
+	char *text = c->out == NULL ? NULL : json_dumps(c->out, JSON_INDENT(4) | JSON_ENSURE_ASCII);
 	struct frame f = { .ack = c->undo != NULL, .status = c->status, .size = text == NULL ? 0 : strlen(text) + 1 };
 	struct iovec part[2] = { { &f, sizeof f }, { text, f.size } };
 	struct msghdr message = { .msg_iov = part, .msg_iovlen = 2 };
@@ -134,7 +134,7 @@ static int give_up(const struct cni_shared *shared)
 
 	cni_fail(&e, shared->status ? CNI_NOT_AVAILABLE : CNI_TRY_AGAIN, "%s", shared->waits);
 	o = cni_error_object(shared->version, &e);
-	json_dumpf(o, stdout, JSON_INDENT(4));
+	json_dumpf(o, stdout, JSON_INDENT(4) | JSON_ENSURE_ASCII);
 	putchar('\n');
 	fflush(stdout);
 	json_decref(o);

@@ -212,11 +212,12 @@ static void summary(const struct backup *b)
 
 	stat(b->to, &st);
 	if (!b->json) {
-		printf("%s: %lld bytes, %llu leases, checked\n", b->to, (long long)st.st_size, (unsigned long long)b->check.leases);
+		ctl_say(stdout, "%s: %lld bytes, %llu leases, checked\n", b->to, (long long)st.st_size,
+			(unsigned long long)b->check.leases);
 		return;
 	}
 	file = json_text(b->to, strlen(b->to));
-	name = json_dumps(file, JSON_ENCODE_ANY);
+	name = json_dumps(file, JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
 	printf(",\n \"file\": %s, \"bytes\": %lld, \"clusters\": %llu, \"nodes\": %llu, \"blocks\": %llu, \"leases\": %llu}\n",
 	       name != NULL ? name : "null", (long long)st.st_size, (unsigned long long)b->check.clusters,
 	       (unsigned long long)b->check.nodes, (unsigned long long)b->check.blocks, (unsigned long long)b->check.leases);

@@ -50,13 +50,13 @@ void check_finding(struct check *c, const char *format, ...)
 	}
 	if (c->json) {
 		json_t *s = json_string(text);
-		char *dump = s == NULL ? NULL : json_dumps(s, JSON_ENCODE_ANY);
+		char *dump = s == NULL ? NULL : json_dumps(s, JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
 
 		printf("%s%s", c->findings == 0 ? "" : ",\n  ", dump != NULL ? dump : "\"(not UTF-8)\"");
 		free(dump);
 		json_decref(s);
 	} else {
-		printf("%s\n", text);
+		ctl_say(stdout, "%s\n", text);
 	}
 	c->findings++;
 }
@@ -169,7 +169,7 @@ static int check_all(struct check *c, const char *target)
 		asked = check_engine(c, target, &said);
 	if (c->json && shared) {
 		json_t *s = json_string(said == NULL ? "" : said);
-		char *dump = json_dumps(s, JSON_ENCODE_ANY);
+		char *dump = json_dumps(s, JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
 
 		printf("],\n \"engine\": {\"checked\": %s, \"said\": %s},\n", asked == CTL_DONE ? "true" : "false",
 		       dump == NULL ? "\"\"" : dump);
@@ -182,11 +182,11 @@ static int check_all(struct check *c, const char *target)
 		printf(" \"clusters\": %llu, \"nodes\": %llu, \"blocks\": %llu, \"leases\": %llu}\n", (unsigned long long)c->clusters,
 		       (unsigned long long)c->nodes, (unsigned long long)c->blocks, (unsigned long long)c->leases);
 	else if (!c->quiet || c->findings > 0)
-		printf("%s: %llu clusters, %llu nodes, %llu blocks, %llu leases: %llu findings\n", target, (unsigned long long)c->clusters,
-		       (unsigned long long)c->nodes, (unsigned long long)c->blocks, (unsigned long long)c->leases,
-		       (unsigned long long)c->findings);
+		ctl_say(stdout, "%s: %llu clusters, %llu nodes, %llu blocks, %llu leases: %llu findings\n", target,
+			(unsigned long long)c->clusters, (unsigned long long)c->nodes, (unsigned long long)c->blocks,
+			(unsigned long long)c->leases, (unsigned long long)c->findings);
 	if (!c->json && shared && asked == CTL_DONE && (!c->quiet || c->findings > 0))
-		printf("the engine: %s\n", said);
+		ctl_say(stdout, "the engine: %s\n", said);
 	if (asked != CTL_DONE)
 		ctl_fail(asked, "%s: only this machine's own part was checked; of the engine: %s", target,
 			 said == NULL ? "no answer" : said);

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 enum { CTL_DONE = 0, CTL_REFUSED = 1, CTL_USAGE = 2 };
 
@@ -20,13 +21,15 @@ struct command {
 extern const struct command command_init, command_check, command_import, command_export, command_gc, command_history, command_du,
 	command_find, command_backup, command_top, command_node, command_upgrade;
 
-/* "ipamctl: ..." on stderr; returns the status given. */
+/* "ipamctl: ..." on stderr, printable whatever is in it (core/printable.h); returns the status given. */
 int ctl_fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Can it be a word of host-local's files, a container's id or an interface's name? */
 bool ctl_is_word(const char *s);
 /* The word nearest to a mistyped one, or NULL where none is near. words ends with NULL. */
 const char *ctl_suggest(const char *word, const char *const *words);
-/* A text that may hold anything, on stdout: control bytes as ?. */
+/* As fprintf(3), of a line or a part of one: printable whatever is in it. What others wrote goes through this, or is JSON in ASCII. */
+void ctl_say(FILE *to, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A text that may hold anything, on stdout. */
 void ctl_print(const char *s);
 struct option;
 /* As getopt_long, for long options alone: says what is wrong with one (and gives '?'), with what may have been meant. */

@@ -109,7 +109,7 @@ static void show_json(const struct du *du)
 		json_object_set_new(o, "percent", json_real((double)(long)(row->part * 10000 + 0.5L) / 100));
 		json_array_append_new(list, o);
 	}
-	json_dumpf(list, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
+	json_dumpf(list, stdout, JSON_ENSURE_ASCII | JSON_INDENT(2) | JSON_REAL_PRECISION(17));
 	putchar('\n');
 	json_decref(list);
 }

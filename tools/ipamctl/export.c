@@ -262,7 +262,7 @@ static int export(struct export *x)
 	if (status != CTL_DONE)
 		drop_temporary(x);
 	else if (!x->quiet)
-		printf("%s: %zu leases, %zu addresses\n", x->to, x->leases, x->addresses);
+		ctl_say(stdout, "%s: %zu leases, %zu addresses\n", x->to, x->leases, x->addresses);
 	return status;
 }
 

@@ -138,7 +138,7 @@ int export_json(const struct view *v, bool quiet)
 	int status = walk_mount(v, &w);
 	json_t *all = json_pack("{s:o}", "clusters", d.clusters);
 
-	if (status == CTL_DONE && json_dumpf(all, stdout, JSON_INDENT(1)) < 0)
+	if (status == CTL_DONE && json_dumpf(all, stdout, JSON_ENSURE_ASCII | JSON_INDENT(1)) < 0)
 		status = ctl_fail(CTL_REFUSED, "out of memory");
 	if (status == CTL_DONE)
 		putchar('\n');

@@ -28,14 +28,14 @@ static void print_found(json_t *o)
 	json_t *value;
 	size_t i;
 
-	printf("%-7s  ", kind);
+	ctl_say(stdout, "%-7s  ", kind);
 	print_path(o);
 	json_array_foreach(json_object_get(o, "addresses"), i, value)
-		printf("%s%s", i == 0 ? "  " : " ", json_string_value(value));
+		ctl_say(stdout, "%s%s", i == 0 ? "  " : " ", json_string_value(value));
 	if (strcmp(kind, "address") == 0)
-		printf("  %s  %s", find_text(o, "address"), find_text(o, "state"));
+		ctl_say(stdout, "  %s  %s", find_text(o, "address"), find_text(o, "state"));
 	if (block != NULL)
-		printf("  %s%s", strcmp(kind, "address") == 0 ? "in " : "", block);
+		ctl_say(stdout, "  %s%s", strcmp(kind, "address") == 0 ? "in " : "", block);
 	if (strcmp(kind, "block") == 0)
 		printf("  %.0f of %.0f", json_number_value(json_object_get(o, "used")), json_number_value(json_object_get(o, "total")));
 	json_object_foreach(json_object_get(o, "attributes"), key, value) {
@@ -45,7 +45,7 @@ static void print_found(json_t *o)
 		ctl_print(json_is_string(value) ? json_string_value(value) : "");
 	}
 	if (find_text(o, "created") != NULL)
-		printf("  since %s", find_text(o, "created"));
+		ctl_say(stdout, "  since %s", find_text(o, "created"));
 	putchar('\n');
 }
 
@@ -55,7 +55,7 @@ void find_show(json_t *found, bool json)
 	size_t i;
 
 	if (json) {
-		json_dumpf(found, stdout, JSON_INDENT(2));
+		json_dumpf(found, stdout, JSON_ENSURE_ASCII | JSON_INDENT(2));
 		putchar('\n');
 		return;
 	}

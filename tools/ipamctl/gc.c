@@ -204,8 +204,8 @@ static void tell(struct gc *g, const char *name, const struct lease_file *l, con
 		json_array_append_new(g->list, json_pack("{s:o,s:s,s:o,s:s}", "name", text(name), "addresses", addresses, "pod",
 							 text(l->pod), "why", why));
 	else if (g->verbose || g->dry_run)
-		printf("%s%s (%s%s%s): %s\n", g->dry_run ? "would release " : "released ", name, addresses, l->pod[0] != 0 ? ", " : "",
-		       l->pod, why);
+		ctl_say(stdout, "%s%s (%s%s%s): %s\n", g->dry_run ? "would release " : "released ", name, addresses,
+			l->pod[0] != 0 ? ", " : "", l->pod, why);
 }
 
 static void collect_one(struct gc *g, const char *name)
@@ -249,14 +249,15 @@ static void summary(const struct gc *g)
 				      "containerGone", (json_int_t)g->container, "changedMeanwhile", (json_int_t)g->changed, "failed",
 				      (json_int_t)g->failed, "dryRun", g->dry_run, "released", g->list);
 
-		json_dumpf(o, stdout, JSON_INDENT(2));
+		json_dumpf(o, stdout, JSON_ENSURE_ASCII | JSON_INDENT(2));
 		putchar('\n');
 		json_decref(o);
 	} else if (!g->quiet || g->netns + g->container + g->failed > 0) {
-		printf("%s/%s: %zu leases: %s%zu released (%zu by namespace, %zu by container), %zu alive, %zu too young, "
-		       "%zu changed meanwhile, %zu failed\n",
-		       g->target.cluster, g->target.node, g->scanned, g->dry_run ? "dry run: would have " : "", g->netns + g->container,
-		       g->netns, g->container, g->alive, g->young, g->changed, g->failed);
+		ctl_say(stdout,
+			"%s/%s: %zu leases: %s%zu released (%zu by namespace, %zu by container), %zu alive, %zu too young, "
+			"%zu changed meanwhile, %zu failed\n",
+			g->target.cluster, g->target.node, g->scanned, g->dry_run ? "dry run: would have " : "", g->netns + g->container,
+			g->netns, g->container, g->alive, g->young, g->changed, g->failed);
 	}
 }
 

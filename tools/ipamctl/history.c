@@ -59,7 +59,7 @@ static void print_value(json_t *value)
 	}
 	i = 0;
 	json_object_foreach(value, key, item) {
-		printf("%s%s=", i++ > 0 ? " " : "", key);
+		ctl_say(stdout, "%s%s=", i++ > 0 ? " " : "", key);
 		print_value(item);
 	}
 }
@@ -73,7 +73,7 @@ static void print_event(json_t *event)
 	const char *kind = json_string_value(json_object_get(event, "event")), *key;
 	json_t *value;
 
-	printf("%.19sZ  %-10s  ", time != NULL ? time : "-", kind != NULL ? kind : "-");
+	ctl_say(stdout, "%.19sZ  %-10s  ", time != NULL ? time : "-", kind != NULL ? kind : "-");
 	for (size_t i = 0; i < sizeof path / sizeof *path; i++) {
 		value = json_object_get(event, path[i]);
 		if (value != NULL && i > 0)
@@ -90,7 +90,7 @@ static void print_event(json_t *event)
 		if (json_is_object(value) || strcmp(key, "addresses") == 0 || strcmp(key, "block") == 0 || strcmp(key, "reason") == 0)
 			printf("  ");
 		else
-			printf("  %s ", key);
+			ctl_say(stdout, "  %s ", key);
 		print_value(value);
 	}
 	putchar('\n');
@@ -108,7 +108,7 @@ static int show_event(void *arg, json_t *event)
 	if (!h->json) {
 		print_event(event);
 	} else {
-		dump = json_dumps(event, JSON_COMPACT);
+		dump = json_dumps(event, JSON_COMPACT | JSON_ENSURE_ASCII);
 		printf("%s\n%s", h->found > 0 ? "," : "", dump != NULL ? dump : "null");
 		free(dump);
 	}
@@ -158,7 +158,7 @@ static int show_holders(struct history *h, struct past *past)
 			hold_print(hold);
 	}
 	if (status == CTL_DONE && h->json) {
-		json_dumpf(list, stdout, JSON_INDENT(2));
+		json_dumpf(list, stdout, JSON_ENSURE_ASCII | JSON_INDENT(2));
 		putchar('\n');
 	}
 	json_decref(list);

@@ -124,7 +124,7 @@ void hold_print(const struct hold *h)
 	ctl_print(h->node);
 	putchar('/');
 	ctl_print(h->name);
-	printf("  from %s to %s", since, until);
+	ctl_say(stdout, "  from %s to %s", since, until);
 	json_object_foreach(h->attributes, key, value) {
 		printf("  ");
 		ctl_print(key);

@@ -130,7 +130,7 @@ static int take_lock(const char *path, int dir, struct hl_directory *d)
 		return ctl_fail(CTL_REFUSED, "%s/lock is no file", path);
 	if (flock(d->lock, LOCK_EX | LOCK_NB) == 0)
 		return CTL_DONE;
-	fprintf(stderr, "ipamctl: waiting for whoever holds %s/lock\n", path);
+	ctl_say(stderr, "ipamctl: waiting for whoever holds %s/lock\n", path);
 	return flock(d->lock, LOCK_EX) == 0 ? CTL_DONE : ctl_fail(CTL_REFUSED, "%s/lock: %s", path, strerror(errno));
 }
 

@@ -284,7 +284,7 @@ static void tell_json(const struct import *m, bool done)
 	o = json_pack("{s:I,s:I,s:I,s:b,s:o,s:O}", "imported", (json_int_t)(done ? json_array_size(m->leases) : 0), "addresses",
 		      (json_int_t)(done ? m->addresses : 0), "present", (json_int_t)m->present, "dryRun", m->dry_run, "skipped", skipped,
 		      "conflicts", m->conflicts);
-	json_dumpf(o, stdout, JSON_INDENT(2));
+	json_dumpf(o, stdout, JSON_ENSURE_ASCII | JSON_INDENT(2));
 	putchar('\n');
 	json_decref(o);
 }
@@ -299,7 +299,7 @@ static void tell_conflicts(const struct import *m)
 			fprintf(stderr, "  and %zu more\n", json_array_size(m->conflicts) - i);
 			break;
 		}
-		fprintf(stderr, "  %s %s: %s\n", json_string_value(json_object_get(c, "address")),
+		ctl_say(stderr, "  %s %s: %s\n", json_string_value(json_object_get(c, "address")),
 			json_string_value(json_object_get(c, "name")), json_string_value(json_object_get(c, "why")));
 	}
 	ctl_fail(CTL_REFUSED,
@@ -317,15 +317,15 @@ static int tell(const struct import *m)
 		return done ? CTL_DONE : CTL_REFUSED;
 	}
 	for (size_t i = 0; !m->quiet && i < m->directory.skips; i++)
-		printf("skipped %s: %s\n", m->directory.skipped[i].file, m->directory.skipped[i].why);
+		ctl_say(stdout, "skipped %s: %s\n", m->directory.skipped[i].file, m->directory.skipped[i].why);
 	if (!done) {
 		tell_conflicts(m);
 		return CTL_REFUSED;
 	}
 	if (!m->quiet)
-		printf("%s/%s: %s %zu leases with %zu addresses of network %s; %zu were there already, %zu files skipped\n",
-		       m->target.cluster, m->target.node, m->dry_run ? "would import" : "imported", json_array_size(m->leases),
-		       m->addresses, m->network, m->present, m->directory.skips);
+		ctl_say(stdout, "%s/%s: %s %zu leases with %zu addresses of network %s; %zu were there already, %zu files skipped\n",
+			m->target.cluster, m->target.node, m->dry_run ? "would import" : "imported", json_array_size(m->leases),
+			m->addresses, m->network, m->present, m->directory.skips);
 	return CTL_DONE;
 }
 

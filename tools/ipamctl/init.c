@@ -174,7 +174,7 @@ static void summary(struct ipam *ipam, const struct init *in, uint64_t cluster)
 {
 	struct ipam_cidr_view v;
 
-	printf("%s: cluster %s\n", in->db, in->cluster);
+	ctl_say(stdout, "%s: cluster %s\n", in->db, in->cluster);
 	ipam_read_begin(ipam);
 	for (size_t i = 0; ipam_view_cidr(ipam, cluster, i, &v) == 0; i++) {
 		unsigned bits = cidr_bits(v.cidr.family) - v.node_mask;
@@ -211,7 +211,7 @@ static void summary_json(struct ipam *ipam, const struct init *in, uint64_t clus
 	ipam_read_end(ipam);
 	o = json_pack("{s:o,s:o,s:o}", "database", json_text(in->db, strlen(in->db)), "cluster",
 		      json_text(in->cluster, strlen(in->cluster)), "cidrs", cidrs);
-	json_dumpf(o, stdout, JSON_INDENT(2));
+	json_dumpf(o, stdout, JSON_ENSURE_ASCII | JSON_INDENT(2));
 	putchar('\n');
 	json_decref(o);
 }

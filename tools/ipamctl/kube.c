@@ -85,7 +85,7 @@ static void tell_json(const struct kube *k)
 		      (json_int_t)(none ? 0 : c.addresses), "present", (json_int_t)c.present, "nodes", "imported",
 		      (json_int_t)(none ? 0 : c.nodes), "present", (json_int_t)c.nodes_present, "dryRun", k->dry_run, "seconds", k->seconds,
 		      "skipped", skipped, k->create ? "created" : "missing", hint_json(k), "conflicts", conflicts);
-	json_dumpf(o, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(4));
+	json_dumpf(o, stdout, JSON_ENSURE_ASCII | JSON_INDENT(2) | JSON_REAL_PRECISION(4));
 	putchar('\n');
 	json_decref(o);
 }
@@ -96,7 +96,7 @@ static void tell_hint(const struct kube *k, FILE *to)
 
 	for (size_t i = 0; i < k->hint.n && i < HINTED; i++) {
 		cidr_print(&k->hint.list[i].cidr, cidr);
-		fprintf(to, "  echo '%s %u' >> %s/.ipam/cidrs\n", cidr, k->hint.list[i].mask, k->path);
+		ctl_say(to, "  echo '%s %u' >> %s/.ipam/cidrs\n", cidr, k->hint.list[i].mask, k->path);
 	}
 	if (k->hint.n > HINTED)
 		fprintf(to, "  and %zu more\n", k->hint.n - HINTED);
@@ -111,7 +111,7 @@ static void tell_conflicts(const struct kube *k)
 
 		nodes += c->pod == NULL;
 		if (k->verbose || i < LISTED)
-			fprintf(stderr, "  %s %s: %s\n", c->address, c->who, c->why);
+			ctl_say(stderr, "  %s %s: %s\n", c->address, c->who, c->why);
 	}
 	if (!k->verbose && k->conflicts.n > LISTED)
 		fprintf(stderr, "  and %zu more (--verbose lists them)\n", k->conflicts.n - LISTED);
@@ -141,10 +141,11 @@ static void tell_text(const struct kube *k)
 	if (k->conflicts.n > 0)
 		tell_conflicts(k);
 	if (!k->quiet && !is_refused(k))
-		printf("%s: %s %zu nodes and %zu leases with %zu addresses in %.1f s; %zu nodes and %zu leases were "
-		       "there already\n",
-		       k->cluster, k->dry_run ? "would import" : "imported", c.nodes, c.leases, c.addresses, k->seconds, c.nodes_present,
-		       c.present);
+		ctl_say(stdout,
+			"%s: %s %zu nodes and %zu leases with %zu addresses in %.1f s; %zu nodes and %zu leases were "
+			"there already\n",
+			k->cluster, k->dry_run ? "would import" : "imported", c.nodes, c.leases, c.addresses, k->seconds, c.nodes_present,
+			c.present);
 }
 
 /* ---- the steps in their order

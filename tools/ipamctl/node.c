@@ -79,7 +79,7 @@ static int run(int argc, char **argv)
 	if (status == CTL_DONE)
 		status = force(&t);
 	if (status == CTL_DONE)
-		printf("%s/%s: removed; its blocks rest\n", t.cluster, t.node);
+		ctl_say(stdout, "%s/%s: removed; its blocks rest\n", t.cluster, t.node);
 	target_free(&t);
 	return status;
 }

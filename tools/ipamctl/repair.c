@@ -276,13 +276,15 @@ static void summary(const struct repair *r, const struct files *f, const struct 
 
 	if (!r->json) {
 		if (rebuilt)
-			printf("%s: made anew: %llu clusters, %llu nodes, %llu blocks, %llu leases; %llu kept in part, %llu lost, %llu uncertain\n"
-			       "the damaged one: %s\nthis list: %s\n",
-			       f->path, (unsigned long long)check->clusters, (unsigned long long)check->nodes,
-			       (unsigned long long)check->blocks, (unsigned long long)check->leases, (unsigned long long)r->told[TELL_KEPT],
-			       (unsigned long long)r->told[TELL_LOST], (unsigned long long)r->told[TELL_UNCERTAIN], f->damaged, f->report);
+			ctl_say(stdout,
+				"%s: made anew: %llu clusters, %llu nodes, %llu blocks, %llu leases; %llu kept in part, %llu lost, %llu uncertain\n"
+				"the damaged one: %s\nthis list: %s\n",
+				f->path, (unsigned long long)check->clusters, (unsigned long long)check->nodes,
+				(unsigned long long)check->blocks, (unsigned long long)check->leases,
+				(unsigned long long)r->told[TELL_KEPT], (unsigned long long)r->told[TELL_LOST],
+				(unsigned long long)r->told[TELL_UNCERTAIN], f->damaged, f->report);
 		else if (!r->quiet && r->told[TELL_UNCERTAIN] == 0)
-			printf("%s: nothing to repair\n", f->path);
+			ctl_say(stdout, "%s: nothing to repair\n", f->path);
 		return;
 	}
 	o = json_pack("{s:b, s:o, s:o, s:o}", "repaired", rebuilt || r->told[TELL_UNCERTAIN] > 0, "kept", lines(r, TELL_KEPT), "lost",
@@ -292,7 +294,7 @@ static void summary(const struct repair *r, const struct files *f, const struct 
 		json_object_set_new(o, "report", json_text(f->report, strlen(f->report)));
 		json_object_set_new(o, "leases", json_integer((json_int_t)check->leases));
 	}
-	json_dumpf(o, stdout, JSON_INDENT(1));
+	json_dumpf(o, stdout, JSON_ENSURE_ASCII | JSON_INDENT(1));
 	putchar('\n');
 	json_decref(o);
 }

@@ -225,7 +225,7 @@ static void show_heading(const struct top *t)
 
 	localtime_r(&now, &tm);
 	strftime(text, sizeof text, "%H:%M:%S", &tm);
-	printf("ipamfs %s  %s  ", t->view.mount, text);
+	ctl_say(stdout, "ipamfs %s  %s  ", t->view.mount, text);
 	ctl_print(t->health);
 	if (t->live)
 		printf("  (by %s%s%s)", sort_name[t->sort], t->only > 0 && t->only <= t->view.clusters.n ? ", " : "",
@@ -306,7 +306,7 @@ static void show_json(const struct top *t)
 						"total", view_number(row->total[row->family]), "change", view_number(change(t, row))));
 	}
 	json_object_set_new(o, "usage", nodes);
-	json_dumpf(o, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
+	json_dumpf(o, stdout, JSON_ENSURE_ASCII | JSON_COMPACT | JSON_REAL_PRECISION(6));
 	putchar('\n');
 	json_decref(o);
 }

@@ -101,11 +101,11 @@ static void report(const struct server *before, const struct server *after, doub
 		json_t *o = json_pack("{s:s, s:s, s:I, s:f}", "from", before->version, "to", after->version, "worker",
 				      (json_int_t)after->worker, "longest_call_ms", longest);
 
-		json_dumpf(o, stdout, JSON_REAL_PRECISION(6));
+		json_dumpf(o, stdout, JSON_ENSURE_ASCII | JSON_REAL_PRECISION(6));
 		putchar('\n');
 		json_decref(o);
 	} else {
-		printf("version %s took over from %s; the longest call took %.0f ms\n", after->version, before->version, longest);
+		ctl_say(stdout, "version %s took over from %s; the longest call took %.0f ms\n", after->version, before->version, longest);
 	}
 }
 

@@ -1,5 +1,7 @@
 #include "ctl.h"
 
+#include "printable.h"
+
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -8,22 +10,46 @@
 #include <time.h>
 #include <unistd.h>
 
+/* The line's own end is the format's; any other is somebody's who would make two of it. */
+static void print_line(FILE *to, const char *format, va_list ap)
+{
+	bool ends = format[0] != 0 && format[strlen(format) - 1] == '\n';
+	char *text;
+	int n = vasprintf(&text, format, ap);
+
+	if (n < 0)
+		return; /* no memory: whoever asked has more to say of that */
+	printable(text, text, (size_t)(n - ends));
+	fputs(text, to);
+	if (ends)
+		fputc('\n', to);
+	free(text);
+}
+
 int ctl_fail(int status, const char *format, ...)
 {
 	va_list ap;
 
 	fputs("ipamctl: ", stderr);
 	va_start(ap, format);
-	vfprintf(stderr, format, ap);
+	print_line(stderr, format, ap);
 	va_end(ap);
 	fputc('\n', stderr);
 	return status;
 }
 
+void ctl_say(FILE *to, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	print_line(to, format, ap);
+	va_end(ap);
+}
+
 void ctl_print(const char *s)
 {
-	for (; *s != 0; s++)
-		putchar((unsigned char)*s < 0x20 || *s == 0x7f ? '?' : *s);
+	ctl_say(stdout, "%s", s);
 }
 
 int ctl_option(int argc, char **argv, const struct option *longs)

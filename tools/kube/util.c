@@ -1,5 +1,7 @@
 #include "kube.h"
 
+#include "printable.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,9 +16,7 @@ static void line(const char *kind, const char *format, va_list ap)
 	char text[2048];
 
 	vsnprintf(text, sizeof text, format, ap);
-	for (char *p = text; *p != 0; p++)
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			*p = ' '; /* what servers say may hold anything */
+	printable(text, text, strlen(text)); /* what servers say may hold anything */
 	fprintf(stderr, "ipamkube: %s%s%s\n", kind, *kind == 0 ? "" : ": ", text);
 }
 
