@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -72,7 +73,7 @@ static const char whole[] =
 	"      bG8=\n"
 	"    tls-server-name: kubernetes\n"
 	"- name: there\n"
-	"  cluster: {server: 'https://[fd00::1]:6443/k8s', certificate-authority: pki/ca.crt, insecure-skip-tls-verify: true}\n"
+	"  cluster: {server: 'https://[fd00::1]:6443/k8s', certificate-authority: pki/ca.crt}\n"
 	"users:\n"
 	"- name: me\n"
 	"  user: {token: abc, username: ~}\n"
@@ -107,7 +108,7 @@ static void test_kubeconfig(void **state)
 	assert_string_equal(c.cert.file, "/abs/c.pem");
 	assert_string_equal(c.user, "u");
 	assert_string_equal(c.password, "p: w");
-	assert_true(c.insecure);
+	assert_false(c.insecure);
 	config_free(&c);
 
 	assert_int_equal(config_read(f->path, "three", &c, &error), -EOPNOTSUPP);
@@ -119,6 +120,40 @@ static void test_kubeconfig(void **state)
 	assert_int_equal(config_read(f->path, "five", &c, &error), -EINVAL);
 	config_free(&c);
 	assert_int_equal(config_read(f->other, NULL, &c, &error), -ENOENT);
+	config_free(&c);
+}
+
+/* What would make it somebody else, or take a mistake for the word, is refused; what doesn't end isn't waited for. */
+static void test_kubeconfig_refused(void **state)
+{
+	static const struct {
+		const char *cluster, *user, *text;
+	} bad[] = {
+		{ "", "as: other", "acts as another" },
+		{ "", "as-groups: [system:masters]", "as-groups" },
+		{ ", certificate-authority: ca.crt, insecure-skip-tls-verify: true", "token: t", "insecure-skip-tls-verify" },
+		{ ", certificate-authority-data: aGVsbG8=, insecure-skip-tls-verify: true", "token: t", "insecure-skip-tls-verify" },
+		{ "", "tokenFile: other", "not a file" },
+		{ "", "client-certificate: other", "not a file" },
+		{ ", certificate-authority: other", "token: t", "not a file" },
+	};
+	struct files *f = *state;
+	struct config_error error;
+	struct config c;
+	char text[512];
+
+	assert_int_equal(mkfifo(f->other, 0600), 0);
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		snprintf(text, sizeof text,
+			 "current-context: a\ncontexts: [{name: a, context: {cluster: a, user: a}}]\n"
+			 "clusters: [{name: a, cluster: {server: 'https://h'%s}}]\nusers: [{name: a, user: {%s}}]\n",
+			 bad[i].cluster, bad[i].user);
+		write_file(f->path, text);
+		assert_true(config_read(f->path, NULL, &c, &error) < 0);
+		assert_non_null(strstr(error.text, bad[i].text));
+		config_free(&c);
+	}
+	assert_true(config_read(f->other, NULL, &c, &error) < 0);
 	config_free(&c);
 }
 
@@ -223,6 +258,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_kubeconfig, files_make, files_remove),
+		cmocka_unit_test_setup_teardown(test_kubeconfig_refused, files_make, files_remove),
 		cmocka_unit_test_setup_teardown(test_kubeconfig_many, files_make, files_remove),
 		cmocka_unit_test_setup_teardown(test_in_cluster, files_make, files_remove),
 		cmocka_unit_test(test_base64),

@@ -5,13 +5,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-enum { FILES_MAX = 16, FILE_MAX = 4 << 20 };
+enum { FILES_MAX = 16, FILE_MAX = 4 << 20, PIPE_MS = 5000 };
 #define SERVICE_ACCOUNT "/var/run/secrets/kubernetes.io/serviceaccount"
 
 struct source {
@@ -39,7 +41,8 @@ __attribute__((format(printf, 3, 4))) static int refuse(struct config_error *err
 
 int config_slurp(const char *path, size_t max, char **out, size_t *size)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC), rc = fd < 0 ? -errno : 0;
+	/* A pipe whose writer is there is read to its end; one that has none, or says nothing, isn't waited for. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc = fd < 0 ? -errno : 0;
 	size_t n = 0, room = 0;
 	ssize_t got = 1;
 	char *text = NULL;
@@ -55,7 +58,13 @@ int config_slurp(const char *path, size_t max, char **out, size_t *size)
 			text = bigger;
 		}
 		got = read(fd, text + n, room - n - 1);
-		if (got < 0)
+		if (got < 0 && errno == EAGAIN) {
+			struct pollfd p = { .fd = fd, .events = POLLIN };
+
+			got = 1;
+			if (poll(&p, 1, PIPE_MS) <= 0)
+				rc = -ETIMEDOUT;
+		} else if (got < 0)
 			rc = -errno;
 		else if ((n += (size_t)got) > max)
 			rc = -EFBIG;
@@ -243,6 +252,11 @@ static int take_cluster(struct reading *r, const char *name, struct config *out)
 	    (rc = take_secret(r, cluster, "certificate-authority", in, &out->ca)) < 0)
 		return rc;
 	out->insecure = is_true(cluster, "insecure-skip-tls-verify");
+	if (out->insecure && (out->ca.file != NULL || out->ca.data != NULL)) /* as client-go: one of them is a mistake */
+		return refuse(
+			r->error, -EINVAL,
+			"the kubeconfig's cluster '%s' has a certificate-authority and insecure-skip-tls-verify, which ignores it; take one away",
+			name);
 	if (out->server == NULL)
 		return refuse(r->error, -EINVAL, "the kubeconfig's cluster '%s' names no server", name);
 	return 0;
@@ -250,6 +264,7 @@ static int take_cluster(struct reading *r, const char *name, struct config *out)
 
 static int take_user(struct reading *r, const char *name, struct config *out)
 {
+	static const char *const acts_as[] = { "as", "as-uid", "as-groups", "as-user-extra" };
 	const struct source *in = NULL;
 	json_t *user = entry(r, "users", "user", name, &in);
 	int rc;
@@ -261,6 +276,10 @@ static int take_user(struct reading *r, const char *name, struct config *out)
 	    (rc = take_secret(r, user, "client-certificate", in, &out->cert)) < 0 ||
 	    (rc = take_secret(r, user, "client-key", in, &out->key)) < 0)
 		return rc;
+	for (size_t i = 0; i < sizeof acts_as / sizeof *acts_as; i++)
+		if (json_object_get(user, acts_as[i]) != NULL && !json_is_null(json_object_get(user, acts_as[i])))
+			return refuse(r->error, -EOPNOTSUPP, "the kubeconfig's user '%s' acts as another (%s), which ipamkube doesn't",
+				      name, acts_as[i]);
 	if (out->token == NULL && out->token_file == NULL && out->user == NULL && out->cert.file == NULL && out->cert.data == NULL)
 		for (int i = 0; i < 2; i++) {
 			const char *way = i == 0 ? "exec" : "auth-provider";
@@ -307,7 +326,9 @@ static int take_context(struct reading *r, const char *name, struct config *out)
 
 static int finish(struct config *c, struct config_error *error)
 {
+	const char *const files[] = { c->token_file, c->ca.file, c->cert.file, c->key.file };
 	size_t n = strlen(c->server);
+	struct stat st;
 
 	if (strstr(c->server, "://") == NULL) { /* client-go takes HOST:PORT too */
 		char *url;
@@ -322,6 +343,10 @@ static int finish(struct config *c, struct config_error *error)
 		return refuse(error, -EINVAL, "'%s' is no URL of an API server", c->server);
 	while (n > 0 && c->server[n - 1] == '/')
 		c->server[--n] = 0;
+	/* These are read again and again, by libcurl as well, which would wait for a pipe's writer. */
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+		if (files[i] != NULL && stat(files[i], &st) == 0 && !S_ISREG(st.st_mode))
+			return refuse(error, -EINVAL, "%s: not a file", files[i]);
 	return 0;
 }
 
