@@ -45,6 +45,26 @@ ok "a patch is held, done but not answered" until_true 20 held
 more "another's patch is held"
 admin POST release >/dev/null
 
+# A connection that was used before and ends without an answer: libcurl would send the patch once more by itself, and nobody would know
+# that the first is under way still. It is asked first what became of it.
+controller_end
+controller --qps 0 --timeout 3 --workers 1
+until_true 20 watching
+for how in request answer; do
+	node_make "n-$((++n))"
+	until_true 20 has_podcidrs "n-$n"
+	admin DELETE requests >/dev/null
+	rule "{\"method\":\"PATCH\",\"times\":1,\"lose\":\"$how\"}"
+	node_make "n-$((++n))"
+	ok "$how lost on a connection that was used before: it has a block" until_true 20 has_podcidrs "n-$n"
+	same "no patch was sent twice unseen" false "$(admin GET "requests?path=$nodes/n-$n" |
+		jq '[.[] | select(.agent | startswith("curl") | not) | .method] | . as $m | any(range(1; length); $m[.] == "PATCH" and $m[. - 1] == "PATCH")')"
+	admin DELETE rules >/dev/null
+done
+controller_end
+controller --qps 0 --timeout 3
+more "lost on a connection that was used before"
+
 # The Node changes between the look and the patch, again and again.
 beat() { while [ -e "$WORK/beats" ]; do kube PATCH "$nodes/n-99" "{\"metadata\":{\"labels\":{\"beat\":\"$RANDOM\"}}}" >/dev/null; done; }
 rule '{"method":"PATCH","times":2,"delay":200,"path":"/api/v1/nodes/n-99","query":"*ipamkube*"}'

@@ -152,6 +152,7 @@ struct conn *conn_new(struct client *client, const struct halt *halt)
 		conn_free(c);
 		return NULL;
 	}
+	curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, 1L); /* the last one serves the next request */
 	set_up(c);
 	return c;
 }
@@ -393,6 +394,7 @@ static int run(struct conn *c, const struct call *call, struct answer *out)
 		if (body == NULL)
 			curl_easy_setopt(c->curl, CURLOPT_HTTPGET, 1L);
 		curl_easy_setopt(c->curl, CURLOPT_CUSTOMREQUEST, call->method);
+		curl_easy_setopt(c->curl, CURLOPT_FRESH_CONNECT, (long)call->once);
 		rc = transfer(c, out);
 		curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, NULL);
 		curl_easy_setopt(c->curl, CURLOPT_CONNECT_TO, NULL);

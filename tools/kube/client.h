@@ -31,6 +31,9 @@ struct call {
 	const json_t *body; /* or NULL */
 	int64_t timeout_ms;
 	bool urgent; /* past the limit */
+	/* What changes something and does harm if it is done again, or later, without our knowing. It goes over a connection of its own:
+	 * over one that was used before, libcurl sends it once more by itself where that ends without an answer. */
+	bool once;
 };
 
 struct answer {
