@@ -24,6 +24,14 @@ was=$(mounted n-2)
 ok "once, with a Node whose block was given but not told" controller_once
 same "it gets that one" "$was" "$(podcidrs n-2)"
 agree "once"
+ok "the only cluster needn't be named" timeout 60 "$IPAMKUBE" controller --mount "$M" --once
+mkdir "$M/other"
+refused "of several, it is" "several clusters" timeout 60 "$IPAMKUBE" controller --mount "$M" --once
+rmdir "$M/other" "$M/prod/n-2" 2>/dev/null
+mkdir "$WORK/empty"
+mount_fs "" "$WORK/empty.db" "$WORK/empty"
+refused "a mount without a cluster has none" "no cluster yet" timeout 60 "$IPAMKUBE" controller --mount "$WORK/empty" --once
+umount_fs "$WORK/empty"
 rule '{"method":"PATCH","times":-1,"code":500}'
 node_make n-3
 controller_once --timeout 2

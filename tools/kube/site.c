@@ -23,18 +23,33 @@ static bool is_mount(const char *directory)
 	return snprintf(path, sizeof path, "%s/.ipam/version", directory) < (int)sizeof path && access(path, F_OK) == 0;
 }
 
+/* Of the mount's own making, and no file beside them. */
+static bool is_directory(DIR *d, const struct dirent *entry)
+{
+	struct stat st;
+
+	if (entry->d_name[0] == '.')
+		return false;
+	if (entry->d_type != DT_UNKNOWN)
+		return entry->d_type == DT_DIR;
+	return fstatat(dirfd(d), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+}
+
 static int only_cluster(struct site *s)
 {
 	DIR *d = opendir(s->mount);
 	const struct dirent *entry;
-	int found = 0;
+	int found = 0, rc;
 
 	if (d == NULL)
 		return fail(KUBE_REFUSED, "%s: %s", s->mount, strerror(errno));
-	while ((entry = readdir(d)) != NULL)
-		if (entry->d_name[0] != '.' && found++ == 0)
+	while ((errno = 0, entry = readdir(d)) != NULL)
+		if (is_directory(d, entry) && found++ == 0)
 			snprintf(s->name, sizeof s->name, "%s", entry->d_name);
+	rc = errno;
 	closedir(d);
+	if (rc != 0)
+		return fail(KUBE_REFUSED, "%s: %s", s->mount, strerror(rc));
 	if (found != 1)
 		return fail(KUBE_USAGE, "%s has %s; say which with --cluster", s->mount,
 			    found == 0 ? "no cluster yet" : "several clusters");
@@ -329,7 +344,7 @@ int site_nodes(const struct site *s, void (*take)(void *arg, const char *name), 
 	int rc = d == NULL ? -errno : 0;
 
 	while (d != NULL && (errno = 0, entry = readdir(d)) != NULL)
-		if (entry->d_name[0] != '.')
+		if (is_directory(d, entry))
 			take(arg, entry->d_name);
 	if (d != NULL) {
 		rc = -errno;
