@@ -143,7 +143,7 @@ $(B)/tests/test_%: $(B)/tests/unit/test_%.o $(B)/tests/unit/fixture.o $(cni_part
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS_core)
 
-$(B)/tests/test_kube $(B)/tests/test_kube_config: $(B)/tests/test_%: $(B)/tests/unit/test_%.o $(kube_parts) $(lib)
+$(B)/tests/test_kube $(B)/tests/test_kube_config $(B)/tests/test_kube_sieve: $(B)/tests/test_%: $(B)/tests/unit/test_%.o $(kube_parts) $(lib)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka -lyaml -ljansson -lcurl -lpthread
 
@@ -152,7 +152,7 @@ $(helpers): $(B)/tests/%: $(B)/tests/%.o
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lpthread
 
 # With clang, FLAVOUR=fuzz: see tests/fuzz/run.sh. Of the programs' parts each takes what it calls.
-$(B)/parts.a: $(call obj,$(filter-out %/main.c,$(ctl_src) $(cni_src)) fs/foreign.c fs/foreign_import.c fs/buffer.c)
+$(B)/parts.a: $(call obj,$(filter-out %/main.c,$(ctl_src) $(cni_src)) fs/foreign.c fs/foreign_import.c fs/buffer.c tools/kube/sieve.c tools/kube/node.c)
 	@rm -f $@
 	$(AR) rcs $@ $^
 

@@ -12,7 +12,10 @@
  *   POST drop?how=end|reset                         end all watches
  *   POST forget                                     what is older than now is 410 Expired
  *   POST settings {...}                             bookmarks (bool), bookmarkMs, gone (event | code), stall (bool: watches say
- *                                                   nothing more, nor end), page (no longer pages of lists)
+ *                                                   nothing more, nor end), page (no longer pages of lists), ballast (each object of a
+ *                                                   list has so many bytes more), version (the last change's: a store that was restored)
+ *   POST tell TEXT                                  all watches of Nodes are told that line, as it is, and nothing is stored
+ *   POST store {...}                                a Node is put in place of the one of its name, as by whom the API doesn't check
  *   GET  requests?method=&path=&user=&code=, DELETE requests   the log
  *   GET  history                                    every change of every object
  *   GET  overlaps                                   the pairs of Nodes whose podCIDRs ever overlapped
@@ -65,6 +68,11 @@ static struct reply settings(struct store *store, json_t *wanted)
 			store->gone_by_code = json_is_string(value) && strcmp(json_string_value(value), "code") == 0;
 		} else if (strcmp(key, "page") == 0) {
 			store->page = (size_t)json_integer_value(value);
+		} else if (strcmp(key, "ballast") == 0) {
+			store->ballast = (size_t)json_integer_value(value);
+		} else if (strcmp(key, "version") == 0) {
+			store->version = store->oldest = (uint64_t)json_integer_value(value);
+			store->restored = store->n_changes;
 		} else if (strcmp(key, "stall") == 0) {
 			store->stalled = json_is_true(value);
 		} else {
@@ -75,6 +83,34 @@ static struct reply settings(struct store *store, json_t *wanted)
 	pthread_cond_broadcast(&store->changed);
 	pthread_mutex_unlock(&store->lock);
 	return reply;
+}
+
+static struct reply tell(struct request *request)
+{
+	struct store *store = &request->server->store;
+
+	pthread_mutex_lock(&store->lock);
+	store->told = realloc(store->told, (store->n_told + 1) * sizeof *store->told);
+	if (asprintf(&store->told[store->n_told], "%s\n", request->size ? request->body : "") < 0)
+		abort();
+	store->n_told++;
+	pthread_cond_broadcast(&store->changed);
+	pthread_mutex_unlock(&store->lock);
+	return done();
+}
+
+static struct reply put_node(struct store *store, json_t *node)
+{
+	struct target target;
+	char path[300];
+
+	snprintf(path, sizeof path, "/api/v1/nodes/%s", text_at(node, "metadata.name"));
+	if (!target_parse(&target, path) || !*target.name)
+		return fail(400, "BadRequest", "it has no name");
+	pthread_mutex_lock(&store->lock);
+	store_put(store, &target, json_incref(node), store_get(store, &target) ? MODIFIED : ADDED);
+	pthread_mutex_unlock(&store->lock);
+	return done();
 }
 
 static struct reply history(struct store *store)
@@ -107,7 +143,7 @@ struct reply admin(struct request *request)
 	const char *what = request->path + strlen("/standin/");
 	bool get = strcmp(request->method, "GET") == 0, post = strcmp(request->method, "POST") == 0;
 	bool delete = strcmp(request->method, "DELETE") == 0;
-	json_t *body = request->size ? json_loadb(request->body, request->size, 0, NULL) : NULL;
+	json_t *body = request->size ? json_loadb(request->body, request->size, JSON_ALLOW_NUL, NULL) : NULL;
 	struct reply reply;
 
 	if (strcmp(what, "rules") == 0 && post)
@@ -124,6 +160,10 @@ struct reply admin(struct request *request)
 		reply = forget(&server->store);
 	else if (strcmp(what, "settings") == 0 && post && json_is_object(body))
 		reply = settings(&server->store, body);
+	else if (strcmp(what, "tell") == 0 && post)
+		reply = tell(request);
+	else if (strcmp(what, "store") == 0 && post && json_is_object(body))
+		reply = put_node(&server->store, body);
 	else if (strcmp(what, "requests") == 0 && get)
 		reply = journal_show(&server->journal, request);
 	else if (strcmp(what, "requests") == 0 && delete)

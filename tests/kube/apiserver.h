@@ -141,11 +141,15 @@ struct store {
 	size_t n, room;
 	struct change *changes; /* all, for ever: /standin/history */
 	size_t n_changes, room_changes;
+	size_t restored; /* those before it a watch doesn't know */
 	struct snapshot snapshots[SNAPSHOTS];
 	size_t next_snapshot;
 	/* for watches */
 	bool stopping, stalled, no_bookmarks, gone_by_code, drop_hard;
 	unsigned bookmark_ms, n_watches;
+	char **told; /* lines that all watches of Nodes are told, whatever is stored */
+	size_t n_told;
+	size_t ballast; /* each object of a list has so many bytes more */
 	size_t page;    /* no list's page is longer, whatever was asked; 0 no limit */
 	uint64_t drops; /* how often all watches were ended */
 };

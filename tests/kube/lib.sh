@@ -117,9 +117,10 @@ held() { [ "$(admin GET rules | jq '[.[].held] | add')" -ge "${1:-1}" ]; }
 
 # ---- ipamkube
 
-# controller [OPTIONS...]: in the background; its pid is $controller, its log $WORK/controller.log
+# controller [OPTIONS...]: in the background; its pid is $controller, its log $WORK/controller.log. It frees blocks sooner than it does
+# unless it is told.
 controller() {
-	"$IPAMKUBE" controller --mount "$M" --cluster prod --leader-elect=false "$@" 2>>"$WORK/controller.log" >&2 &
+	"$IPAMKUBE" controller --mount "$M" --cluster prod --leader-elect=false --release-delay 300ms "$@" 2>>"$WORK/controller.log" >&2 &
 	controller=$!
 	pids+=("$controller")
 }
@@ -130,7 +131,7 @@ controller_end() {
 	status=$?
 }
 # controller_once [OPTIONS...]: its output in $WORK/once, its status returned
-controller_once() { timeout 60 "$IPAMKUBE" controller --mount "$M" --cluster prod --once "$@" >"$WORK/once" 2>&1; }
+controller_once() { timeout 60 "$IPAMKUBE" controller --mount "$M" --cluster prod --once --release-delay 300ms "$@" >"$WORK/once" 2>&1; }
 
 # cluster CIDRS: prod with these
 cluster() {

@@ -163,6 +163,40 @@ static struct reply choose(struct request *request, const struct target *target,
 	return (struct reply){ 0 };
 }
 
+static const char place[] = "@BALLAST@";
+
+/* One that is as large as it may be, and more. */
+static json_t *loaded(json_t *object, const char *ballast)
+{
+	json_t *copy = json_copy(object), *meta = json_copy(json_object_get(object, "metadata"));
+
+	json_object_set_new(meta, "annotations", json_pack("{s:s}", "ballast", ballast));
+	json_object_set_new(copy, "metadata", meta);
+	return copy;
+}
+
+/* The body with so many bytes in each of the places. */
+static void load(struct reply *reply, size_t ballast)
+{
+	size_t n = 0, room;
+	char *body, *to;
+	const char *from = reply->body, *at;
+
+	for (at = from; (at = strstr(at, place)); at += sizeof place - 1)
+		n++;
+	room = reply->size + n * ballast;
+	body = to = malloc(room);
+	for (; (at = strstr(from, place)); from = at + sizeof place - 1) {
+		to = mempcpy(to, from, (size_t)(at - from));
+		memset(to, 'x', ballast);
+		to += ballast;
+	}
+	to = mempcpy(to, from, (size_t)(reply->body + reply->size - from));
+	free(reply->body);
+	reply->body = body;
+	reply->size = (size_t)(to - body);
+}
+
 struct reply verb_list(struct request *request, const struct target *target)
 {
 	struct store *store = &request->server->store;
@@ -174,6 +208,7 @@ struct reply verb_list(struct request *request, const struct target *target)
 	char token[1024], version[32], api[128];
 	struct object *last = NULL;
 	json_t *list, *items, *meta;
+	size_t ballast = 0;
 
 	reply = selector_parse(&selector, target->kind, request_arg(request, "fieldSelector"));
 	if (reply.code)
@@ -185,10 +220,11 @@ struct reply verb_list(struct request *request, const struct target *target)
 	if (store->page && limit > store->page)
 		limit = store->page;
 	items = json_array();
+	ballast = store->ballast;
 	for (page.end = page.begin; page.end < page.n && (limit == 0 || json_array_size(items) < limit); page.end++)
 		if (selector_fits(&selector, page.objects[page.end])) {
 			last = page.objects[page.end];
-			json_array_append(items, last->json);
+			json_array_append_new(items, ballast ? loaded(last->json, place) : json_incref(last->json));
 		}
 	snprintf(version, sizeof version, "%" PRIu64, page.version);
 	meta = json_pack("{s:s}", "resourceVersion", version);
@@ -205,5 +241,7 @@ struct reply verb_list(struct request *request, const struct target *target)
 	reply = reply_json(200, list);
 out:
 	pthread_mutex_unlock(&store->lock);
+	if (ballast)
+		load(&reply, ballast);
 	return reply;
 }

@@ -16,7 +16,7 @@ admin POST settings '{"bookmarkMs":300,"page":7}' >/dev/null
 declare -A running=()
 begin() {
 	"$IPAMKUBE" controller --mount "$M" --cluster prod --identity "$1" --lease-duration 2 --renew-deadline 1.3s --retry-period 0.2 \
-		--timeout 2 --qps 0 --metrics "$WORK/$1.prom" 2>>"$WORK/$1.log" >&2 &
+		--timeout 2 --qps 0 --release-delay 300ms --mass-release-delay 2s --metrics "$WORK/$1.prom" 2>>"$WORK/$1.log" >&2 &
 	running[$1]=$!
 	pids+=($!)
 }

@@ -64,6 +64,9 @@ void store_free(struct store *store)
 		object_unref(store->changes[i].object);
 	for (size_t i = 0; i < SNAPSHOTS; i++)
 		drop_snapshot(&store->snapshots[i]);
+	for (size_t i = 0; i < store->n_told; i++)
+		free(store->told[i]);
+	free(store->told);
 	free(store->objects);
 	free(store->changes);
 	pthread_cond_destroy(&store->changed);

@@ -24,6 +24,7 @@ struct watch {
 	struct object **initial; /* what is told first, as ADDED */
 	size_t n_initial, next_initial;
 	size_t next;   /* of the store's changes */
+	size_t told;   /* of what /standin/tell said */
 	char *pending; /* text that is being sent */
 	size_t size, sent;
 };
@@ -108,6 +109,15 @@ static bool next_line(struct watch *watch)
 			return true;
 		}
 	}
+	if (watch->told < store->n_told && strcmp(watch->kind->name, "Node") == 0) {
+		const char *line = store->told[watch->told++];
+
+		free(watch->pending);
+		watch->pending = strdup(line);
+		watch->size = strlen(line);
+		watch->sent = 0;
+		return true;
+	}
 	if (watch->bookmarks && !store->no_bookmarks && monotonic_ms() >= watch->bookmark) {
 		watch->bookmark = monotonic_ms() + store->bookmark_ms;
 		write_bookmark(watch);
@@ -182,7 +192,7 @@ static void begin_with_all(struct watch *watch)
 /* The first change after VERSION. */
 static size_t change_after(const struct store *store, uint64_t version)
 {
-	size_t low = 0, high = store->n_changes;
+	size_t low = store->restored, high = store->n_changes;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
@@ -226,6 +236,7 @@ struct reply verb_watch(struct request *request, const struct target *target)
 	pthread_mutex_lock(&store->lock);
 	store->n_watches++;
 	watch->drops = store->drops;
+	watch->told = store->n_told;
 	watch->bookmark = monotonic_ms() + store->bookmark_ms;
 	if (version == 0) {
 		begin_with_all(watch);

@@ -81,7 +81,7 @@ static struct reply parse_body(struct request *request, const struct target *tar
 	if (strncmp(request->type, "application/json", 16) != 0 && *request->type)
 		return fail(415, "UnsupportedMediaType",
 			    "the body of the request was in an unknown format - accepted media types include: application/json");
-	*object = json_loadb(request->body ? request->body : "", request->size, 0, &error);
+	*object = json_loadb(request->body ? request->body : "", request->size, JSON_ALLOW_NUL, &error); /* as Go's does */
 	if (!json_is_object(*object))
 		return fail(400, "BadRequest", "%s in version \"%s\" cannot be handled as a %s: %s", kind->name, kind->version, kind->name,
 			    *object ? "not an object" : error.text);
@@ -282,7 +282,7 @@ static struct reply apply_patch(const struct request *request, json_t **object)
 	json_t *patch;
 	bool good;
 
-	patch = json_loadb(request->body ? request->body : "", request->size, 0, &error);
+	patch = json_loadb(request->body ? request->body : "", request->size, JSON_ALLOW_NUL, &error);
 	if (!patch)
 		return fail(400, "BadRequest", "error decoding patch: %s", error.text);
 	if (strncmp(type, "application/merge-patch+json", length) == 0 && length == 28) {

@@ -278,13 +278,18 @@ static void test_covers(void **state)
 
 static void see(struct table *t, const char *name, const char *uid, const char *cidr, const char *labels)
 {
-	struct seen s = { .name = name, .uid = uid, .labels = (char *)labels };
+	struct seen s = { .name = (char *)name, .uid = (char *)uid, .labels = (char *)labels };
 
 	if (cidr != NULL) {
 		assert_int_equal(cidr_parse(cidr, strlen(cidr), &s.cidrs.cidr[0]), 0);
 		s.cidrs.n = 1;
 	}
 	assert_int_equal(table_see(t, &s), 0);
+}
+
+static void gone(struct table *t, const char *name, const char *uid)
+{
+	table_gone(t, &(struct seen){ .name = (char *)name, .uid = (char *)uid });
 }
 
 static void takes(struct table *t, const char *name, struct task *out)
@@ -378,13 +383,13 @@ static void test_table_changes(void **state)
 	table_done(t, &task, OUTCOME_REFUSED, REFUSED_OVERLAP);
 	takes(t, "a", &task); /* it was in the way: has the mount it still? */
 	table_done(t, &task, OUTCOME_SETTLED, REFUSED_NOT);
-	table_gone(t, "b", "b");
+	gone(t, "b", "b");
 	takes(t, "b", &task);
 	table_done(t, &task, OUTCOME_SETTLED, REFUSED_NOT);
 	assert_false(table_overlaps(t, "a", &c, who));
 	/* Another one of the name; the end of the first is of no account. */
 	see(t, "a", "2", NULL, "zone=b");
-	table_gone(t, "a", "1");
+	gone(t, "a", "1");
 	takes(t, "a", &task);
 	assert_true(task.present && task.cidrs.n == 0 && task.fresh);
 	assert_string_equal(task.uid, "2");
@@ -396,7 +401,7 @@ static void test_table_changes(void **state)
 	assert_false(table_may_say(t, &task, "x"));
 	assert_true(table_may_say(t, &task, "y"));
 	table_done(t, &task, OUTCOME_REFUSED, REFUSED_OVERLAP);
-	table_gone(t, "a", "2");
+	gone(t, "a", "2");
 	takes(t, "a", &task);
 	assert_false(task.present);
 	table_done(t, &task, OUTCOME_RETRY, REFUSED_NOT);
@@ -422,7 +427,7 @@ static void test_table_order(void **state)
 	table_start(t, PHASE_REST);
 	for (int i = 0; i < 500; i += 3) { /* some go before they are taken */
 		snprintf(name, sizeof name, "n-%d", i);
-		table_gone(t, name, name);
+		gone(t, name, name);
 	}
 	for (int i = 0; i < 500; i++) {
 		assert_true(table_take(t, &task));
@@ -433,6 +438,115 @@ static void test_table_order(void **state)
 	table_free(t);
 }
 
+static struct seen version_of(const char *name, const char *uid, uint64_t version, const char *cidr)
+{
+	struct seen s = { .name = (char *)name, .uid = (char *)uid, .labels = "", .version = version };
+
+	assert_int_equal(cidr_parse(cidr, strlen(cidr), &s.cidrs.cidr[0]), 0);
+	s.cidrs.n = 1;
+	return s;
+}
+
+/* What is told late doesn't undo what is known: neither an older uid, nor an end of it, nor podCIDRs. A list is always taken. */
+static void test_table_older(void **state)
+{
+	struct table *t = table_new();
+	struct seen old = version_of("a", "1", 10, "10.0.0.0/24"), new = version_of("a", "2", 20, "10.0.1.0/24");
+	struct pod_cidrs c;
+
+	(void)state;
+	table_list(t);
+	assert_int_equal(table_see(t, &new), 0);
+	table_start(t, PHASE_REST);
+	assert_int_equal(table_see(t, &old), 1);
+	assert_true(table_has_cidrs(t, "a", &c) && pod_cidrs_same(&c, &new.cidrs));
+	old.uid = "2";
+	table_gone(t, &old);
+	assert_true(table_has_cidrs(t, "a", &c));
+	new.version = 0; /* of what can't be compared, the last counts */
+	new.cidrs = old.cidrs;
+	assert_int_equal(table_see(t, &new), 0);
+	assert_true(table_has_cidrs(t, "a", &c) && pod_cidrs_same(&c, &old.cidrs));
+	new.version = 30;
+	assert_int_equal(table_see(t, &new), 0);
+	table_list(t);
+	assert_int_equal(table_see(t, &old), 0);
+	table_free(t);
+}
+
+/* Which blocks can go to nobody but who has them for podCIDRs. */
+static void test_table_claimed(void **state)
+{
+	struct table *t = table_new();
+	struct pod_cidrs mine = cidrs_of("{\"podCIDR\":\"10.0.0.0/24\"}"), none = { 0 };
+	struct cidr cidr[] = { mine.cidr[0], cidrs_of("{\"podCIDR\":\"10.0.1.0/24\"}").cidr[0] };
+	struct blocks one = { cidr, 1 }, both = { cidr, 2 };
+
+	(void)state;
+	table_list(t);
+	see(t, "b", "b", "10.0.1.0/24", "");
+	assert_false(table_claimed(t, "a", &both, &none));
+	assert_true(table_claimed(t, "a", &both, &mine));
+	assert_false(table_claimed(t, "b", &both, &mine));
+	see(t, "c", "c", "10.0.0.0/23", ""); /* that it lies within another's doesn't keep its rest */
+	assert_false(table_claimed(t, "a", &one, &none));
+	table_free(t);
+}
+
+static void nodes(struct table *t, const char *what, int n)
+{
+	char name[16];
+
+	for (int i = 0; i < n; i++) {
+		snprintf(name, sizeof name, "%s-%d", what, i);
+		see(t, name, name, NULL, "");
+		assert_int_equal(table_mounted(t, name), 0);
+	}
+}
+
+static void test_table_many_gone(void **state)
+{
+	struct table *t = table_new();
+	int64_t then;
+
+	(void)state;
+	table_list(t);
+	nodes(t, "n", 9);
+	table_start(t, PHASE_REST);
+	assert_false(table_many_gone(t, now_ms()));
+	for (int i = 0; i < 3; i++) {
+		char name[16];
+
+		snprintf(name, sizeof name, "n-%d", i);
+		gone(t, name, name);
+		assert_false(table_many_gone(t, now_ms()));
+	}
+	gone(t, "n-3", "n-3");
+	assert_true(table_many_gone(t, now_ms()));
+	/* An empty list; and one of another cluster's server, whose Nodes nobody knew. */
+	table_list(t);
+	table_sweep(t);
+	then = now_ms();
+	assert_true(table_many_gone(t, then));
+	while (now_ms() == then)
+		;
+	table_start(t, PHASE_REST);
+	nodes(t, "other", 100);
+	assert_true(table_many_gone(t, then));
+	assert_false(table_many_gone(t, now_ms()));
+	table_beware(t, now_ms() + 60000);
+	assert_true(table_many_gone(t, now_ms()));
+	table_free(t);
+	/* The only one. */
+	t = table_new();
+	table_list(t);
+	table_start(t, PHASE_REST);
+	nodes(t, "n", 1);
+	gone(t, "n-0", "n-0");
+	assert_true(table_many_gone(t, now_ms()));
+	table_free(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -440,6 +554,7 @@ int main(void)
 		cmocka_unit_test(test_lines_limits), cmocka_unit_test(test_pod_cidrs),     cmocka_unit_test(test_site_made),
 		cmocka_unit_test(test_plan),         cmocka_unit_test(test_seen),          cmocka_unit_test(test_covers),
 		cmocka_unit_test(test_table_phases), cmocka_unit_test(test_table_changes), cmocka_unit_test(test_table_order),
+		cmocka_unit_test(test_table_older),  cmocka_unit_test(test_table_claimed), cmocka_unit_test(test_table_many_gone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

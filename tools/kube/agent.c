@@ -118,32 +118,35 @@ static void item(void *arg, const json_t *node)
 {
 	struct agent *a = arg;
 	struct seen s;
+	int rc = seen_read(node, &a->keys, &s);
+	bool none = s.cidrs.n == 0 && !s.cidrs.odd;
 
-	if (seen_read(node, &a->keys, &s) == 0 && strcmp(s.name, a->o.node) == 0) {
+	if (rc == 0 && strcmp(s.name, a->o.node) == 0 && (rc = table_see(a->table, &s)) == 0) {
 		a->seen = true;
-		if (s.cidrs.n == 0 && !s.cidrs.odd && a->state != NO_CIDRS)
+		if (none && a->state != NO_CIDRS)
 			say(LOG_NOTICE, "%s: waits for its podCIDRs", s.name);
-		a->state = s.cidrs.n == 0 && !s.cidrs.odd ? NO_CIDRS : HAS_CIDRS;
-		if (table_see(a->table, &s) < 0)
-			say(LOG_ERR, "out of memory");
+		a->state = none ? NO_CIDRS : HAS_CIDRS;
 	}
+	if (rc == -ENOMEM)
+		say(LOG_ERR, "out of memory");
 	seen_free(&s);
 }
 
 static void change(void *arg, enum follow_change what, const json_t *node)
 {
 	struct agent *a = arg;
-	const json_t *metadata = json_object_get(node, "metadata");
-	const char *name = json_string_value(json_object_get(metadata, "name"));
-	const char *uid = json_string_value(json_object_get(metadata, "uid"));
+	struct seen s;
 
-	if (what != FOLLOW_DELETED)
+	if (what != FOLLOW_DELETED) {
 		item(a, node);
-	else if (name != NULL && uid != NULL && strcmp(name, a->o.node) == 0) {
-		say(LOG_NOTICE, "%s: the Node is gone; the mount keeps what it has", name);
-		a->state = NO_NODE;
-		table_gone(a->table, name, uid);
+		return;
 	}
+	if (seen_read(node, &a->keys, &s) == 0 && strcmp(s.name, a->o.node) == 0) {
+		say(LOG_NOTICE, "%s: the Node is gone; the mount keeps what it has", s.name);
+		a->state = NO_NODE;
+		table_gone(a->table, &s);
+	}
+	seen_free(&s);
 }
 
 static void look_at_all(struct agent *a)

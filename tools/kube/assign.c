@@ -39,7 +39,7 @@ static json_t *patch_of(const struct task *task, const struct pod_cidrs *cidrs)
 static struct result read_anew(struct worker *w, struct task *task, const struct pod_cidrs *wanted, const char *why, bool for_good)
 {
 	char *path = work_path(task->name, ""), text[NODE_CIDRS_TEXT];
-	struct call call = { .method = "GET", .path = path };
+	struct call call = { .method = "GET", .path = path, .wanted = node_wanted };
 	struct answer a;
 	struct seen seen = { 0 };
 	struct result result = RETRY;
@@ -54,8 +54,8 @@ static struct result read_anew(struct worker *w, struct task *task, const struct
 	else
 		rc = -EAGAIN;
 	if (rc == 0 && strcmp(seen.uid, task->uid) != 0) {
-		table_see(w->work->table, &seen); /* another one of the name */
-		result = AGAIN;
+		if (table_see(w->work->table, &seen) == 0) /* another one of the name */
+			result = AGAIN;
 	} else if (rc == 0 && seen.cidrs.n == 0) {
 		if (for_good || task->tries >= PATCH_TRIES)
 			result = work_refuse(w, task, REFUSED_PATCH, FAILED_REASON, "podCIDRs %s can't be written: %s",
@@ -66,8 +66,8 @@ static struct result read_anew(struct worker *w, struct task *task, const struct
 		result = SETTLED;
 	} else if (rc == 0) {
 		say(LOG_WARNING, "%s: somebody else gave it %s meanwhile", task->name, pod_cidrs_text(&seen.cidrs, text));
-		table_see(w->work->table, &seen);
-		result = AGAIN;
+		if (table_see(w->work->table, &seen) == 0)
+			result = AGAIN;
 	}
 	seen_free(&seen);
 	answer_free(&a);
@@ -78,7 +78,9 @@ static struct result write_to_node(struct worker *w, struct task *task, const st
 {
 	char *path = work_path(task->name, "?fieldManager=ipamkube"), text[NODE_CIDRS_TEXT];
 	json_t *body = patch_of(task, cidrs);
-	struct call call = { .method = "PATCH", .path = path, .type = "application/merge-patch+json", .body = body, .once = true };
+	struct call call = {
+		.method = "PATCH", .path = path, .type = "application/merge-patch+json", .body = body, .once = true, .wanted = node_wanted
+	};
 	struct pod_cidrs has;
 	struct answer a = { 0 };
 	int rc = -ENOMEM;
@@ -198,6 +200,12 @@ struct result assign(struct worker *w, struct task *task, bool mounted, const st
 						     w->work->site->cluster);
 			if (first.n == 0)
 				first = cidrs;
+		}
+		if (mounted && i == 0 && mount->n > 0) {
+			struct result may = release(w, task, mount);
+
+			if (may.outcome != OUTCOME_SETTLED)
+				return may;
 		}
 		if (mounted)
 			rc = give_back(w, task);

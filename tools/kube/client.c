@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BODY_MAX = 256 << 20, LINE_MAX_ = 64 << 20, TOKEN_EVERY_MS = 60000, TOKEN_MAX = 1 << 20, CONNECT_MS = 10000 };
+enum { BODY_MAX = 16 << 20, LINE_MAX_ = 64 << 20, TOKEN_EVERY_MS = 60000, TOKEN_MAX = 1 << 20, CONNECT_MS = 10000 };
 
 struct client {
 	struct config config;
@@ -30,6 +30,8 @@ struct conn {
 	/* of the request that runs */
 	char *body;
 	size_t n, room;
+	struct sieve sieve; /* where something is wanted of the body */
+	bool garbled;       /* the body isn't JSON */
 	struct lines lines;
 	lines_take *take; /* NULL: the body is kept */
 	void *arg;
@@ -90,9 +92,16 @@ static size_t received(char *data, size_t one, size_t n, void *arg)
 
 	(void)one;
 	curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
-	if (c->take == NULL || status != 200)
+	if (status != 200 || (c->take == NULL && c->sieve.wanted == NULL))
 		return keep(c, data, n);
-	c->rc = lines_feed(&c->lines, data, n, c->take, c->arg);
+	if (c->take != NULL)
+		c->rc = lines_feed(&c->lines, data, n, c->take, c->arg);
+	else if (!c->garbled)
+		c->rc = sieve_feed(&c->sieve, data, n);
+	if (c->rc == -EPROTO && c->take == NULL) { /* an answer all the same */
+		c->garbled = true;
+		c->rc = 0;
+	}
 	return c->rc == 0 ? n : 0;
 }
 
@@ -307,7 +316,7 @@ static int error_of(struct conn *c, CURLcode code, struct answer *out)
 /* What the server says of it: a Status. */
 static void tell(const struct conn *c, struct answer *out)
 {
-	const char *message = json_string_value(json_object_get(out->json, "message"));
+	const char *message = json_string_value(json_object_get(out->json, "message")); /* up to a NUL: it is for people */
 
 	if (message != NULL)
 		snprintf(out->error, sizeof out->error, "%ld: %s", out->status, message);
@@ -333,6 +342,7 @@ static int transfer(struct conn *c, struct answer *out)
 
 	c->n = c->lines.n = 0;
 	c->rc = 0;
+	c->garbled = false;
 	c->detail[0] = 0;
 	metrics_add(METRIC_REQUESTS, 1);
 	code = perform(c);
@@ -342,7 +352,9 @@ static int transfer(struct conn *c, struct answer *out)
 	else if (code != CURLE_OK)
 		rc = error_of(c, code, out);
 	if (rc == 0 && c->n > 0)
-		out->json = json_loadb(c->body, c->n, 0, NULL);
+		out->json = json_loadb(c->body, c->n, JSON_ALLOW_NUL, NULL);
+	else if (rc == 0 && c->sieve.wanted != NULL && !c->garbled)
+		out->json = sieve_end(&c->sieve);
 	if (rc == 0 && (out->status < 200 || out->status > 299)) {
 		if (curl_easy_getinfo(c->curl, CURLINFO_RETRY_AFTER, &retry) == CURLE_OK && retry > 0)
 			out->retry_ms = retry > 60 ? 60000 : (int64_t)retry * 1000;
@@ -395,7 +407,9 @@ static int run(struct conn *c, const struct call *call, struct answer *out)
 			curl_easy_setopt(c->curl, CURLOPT_HTTPGET, 1L);
 		curl_easy_setopt(c->curl, CURLOPT_CUSTOMREQUEST, call->method);
 		curl_easy_setopt(c->curl, CURLOPT_FRESH_CONNECT, (long)call->once);
+		c->sieve = (struct sieve){ .wanted = call->wanted, .take = call->take, .arg = call->arg, .kind = call->kind };
 		rc = transfer(c, out);
+		sieve_free(&c->sieve);
 		curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, NULL);
 		curl_easy_setopt(c->curl, CURLOPT_CONNECT_TO, NULL);
 		curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, NULL);

@@ -8,6 +8,7 @@
 #include "config.h"
 #include "halt.h"
 #include "lines.h"
+#include "sieve.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -34,6 +35,11 @@ struct call {
 	/* What changes something and does harm if it is done again, or later, without our knowing. It goes over a connection of its own:
 	 * over one that was used before, libcurl sends it once more by itself where that ends without an answer. */
 	bool once;
+	/* What is kept of an answer with status 200, as of sieve.h; NULL: all. take: of a list, whose kind is `kind`. */
+	const char *const *wanted;
+	sieve_take *take;
+	void *arg;
+	const char *kind;
 };
 
 struct answer {

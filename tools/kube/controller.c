@@ -37,10 +37,19 @@ static const char usage[] = "usage: ipamkube controller [--cluster NAME] [--moun
 			    "  --lease-namespace NAME --lease-name NAME   which one (kube-system, ipamkube)\n"
 			    "  --identity NAME          who this is (host, pid and a random number)\n"
 			    "  --lease-duration TIME --renew-deadline TIME --retry-period TIME   (15s, 10s, 2s)\n"
+			    "  --release-delay TIME     a Node is gone for so long before its blocks are freed (10s)\n"
+			    "  --mass-release-delay TIME   likewise where more than a third of them are, or the API\n"
+			    "                           server went back to an older state (15m)\n"
 			    "\n"
 			    "Exit status: 0 done, 1 some Nodes were left alone (--once) or nothing could be done, 2 usage.\n";
 
-enum { ONCE_TRIES = 8, LIST_TRIES = 5, RETRY_MS = 500, RETRY_MOST_MS = 30000 };
+enum {
+	ONCE_TRIES = 8,
+	LIST_TRIES = 5,
+	WATCH_TRIES = 20 /* before it lists: a server that was restored may know no such version */,
+	RETRY_MS = 500,
+	RETRY_MOST_MS = 30000
+};
 
 struct controller {
 	struct options o;
@@ -64,7 +73,8 @@ static void see(struct controller *c, const json_t *node)
 	int rc = seen_read(node, &c->keys, &s);
 
 	if (rc == -EINVAL)
-		say(LOG_WARNING, "a Node called '%s' is passed over: no directory can be called so", s.name == NULL ? "" : s.name);
+		say(LOG_WARNING, "a Node called '%s' is passed over: no directory can be called so, or it has no uid",
+		    json_string_value(json_object_get(json_object_get(node, "metadata"), "name")));
 	else if (rc == 0)
 		rc = table_see(c->table, &s);
 	c->no_memory |= rc == -ENOMEM;
@@ -79,14 +89,18 @@ static void item(void *arg, const json_t *node)
 static void change(void *arg, enum follow_change what, const json_t *node)
 {
 	struct controller *c = arg;
-	const json_t *metadata = json_object_get(node, "metadata");
-	const char *name = json_string_value(json_object_get(metadata, "name"));
-	const char *uid = json_string_value(json_object_get(metadata, "uid"));
+	struct seen s;
+	int rc;
 
-	if (what != FOLLOW_DELETED)
+	if (what != FOLLOW_DELETED) {
 		see(c, node);
-	else if (name != NULL && uid != NULL)
-		table_gone(c->table, name, uid);
+		return;
+	}
+	rc = seen_read(node, &c->keys, &s);
+	if (rc == 0)
+		table_gone(c->table, &s);
+	c->no_memory |= rc == -ENOMEM; /* the next list tells */
+	seen_free(&s);
 }
 
 /* ---- leading ------------------------------------------------------------------------------------------------------------------ */
@@ -110,6 +124,12 @@ static int list(struct controller *c)
 		say(LOG_WARNING, "the Nodes can't be listed: %s", c->nodes.answer.error[0] != 0 ? c->nodes.answer.error : strerror(-rc));
 	if (rc < 0)
 		return rc;
+	if (c->nodes.went_back) {
+		say(LOG_WARNING,
+		    "the API server has gone back to an older state: it was restored, or is another cluster's; no block is freed for %lld s",
+		    (long long)c->o.mass_release_ms / 1000);
+		table_beware(c->table, now_ms() + c->o.mass_release_ms);
+	}
 	table_sweep(c->table);
 	return patrol_mount(c->table, &c->site);
 }
@@ -141,7 +161,7 @@ static void watch(struct controller *c)
 		rc = follow_watch(&c->nodes);
 		if (halt_is(&c->relist) && !ended(c))
 			return;
-		if (rc == -EPROTO || rc == -EACCES || rc == -EHOSTUNREACH)
+		if (rc != 0 && rc != -ECANCELED && c->nodes.answer.error[0] != 0)
 			say(LOG_WARNING, "the watch of Nodes: %s", c->nodes.answer.error);
 		failures = now_ms() - begun > RETRY_MOST_MS ? 0 : failures + 1;
 		wait = failures == 0 ? 0 : backoff(failures, rc == 0 ? 1 : RETRY_MS, RETRY_MOST_MS);
@@ -149,7 +169,7 @@ static void watch(struct controller *c)
 			wait = c->nodes.retry_ms;
 		if (rc != -ESTALE && rc != -ECANCELED)
 			halt_sleep(leader_halt(c->leader), wait);
-	} while (!ended(c) && (rc == 0 || rc == -EHOSTUNREACH));
+	} while (!ended(c) && (rc == 0 || (rc == -EHOSTUNREACH && failures < WATCH_TRIES)));
 }
 
 /* Until it doesn't lead any more, or what is known is to be learnt anew. A status. */

@@ -2,6 +2,7 @@
 
 #include "kube.h"
 #include "metrics.h"
+#include "node.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -10,6 +11,9 @@
 #include <string.h>
 
 enum { CHUNK = 500, WATCH_S = 300, WATCH_GRACE_MS = 30000 };
+
+static const char *const list_wanted[] = { "kind", "metadata.resourceVersion", "metadata.continue", NODE_WANTED("items.*."), NULL };
+static const char *const event_wanted[] = { "type", "object.code", "object.message", NODE_WANTED("object."), NULL };
 
 static void forget_answer(struct follow *f)
 {
@@ -39,9 +43,14 @@ static int refusal(const struct answer *a)
 	}
 }
 
+static bool is_older(const struct follow *f, const char *version)
+{
+	return version_number(version) < version_number(f->version) && version_number(version) != 0;
+}
+
 static int keep_version(struct follow *f, const json_t *metadata)
 {
-	const char *version = json_string_value(json_object_get(metadata, "resourceVersion"));
+	const char *version = text_in(metadata, "resourceVersion");
 	char *copy;
 
 	if (version == NULL || *version == 0)
@@ -59,11 +68,12 @@ static int keep_version(struct follow *f, const json_t *metadata)
 /* One chunk; *next is where the next one begins, or NULL. */
 static int chunk(struct follow *f, char **next)
 {
-	struct call call = { .method = "GET", .timeout_ms = f->timeout_ms };
+	struct call call = {
+		.method = "GET", .timeout_ms = f->timeout_ms, .wanted = list_wanted, .take = f->item, .arg = f->arg, .kind = f->kind
+	};
 	char *path = NULL, *escaped = *next == NULL ? NULL : client_escape(*next);
 	const char *more, *kind;
-	json_t *items, *item;
-	size_t i;
+	json_t *items, *metadata;
 	int rc = *next != NULL && escaped == NULL ? -ENOMEM : 0;
 
 	if (rc == 0 && asprintf(&path, "%s?limit=%d%s%s%s", f->path, CHUNK, f->query,
@@ -83,14 +93,14 @@ static int chunk(struct follow *f, char **next)
 	if (f->answer.status != 200)
 		return refusal(&f->answer);
 	/* A page of a proxy, or of another server, is no list without items. */
-	kind = json_string_value(json_object_get(f->answer.json, "kind"));
+	kind = text_in(f->answer.json, "kind");
 	items = json_object_get(f->answer.json, "items");
 	if (kind == NULL || strcmp(kind, f->kind) != 0 || !(json_is_array(items) || json_is_null(items)))
 		return broken(f, "the answer is no list of Nodes");
-	json_array_foreach(items, i, item)
-		f->item(f->arg, item);
-	rc = keep_version(f, json_object_get(f->answer.json, "metadata"));
-	more = json_string_value(json_object_get(json_object_get(f->answer.json, "metadata"), "continue"));
+	metadata = json_object_get(f->answer.json, "metadata");
+	f->went_back |= is_older(f, text_in(metadata, "resourceVersion"));
+	rc = keep_version(f, metadata);
+	more = text_in(metadata, "continue");
 	if (rc == 0 && more != NULL && *more != 0) {
 		*next = strdup(more);
 		rc = *next == NULL ? -ENOMEM : 0;
@@ -104,6 +114,7 @@ int follow_list(struct follow *f)
 	int rc;
 
 	metrics_add(METRIC_LISTS, 1);
+	f->went_back = false;
 	do
 		rc = chunk(f, &next);
 	while (rc == 0 && next != NULL);
@@ -121,19 +132,21 @@ static int taken(void *arg, const char *text, size_t n)
 {
 	static const char *const names[] = { "ADDED", "MODIFIED", "DELETED" };
 	struct follow *f = arg;
-	json_error_t error;
-	json_t *event = json_loadb(text, n, 0, &error), *object = json_object_get(event, "object");
-	const char *type = json_string_value(json_object_get(event, "type"));
+	json_t *event = sieve_text(text, n, event_wanted), *object = json_object_get(event, "object");
+	const char *type = text_in(event, "type"), *version = text_in(json_object_get(object, "metadata"), "resourceVersion");
 	int rc = -EPROTO;
 
 	metrics_add(METRIC_WATCH_EVENTS, 1);
 	if (type == NULL || !json_is_object(object)) {
-		rc = broken(f, event == NULL ? error.text : "a line that is no event");
+		rc = broken(f, "a line that is no event");
 	} else if (strcmp(type, "ERROR") == 0) {
 		const char *message = json_string_value(json_object_get(object, "message"));
 
 		rc = json_integer_value(json_object_get(object, "code")) == 410 ? -ESTALE :
 										  broken(f, message == NULL ? "an error" : message);
+	} else if (is_older(f, version)) { /* events come in their order: who tells this isn't who told the others, or mistakes it */
+		broken(f, "an event that is older than what is known; all is read anew");
+		rc = -ESTALE;
 	} else if (strcmp(type, "BOOKMARK") == 0) {
 		rc = 0;
 	} else {
@@ -145,7 +158,8 @@ static int taken(void *arg, const char *text, size_t n)
 		if (rc < 0)
 			broken(f, "an event of an unknown type");
 	}
-	if (rc == 0)
+	/* Without one, what was known is told once more by the next watch. */
+	if (rc == 0 && version != NULL)
 		rc = keep_version(f, json_object_get(object, "metadata"));
 	json_decref(event);
 	return rc;

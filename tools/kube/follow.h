@@ -1,6 +1,7 @@
-/* follow — a collection of the API, listed whole and then watched: the Kubernetes API's "efficient detection of changes".
+/* follow — the Nodes of the API, listed whole and then watched: the Kubernetes API's "efficient detection of changes".
  *
- * One thread's. Items and changes go to callbacks, which borrow what they are given.
+ * One thread's. Items and changes go to callbacks, which borrow what they are given: what is wanted of a Node (node.h), as it comes, so
+ * that a list of any length takes the room of one.
  */
 #ifndef IPAMKUBE_FOLLOW_H
 #define IPAMKUBE_FOLLOW_H
@@ -23,6 +24,7 @@ struct follow {
 	char *version;        /* of what is known */
 	struct answer answer; /* of the last request: what went wrong */
 	int64_t retry_ms;
+	bool went_back; /* the last list is older than what was known: the server was restored, or is another one */
 };
 
 /* All of it. 0; -ESTALE: it changed too much on the way, list anew; -EACCES: not allowed; -EHOSTUNREACH; -EPROTO; -ECANCELED; -ENOMEM.

@@ -36,6 +36,7 @@ static const struct row {
 	[METRIC_REFUSED_OVERLAP] = { "nodes_refused", "", "reason=\"overlap\"" },
 	[METRIC_REFUSED_PATCH] = { "nodes_refused", "", "reason=\"patch\"" },
 	[METRIC_REFUSED_LEASES] = { "nodes_refused", "", "reason=\"leases\"" },
+	[METRIC_REFUSED_MANY] = { "nodes_refused", "", "reason=\"many_gone\"" },
 	[METRIC_QUEUE] = { "queue_length", "Nodes that wait to be looked at, those that are tried again later among them.", "" },
 	[METRIC_LEADER] = { "leader", "1 where this one leads, or doesn't ask who does.", "" },
 	[METRIC_SYNCED] = { "synced", "1 where the watch follows a full list.", "" },

@@ -1,5 +1,7 @@
 #include "node.h"
 
+#include "sieve.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +11,7 @@
 
 static void add(struct pod_cidrs *out, const json_t *value)
 {
-	const char *s = json_string_value(value);
+	const char *s = text_of(value);
 	struct cidr c = { 0 };
 	u128 addr;
 
@@ -28,10 +30,11 @@ void pod_cidrs_read(const json_t *spec, struct pod_cidrs *out)
 	size_t i;
 
 	*out = (struct pod_cidrs){ 0 };
+	out->odd = list != NULL && !json_is_null(list) && !json_is_array(list);
 	json_array_foreach(list, i, item)
 		add(out, item);
 	/* Written by what is older than podCIDRs. */
-	if (json_array_size(list) == 0 && json_string_length(one) > 0)
+	if (json_array_size(list) == 0 && one != NULL && !(json_is_string(one) && json_string_length(one) == 0))
 		add(out, one);
 }
 
@@ -197,7 +200,7 @@ static char *labels_read(const json_t *labels, const struct keys *keys)
 	if (f == NULL)
 		return NULL;
 	for (size_t i = 0; i < keys->n; i++) {
-		const char *value = json_string_value(json_object_get(labels, keys->key[i]));
+		const char *value = text_in(labels, keys->key[i]);
 
 		if (value != NULL && is_word(value))
 			fprintf(f, "%s%s=%s", ftell(f) > 0 ? " " : "", keys->key[i], value);
@@ -211,29 +214,67 @@ static char *labels_read(const json_t *labels, const struct keys *keys)
 
 /* ---- a Node --------------------------------------------------------------------------------------------------------------- */
 
+const char *const node_wanted[] = { NODE_WANTED(""), NULL };
+
 bool node_name_is_good(const char *name)
 {
 	size_t n = strlen(name);
 
-	return n > 0 && n < 254 && *name != '.' && is_word(name) && strpbrk(name, "/=") == NULL;
+	return n > 0 && n < 254 && *name != '.' && *name != '?' && is_word(name) && strpbrk(name, "/=") == NULL;
+}
+
+bool node_name_is_made_up(const char *name)
+{
+	return *name == '?';
+}
+
+uint64_t version_number(const char *version)
+{
+	char *end;
+	unsigned long long n;
+
+	if (version == NULL || *version < '0' || *version > '9')
+		return 0;
+	errno = 0;
+	n = strtoull(version, &end, 10);
+	return *end != 0 || errno != 0 ? 0 : n;
+}
+
+/* By its uid, or else by its podCIDRs: the same Node is called the same. */
+static char *make_up_name(const char *uid, const struct pod_cidrs *cidrs)
+{
+	char text[NODE_CIDRS_TEXT], *name;
+
+	if (asprintf(&name, "?%.200s", uid != NULL ? uid : pod_cidrs_text(cidrs, text)) < 0)
+		return NULL;
+	for (char *p = name; *p != 0; p++)
+		if (*p == '/' || *p == ' ')
+			*p = '_';
+	return name;
 }
 
 int seen_read(const json_t *node, const struct keys *keys, struct seen *out)
 {
 	const json_t *metadata = json_object_get(node, "metadata"), *deleted = json_object_get(metadata, "deletionTimestamp");
+	const char *name = text_in(metadata, "name"), *uid = text_in(metadata, "uid");
+	bool good = name != NULL && uid != NULL && *uid != 0 && node_name_is_good(name);
 
-	*out = (struct seen){ .name = json_string_value(json_object_get(metadata, "name")),
-			      .uid = json_string_value(json_object_get(metadata, "uid")) };
-	if (out->name == NULL || out->uid == NULL || !node_name_is_good(out->name))
+	*out = (struct seen){ .version = version_number(text_in(metadata, "resourceVersion")) };
+	pod_cidrs_read(json_object_get(node, "spec"), &out->cidrs);
+	if (!good && out->cidrs.n == 0)
 		return -EINVAL;
 	out->deleting = deleted != NULL && !json_is_null(deleted);
-	pod_cidrs_read(json_object_get(node, "spec"), &out->cidrs);
+	out->cidrs.odd |= !good;
+	out->name = good ? strdup(name) : make_up_name(uid, &out->cidrs);
+	out->uid = strdup(good ? uid : ""); /* of which nobody is told by an Event */
 	out->labels = labels_read(json_object_get(metadata, "labels"), keys);
-	return out->labels == NULL ? -ENOMEM : 0;
+	return out->name == NULL || out->uid == NULL || out->labels == NULL ? -ENOMEM : 0;
 }
 
 void seen_free(struct seen *s)
 {
+	free(s->name);
+	free(s->uid);
 	free(s->labels);
-	s->labels = NULL;
+	*s = (struct seen){ 0 };
 }

@@ -7,6 +7,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum { NODE_CIDRS = 2 /* the API allows one of each family */, NODE_CIDRS_TEXT = NODE_CIDRS * CIDR_TEXT };
 
@@ -29,17 +30,30 @@ struct keys {
 	size_t n;
 };
 
-/* A Node, as it was seen. Texts belong to the object, labels to this. */
+/* What is wanted of a Node: paths, as of sieve.h, each after `at`. */
+#define NODE_WANTED(at)                                                                                                                    \
+	at "metadata.name", at "metadata.uid", at "metadata.resourceVersion", at "metadata.deletionTimestamp", at "metadata.labels.*",     \
+		at "spec.podCIDR", at "spec.podCIDRs.*"
+extern const char *const node_wanted[];
+
+/* A Node, as it was seen. */
 struct seen {
-	const char *name, *uid;
+	char *name, *uid;
+	uint64_t version; /* its resourceVersion, or 0: it isn't a number. The API lets those of a kind be compared */
 	struct pod_cidrs cidrs;
 	bool deleting; /* it has a deletionTimestamp */
 	char *labels;  /* those of the keys, sorted: "KEY=VALUE KEY=VALUE" */
 };
 
-/* -EINVAL: no Node, or one whose name can't be a directory's; -ENOMEM. */
+/* One that is no Node, or whose name can't be a directory's, or without a uid, is nobody that could be served; its podCIDRs are somebody's
+ * all the same. Its name here begins with '?', which no Node's does, and its podCIDRs are odd. 0; -EINVAL: it has none, either, so there
+ * is nothing to say of it; -ENOMEM. Give `out` to seen_free in any case. */
 int seen_read(const json_t *node, const struct keys *keys, struct seen *out);
 void seen_free(struct seen *s);
+/* A resourceVersion; 0: it is no number, or NULL. */
+uint64_t version_number(const char *version);
+/* Was it made up by seen_read? */
+bool node_name_is_made_up(const char *name);
 /* May a node of the mount be called so? */
 bool node_name_is_good(const char *name);
 

@@ -29,6 +29,8 @@ enum option_code {
 	LEASE_DURATION,
 	RENEW_DEADLINE,
 	RETRY_PERIOD,
+	RELEASE_DELAY,
+	MASS_RELEASE_DELAY,
 	NODE,
 	CLUSTER_CIDR,
 };
@@ -52,6 +54,8 @@ static const struct option of_controller[] = {
 	{ "lease-duration", required_argument, NULL, LEASE_DURATION },
 	{ "renew-deadline", required_argument, NULL, RENEW_DEADLINE },
 	{ "retry-period", required_argument, NULL, RETRY_PERIOD },
+	{ "release-delay", required_argument, NULL, RELEASE_DELAY },
+	{ "mass-release-delay", required_argument, NULL, MASS_RELEASE_DELAY },
 	{ 0 },
 };
 
@@ -138,6 +142,10 @@ static bool take(struct options *o, int option, const char *value, bool *elect_s
 		return duration(value, &o->renew_ms);
 	case RETRY_PERIOD:
 		return duration(value, &o->retry_ms);
+	case RELEASE_DELAY:
+		return duration(value, &o->release_ms);
+	case MASS_RELEASE_DELAY:
+		return duration(value, &o->mass_release_ms);
 	case NODE:
 		o->node = value;
 		return node_name_is_good(value);
@@ -189,7 +197,9 @@ int options_parse(struct options *o, enum options_of command, int argc, char **a
 			       .lease_name = "ipamkube",
 			       .lease_ms = 15000,
 			       .renew_ms = 10000,
-			       .retry_ms = 2000 };
+			       .retry_ms = 2000,
+			       .release_ms = 10000,
+			       .mass_release_ms = 15 * 60000 };
 	opterr = 0;
 	while ((option = getopt_long(argc, argv, ":", longs, &index)) != -1) {
 		if (option == ':')

@@ -18,6 +18,7 @@ struct options {
 	const char *lease_namespace, *lease_name;
 	char identity[300];
 	int64_t lease_ms, renew_ms, retry_ms;
+	int64_t release_ms, mass_release_ms;
 	/* agent */
 	const char *node, *cluster_cidr;
 	char node_name[256];

@@ -129,7 +129,7 @@ static bool copy(const struct known *e, struct task *out)
 			      .deleting = e->deleting,
 			      .sent = e->sent,
 			      .fresh = e->fresh,
-			      .known_at = e->known_at,
+			      .since = e->since,
 			      .version = e->version,
 			      .tries = e->tries };
 	memcpy(out->uid, e->uid, strnlen(e->uid, sizeof out->uid - 1));
@@ -233,6 +233,8 @@ void table_done(struct table *t, struct task *task, enum outcome outcome, enum r
 	if (outcome == OUTCOME_SETTLED && !is_past(e, task)) {
 		settle(e);
 		forget = !e->present && !again;
+		if (e->present && e->mounted_at == 0)
+			e->mounted_at = now;
 	} else if (outcome == OUTCOME_REFUSED && !is_past(e, task)) {
 		e->refused = (uint8_t)reason;
 	}
@@ -243,6 +245,8 @@ void table_done(struct table *t, struct task *task, enum outcome outcome, enum r
 		table_forget(t, e);
 	else if (again)
 		queue_add(t, e, now);
+	else if (outcome == OUTCOME_LATER)
+		queue_add(t, e, now + task->wait_ms);
 	else if (outcome == OUTCOME_RETRY)
 		queue_add(t, e, now + backoff(e->tries, RETRY_LEAST_MS, RETRY_MOST_MS));
 	else if (outcome == OUTCOME_REFUSED)

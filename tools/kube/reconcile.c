@@ -11,8 +11,7 @@
 #include <string.h>
 
 enum {
-	GONE_FRESH_MS = 5000, /* what the API said is believed for so long; before a block is freed later, it is asked again */
-	HOLDER_TRIES = 6,     /* a node that holds a block and isn't known to have it is waited for */
+	HOLDER_TRIES = 6, /* a node that holds a block and isn't known to have it is waited for */
 };
 
 /* ---- podCIDRs that are there ------------------------------------------------------------------------------------------------ */
@@ -83,17 +82,22 @@ static struct result adopt(struct worker *w, const struct task *task)
 }
 
 /* The mount has others: what the API has counts. */
-static struct result exchange(struct worker *w, const struct task *task)
+static struct result exchange(struct worker *w, struct task *task, const struct blocks *mount)
 {
+	struct result may = release(w, task, mount);
 	char text[NODE_CIDRS_TEXT];
-	int rc = site_exchange(w->work->site, task->name, &task->cidrs);
+	int rc;
 
+	if (may.outcome != OUTCOME_SETTLED)
+		return may;
+	rc = site_exchange(w->work->site, task->name, &task->cidrs);
 	if (rc == -ENOENT)
 		return AGAIN;
-	if (rc == -EADDRINUSE || rc == -EADDRNOTAVAIL)
-		/* These are nobody's: another may wait for just them, whose node has this one's. */
-		if (site_remove(w->work->site, task->name) == 0)
-			table_freed(w->work->table);
+	/* Its node has what others wait for, and one of these may have its. Where nobody waits it keeps what it has: its pods may have
+	 * addresses of these. */
+	if ((rc == -EADDRINUSE || rc == -EADDRNOTAVAIL) && table_claimed(w->work->table, task->name, mount, &(struct pod_cidrs){ 0 }) &&
+	    site_remove(w->work->site, task->name) == 0)
+		table_freed(w->work->table);
 	if (rc < 0)
 		return refused_cidrs(w, task, rc);
 	metrics_add(METRIC_EXCHANGED, 1);
@@ -131,40 +135,13 @@ static struct result keep_labels(struct worker *w, const struct task *task)
 
 /* ---- Nodes that are gone ----------------------------------------------------------------------------------------------------- */
 
-/* 1: the API says that there is no such Node. 0: there is. -errno */
-static int is_gone(struct worker *w, const struct task *task)
+static struct result remove_node(struct worker *w, struct task *task, const struct blocks *mount)
 {
-	struct answer a;
-	char *path = work_path(task->name, "");
-	struct call call = { .method = "GET", .path = path };
-	const char *reason;
+	struct result may = release(w, task, mount);
 	int rc;
 
-	if (path == NULL)
-		return -ENOMEM;
-	rc = work_call(w, &call, &a);
-	free(path);
-	reason = json_string_value(json_object_get(a.json, "reason"));
-	/* Its own words, not the 404 of whatever is in between. */
-	if (rc == 0 && a.status == 404 && reason != NULL && strcmp(reason, "NotFound") == 0)
-		rc = 1;
-	else if (rc == 0 && a.status != 200)
-		rc = -EAGAIN;
-	answer_free(&a);
-	return rc;
-}
-
-static struct result remove_node(struct worker *w, const struct task *task)
-{
-	int rc = now_ms() - task->known_at < GONE_FRESH_MS ? 1 : is_gone(w, task);
-
-	if (rc == 0) {
-		/* It is there again: the watch will say so, or the next list. */
-		halt_set(w->work->relist);
-		return RETRY;
-	}
-	if (rc < 0 || !work_may_write(w))
-		return RETRY;
+	if (may.outcome != OUTCOME_SETTLED)
+		return may;
 	rc = site_remove(w->work->site, task->name);
 	if (rc == -ENOENT)
 		return AGAIN;
@@ -209,14 +186,15 @@ struct result reconcile(struct worker *w, struct task *task)
 		result = adopt(w, task);
 		break;
 	case PLAN_EXCHANGE:
-		result = exchange(w, task);
+		result = exchange(w, task, &mount);
 		break;
 	case PLAN_REMOVE:
-		result = remove_node(w, task);
+		result = remove_node(w, task, &mount);
 		break;
 	case PLAN_REFUSE:
-		result = work_refuse(w, task, REFUSED_FOREIGN, FAILED_REASON,
-				     "its podCIDRs are no CIDRs, or more than one of each family; left alone");
+		result = work_refuse(w, task, REFUSED_FOREIGN, FAILED_REASON, "%s; left alone",
+				     node_name_is_made_up(task->name) ? "its name is none that a directory can have, or it has no uid" :
+									"its podCIDRs are no CIDRs, or more than one of each family");
 		break;
 	}
 	blocks_free(&mount);

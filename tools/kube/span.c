@@ -37,6 +37,14 @@ void table_set_cidrs(struct table *t, struct known *e, const struct pod_cidrs *c
 	}
 }
 
+bool span_is_anothers(struct table *t, const char *name, const struct cidr *cidr)
+{
+	struct span key = { .cidr = *cidr };
+	struct span **at = tfind(&key, &t->spans, overlapping);
+
+	return at != NULL && strcmp((*at)->of->name, name) != 0 && cidr_compare(&(*at)->cidr, cidr) == 0;
+}
+
 struct known *span_find(struct table *t, const char *name, const struct pod_cidrs *cidrs)
 {
 	for (unsigned i = 0; i < cidrs->n; i++) {

@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* More than one in so many. */
+enum { MANY_SHARE = 3 };
+
 static int by_name(const void *a, const void *b)
 {
 	return strcmp(((const struct known *)a)->name, ((const struct known *)b)->name);
@@ -39,20 +42,27 @@ static void entry_free(struct known *e)
 	free(e);
 }
 
+/* For what another has. */
+static bool waits(const struct known *e)
+{
+	return e->refused == REFUSED_NO_BLOCK || e->refused == REFUSED_OVERLAP;
+}
+
 void table_tally(struct table *t, const struct known *e, int sign)
 {
 	static const enum metric metric[REFUSALS] = {
 		[REFUSED_NO_BLOCK] = METRIC_REFUSED_NO_BLOCK, [REFUSED_FOREIGN] = METRIC_REFUSED_FOREIGN,
 		[REFUSED_OVERLAP] = METRIC_REFUSED_OVERLAP,   [REFUSED_PATCH] = METRIC_REFUSED_PATCH,
-		[REFUSED_LEASES] = METRIC_REFUSED_LEASES,
+		[REFUSED_LEASES] = METRIC_REFUSED_LEASES,     [REFUSED_MANY] = METRIC_REFUSED_MANY,
 	};
 
 	metrics_add(METRIC_NODES, e->present ? sign : 0);
 	metrics_add(METRIC_NODES_WITHOUT, e->present && e->cidrs.n == 0 && !e->cidrs.odd ? sign : 0);
 	if (e->refused != REFUSED_NOT)
 		metrics_add(metric[e->refused], sign);
+	t->present += (size_t)(e->present ? sign : 0);
 	t->strangers += (size_t)(e->stranger ? sign : 0);
-	t->without_block += (size_t)(e->refused == REFUSED_NO_BLOCK ? sign : 0);
+	t->waiting += (size_t)(waits(e) ? sign : 0);
 }
 
 void table_forget(struct table *t, struct known *e)
@@ -95,7 +105,7 @@ static struct known *make(struct table *t, const char *name)
 	e->name = strdup(name);
 	e->uid = strdup("");
 	e->labels = strdup("");
-	e->known_at = t->list_at;
+	e->since = t->list_at;
 	t->entries++;
 	if (e->name == NULL || e->uid == NULL || e->labels == NULL || queue_reserve(t) < 0 || tsearch(e, &t->root, by_name) == NULL) {
 		t->entries--;
@@ -158,8 +168,11 @@ static int take(struct table *t, struct known *e, const struct seen *s)
 	}
 	if (renewed || different || !known)
 		e->stranger = cidrs.n > 0;
+	if (renewed || different || !known)
+		e->since = t->listing ? t->list_at : now_ms();
 	e->present = true;
 	e->deleting = s->deleting;
+	e->api_version = s->version;
 	if (different)
 		table_set_cidrs(t, e, &cidrs);
 	/* What the patch did that is under way, most likely: its worker will know. */
@@ -170,6 +183,12 @@ static int take(struct table *t, struct known *e, const struct seen *s)
 	return 0;
 }
 
+/* Told late, or by a server that is behind: what is known came after it. */
+static bool is_older(const struct known *e, const struct seen *s)
+{
+	return s->version != 0 && e->api_version != 0 && s->version < e->api_version;
+}
+
 int table_see(struct table *t, const struct seen *s)
 {
 	struct known *e;
@@ -177,6 +196,10 @@ int table_see(struct table *t, const struct seen *s)
 
 	pthread_mutex_lock(&t->lock);
 	e = find(t, s->name);
+	if (e != NULL && !t->listing && is_older(e, s)) {
+		pthread_mutex_unlock(&t->lock);
+		return 1;
+	}
 	if (e == NULL)
 		e = make(t, s->name);
 	else
@@ -184,16 +207,16 @@ int table_see(struct table *t, const struct seen *s)
 	if (e != NULL) {
 		rc = take(t, e, s);
 		e->epoch = t->epoch;
-		e->known_at = t->listing ? t->list_at : now_ms();
 		table_tally(t, e, 1);
 	}
 	pthread_mutex_unlock(&t->lock);
 	return rc;
 }
 
-static void gone(struct table *t, struct known *e)
+static void gone(struct table *t, struct known *e, int64_t when)
 {
 	table_tally(t, e, -1);
+	e->since = when;
 	e->present = e->deleting = e->sent = e->stranger = e->fresh = false;
 	e->refused = REFUSED_NOT;
 	table_set_cidrs(t, e, &(struct pod_cidrs){ 0 });
@@ -201,15 +224,15 @@ static void gone(struct table *t, struct known *e)
 	changed(t, e);
 }
 
-void table_gone(struct table *t, const char *name, const char *uid)
+void table_gone(struct table *t, const struct seen *s)
 {
 	struct known *e;
 
 	pthread_mutex_lock(&t->lock);
-	e = find(t, name);
-	if (e != NULL && e->present && strcmp(e->uid, uid) == 0) {
-		e->known_at = now_ms();
-		gone(t, e);
+	e = find(t, s->name);
+	if (e != NULL && e->present && strcmp(e->uid, s->uid) == 0 && !is_older(e, s)) {
+		e->api_version = s->version;
+		gone(t, e, now_ms());
 	}
 	pthread_mutex_unlock(&t->lock);
 }
@@ -232,8 +255,11 @@ int table_mounted(struct table *t, const char *name)
 		if (e != NULL)
 			changed(t, e);
 	}
-	if (e != NULL)
+	if (e != NULL) {
 		e->round = t->round;
+		if (e->mounted_at == 0)
+			e->mounted_at = t->listing ? t->list_at : now_ms();
+	}
 	pthread_mutex_unlock(&t->lock);
 	return e == NULL ? -ENOMEM : 0;
 }
@@ -248,6 +274,8 @@ struct walk {
 	const char *name;
 	const struct pod_cidrs *cidrs;
 	struct known *found;
+	int64_t since;
+	size_t stayed;
 };
 
 static void visit(const void *node, VISIT when, void *arg)
@@ -260,10 +288,8 @@ static void visit(const void *node, VISIT when, void *arg)
 
 static void sweep_one(struct walk *w, struct known *e)
 {
-	if (e->present && e->epoch != w->t->epoch) {
-		e->known_at = w->t->list_at;
-		gone(w->t, e);
-	}
+	if (e->present && e->epoch != w->t->epoch)
+		gone(w->t, e, w->t->list_at);
 }
 
 void table_sweep(struct table *t)
@@ -327,7 +353,7 @@ void table_missing(struct table *t)
 
 static void freed_one(struct walk *w, struct known *e)
 {
-	if (e->refused == REFUSED_NO_BLOCK)
+	if (waits(e))
 		queue_add(w->t, e, now_ms());
 }
 
@@ -336,7 +362,7 @@ void table_freed(struct table *t)
 	struct walk w = { .t = t, .fn = freed_one };
 
 	pthread_mutex_lock(&t->lock);
-	if (t->without_block > 0)
+	if (t->waiting > 0)
 		twalk_r(t->root, visit, &w);
 	pthread_mutex_unlock(&t->lock);
 }
@@ -365,6 +391,50 @@ bool table_overlaps(struct table *t, const char *name, const struct pod_cidrs *c
 	}
 	pthread_mutex_unlock(&t->lock);
 	return w.found != NULL;
+}
+
+bool table_claimed(struct table *t, const char *name, const struct blocks *blocks, const struct pod_cidrs *kept)
+{
+	bool claimed = true;
+
+	pthread_mutex_lock(&t->lock);
+	for (size_t i = 0; claimed && i < blocks->n; i++) {
+		claimed = span_is_anothers(t, name, &blocks->cidr[i]);
+		for (unsigned k = 0; k < kept->n; k++)
+			claimed = claimed || cidr_compare(&kept->cidr[k], &blocks->cidr[i]) == 0;
+	}
+	pthread_mutex_unlock(&t->lock);
+	return claimed;
+}
+
+void table_beware(struct table *t, int64_t until)
+{
+	pthread_mutex_lock(&t->lock);
+	t->beware = until;
+	pthread_mutex_unlock(&t->lock);
+}
+
+static void stayed_one(struct walk *w, struct known *e)
+{
+	w->stayed += e->present && e->mounted_at != 0 && e->mounted_at <= w->since;
+}
+
+/* Those that came later are another server's, perhaps. */
+bool table_many_gone(struct table *t, int64_t since)
+{
+	struct walk w = { .t = t, .fn = stayed_one, .since = since };
+	size_t left;
+	bool many;
+
+	pthread_mutex_lock(&t->lock);
+	left = t->entries - t->present;
+	many = now_ms() < t->beware || left * MANY_SHARE > (left == 1 ? MANY_SHARE : t->entries);
+	if (!many && left > 0) {
+		twalk_r(t->root, visit, &w);
+		many = w.stayed == 0 || (left > 1 && left * MANY_SHARE > left + w.stayed);
+	}
+	pthread_mutex_unlock(&t->lock);
+	return many;
 }
 
 bool table_has_cidrs(struct table *t, const char *name, struct pod_cidrs *out)

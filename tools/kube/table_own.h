@@ -25,8 +25,10 @@ struct known {
 	uint32_t round;      /* of the mount's, likewise */
 	unsigned tries;
 	uint64_t version;
-	int64_t known_at;
-	char *said; /* what was last reported */
+	uint64_t api_version; /* the resourceVersion that was seen last, or 0 */
+	int64_t since;        /* as in struct task */
+	int64_t mounted_at;   /* when it was first known to be in the mount, or 0 */
+	char *said;           /* what was last reported */
 	int64_t said_at;
 	int64_t due;  /* when it is to be looked at */
 	size_t place; /* in the queue, from 1; 0: it isn't there */
@@ -42,7 +44,8 @@ struct table {
 	struct known **heap; /* the one that is due first at [1] */
 	size_t queued, room;
 	size_t entries, running;
-	size_t strangers, without_block;
+	size_t strangers, waiting, present;
+	int64_t beware; /* until then */
 	uint32_t epoch, round;
 	int64_t list_at; /* when the list began */
 	bool listing, closed;
@@ -59,5 +62,7 @@ void table_forget(struct table *t, struct known *e);
 void table_set_cidrs(struct table *t, struct known *e, const struct pod_cidrs *cidrs);
 /* Somebody else's podCIDRs that overlap these, or NULL. */
 struct known *span_find(struct table *t, const char *name, const struct pod_cidrs *cidrs);
+/* Does somebody else have just this one? */
+bool span_is_anothers(struct table *t, const char *name, const struct cidr *cidr);
 
 #endif

@@ -43,6 +43,7 @@ struct work {
 	const struct keys *keys; /* labels that are kept */
 	_Atomic int64_t keys_at; /* ms: when they were what the selectors name */
 	struct halt *relist;     /* set: what is known here isn't so */
+	_Atomic int64_t held_at; /* ms: when it was said last that blocks aren't freed because many Nodes are gone */
 	/* its own */
 	struct worker *worker;
 	unsigned workers;
@@ -74,6 +75,10 @@ bool work_is_news(const struct task *task);
 struct result work_refuse(struct worker *w, const struct task *task, enum refusal refusal, const char *reason, const char *format, ...)
 	__attribute__((format(printf, 5, 6)));
 
+/* release.c: may the mount's node lose those of its blocks that its Node doesn't have, which are somebody else's then? SETTLED: yes, now.
+ * Else what the worker is to answer. The API is asked for the Node by its name, it has said the same for some seconds, and it hasn't lost
+ * many Nodes at once. */
+struct result release(struct worker *w, struct task *task, const struct blocks *mount);
 /* reconcile.c: what the controller does with a Node. */
 struct result reconcile(struct worker *w, struct task *task);
 /* assign.c: a Node without podCIDRs is given some. */
