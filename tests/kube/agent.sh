@@ -100,6 +100,18 @@ agent_end
 same "it ends cleanly" 0 "$status"
 del pod-9
 
+# ---- a host whose name has capitals: the kubelet calls its Node in lower case, and so is the mount's
+node_make mixed-1 10.244.77.0/24
+ok "a host called Mixed-1 is the Node mixed-1" unshare --uts bash -c 'hostname Mixed-1 && exec "$@"' - timeout 60 "$IPAMKUBE" agent --mount "$M" \
+	--cluster prod --cluster-cidr 10.244.0.0/16 --once
+same "which has its podCIDRs" 10.244.77.0/24 "$(mounted mixed-1)"
+ok "for ipamctl as well" unshare --uts bash -c 'hostname Mixed-1 && exec "$@"' - "$IPAMCTL" gc --mount "$M" --cluster prod --dry-run
+mkdir "$M/prod/Mixed-2" "$M/prod/mixed-2"
+touch "$M/prod/Mixed-2/pod"
+same "where both are, the one that is called as the host" prod/Mixed-2 "$(unshare --uts bash -c 'hostname Mixed-2 && exec "$@"' - "$IPAMCTL" gc --mount "$M" --cluster prod --dry-run | cut -d: -f1)"
+rm "$M/prod/Mixed-2/pod"
+rmdir "$M/prod/Mixed-2" "$M/prod/mixed-2" "$M/prod/mixed-1"
+
 # ---- once
 ok "once" timeout 60 "$IPAMKUBE" agent --mount "$M" --cluster prod --node w-1 --once
 node_make w-5

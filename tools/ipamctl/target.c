@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,6 +99,31 @@ static int missing(const char *directory, const char *where, const char *kind, c
 	return status;
 }
 
+static bool has_node(const struct target *t, const char *name)
+{
+	int fd = open(t->cluster_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	bool has = fd >= 0 && faccessat(fd, name, F_OK, 0) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return has;
+}
+
+/* This host's: called as it, or as the kubelet calls its Node, in lower case. */
+static bool own_node(struct target *t)
+{
+	char lower[sizeof t->node_name] = "";
+
+	if (gethostname(t->node_name, sizeof t->node_name - 1) < 0)
+		return false;
+	for (size_t i = 0; t->node_name[i] != 0; i++)
+		lower[i] = (char)(t->node_name[i] >= 'A' && t->node_name[i] <= 'Z' ? t->node_name[i] - 'A' + 'a' : t->node_name[i]);
+	if (!has_node(t, t->node_name) && has_node(t, lower))
+		strcpy(t->node_name, lower);
+	t->node = t->node_name;
+	return true;
+}
+
 int target_find(struct target *t)
 {
 	char source[4096];
@@ -111,13 +137,11 @@ int target_find(struct target *t)
 		status = choose_cluster(t);
 	if (status != CTL_DONE)
 		return status;
-	if (t->node == NULL) {
-		if (gethostname(t->node_name, sizeof t->node_name - 1) < 0)
-			return ctl_fail(CTL_USAGE, "this host has no name; say which node with --node");
-		t->node = t->node_name;
-	}
-	if (asprintf(&t->cluster_path, "%s/%s", t->mount, t->cluster) < 0 ||
-	    asprintf(&t->path, "%s/%s/%s", t->mount, t->cluster, t->node) < 0)
+	if (asprintf(&t->cluster_path, "%s/%s", t->mount, t->cluster) < 0)
+		return ctl_fail(CTL_REFUSED, "out of memory");
+	if (t->node == NULL && !own_node(t))
+		return ctl_fail(CTL_USAGE, "this host has no name; say which node with --node");
+	if (asprintf(&t->path, "%s/%s/%s", t->mount, t->cluster, t->node) < 0)
 		return ctl_fail(CTL_REFUSED, "out of memory");
 	if (*t->cluster == 0 || *t->node == 0)
 		return ctl_fail(CTL_USAGE, "--cluster and --node want names");

@@ -174,6 +174,10 @@ static int finish(struct options *o, enum options_of command, bool elect_said)
 		return fail(KUBE_USAGE, "--lease-duration must be a second at least and longer than --renew-deadline, and that longer "
 					"than --retry-period");
 	if (command == OPTIONS_AGENT && o->node == NULL) {
+		/* The kubelet calls its Node as the host, in lower case. */
+		for (char *p = host; *p != 0; p++)
+			if (*p >= 'A' && *p <= 'Z')
+				*p += 'a' - 'A';
 		snprintf(o->node_name, sizeof o->node_name, "%s", node != NULL && *node != 0 ? node : host);
 		o->node = o->node_name;
 		if (!node_name_is_good(o->node))
