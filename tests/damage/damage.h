@@ -91,6 +91,10 @@ struct damage {
 };
 /* Makes path (and its log) a damaged copy of the life. */
 void damage_make(struct damage *d, const struct life *l, const struct truth *t, const char *path, uint64_t seed);
+/* The same one after the other, without chance: each page in each way; each statement; the log cut and flipped at every 512 bytes. False:
+ * no such case any more. */
+enum sweep { SWEEP_NONE, SWEEP_PAGES, SWEEP_ROWS, SWEEP_LOG };
+bool damage_next(struct damage *d, const struct life *l, const struct truth *t, const char *path, enum sweep sweep, unsigned number);
 
 /* ---- the judge (judge.c) */
 

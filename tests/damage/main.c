@@ -1,6 +1,6 @@
 /* Damaged databases by seed: each is repaired and judged.
  *
- *     damage IPAMCTL [--seed N] [--count N] [--seconds N] */
+ *     damage IPAMCTL [--seed N] [--count N] [--seconds N] [--sweep pages|rows|log] */
 #include "damage.h"
 
 #include <getopt.h>
@@ -48,6 +48,7 @@ int main(int argc, char **argv)
 		{ "seed", required_argument, NULL, 's' },
 		{ "count", required_argument, NULL, 'c' },
 		{ "seconds", required_argument, NULL, 't' },
+		{ "sweep", required_argument, NULL, 'w' },
 		{ NULL, 0, NULL, 0 },
 	};
 	uint64_t seed = 1, most = UINT64_MAX, cases = 0, wrongs = 0;
@@ -56,6 +57,7 @@ int main(int argc, char **argv)
 	char shm[] = "/dev/shm/ipamfs-damage.XXXXXX", tmp[] = "/tmp/ipamfs-damage.XXXXXX", *dir = shm, path[300];
 	struct life life = { .page = 0 };
 	struct truth truth = { .n = 0 };
+	enum sweep sweep = SWEEP_NONE;
 	int o;
 
 	while ((o = getopt_long(argc, argv, "", longs, NULL)) != -1) {
@@ -65,6 +67,8 @@ int main(int argc, char **argv)
 			most = strtoull(optarg, NULL, 10);
 		else if (o == 't')
 			seconds = atoi(optarg);
+		else if (o == 'w')
+			sweep = optarg[0] == 'p' ? SWEEP_PAGES : optarg[0] == 'r' ? SWEEP_ROWS : SWEEP_LOG;
 		else
 			return 2;
 	}
@@ -77,14 +81,17 @@ int main(int argc, char **argv)
 		unsigned w;
 
 		/* A seed by itself makes the same case again. */
-		if (i == 0 || (seed + i) % CASES_A_LIFE == 0) {
+		if (i == 0 || (sweep == SWEEP_NONE && (seed + i) % CASES_A_LIFE == 0)) {
 			if (life.page != 0) {
 				life_free(&life);
 				truth_free(&truth);
 			}
 			new_life(&life, &truth, dir, (seed + i) / CASES_A_LIFE);
 		}
-		damage_make(&d, &life, &truth, path, (seed + i) * 7919);
+		if (sweep == SWEEP_NONE)
+			damage_make(&d, &life, &truth, path, (seed + i) * 7919);
+		else if (!damage_next(&d, &life, &truth, path, sweep, (unsigned)i))
+			break;
 		w = judge(&d, &truth, path, argv[optind], seed + i, &took);
 		count(d.kind, w, took);
 		wrongs += w > 0;

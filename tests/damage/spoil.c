@@ -41,11 +41,13 @@ static size_t any_page(struct spoil *s)
 	return random_below(&s->random, 60) == 0 ? 1 : 1 + random_below(&s->random, (unsigned)s->t->pages);
 }
 
-static void spoil_page(struct spoil *s)
+enum { WAYS = 7 };
+
+static void spoil_page(struct spoil *s, size_t a, unsigned how)
 {
-	static const char *const name[] = { "zeroed", "swapped", "copied", "stale", "bit", "bits", "scribbled" };
-	unsigned how = random_below(&s->random, 7), size = s->l->page;
-	size_t a = any_page(s), b = any_page(s);
+	static const char *const name[WAYS] = { "zeroed", "swapped", "copied", "stale", "bit", "bits", "scribbled" };
+	unsigned size = s->l->page;
+	size_t b = any_page(s);
 	const struct bytes *old = &s->l->moment[random_below(&s->random, MOMENTS - 1)];
 	char text[80];
 
@@ -166,9 +168,10 @@ static const struct {
 	  BIT(T_OTHER) },
 };
 
-static void spoil_rows(struct spoil *s, const char *path)
+enum { STATEMENTS = sizeof statement / sizeof *statement };
+
+static void spoil_rows(struct spoil *s, const char *path, unsigned i)
 {
-	unsigned i = random_below(&s->random, sizeof statement / sizeof *statement);
 	sqlite3 *db = NULL;
 	char *error = NULL;
 
@@ -214,12 +217,9 @@ static void harm_frame(struct spoil *s, size_t at)
 		harm(s, get32(s->l->log.data + at));
 }
 
-static void spoil_log(struct spoil *s, const char *path)
+static void spoil_log(struct spoil *s, const char *path, size_t at, unsigned how)
 {
 	struct bytes log = bytes_copy(&s->l->log);
-	unsigned how = random_below(&s->random, 4);
-	/* Every 512 bytes, one seed after the other. */
-	size_t at = 512 * (size_t)random_below(&s->random, (unsigned)(log.size / 512));
 	static const char *const name[] = { "cut", "bit", "zeroed", "scribbled" };
 	char wal[256], text[80];
 
@@ -235,7 +235,6 @@ static void spoil_log(struct spoil *s, const char *path)
 			log.data[i] = how == 2 ? 0 : (unsigned char)random_next(&s->random);
 		harm_frame(s, at);
 		harm_frame(s, at + 511);
-		/* A page's number is not to be had from a frame whose header is gone. */
 	}
 	s->d->broken_log = how != 0;
 	snprintf(wal, sizeof wal, "%s-wal", path);
@@ -247,29 +246,72 @@ static void spoil_log(struct spoil *s, const char *path)
 	snprintf(s->d->kind, sizeof s->d->kind, "log %s", name[how]);
 }
 
-void damage_make(struct damage *d, const struct life *l, const struct truth *t, const char *path, uint64_t seed)
+static void any_spoiled_page(struct spoil *s)
 {
-	struct spoil s = { .d = d, .l = l, .t = t, .random = seed, .db = bytes_copy(&l->moment[MOMENTS - 1]) };
-	unsigned kind = random_below(&s.random, 10);
+	size_t page_number = any_page(s);
+
+	spoil_page(s, page_number, random_below(&s->random, WAYS));
+}
+
+static void any_rows(struct spoil *s, const char *path)
+{
+	spoil_rows(s, path, random_below(&s->random, STATEMENTS));
+}
+
+static struct spoil begin(struct damage *d, const struct life *l, const struct truth *t, const char *path, uint64_t seed)
+{
 	char wal[256];
 
 	*d = (struct damage){ .harmed = 0 };
 	snprintf(wal, sizeof wal, "%s-wal", path);
 	unlink(wal);
+	return (struct spoil){ .d = d, .l = l, .t = t, .random = seed, .db = bytes_copy(&l->moment[MOMENTS - 1]) };
+}
+
+void damage_make(struct damage *d, const struct life *l, const struct truth *t, const char *path, uint64_t seed)
+{
+	struct spoil s = begin(d, l, t, path, seed);
+	unsigned kind = random_below(&s.random, 10);
+
 	if (kind >= 8) {
-		spoil_log(&s, path);
+		size_t at = 512 * (size_t)random_below(&s.random, (unsigned)(l->log.size / 512));
+
+		spoil_log(&s, path, at, random_below(&s.random, 4));
 	} else {
 		if (kind >= 4)
-			spoil_rows(&s, path);
+			any_rows(&s, path);
 		if (kind < 4 || kind == 7)
-			spoil_page(&s);
+			any_spoiled_page(&s);
 		if (kind == 2 || kind == 3)
-			spoil_page(&s);
+			any_spoiled_page(&s);
 		if (kind == 6)
-			spoil_rows(&s, path);
+			any_rows(&s, path);
 		if (kind == 2 || kind == 3 || kind == 6 || kind == 7)
 			snprintf(d->kind, sizeof d->kind, "two: %s", kind < 4 ? "pages" : kind == 6 ? "rows" : "rows, page");
 		bytes_write(path, &s.db);
 	}
 	free(s.db.data);
+}
+
+bool damage_next(struct damage *d, const struct life *l, const struct truth *t, const char *path, enum sweep sweep, unsigned number)
+{
+	unsigned most = sweep == SWEEP_PAGES ? (unsigned)t->pages * WAYS :
+			sweep == SWEEP_ROWS  ? STATEMENTS :
+					       (unsigned)(l->log.size / 512) * 2;
+	struct spoil s;
+
+	if (number >= most)
+		return false;
+	s = begin(d, l, t, path, number);
+	if (sweep == SWEEP_LOG) {
+		spoil_log(&s, path, (size_t)number / 2 * 512, number % 2);
+	} else {
+		if (sweep == SWEEP_PAGES)
+			spoil_page(&s, 1 + number / WAYS, number % WAYS);
+		else
+			spoil_rows(&s, path, number);
+		bytes_write(path, &s.db);
+	}
+	free(s.db.data);
+	return true;
 }
