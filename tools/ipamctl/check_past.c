@@ -49,7 +49,7 @@ static void take_reserved(struct check *c, sqlite3_stmt *row, void *arg)
 void check_past(struct check *c)
 {
 	/* What machines share has its past elsewhere as well. */
-	if (check_count(c, "SELECT count(*) FROM engine WHERE key != 'open'") > 0)
+	if (check_count(c, "SELECT count(*) FROM engine WHERE key NOT IN ('open', 'open-boot')") > 0)
 		return;
 	check_rows(c, PAST_HELD(ip4), take_address, NULL);
 	check_rows(c, PAST_HELD(ip6), take_address, NULL);

@@ -22,7 +22,7 @@ static const struct table tables[] = {
 	{ "resting", "address that rests", "cluster, address, until", NULL },
 	{ "network", "network", "id, node, name", NULL },
 	{ "network_last", "last address of a network", "network, range, address", NULL },
-	{ "engine", "word about the engine", "key, value", "key = 'open'" },
+	{ "engine", "word about the engine", "key, value", "key IN ('open', 'open-boot')" },
 	{ "history", "line of the history", "id, time, cluster, node, ip4, ip6, line", NULL },
 };
 

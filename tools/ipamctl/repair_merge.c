@@ -279,7 +279,7 @@ static void take_trust(struct repair *r, sqlite3_stmt *row, void *arg)
 void repair_merge(struct repair *r)
 {
 	sort_out_ids(r);
-	repair_rows(r, "SELECT count(*) FROM s_engine WHERE key != 'open'", take_trust, NULL);
+	repair_rows(r, "SELECT count(*) FROM s_engine WHERE key NOT IN ('open', 'open-boot')", take_trust, NULL);
 	repair_do(r, clusters);
 	repair_do(r, nodes);
 	put_cidrs(r);

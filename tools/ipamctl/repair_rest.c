@@ -86,7 +86,7 @@ static const char others[] =
 	"INSERT OR IGNORE INTO resting SELECT cluster, address, until FROM s_resting s WHERE typeof(until) = 'integer' AND cluster IN (SELECT id FROM"
 	" cluster) AND ifnull(address(0, address), address(1, address)) IS NOT NULL AND NOT EXISTS (SELECT 1 FROM lease l WHERE"
 	" l.cluster = s.cluster AND l.ip4 = s.address) AND NOT EXISTS (SELECT 1 FROM lease l WHERE l.cluster = s.cluster AND l.ip6 = s.address);"
-	"INSERT OR IGNORE INTO engine SELECT key, value FROM s_engine WHERE typeof(key) = 'text' AND typeof(value) = 'text' AND key != 'open';";
+	"INSERT OR IGNORE INTO engine SELECT key, value FROM s_engine WHERE typeof(key) = 'text' AND typeof(value) = 'text' AND key NOT IN ('open', 'open-boot');";
 
 void repair_rest(struct repair *r)
 {
