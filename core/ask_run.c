@@ -238,6 +238,8 @@ static int ready(struct asking *t)
 {
 	struct remote *r = t->r;
 
+	if (etcd_astray(r->etcd, t->error.text, sizeof t->error.text))
+		return -EHOSTUNREACH;
 	if (remote_is_silent(r)) {
 		remote_probe(r);
 		return -EHOSTUNREACH;
@@ -288,7 +290,7 @@ static int send(struct asking *t, int64_t *revision)
 	}
 	if (rc >= 0)
 		remote_refused(r, NULL);
-	else if (rc != -ECANCELED && rc != -ENOMEM)
+	else if (rc != -ECANCELED && rc != -ENOMEM && rc != -EREMCHG)
 		remote_refused(r, t->error.text);
 	if (rc == 0 && is_done(t, lost)) {
 		if (t->ask.proof_key != NULL)
@@ -393,6 +395,8 @@ static int error_of(int rc)
 	switch (rc) {
 	case -ECANCELED:
 		return -ESHUTDOWN;
+	case -EREMCHG:
+		return -EHOSTUNREACH;
 	case -EPROTO:
 		return -EIO;
 	default:

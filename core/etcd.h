@@ -9,6 +9,7 @@
  *   -EHOSTUNREACH  nobody answered in time: what was asked may or may not have been done
  *   -ECANCELED     etcd_stop was called
  *   -EACCES        the user, password, certificate or permission is refused, or a file of those can't be read
+ *   -EREMCHG       this isn't the etcd that it was (etcd_astray): of what changes something it isn't known whether it was done
  *   -EPROTO        the answer isn't etcd's, at any endpoint; nothing was done
  *   -EINVAL        etcd refuses the request as malformed; -ENOSPC its space quota is used up; -ENOMEM
  */
@@ -57,6 +58,23 @@ size_t etcd_prefix_end(struct etcd_key prefix, char *end);
  * is returned. What fn gets is valid until it returns. *revision (may be NULL) is the store's, of which the answer is. */
 int etcd_range(struct etcd *e, struct etcd_key key, struct etcd_key end, int timeout_ms, int (*fn)(void *arg, const struct etcd_kv *kv),
 	       void *arg, int64_t *revision, struct ipam_error *error);
+
+/* ---- which etcd it is, and how far it has come: as its answers say ------------------------------------------------------ */
+
+struct etcd_identity {
+	uint64_t cluster; /* 0: not known yet */
+	int64_t revision; /* the largest there was */
+};
+/* From an answer on that is another cluster's, or of a revision that was passed, the client is astray: what changes something isn't sent
+ * (-EREMCHG), and reads go on. what: which answer it was, or NULL. */
+bool etcd_astray(struct etcd *e, char *what, size_t size);
+void etcd_mark_astray(struct etcd *e, const char *what);
+void etcd_expect(struct etcd *e, const struct etcd_identity *id); /* from now on, and no longer astray */
+void etcd_saw(struct etcd *e, int64_t revision);                  /* a watch did */
+void etcd_known(struct etcd *e, struct etcd_identity *out);
+/* What each endpoint says that answers in this time (of each). Other than 0 from fn ends it and is returned; -ENOMEM. */
+int etcd_survey(struct etcd *e, struct etcd_key key, int timeout_ms,
+		int (*fn)(void *arg, const char *endpoint, const struct etcd_identity *id), void *arg);
 
 /* ---- transactions: if all compares hold, the puts and deletes are done at once; else nothing is, and the keys that were
  * compared are told as they are. At most 128 operations and as many compares. */

@@ -165,7 +165,7 @@ static int post(struct etcd *e, const char *endpoint, const char *path, const ch
 		struct ipam_error *error)
 {
 	char detail[CURL_ERROR_SIZE] = "", url[1024];
-	int64_t until = etcd_now_ms() + timeout_ms;
+	int64_t until = etcd_now_ms() + timeout_ms, known;
 	struct curl_slist *headers = NULL;
 	struct reply r = { 0 };
 	curl_off_t uploaded = 0;
@@ -200,6 +200,7 @@ static int post(struct etcd *e, const char *endpoint, const char *path, const ch
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &r);
 	if (changes(path))
 		go_alone(curl);
+	known = atomic_load(&e->revision);
 	code = curl_easy_perform(curl);
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_getinfo(curl, CURLINFO_SIZE_UPLOAD_T, &uploaded);
@@ -215,6 +216,8 @@ static int post(struct etcd *e, const char *endpoint, const char *path, const ch
 		rc = etcd_refusal(endpoint, status, *reply, error);
 	else if (!is_etcds(*reply))
 		rc = etcd_fail(error, -EPROTO, "%s: the answer isn't etcd's: that is no etcd, or none with the v3 gateway", endpoint);
+	else
+		etcd_identify(e, endpoint, path, known, *reply);
 	if (rc == -EHOSTUNREACH && is_unseen(error->text))
 		*sent = false;
 out:
@@ -353,6 +356,14 @@ out:
 	return rc;
 }
 
+/* Nothing is changed in an etcd that may be another one, and what it says of a change isn't believed. */
+static int refuse_astray(struct etcd *e, const char *path, struct ipam_error *error)
+{
+	char what[200];
+
+	return changes(path) && etcd_astray(e, what, sizeof what) ? etcd_fail(error, -EREMCHG, "%s", what) : 0;
+}
+
 int etcd_call(struct etcd *e, const char *path, const json_t *request, int timeout_ms, json_t **reply, struct ipam_error *error)
 {
 	char *body = json_dumps(request, JSON_COMPACT), *token = NULL;
@@ -360,6 +371,8 @@ int etcd_call(struct etcd *e, const char *path, const json_t *request, int timeo
 	int rc = body == NULL ? etcd_fail(error, -ENOMEM, "out of memory") : 0;
 
 	*reply = NULL;
+	if (rc == 0)
+		rc = refuse_astray(e, path, error);
 	if (rc == 0)
 		rc = etcd_login(e, NULL, timeout_ms, error);
 	if (rc == 0) {
@@ -370,6 +383,10 @@ int etcd_call(struct etcd *e, const char *path, const json_t *request, int timeo
 	if (rc == -EACCES && token != NULL && !etcd_is_tls(error) && strstr(error->text, "permission") == NULL &&
 	    (rc = etcd_login(e, token, (int)(until - etcd_now_ms()), error)) == 0)
 		rc = post_anywhere(e, path, body, (int)(until - etcd_now_ms()), reply, error);
+	if (rc == 0 && (rc = refuse_astray(e, path, error)) < 0) {
+		json_decref(*reply);
+		*reply = NULL;
+	}
 	free(token);
 	free(body);
 	return rc;

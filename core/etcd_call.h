@@ -19,6 +19,10 @@ struct etcd {
 	char *tls_ca, *tls_cert, *tls_key;
 	char *user, *password_file;
 	_Atomic bool stop;
+	_Atomic uint64_t cluster; /* as etcd_identity has them */
+	_Atomic int64_t revision;
+	_Atomic bool astray;
+	char strange[256];       /* under the lock: why */
 	pthread_mutex_t lock;    /* the rest; nothing is waited for while it is held */
 	char *token;             /* of the user, NULL: none yet */
 	uint64_t watches, watch; /* how many there were, and the number of the watch that runs; 0: none does */
@@ -43,6 +47,8 @@ int etcd_call_at(struct etcd *e, size_t endpoint, const char *path, const json_t
 /* Get a token, where there is a user: 0 or as etcd_call. refused: the one that was. */
 int etcd_login(struct etcd *e, const char *refused, int timeout_ms, struct ipam_error *error);
 char *etcd_token(struct etcd *e); /* a copy, or NULL */
+/* Look at the header of an answer. known: the revision when it was asked for. */
+void etcd_identify(struct etcd *e, const char *endpoint, const char *path, int64_t known, const json_t *reply);
 /* The turn of a request: when it may be made, as etcd_now_ms. One that would be later than `until` isn't taken. */
 int64_t etcd_turn(struct etcd *e, int64_t now, int64_t until);
 

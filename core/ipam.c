@@ -1,6 +1,7 @@
 #include "ipam.h"
 
 #include "ask.h"
+#include "astray.h"
 #include "commit.h"
 #include "delegate.h"
 #include "remote.h"
@@ -195,6 +196,8 @@ int ipam_open(const char *path, const struct ipam_options *options, struct ipam 
 	}
 	if (rc == 0 && ipam->remote != NULL)
 		rc = remote_start(ipam->remote);
+	if (rc == 0 && ipam->remote != NULL)
+		remote_first(ipam->remote);
 	if (rc < 0) {
 		if (error->text[0] == 0)
 			snprintf(error->text, sizeof error->text, "%s: %s", path, strerror(-rc));
@@ -552,6 +555,11 @@ void ipam_track(struct ipam *ipam, ipam_done *done, void *arg)
 struct ipam_by ipam_by_self(void)
 {
 	return (struct ipam_by){ .uid = getuid(), .pid = (uint32_t)getpid() };
+}
+
+int ipam_accept_engine(struct ipam *ipam)
+{
+	return ipam->remote == NULL ? -EOPNOTSUPP : astray_accept(ipam->remote);
 }
 
 void ipam_engine(struct ipam *ipam, struct ipam_engine *out)

@@ -533,6 +533,9 @@ struct ipam_engine {
 };
 void ipam_engine(struct ipam *ipam, struct ipam_engine *out);
 
+/* The engine isn't the one that this machine knew, and is taken as it is: what it doesn't have is gone, as if it had been removed by
+ * force. -EINVAL: it is the one; -EOPNOTSUPP without an engine. */
+int ipam_accept_engine(struct ipam *ipam);
 /* All that the engine has, asked anew, against what is here: that no two blocks overlap there, that keys and records of blocks agree
  * and are mirrored, that each address that this machine leases and others have published is in a block of its node and in one hand.
  * finding gets each thing that isn't so. 0: all was asked; -EHOSTUNREACH and the like, with a message: nothing was proved; -EBUSY: one is

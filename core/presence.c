@@ -37,6 +37,8 @@ void remote_stand(struct remote *r, enum own_standing standing)
 
 	pthread_rwlock_wrlock(&r->ipam->lock);
 	before = r->ipam->registry.standing;
+	if (etcd_astray(r->etcd, NULL, 0))
+		standing = OWN_ASTRAY;
 	r->ipam->registry.standing = standing;
 	pthread_rwlock_unlock(&r->ipam->lock);
 	if (before == OWN_ASKED && standing != OWN_ASKED)
@@ -154,32 +156,13 @@ static int look_home(struct presence *p)
 
 /* ---- noted once nobody else is there ---------------------------------------------------------------------------------------- */
 
-static int home_reserve(struct ipam *ipam, struct change *c)
-{
-	(void)ipam, (void)c;
-	return 0;
-}
-
-static int home_apply(struct ipam *ipam, struct change *c)
-{
-	return store_put_engine(ipam->store, "home", c->name);
-}
-
-static void home_settle(struct ipam *ipam, struct change *c)
-{
-	(void)ipam, (void)c;
-}
-
-static const struct change_type change_home = { .reserve = home_reserve, .apply = home_apply, .settle = home_settle, .delegation = true };
-
 static void note_home(struct presence *p)
 {
 	char *text = p->noted ? NULL : print_home(&p->home);
-	struct change *c = text == NULL ? NULL : change_name(change_new(&change_home, NULL, NULL), text);
 
+	if (text != NULL)
+		p->noted = remote_note(p->r, "home", text) == 0;
 	free(text);
-	if (c != NULL)
-		p->noted = remote_run(p->r->ipam, c) == 0;
 }
 
 /* ---- life --------------------------------------------------------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 /* The thread with the steady beat: says that this machine is there, takes the nodes that are its, ends what is orphaned and empty, and
  * publishes. */
 #include "ask.h"
+#include "astray.h"
 #include "mirror.h"
 #include "presence.h"
 #include "publish.h"
@@ -163,7 +164,9 @@ static int contact_reserve(struct ipam *ipam, struct change *c)
 
 static int contact_apply(struct ipam *ipam, struct change *c)
 {
-	return store_put_engine(ipam->store, "contact", c->name);
+	int rc = store_put_engine(ipam->store, "contact", c->name);
+
+	return rc == 0 ? store_put_engine(ipam->store, "etcd", c->text) : rc;
 }
 
 static void contact_settle(struct ipam *ipam, struct change *c)
@@ -179,12 +182,16 @@ static void note_contact(struct pulse *p)
 {
 	int64_t now = remote_now_ms();
 	struct change *c;
-	char text[32];
+	char text[32], *etcd;
 
 	if (p->noted != 0 && now - p->noted < CONTACT_MS)
 		return;
+	etcd = astray_text(p->r);
 	snprintf(text, sizeof text, "%lld", (long long)(engine_now() / 1000000000));
-	c = change_name(change_new(&change_contact, NULL, NULL), text);
+	c = etcd == NULL ? NULL : change_name(change_new(&change_contact, NULL, NULL), text);
+	if (c != NULL)
+		c = change_text(c, etcd, strlen(etcd));
+	free(etcd);
 	if (c == NULL)
 		return;
 	p->noted = now;
@@ -283,6 +290,10 @@ static int beat(struct pulse *p, bool read)
 	bool may = may_write(r);
 	int rc = probe(p);
 
+	if (astray_is(r)) {
+		presence_again(r->presence);
+		return rc;
+	}
 	if (rc == 0)
 		rc = list_own(p);
 	if (rc == 0 && may)
@@ -321,7 +332,7 @@ void *remote_pulse(void *arg)
 	} while (next_beat(r, &applied));
 	/* What was changed last is told still, and that this machine leaves. */
 	if (r->up) {
-		if (remote_standing(r) == OWN_SURE)
+		if (remote_standing(r) == OWN_SURE && !etcd_astray(r->etcd, NULL, 0))
 			publish_round(r, &p.echo, &p.error);
 		presence_end(r->presence, CALL_MS / 3);
 	}

@@ -1,6 +1,7 @@
 #include "remote.h"
 
 #include "ask.h"
+#include "astray.h"
 #include "delegate.h"
 #include "presence.h"
 #include "publish.h"
@@ -176,6 +177,36 @@ int remote_run(struct ipam *ipam, struct change *c)
 	c->arg = w;
 	change_submit(ipam, c);
 	return ipam_wait(w, NULL);
+}
+
+/* ---- what the next start is to know ------------------------------------------------------------------------------------- */
+
+static int note_reserve(struct ipam *ipam, struct change *c)
+{
+	(void)ipam, (void)c;
+	return 0;
+}
+
+static int note_apply(struct ipam *ipam, struct change *c)
+{
+	return store_put_engine(ipam->store, c->name, c->text);
+}
+
+static void note_settle(struct ipam *ipam, struct change *c)
+{
+	(void)ipam, (void)c;
+}
+
+int remote_note(struct remote *r, const char *key, const char *value)
+{
+	static const struct change_type type = { .reserve = note_reserve, .apply = note_apply, .settle = note_settle, .delegation = true };
+	struct change *c = change_new(&type, NULL, NULL);
+
+	if (c != NULL)
+		c = change_name(c, key);
+	if (c != NULL)
+		c = change_text(c, value, strlen(value));
+	return c == NULL ? -ENOMEM : remote_run(r->ipam, c);
 }
 
 /* ---- asking in the background -------------------------------------------------------------------------------------------- */
@@ -354,7 +385,7 @@ static int introduce(struct remote *r)
 	return rc;
 }
 
-static int recognise(struct remote *r, bool *first, struct ipam_error *error)
+static int recognise(struct remote *r, struct ipam_error *error)
 {
 	char *machine = NULL, *prefix = NULL;
 	int rc = store_get_engine(r->ipam->store, "machine", &machine);
@@ -363,7 +394,7 @@ static int recognise(struct remote *r, bool *first, struct ipam_error *error)
 		if (r->ipam->registry.clusters > 0)
 			return refuse(error, "%s: a database with clusters of its own, no state file of an engine's; name a new file",
 				      r->ipam->path);
-		*first = true;
+		r->first = true;
 		return introduce(r);
 	}
 	if (rc == 0)
@@ -442,12 +473,34 @@ int remote_start(struct remote *r)
 	return rc;
 }
 
+/* What keeps it from being read, and isn't over in a moment. */
+static bool is_unread(struct remote *r)
+{
+	bool is;
+
+	pthread_mutex_lock(&r->lock);
+	is = r->complaint[REMOTE_UNREAD][0] != 0 || r->complaint[REMOTE_ASTRAY][0] != 0;
+	pthread_mutex_unlock(&r->lock);
+	return is;
+}
+
+void remote_first(struct remote *r)
+{
+	enum { STEP_MS = 50 };
+	int64_t until = remote_now_ms() + REMOTE_FIRST_MS;
+	bool read = !r->first;
+
+	while (!read && !is_unread(r) && remote_now_ms() < until)
+		read = remote_await(r, 1, remote_now_ms() + STEP_MS);
+	if (!read)
+		engine_log(r->ipam, LOG_WARNING, "%s: nothing of it has been read yet: the mount is empty until it has", r->source);
+}
+
 int remote_open(struct ipam *ipam, const struct ipam_remote *o, struct ipam_error *error)
 {
 	struct etcd_options options = { o->endpoints, o->tls_ca, o->tls_cert, o->tls_key, o->user, o->password_file };
 	struct remote *r = calloc(1, sizeof *r);
 	pthread_condattr_t attr;
-	bool first = false;
 	int rc;
 
 	if (r == NULL)
@@ -469,15 +522,17 @@ int remote_open(struct ipam *ipam, const struct ipam_remote *o, struct ipam_erro
 		return refuse(error, "the prefix '%s' is too long", r->prefix);
 	if (r->node != NULL && ipam_check_name(IPAM_NODE, r->node) < 0)
 		return refuse(error, "'%s' is no name for a node", r->node);
-	rc = recognise(r, &first, error);
+	rc = recognise(r, error);
 	if (rc == 0)
 		rc = doubt_after_absence(r);
 	if (rc == 0)
-		rc = presence_new(r, first, &r->presence);
+		rc = presence_new(r, r->first, &r->presence);
 	if (rc == 0)
 		rc = record_new_machine(r->session);
 	if (rc == 0)
 		rc = etcd_new(&options, &r->etcd, error);
+	if (rc == 0)
+		rc = astray_open(r);
 	if (rc == 0)
 		rc = publish_new(r, &r->publish);
 	if (rc == 0)

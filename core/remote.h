@@ -19,11 +19,13 @@ enum {
 	REMOTE_WORKERS = 2,
 	REMOTE_ANSWER_MS = 4000, /* who asks is answered by then */
 	REMOTE_PULSE_MS = 1000,
+	REMOTE_FIRST_MS = 5000,
 	REMOTE_ALIVE_S = 30, /* a machine that isn't heard of for so long isn't there */
 };
 
 /* What is wrong, by what puts it right: each is said, and taken back, by who looks after it. */
 enum remote_complaint {
+	REMOTE_ASTRAY,  /* the engine isn't the one that it was (astray.h) */
 	REMOTE_DOUBLED, /* another machine has a copy of the state file */
 	REMOTE_UNREAD,  /* what the engine has can't be read: nothing is known of what it says now */
 	REMOTE_RECORDS, /* some of it isn't understood, or contradicts what is here: until a full read finds nothing of the kind */
@@ -47,6 +49,7 @@ struct remote {
 	struct etcd *etcd;
 	char *source, *prefix, *node;
 	char machine[RECORD_MACHINE], session[RECORD_MACHINE];
+	bool first;  /* the state file is new */
 	bool leases; /* other machines' leases are shown */
 	pthread_t sync, pulse, worker[REMOTE_WORKERS];
 	unsigned threads; /* of those, in that order, how many run */
@@ -60,11 +63,13 @@ struct remote {
 	bool stop;
 	struct change *queue, **tail; /* to be asked */
 	int64_t applied;              /* the engine's revision up to which all is mirrored; 0: not read yet */
+	bool accepted;                /* an administrator takes an engine that is astray as it is */
 	bool again;                   /* read all anew */
-	int64_t read_due, read_wait; /* sync's alone: when it does so by itself, and how long it waited for that last, where something is wrong */
-	bool probe;                   /* a call has failed: the pulse is to find out at once whether the engine is there */
-	bool silent;                  /* nobody answers, as was found out: who asks is refused at once */
-	uint64_t reads;               /* the full read that was ended last: the resyncs-th */
+	int64_t read_due,
+		read_wait; /* sync's alone: when it does so by itself, and how long it waited for that last, where something is wrong */
+	bool probe;        /* a call has failed: the pulse is to find out at once whether the engine is there */
+	bool silent;       /* nobody answers, as was found out: who asks is refused at once */
+	uint64_t reads;    /* the full read that was ended last: the resyncs-th */
 	bool up;
 	int64_t since;                          /* of up or down, seconds since the epoch; 0: never up */
 	char problem[256];                      /* why down */
@@ -87,6 +92,9 @@ struct remote {
 int remote_open(struct ipam *ipam, const struct ipam_remote *options, struct ipam_error *error);
 /* Then, when the committer runs. */
 int remote_start(struct remote *r);
+/* Where the state file is new: waits for the first full read, so that who mounts finds what is there; a few seconds, and says when it
+ * isn't had by then. */
+void remote_first(struct remote *r);
 /* Ends the threads; changes that wait are answered. */
 void remote_stop(struct remote *r);
 void remote_close(struct remote *r); /* NULL is fine */
@@ -100,6 +108,8 @@ void remote_grow_early(struct ipam *ipam, struct node *n);
 
 /* Run a change and wait for it. Not from the committer. */
 int remote_run(struct ipam *ipam, struct change *c);
+/* Keep something for the next start, in the state file's table of the engine: 0, or an error of the store's. Not from the committer. */
+int remote_note(struct remote *r, const char *key, const char *value);
 /* Whether calls reach the engine: keeps what health shows. what: the error, NULL where it did. One call that failed says little: */
 void remote_reached(struct remote *r, const char *what);
 /* has the pulse find out. */

@@ -1,5 +1,6 @@
 /* The thread that mirrors: a full read, then a watch from there; again from the last revision when the watch is lost, and a full
  * read when that revision is compacted, or when somebody asks for it. */
+#include "astray.h"
 #include "mirror.h"
 #include "publish.h"
 
@@ -13,6 +14,7 @@ enum {
 	READ_MS = 30000,
 	PAUSE_MS = 300,
 	REFUSED_MS = 5000,
+	ASTRAY_MS = 2000,
 	SOON_MS = 5000,               /* until all is read anew where something is wrong: twice as long each time, */
 	NOW_AND_THEN_MS = 30 * 60000, /* to this, which it is where nothing is */
 };
@@ -34,6 +36,7 @@ static bool stopping(struct remote *r)
 
 static void applied(struct remote *r, int64_t revision)
 {
+	etcd_saw(r->etcd, revision);
 	pthread_mutex_lock(&r->lock);
 	if (revision > r->applied)
 		r->applied = revision;
@@ -288,6 +291,28 @@ static int read_published(struct records *list, struct ipam_error *error)
 	return rc == 0 ? publish_forget_unseen(r, &list->published) : rc;
 }
 
+/* A record that is older than it was: the engine went back, and has gone on since. */
+static void look_back(struct records *list)
+{
+	struct registry *reg = &list->r->ipam->registry;
+	char text[500] = "";
+
+	pthread_rwlock_rdlock(&list->r->ipam->lock);
+	for (size_t i = 0; i < list->count && text[0] == 0; i++) {
+		const struct record *record = &list->record[i];
+		const struct cluster *c = record->kind == IPAM_CLUSTER ? registry_cluster_shared(reg, record->id) : NULL;
+		const struct node *n = record->kind == IPAM_NODE ? registry_node_shared(reg, record->id) : NULL;
+		int64_t known = c != NULL ? c->revision : n != NULL ? n->revision : 0;
+
+		if (record->revision < known)
+			snprintf(text, sizeof text, "'%s' is there as of revision %lld, and was as of %lld", record->name,
+				 (long long)record->revision, (long long)known);
+	}
+	pthread_rwlock_unlock(&list->r->ipam->lock);
+	if (text[0] != 0)
+		etcd_mark_astray(list->r->etcd, text);
+}
+
 /* *revision: up to which all is mirrored. Publications are read later than that: the watch tells what changed in between
  * once more. */
 static int read_all(struct remote *r, int64_t *revision, struct ipam_error *error)
@@ -305,6 +330,10 @@ static int read_all(struct remote *r, int64_t *revision, struct ipam_error *erro
 	past = (struct etcd_key){ end, etcd_prefix_end(first, end) };
 	if (rc == 0)
 		rc = etcd_range(r->etcd, first, past, READ_MS, collect, &list, revision, error);
+	if (rc == 0)
+		look_back(&list);
+	if (rc == 0 && etcd_astray(r->etcd, error->text, sizeof error->text))
+		rc = -EREMCHG;
 	if (rc == 0) {
 		mirror_rests_forget(r);
 		rc = mirror_all(r, &list);
@@ -418,6 +447,10 @@ static int take_events(void *arg, const struct etcd_kv *kv, size_t n, int64_t re
 	size_t have = 0;
 	int rc = e == NULL ? -ENOMEM : 0;
 
+	if (etcd_astray(r->etcd, NULL, 0)) {
+		free(e);
+		return -ECANCELED;
+	}
 	remote_reached(r, NULL);
 	remote_complain(r, REMOTE_UNREAD, "%s", "");
 	for (size_t i = 0; rc == 0 && i < n; i++) {
@@ -445,7 +478,7 @@ static bool give_up(void *arg)
 	bool is;
 
 	pthread_mutex_lock(&r->lock);
-	is = r->stop || r->again || remote_now_ms() >= r->read_due;
+	is = r->stop || r->again || remote_now_ms() >= r->read_due || etcd_astray(r->etcd, NULL, 0);
 	pthread_mutex_unlock(&r->lock);
 	return is;
 }
@@ -527,6 +560,7 @@ void *remote_sync(void *arg)
 	int64_t known = -1;
 	bool read = false;
 
+	astray_look(r);
 	while (!stopping(r)) {
 		bool reading = !read;
 		struct ipam_error error = { "" };
@@ -534,6 +568,12 @@ void *remote_sync(void *arg)
 		uint64_t number;
 		int rc;
 
+		if (astray_is(r)) {
+			read = false;
+			if (!astray_settle(r))
+				pause_for(r, ASTRAY_MS);
+			continue;
+		}
 		pthread_mutex_lock(&r->lock);
 		reading |= r->again || remote_now_ms() >= r->read_due;
 		revision = r->applied;
@@ -559,7 +599,7 @@ void *remote_sync(void *arg)
 		 * another matter than a member that is away. */
 		if (rc == -EHOSTUNREACH && reading)
 			remote_reached(r, error.text);
-		else if (rc < 0 && rc != -EHOSTUNREACH && rc != -ECANCELED && rc != -ESTALE)
+		else if (rc < 0 && rc != -EHOSTUNREACH && rc != -ECANCELED && rc != -ESTALE && rc != -EREMCHG)
 			remote_complain(r, REMOTE_UNREAD, "what the engine has can't be read: %s", error.text);
 		if (rc >= 0)
 			continue;

@@ -46,6 +46,7 @@ const struct control control_table[] = {
 	{ IPAM_CLUSTER, "delegate", .writable = true, .makes = true, .open = delegate_open },
 	{ IPAM_NODE, "labels", .show = show_labels, .writable = true, .text = IPAM_NODE_LABELS },
 	{ IPAM_ROOT, "audit", .show = show_audit },
+	{ IPAM_ROOT, "accept", .writable = true, .store = accept_store },
 };
 
 const unsigned control_rows = sizeof control_table / sizeof *control_table;

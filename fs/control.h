@@ -36,7 +36,7 @@ enum control_directory control_directory(struct node_ref ref);
 /* The row, or -1. */
 int control_find(enum ipam_kind level, enum control_directory in, const char *name);
 
-file_store release_store, remove_store;
+file_store release_store, remove_store, accept_store;
 int events_open(struct fs *fs, fuse_req_t req, struct node_ref ref, struct fuse_file_info *fi);
 int history_open(struct fs *fs, fuse_req_t req, struct node_ref ref, struct fuse_file_info *fi);
 int delegate_open(struct fs *fs, fuse_req_t req, struct node_ref ref, struct fuse_file_info *fi);
