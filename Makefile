@@ -147,9 +147,10 @@ $(B)/tests/test_kube $(B)/tests/test_kube_config $(B)/tests/test_kube_sieve: $(B
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka -lyaml -ljansson -lcurl -lpthread
 
+$(B)/tests/fault/calls: LDLIBS += -lseccomp
 $(helpers): $(B)/tests/%: $(B)/tests/%.o
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lpthread
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lpthread $(LDLIBS)
 
 # With clang, FLAVOUR=fuzz: see tests/fuzz/run.sh. Of the programs' parts each takes what it calls.
 $(B)/parts.a: $(call obj,$(filter-out %/main.c,$(ctl_src) $(cni_src)) fs/foreign.c fs/foreign_import.c fs/buffer.c tools/kube/sieve.c tools/kube/node.c)

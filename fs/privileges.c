@@ -105,16 +105,15 @@ static void warn(const char *what, int rc, const char *then)
 
 int privileges_of_worker(const struct options *o)
 {
-	int rc = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
+	int rc = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0, walls, calls;
 
 	if (rc == 0)
 		rc = give_up_capabilities(o);
-	if (rc < 0)
-		return rc;
-	rc = landlock_confine(o);
-	if (rc < 0)
-		warn("Landlock", rc, "while it opens the database a worker could write outside of its directory (Linux 5.13 has it)");
-	return filter_from_start(o);
+	walls = landlock_confine(o);
+	if (walls < 0)
+		warn("Landlock", walls, "while it opens the database a worker could write outside of its directory (Linux 5.13 has it)");
+	calls = filter_from_start(o);
+	return rc < 0 ? rc : calls;
 }
 
 int privileges_when_open(const struct options *o)

@@ -337,12 +337,14 @@ static void leave_terminal(const struct options *o)
 		close(null);
 }
 
-/* It doesn't serve with more rights than it says that it has. */
-static int give_up(int rc)
+/* Where it can't (no seccomp, a sandbox around it that refuses one of its own) it serves all the same, and says so. */
+static void note_privileges(int rc)
 {
+	char text[128];
+
+	snprintf(text, sizeof text, "a worker can't give up all privileges that it doesn't need: %s", strerror(-rc));
 	if (rc < 0)
-		log_write(NULL, LOG_ERR, "a worker can't give up the privileges that it doesn't need");
-	return rc;
+		log_write(NULL, LOG_WARNING, text);
 }
 
 static int take_over(struct fs *fs, bool resumes)
@@ -357,7 +359,7 @@ static int take_over(struct fs *fs, bool resumes)
 		rc = receive_device(fs, &device, &files, &n);
 	leave_terminal(&fs->options);
 	if (rc == 0)
-		rc = give_up(privileges_when_open(&fs->options));
+		note_privileges(privileges_when_open(&fs->options));
 	if (rc == 0)
 		rc = wire_start(fs->session, fs->keep, device, !fs->options.no_resend, &fs->wire);
 	if (rc == 0)
@@ -490,13 +492,10 @@ int worker_run(const struct options *options, struct keep *keep, int lock, bool 
 	int rc;
 
 	set_up_process();
-	rc = privileges_of_worker(options);
-	if (rc < 0)
-		snprintf(error.text, sizeof error.text, "the privileges that a worker doesn't need can't be given up: %s", strerror(-rc));
-	else if (ahead && read_ahead(&fs) < 0)
+	note_privileges(privileges_of_worker(options));
+	if (ahead && read_ahead(&fs) < 0)
 		return 1;
-	else
-		rc = start(&fs, lock, resumes, &error);
+	rc = start(&fs, lock, resumes, &error);
 	if (rc < 0) {
 		struct keep_message failed = { .word = KEEP_FAILED };
 
