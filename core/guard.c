@@ -2,11 +2,13 @@
 
 #include <errno.h>
 #include <libgen.h>
+#include <linux/magic.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 static int refuse(struct ipam_error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -119,6 +121,18 @@ static int check_beside(const char *name, const char *suffix, uid_t owner, struc
 	return rc;
 }
 
+/* Of a file system in user space (FUSE): a database on it may lie at another path, too, whose locks and memory it shares no more than
+ * those of another machine. */
+static bool is_mirror(const char *name)
+{
+	char *way = strdup(name);
+	struct statfs st;
+	bool mirror = way != NULL && statfs(dirname(way), &st) == 0 && st.f_type == FUSE_SUPER_MAGIC;
+
+	free(way);
+	return mirror;
+}
+
 int guard_database(const char *path, bool insecure, struct ipam_error *error)
 {
 	static const char *const suffix[] = { "-wal", "-shm", "-journal" };
@@ -135,6 +149,8 @@ int guard_database(const char *path, bool insecure, struct ipam_error *error)
 		rc = !is_trusted(st.st_uid) ? refuse(&why, "it belongs to uid %u", (unsigned)st.st_uid) :
 		     others_write(&st)      ? refuse(&why, "others may write to it") :
 					      0;
+	if (rc == 0 && !insecure && is_mirror(name))
+		rc = refuse(&why, "it lies in a FUSE mount, where a lock doesn't keep out who comes by another path");
 	if (rc == -EPERM)
 		refuse(error, "%.200s: %.200s; 'chmod', 'chown', or 'insecure_dir' takes the risk", name, why.text);
 	for (size_t i = 0; rc == 0 && i < sizeof suffix / sizeof *suffix; i++)

@@ -5,7 +5,8 @@
 #include "ipam.h"
 
 /* A database that is about to be opened, or made: others can neither write to it nor put a log beside it that would be replayed into it.
- * insecure: its directory may be others', but a log has the database's owner all the same. -EPERM with a message; 0 also where there
+ * insecure: its directory may be others', but a log has the database's owner all the same. Nor does it lie on FUSE, where another path
+ * to it (bindfs) has locks of its own. -EPERM with a message; 0 also where there
  * is nothing yet. */
 int guard_database(const char *path, bool insecure, struct ipam_error *error);
 

@@ -37,3 +37,20 @@ refused "a database that all may write" "others may write to it" refused_mount
 chmod 600 "$place/ipam.db" && chown 1002 "$place/ipam.db"
 refused "or that is another's" "it belongs to uid 1002" refused_mount
 can "which can be told" insecure_dir,sync=normal
+chown 0 "$place/ipam.db"
+
+# ---- a second daemon by another path
+mount_fs sync=normal "$place/ipam.db" "$M"
+mkdir "$WORK/second" "$WORK/bound"
+second() { timeout 20 "$BUILD/bin/ipamfs" "$1" "$WORK/second" -f; }
+ln -s "$place/ipam.db" "$WORK/link.db"
+refused "a second daemon by a symbolic link" "in use by another ipamfs" second "$WORK/link.db"
+ln "$place/ipam.db" "$place/hard.db"
+refused "by a hard link" "in use by another ipamfs" second "$place/hard.db"
+mount --bind "$place" "$WORK/bound" && mounts+=("$WORK/bound")
+refused "by a bind mount" "in use by another ipamfs" second "$WORK/bound/ipam.db"
+# Any FUSE mount will do.
+mkdir "$M/prod"
+refused "by a FUSE mount, whose locks are its own" "in a FUSE mount" second "$M/prod/ipam.db"
+rm "$place/hard.db"
+umount_fs
