@@ -135,6 +135,20 @@ static json_t *compose(const struct change *c, const struct history_event *e)
 
 /* ---- storing ---------------------------------------------------------------------------------------------- */
 
+static void tell_changing(struct ipam *ipam, const struct ipam_event *event, uint64_t lease)
+{
+	const struct ipam_options *o = &ipam->options;
+
+	if (o->changing == NULL)
+		return;
+	if (lease != 0)
+		o->changing(o->arg, IPAM_LEASE, lease);
+	if (event->node != 0)
+		o->changing(o->arg, IPAM_NODE, event->node);
+	if (event->cluster != 0)
+		o->changing(o->arg, IPAM_CLUSTER, event->cluster);
+}
+
 static int remember(struct ipam *ipam, const struct ipam_event *event)
 {
 	struct history_line *line = malloc(sizeof *line + event->size);
@@ -185,6 +199,7 @@ static int store(struct ipam *ipam, const struct change *c, const struct history
 	}
 	rc = store_add_history(ipam->store, ipam->history.next_id, c->now, &event, keys);
 	if (rc == 0) {
+		tell_changing(ipam, &event, e->lease);
 		ipam->history.next_id++;
 		atomic_fetch_add(&ipam->history.rows, 1);
 		if (atomic_load(&ipam->history.listening))
@@ -208,6 +223,8 @@ int history_add_lease(struct ipam *ipam, const struct change *c, struct history_
 
 	pthread_rwlock_rdlock(&ipam->lock);
 	l = registry_lease(&ipam->registry, c->lease);
+	if (c->type != &change_lease_make && c->type != &change_import)
+		e->lease = l->id;
 	e->node = lease_node(&ipam->registry, l);
 	e->cluster = e->node->cluster;
 	e->xattr = l->xattr;

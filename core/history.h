@@ -30,6 +30,7 @@ struct history_event {
 	const char *reason; /* why, where nobody asked */
 	const struct cluster *cluster;
 	const struct node *node;
+	uint64_t lease;             /* its id, where it was there before; 0: none was */
 	const char *name;           /* of the lease, or of what else the event is about */
 	const char *renamed, *from; /* of a node or cluster: its new name; of what was renamed, the name before */
 	bool has[CIDR_FAMILIES];

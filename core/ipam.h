@@ -86,12 +86,14 @@ struct ipam_options {
 	 * is changed, with the number of the last event there is, 0: none. storing: called in the transaction,
 	 * just before it is committed, with the number of the last event that the request's change leaves: the change is stored if
 	 * and only if that event is. A change that leaves none may be repeated and isn't told. unstored: it failed after all. Then
-	 * told: all up to this number is durable, and who asked or listens has been called. One thread at a time; they must not
-	 * block. May be NULL. */
+	 * told: all up to this number is durable, and who asked or listens has been called. changing: called in the transaction, too,
+	 * with each object that an event is about, and what it is in; but not a lease that is being made. It may fail still. One thread
+	 * at a time; they must not block. May be NULL. */
 	void (*opened)(void *arg, uint64_t event);
 	void (*storing)(void *arg, uint64_t request, uint64_t event);
 	void (*unstored)(void *arg, uint64_t request);
 	void (*told)(void *arg, uint64_t event);
+	void (*changing)(void *arg, enum ipam_kind kind, uint64_t id);
 	/* For who wants to know after a crash what was written behind and is lost. marked: of this lease something will be stored that
 	 * can be seen already; before whoever set it is answered. stored: all is of so many marks, from ipam_open on. One thread at a
 	 * time; they must not block. May be NULL. lost: leases of which something was lost so; the next ipam_sync_object of each

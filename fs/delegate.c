@@ -107,7 +107,8 @@ static void made(void *arg, int error, const struct ipam_object *object)
 	d->done = r->text;
 	r->text = before;
 	pthread_mutex_unlock(&d->lock);
-	notify_content(r->fs->notify, node_ino(NODE_CLUSTER, 0, r->cluster), answer, r);
+	notify_inode(r->fs->notify, node_ino(NODE_CLUSTER, 0, r->cluster));
+	answer(r);
 }
 
 /* What is to be done now of what is held and this; the rest of it is held from now on. */
@@ -272,7 +273,7 @@ static void made_late(void *arg, int error, const struct ipam_object *object)
 	if (error < 0)
 		log_write(NULL, LOG_WARNING, "the last line written to 'delegate' had no end and was refused");
 	else
-		notify_content(l->fs->notify, node_ino(NODE_CLUSTER, 0, d->ref.id), NULL, NULL);
+		notify_inode(l->fs->notify, node_ino(NODE_CLUSTER, 0, d->ref.id));
 	discard(l->fs, &d->handle);
 	fuse_reply_err(l->req, 0);
 	free(l);

@@ -91,16 +91,18 @@ static void store_first(struct fs *fs, struct node_ref ref, const char *text, si
 	ipam_write(fs->ipam, IPAM_LEASE_FIRST, ref.id, text, size, append, by, done, arg);
 }
 
-/* Of a lease. A reader goes by the page cache, which stays good, since every change is told to the kernel. But the kernel
- * may know the size from before a change and get the text from after it, and cut an address short: so a reader that opens
- * while any lease changes goes past the cache, with the text as it is now, and one that opened before is refused a text
- * that isn't the one it opened (fs_read). A writer goes past the cache too: what is read back is not what was written. */
+/* Of a lease. A reader goes by the page cache, and by what is in it already where the text is still the first one; else the open
+ * itself drops that, which nobody else can do without waiting (notify.h). But the kernel may know the size from before a change and
+ * get the text from after it, and cut an address short: so a reader that opens while any lease changes goes past the cache, with the
+ * text as it is now, and one that opened before is refused a text that isn't the one it opened (fs_read). A writer goes past the
+ * cache too: what is read back is not what was written. */
 static int set_up_lease(struct fs *fs, fuse_ino_t ino, fuse_ino_t parent, const char *name, bool created, uint64_t request,
 			struct fuse_file_info *fi)
 {
 	bool reads = !wants_write(fi);
 	struct file *f = new_file(ino);
-	int rc = 0;
+	struct ipam_object object;
+	int rc;
 
 	if (f == NULL)
 		return -ENOMEM;
@@ -110,7 +112,8 @@ static int set_up_lease(struct fs *fs, fuse_ino_t ino, fuse_ino_t parent, const 
 	if (created)
 		strcpy(f->name, name);
 	f->cached = reads && atomic_load(&fs->writing) == 0;
-	if (reads) {
+	rc = ipam_get(fs->ipam, IPAM_LEASE, f->ref.id, &object);
+	if (rc == 0 && reads) {
 		f->content = malloc(IPAM_LEASE_TEXT);
 		rc = f->content == NULL ? -ENOMEM : ipam_lease_text(fs->ipam, f->ref.id, f->content);
 	}
@@ -128,7 +131,7 @@ static int set_up_lease(struct fs *fs, fuse_ino_t ino, fuse_ino_t parent, const 
 		return rc;
 	}
 	fi->noflush = 1;
-	fi->keep_cache = f->cached;
+	fi->keep_cache = f->cached && object.attr.mtime == object.attr.btime;
 	fi->direct_io = !f->cached;
 	return 0;
 }
@@ -196,14 +199,11 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct fs *fs = fs_of(req, FS_open);
 	struct node_ref ref = node_ref(ino);
-	struct ipam_object object;
 	int rc;
 
 	switch (ref.type) {
 	case NODE_LEASE:
-		rc = ipam_get(fs->ipam, IPAM_LEASE, ref.id, &object);
-		if (rc == 0)
-			rc = set_up_lease(fs, ino, 0, NULL, false, wire_current()->unique, fi);
+		rc = set_up_lease(fs, ino, 0, NULL, false, wire_current()->unique, fi);
 		break;
 	case NODE_FILE:
 		if (ref.which < control_rows && control_table[ref.which].report != NULL) {

@@ -36,10 +36,8 @@ struct write {
 	int error;
 };
 
-static void answer_write(void *arg)
+static void answer_write(struct write *w)
 {
-	struct write *w = arg;
-
 	if (w->file->ref.type == NODE_LEASE)
 		atomic_fetch_sub(&w->fs->writing, 1);
 	if (w->error < 0)
@@ -60,8 +58,9 @@ static void dropped(void *arg, int error, const struct ipam_object *object)
 	f->created = false;
 	atomic_fetch_and(&handle_slot(w->fs, &f->handle)->flags, ~(uint32_t)KEEP_CREATED);
 	if (f->parent != 0)
-		notify_name(w->fs->notify, f->parent, f->name);
-	notify_content(w->fs->notify, f->ino, answer_write, w); /* f may be gone after */
+		notify_inode(w->fs->notify, f->parent);
+	notify_inode(w->fs->notify, f->ino);
+	answer_write(w);
 }
 
 /* What was refused made this open's lease: take it away. It rests only if a write before was taken, whose writer knows its addresses. */
@@ -96,11 +95,10 @@ static void written(void *arg, int error, const struct ipam_object *object)
 		atomic_fetch_or(&handle_slot(w->fs, &f->handle)->flags, KEEP_STORED);
 	}
 	if (error == 0 && f->ref.type == NODE_RESERVATION)
-		notify_content(w->fs->notify, node_of_object(IPAM_LEASE, f->ref.id), NULL, NULL); /* its times */
+		notify_inode(w->fs->notify, node_of_object(IPAM_LEASE, f->ref.id)); /* its times */
 	if (error == 0 && f->ref.type == NODE_LEASE)
-		notify_content(w->fs->notify, f->ino, answer_write, w);
-	else
-		answer_write(w);
+		notify_inode(w->fs->notify, f->ino);
+	answer_write(w); /* f may be gone after */
 }
 
 /* Appending: all before the held line is stored. */

@@ -163,11 +163,11 @@ int file_open_text(struct fs *fs, struct fuse_file_info *fi, fuse_ino_t ino, uin
 /* A file in host-local's layout was made: hold its lease while it is open. */
 int file_hold(struct fs *fs, struct fuse_file_info *fi, uint64_t lease);
 /* Another machine has made, changed or removed it, of which the kernel doesn't know. */
-void fs_forget(struct fs *fs, enum ipam_kind kind, uint64_t parent, uint64_t id, const char *name);
+void fs_forget(struct fs *fs, enum ipam_kind kind, uint64_t parent, uint64_t id);
 /* Release it and answer; generation as ipam_release's. */
 void fs_release_lease(struct fs *fs, fuse_req_t req, uint64_t lease, uint32_t generation);
 /* A lease is gone, or its text is another one, and the kernel hasn't heard of it from a request of its own. */
-void fs_forget_lease(struct fs *fs, uint64_t node, uint64_t lease, const char *name);
+void fs_forget_lease(struct fs *fs, uint64_t node, uint64_t lease);
 
 /* ---- who holds ephemeral leases open (holders.c) */
 struct holders;

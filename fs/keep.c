@@ -229,29 +229,31 @@ void keep_each_dropped(struct keep *k, void (*fn)(void *arg, uint64_t lease), vo
 
 /* ---- what the kernel is to be told ------------------------------------------------------------------------ */
 
-int keep_job_add(struct keep *k, uint64_t ino, const char *name, size_t size)
+void keep_changing(struct keep *k, uint64_t ino)
 {
-	for (int i = 0; i < KEEP_JOBS; i++) {
-		struct keep_job *j = &k->memory->job[i];
-		uint32_t state = 0;
+	uint64_t n = atomic_load(&k->memory->changes);
 
-		if (!atomic_compare_exchange_strong(&j->state, &state, 1))
-			continue;
-		j->ino = ino;
-		j->size = (uint32_t)size;
-		if (size > 0)
-			memcpy(j->name, name, size + 1);
-		atomic_store(&j->state, 2);
-		return i;
-	}
-	atomic_store(&k->memory->jobs_lost, true);
-	return -1;
+	/* Many leases of one node may change in a row. */
+	for (uint64_t i = n > 4 ? n - 4 : 0; i < n; i++)
+		if (i >= atomic_load(&k->memory->told_changes) && atomic_load(&k->memory->change[i % KEEP_CHANGES]) == ino)
+			return;
+	atomic_store(&k->memory->change[n % KEEP_CHANGES], ino);
+	atomic_store(&k->memory->changes, n + 1);
 }
 
-void keep_job_done(struct keep *k, int job)
+void keep_changes_told(struct keep *k)
 {
-	if (job >= 0)
-		atomic_store(&k->memory->job[job].state, 0);
+	atomic_store(&k->memory->told_changes, atomic_load(&k->memory->changes));
+}
+
+void keep_each_change(struct keep *k, void (*fn)(void *arg, uint64_t ino), void *arg)
+{
+	uint64_t n = atomic_load(&k->memory->changes), i = atomic_load(&k->memory->told_changes);
+
+	if (n > KEEP_CHANGES && i < n - KEEP_CHANGES)
+		i = n - KEEP_CHANGES;
+	for (; i < n; i++)
+		fn(arg, atomic_load(&k->memory->change[i % KEEP_CHANGES]));
 }
 
 /* ---- what was read ---------------------------------------------------------------------------------------- */

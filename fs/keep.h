@@ -17,10 +17,10 @@
 #include <sys/types.h>
 
 enum {
-	KEEP_VERSION = 3,
+	KEEP_VERSION = 4,
 	KEEP_HANDLES = 1 << 20, /* open files at a time */
 	KEEP_STORING = 1 << 16, /* the last requests that were stored: far more than can be unanswered */
-	KEEP_JOBS = 1024,       /* that the kernel is to be told */
+	KEEP_CHANGES = 1 << 14, /* the last files of which the kernel was to be told: more than a transaction has */
 	KEEP_MARKS = 1 << 14,   /* the last leases of which something was to be written behind */
 	KEEP_DROPS = 1 << 12,   /* the last ephemeral leases whose holders were gone */
 	KEEP_READ = 1 << 14,    /* requests read and not answered */
@@ -86,13 +86,6 @@ struct keep_slot {
 	};
 };
 
-struct keep_job {
-	_Atomic uint32_t state; /* 0 free, 1 being filled, 2 to be done */
-	uint32_t size;          /* of the name; 0: content */
-	uint64_t ino;
-	char name[IPAM_NAME_MAX + 1];
-};
-
 struct keep_memory {
 	uint32_t version, slot_size;
 	uint64_t requests[2];         /* random: this mount's, whose requests are numbered as one */
@@ -109,9 +102,9 @@ struct keep_memory {
 	struct {
 		_Atomic uint64_t request, event;
 	} storing[KEEP_STORING];
-	struct keep_job job[KEEP_JOBS];
-	_Atomic bool jobs_lost;               /* there was no room */
-	_Atomic uint64_t marks, stored_marks; /* ipam_options.marked: how many, and of how many all is stored */
+	_Atomic uint64_t changes, told_changes; /* how many were noted, and of how many the kernel has been told */
+	_Atomic uint64_t change[KEEP_CHANGES];  /* node ids */
+	_Atomic uint64_t marks, stored_marks;   /* ipam_options.marked: how many, and of how many all is stored */
 	_Atomic uint64_t mark[KEEP_MARKS];
 	_Atomic uint32_t drops;
 	_Atomic uint64_t drop[KEEP_DROPS]; /* ids: no lease ever has one of these again */
@@ -179,9 +172,12 @@ void keep_dropped(struct keep *k, uint64_t lease);
 /* The next worker ends them, too. */
 void keep_each_dropped(struct keep *k, void (*fn)(void *arg, uint64_t lease), void *arg);
 
-/* A job to be done for the kernel: its place, or -1 where there is no room. Then it is done. */
-int keep_job_add(struct keep *k, uint64_t ino, const char *name, size_t size);
-void keep_job_done(struct keep *k, int job);
+/* A file is about to be changed, of which the kernel is to be told. One thread at a time. */
+void keep_changing(struct keep *k, uint64_t ino);
+/* It has been told of all so far; by the same thread. */
+void keep_changes_told(struct keep *k);
+/* What it may not have been told of. */
+void keep_each_change(struct keep *k, void (*fn)(void *arg, uint64_t ino), void *arg);
 
 /* A request was read, or answered. */
 void keep_read_add(struct keep *k, uint64_t unique);

@@ -255,9 +255,8 @@ double node_timeout(fuse_ino_t ino)
 
 /* ---- names ------------------------------------------------------------------------------------------------ */
 
-/* Names of clusters and nodes that other machines may change are looked up again after a moment, and are never told to be forgotten:
- * that waits for the directory's lock, which a mkdir holds while the engine is asked, and a daemon that is killed in such a wait never
- * dies, nor does who waits for its mkdir. */
+/* Names of clusters and nodes that other machines may change are looked up again after a moment: another machine may have renamed
+ * one, so that the inode that its old name leads to is alive. */
 void node_entry(const struct fs *fs, const struct ipam_object *object, struct fuse_entry_param *out)
 {
 	bool shared = fs->options.remote.endpoints != NULL && object->kind != IPAM_LEASE;

@@ -1,35 +1,26 @@
-/* notify — tells the kernel what it must forget of what it knows.
+/* notify — tells the kernel that what it knows of a file is so no longer: its attributes, and with them whether it is there at all.
  *
- * In two threads of its own, since the kernel takes locks for it. Content (attributes, pages) waits for pages that are
- * being read at most, so an answer may wait for it. A name waits for its directory's lock, which a rename or unlink may
- * hold that itself waits for the lease's lock, which a write in progress holds: nothing may ever wait for a name. Nor is
- * that needed: once the content is forgotten the kernel asks for the attributes, hears ESTALE, and looks the name up.
+ * Only in the one way that never waits. To forget a name (FUSE_NOTIFY_INVAL_ENTRY) the kernel takes the directory's lock, and to drop
+ * pages it waits for those that are being read. A client may hold either while only this daemon can answer it, and nothing ends a
+ * thread that waits so: killed there, a daemon never closes its descriptor of the mount, and all clients hang for ever.
+ *
+ * Neither is needed. The kernel asks for the attributes of whatever a name leads it to; where that is gone it hears ESTALE and looks
+ * the name up. Pages of a text that was changed are dropped by the next open (file.c).
  */
 #ifndef IPAMFS_NOTIFY_H
 #define IPAMFS_NOTIFY_H
-
-#include "keep.h"
 
 #include <fuse_lowlevel.h>
 #include <stdbool.h>
 
 struct notify;
-struct wire;
 
-int notify_new(struct fuse_session *session, struct keep *keep, struct notify **out); /* -ENOMEM */
-/* Starts the threads; device: the mount's descriptor. What is to be told may be queued before. */
-int notify_start(struct notify *n, const struct wire *wire, int device);
-/* Do what a worker before was to tell and didn't. */
-void notify_again(struct notify *n);
-/* The attributes and content of ino are not as the kernel knows them. Then `then` is called (may be NULL), from the
- * thread or, for want of memory, at once. May be called from anywhere. */
-void notify_content(struct notify *n, fuse_ino_t ino, void (*then)(void *arg), void *arg);
-/* The name in that directory is no longer what the kernel knows, nor are the directory's attributes. */
-void notify_name(struct notify *n, fuse_ino_t parent, const char *name);
-/* At the end: names that wait are dropped. False while a thread is at work: it may wait in the kernel for requests that
- * have no answer yet. */
-bool notify_idle(struct notify *n);
-/* Ends the threads. NULL is fine. */
-void notify_stop(struct notify *n);
+int notify_new(struct notify **out); /* -ENOMEM */
+/* The mount's descriptor. What was to be told before is told now. */
+void notify_start(struct notify *n, int device);
+bool notify_started(struct notify *n);
+/* The attributes of ino are not as the kernel knows them. May be called from anywhere. */
+void notify_inode(struct notify *n, fuse_ino_t ino);
+void notify_free(struct notify *n); /* NULL is fine */
 
 #endif

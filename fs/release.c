@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-void fs_forget_lease(struct fs *fs, uint64_t node, uint64_t lease, const char *name)
+void fs_forget_lease(struct fs *fs, uint64_t node, uint64_t lease)
 {
-	notify_content(fs->notify, node_of_object(IPAM_LEASE, lease), NULL, NULL);
-	notify_name(fs->notify, node_of_object(IPAM_NODE, node), name);
+	notify_inode(fs->notify, node_of_object(IPAM_LEASE, lease));
+	notify_inode(fs->notify, node_of_object(IPAM_NODE, node));
 }
 
 struct release {
@@ -17,16 +17,7 @@ struct release {
 	uint64_t lease, node;
 	ipam_done *done;
 	void *arg;
-	char name[IPAM_NAME_MAX + 1];
 };
-
-static void forgotten(void *arg)
-{
-	struct release *r = arg;
-
-	r->done(r->arg, 0, NULL);
-	free(r);
-}
 
 /* Who asked hears of it once the kernel knows, so that the file he looks at next is gone. */
 static void released(void *arg, int error, const struct ipam_object *object)
@@ -34,13 +25,10 @@ static void released(void *arg, int error, const struct ipam_object *object)
 	struct release *r = arg;
 
 	(void)object;
-	if (error == 0) {
-		notify_name(r->fs->notify, node_of_object(IPAM_NODE, r->node), r->name);
-		notify_content(r->fs->notify, node_of_object(IPAM_LEASE, r->lease), forgotten, r);
-	} else {
-		r->done(r->arg, error, NULL);
-		free(r);
-	}
+	if (error == 0)
+		fs_forget_lease(r->fs, r->node, r->lease);
+	r->done(r->arg, error, NULL);
+	free(r);
 }
 
 static void release(struct fs *fs, uint64_t lease, uint32_t generation, bool unused, struct ipam_by by, ipam_done *done, void *arg)
@@ -49,15 +37,12 @@ static void release(struct fs *fs, uint64_t lease, uint32_t generation, bool unu
 	struct ipam_object object;
 	int rc = r == NULL ? -ENOMEM : ipam_get(fs->ipam, IPAM_LEASE, lease, &object);
 
-	if (rc == 0) {
-		*r = (struct release){ .fs = fs, .lease = lease, .node = object.parent, .done = done, .arg = arg };
-		rc = ipam_name(fs->ipam, IPAM_LEASE, lease, r->name);
-	}
 	if (rc < 0) {
 		done(arg, rc, NULL);
 		free(r);
 		return;
 	}
+	*r = (struct release){ fs, lease, object.parent, done, arg };
 	ipam_release(fs->ipam, lease, generation, unused, by, released, r);
 }
 
@@ -120,15 +105,13 @@ void release_store(struct fs *fs, struct node_ref ref, const char *text, size_t 
 		release(fs, lease.id, (uint32_t)generation, unused, by, done, arg);
 }
 
-void fs_forget(struct fs *fs, enum ipam_kind kind, uint64_t parent, uint64_t id, const char *name)
+void fs_forget(struct fs *fs, enum ipam_kind kind, uint64_t parent, uint64_t id)
 {
 	enum ipam_kind above = kind == IPAM_LEASE ? IPAM_NODE : kind == IPAM_NODE ? IPAM_CLUSTER : IPAM_ROOT;
 
 	if (id != 0)
-		notify_content(fs->notify, node_of_object(kind, id), NULL, NULL);
-	notify_content(fs->notify, node_of_object(above, parent), NULL, NULL);
-	if (kind == IPAM_LEASE) /* of others: see node_entry */
-		notify_name(fs->notify, node_of_object(above, parent), name);
+		notify_inode(fs->notify, node_of_object(kind, id));
+	notify_inode(fs->notify, node_of_object(above, parent));
 }
 
 /* "force": the node is taken from its machine, which is dead; the directory goes with it. */

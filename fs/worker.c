@@ -7,7 +7,6 @@
 #include "pulse.h"
 #include "report.h"
 #include "stream.h"
-#include "tell.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -82,12 +81,14 @@ struct fuse_session *worker_session(const struct options *o, void *userdata, str
 
 static void released(void *arg, uint64_t node, uint64_t lease, const char *name)
 {
-	fs_forget_lease(arg, node, lease, name);
+	(void)name;
+	fs_forget_lease(arg, node, lease);
 }
 
 static void changed(void *arg, enum ipam_kind kind, uint64_t parent, uint64_t id, const char *name)
 {
-	fs_forget(arg, kind, parent, id, name);
+	(void)name;
+	fs_forget(arg, kind, parent, id);
 }
 
 static void happened(void *arg, const struct ipam_event *event)
@@ -177,6 +178,15 @@ static void told(void *arg, uint64_t event)
 	struct fs *fs = arg;
 
 	atomic_store(&fs->keep->memory->told, event);
+	if (notify_started(fs->notify))
+		keep_changes_told(fs->keep);
+}
+
+static void changing(void *arg, enum ipam_kind kind, uint64_t id)
+{
+	struct fs *fs = arg;
+
+	keep_changing(fs->keep, node_of_object(kind, id));
 }
 
 const char *worker_database(const struct options *o)
@@ -253,6 +263,7 @@ static int open_database(struct fs *fs, int lock, bool resumes, struct ipam_erro
 	options.told = told;
 	options.keep_names = true;
 	options.put_aside = put_aside;
+	options.changing = changing;
 	options.touched = touched;
 	options.marked = marked;
 	options.stored = stored;
@@ -283,9 +294,8 @@ static int start(struct fs *fs, int lock, bool resumes, struct ipam_error *error
 	if (fs->session == NULL)
 		return -EINVAL;
 	/* What expires as soon as the database is open finds the notifier there. */
-	if ((rc = notify_new(fs->session, fs->keep, &fs->notify)) < 0 || (rc = holders_new(&fs->holders)) < 0 ||
-	    (rc = handles_new(fs->keep, &fs->handles)) < 0 || (rc = past_new(&fs->past)) < 0 || (rc = stream_start(fs, &fs->stream)) < 0 ||
-	    (rc = reports_start(fs, &fs->reports)) < 0)
+	if ((rc = notify_new(&fs->notify)) < 0 || (rc = holders_new(&fs->holders)) < 0 || (rc = handles_new(fs->keep, &fs->handles)) < 0 ||
+	    (rc = past_new(&fs->past)) < 0 || (rc = stream_start(fs, &fs->stream)) < 0 || (rc = reports_start(fs, &fs->reports)) < 0)
 		return refuse(error, rc, "starting");
 	rc = open_database(fs, lock, resumes, error);
 	fs->mounted = (int64_t)time(NULL) * 1000000000;
@@ -347,7 +357,15 @@ static void note_privileges(int rc)
 		log_write(NULL, LOG_WARNING, text);
 }
 
-static int take_over(struct fs *fs, bool resumes)
+/* What a worker before was to tell the kernel, and may not have. */
+static void tell_again(void *arg, uint64_t ino)
+{
+	struct fs *fs = arg;
+
+	notify_inode(fs->notify, ino);
+}
+
+static int take_over(struct fs *fs)
 {
 	struct keep_memory *m = fs->keep->memory;
 	struct handle_file *files = NULL;
@@ -362,14 +380,12 @@ static int take_over(struct fs *fs, bool resumes)
 		note_privileges(privileges_when_open(&fs->options));
 	if (rc == 0)
 		rc = wire_start(fs->session, fs->keep, device, !fs->options.no_resend, &fs->wire);
-	if (rc == 0)
-		rc = notify_start(fs->notify, fs->wire, device);
 	if (rc == 0) {
+		notify_start(fs->notify, device);
 		handles_reopen(fs, files, n);
 		stream_resume(fs->stream);
-		if (resumes)
-			tell_again(fs);
-		else
+		keep_each_change(fs->keep, tell_again, fs);
+		if (atomic_load(&m->told) < fs->opened)
 			atomic_store(&m->told, fs->opened);
 		/* Before any request, but not before the streams, which are to hear of it. */
 		keep_each_dropped(fs->keep, drop, fs);
@@ -409,32 +425,6 @@ static int loop(struct fs *fs)
 	return rc < 0 ? rc : 0; /* a signal is a clean end */
 }
 
-/* The loop has ended, so nobody reads requests any more. A notifier's thread that waits in the kernel for what one of
- * them holds would wait for ever: refuse them until it is done. */
-static void refuse_requests(struct fs *fs)
-{
-	enum { ROOM = 2 << 20 }; /* more than the longest request; the kernel insists on room for that */
-	struct pollfd p = { .fd = fuse_session_fd(fs->session), .events = POLLIN };
-	void *request = NULL;
-
-	while (!notify_idle(fs->notify)) {
-		struct fuse_in_header *in;
-		struct fuse_out_header out = { .len = sizeof out, .error = -ESHUTDOWN };
-
-		if (request == NULL && (request = malloc(ROOM)) == NULL)
-			return;
-		fcntl(p.fd, F_SETFL, fcntl(p.fd, F_GETFL) | O_NONBLOCK);
-		poll(&p, 1, 10);
-		in = request;
-		if (read(p.fd, request, ROOM) < (ssize_t)sizeof *in || in->opcode == FUSE_FORGET || in->opcode == FUSE_BATCH_FORGET ||
-		    in->opcode == FUSE_INTERRUPT)
-			continue;
-		out.unique = in->unique;
-		(void)!write(p.fd, &out, sizeof out);
-	}
-	free(request);
-}
-
 /* What is queued is committed and answered; only then the session goes, since its descriptor's number may be given
  * to another file at once. */
 static void stop(struct fs *fs)
@@ -445,17 +435,14 @@ static void stop(struct fs *fs)
 	pulse_stop(fs->pulse);
 	stream_stop(fs->stream, ends && mounted);
 	reports_stop(fs->reports, ends);
-	/* Another worker takes over: what the kernel was still to be told is kept for it, and what waits for an answer waits. A
-	 * notifier may hang in the kernel until that one answers; so nobody waits for it here. */
+	/* Another worker takes over, and what waits for an answer waits for that. */
 	if (!ends) {
 		ipam_leave(fs->ipam);
 		_exit(0);
 	}
 	past_free(fs->past); /* before the database: who closes it last folds its log back, and this one only reads */
 	ipam_close(fs->ipam);
-	if (mounted)
-		refuse_requests(fs);
-	notify_stop(fs->notify);
+	notify_free(fs->notify);
 	if (fs->session != NULL)
 		fuse_session_destroy(fs->session);
 	wire_free(fs->wire);
@@ -503,7 +490,7 @@ int worker_run(const struct options *options, struct keep *keep, int lock, bool 
 		keep_send(keep->socket, &failed, -1);
 	} else {
 		atomic_fetch_add(&m->workers, 1);
-		rc = take_over(&fs, resumes);
+		rc = take_over(&fs);
 		if (rc == 0)
 			rc = pulse_start(&fs, &fs.pulse);
 		if (rc == 0)

@@ -1,0 +1,98 @@
+# However a mount ends, in full flow: each client has its answer within five seconds, nobody is left in the kernel, and both umount and
+# another mount work. KILLS=50 HOPELESS=20 does it more often.
+. "$(dirname "$0")/../lib.sh"
+KILLS=${KILLS:-4} HOPELESS=${HOPELESS:-1} CLIENTS=${CLIENTS:-8} SECONDS_TO_ANSWER=5
+FALLS=expected
+
+# ---- one round
+
+# Of all processes that are ours, in uninterruptible sleep: none may stay there.
+waiting() { ps -o stat=,comm= -p "$(pgrep -d, -f "$WORK|$HELPERS/fault/crowd $M" || echo 1)" | grep '^D'; }
+gone() { ! kill -0 "$1" 2>/dev/null || [ "$(cut -d' ' -f3 <"/proc/$1/stat")" = Z ]; }
+nobody_waits() { [ -z "$(waiting)" ]; }
+# As many as the daemon has processes.
+everybody() { echo "$daemon $(pgrep -P "$daemon" | xargs)"; }
+unmounted() { ! grep -q " $M fuse.ipamfs" /proc/self/mounts; }
+
+# end_by HOW: the mount ends so
+end_by() {
+	case $1 in
+	kill) kill -9 "$daemon" ;;
+	kill-all) kill -9 $(everybody) ;;
+	term) kill -TERM "$daemon" ;;
+	term-both) kill -TERM $(everybody) ;;
+	term-group) kill -TERM -- "-$daemon" ;;
+	umount) umount -l "$M" && kill -TERM "$daemon" ;;
+	esac
+}
+
+# Nobody can open it: worker after worker fails, until the supervisor gives up.
+hopeless() {
+	mv "$DB" "$WORK/away.db"
+	mkdir "$DB"
+	kill -9 "$(worker_of "$daemon")"
+	until_true 60 gone "$daemon"
+}
+
+# The daemon leads a process group of its own, as it does a control group where systemd starts it.
+start() {
+	set -m
+	mount_fs sync=normal
+	set +m
+}
+
+slowest=0 stuck=0 rounds=0
+# round HOW
+round() {
+	local crowd line=
+	start
+	coproc CROWD { exec "$HELPERS/fault/crowd" "$M/prod/n" "$CLIENTS" "$SECONDS_TO_ANSWER"; }
+	crowd=$CROWD_PID
+	pids+=("$crowd")
+	exec 7<&"${CROWD[0]}" 8>&"${CROWD[1]}"
+	read -r -t 60 line <&7 # busy
+	sleep "0.$((RANDOM % 6))$((RANDOM % 10))"
+	if [ "$1" = hopeless ]; then hopeless; else end_by "$1"; fi
+	echo end >&8
+	read -r -t 60 line <&7
+	exec 7<&- 8>&-
+	rounds=$((rounds + 1))
+	[[ $line == "ended $CLIENTS, stuck 0,"* ]] || {
+		fail "$1, round $rounds: each client has its answer" "$line"
+		stuck=$((stuck + 1))
+	}
+	slowest=$(sed 's/.*slowest \(-\?[0-9]*\) ms.*/\1/' <<<"$line" | sort -n - <(echo "$slowest") | tail -1)
+	until_true 5 gone "$daemon" || fail "$1, round $rounds: the daemon ends"
+	until_true 5 nobody_waits || fail "$1, round $rounds: nobody is left in the kernel" "$(waiting)"
+	case $1 in term* | umount | hopeless) unmounted || fail "$1, round $rounds: it is unmounted" ;; esac
+	unmounted || timeout 5 umount "$M" || fail "$1, round $rounds: umount works"
+	if ! unmounted; then umount -f "$M"; umount -l "$M"; fi 2>/dev/null
+	wait "$daemon" "$crowd" 2>/dev/null
+	if [ "$1" = hopeless ]; then rmdir "$DB" && mv "$WORK/away.db" "$DB"; fi
+}
+
+# rounds_of HOW N
+rounds_of() {
+	local i
+	slowest=0 stuck=0 rounds=0
+	for i in $(seq "$2"); do round "$1"; done
+	same "$1: $rounds times, $CLIENTS clients: all had an answer, $slowest ms after at most" 0 "$stuck"
+}
+
+# ---- the mount
+
+start
+make_cluster prod n
+put "$M/prod/n/.ipam/settings" "ttl 1
+reuse-delay 0"
+kill -TERM "$daemon"
+wait "$daemon"
+
+for how in ${HOW:-kill kill-all term term-both term-group}; do rounds_of "$how" "$KILLS"; done
+[ -n "${HOW:-}" ] || rounds_of hopeless "$HOPELESS"
+
+mount_fs sync=normal
+ok "and it is mounted again" touch "$M/prod/n/after"
+ok "the mount and the database agree" "$IPAMCTL" check --quiet "$M"
+umount_fs
+check_clean "in the end"
