@@ -4,9 +4,21 @@
 
 #include "options.h"
 
-/* The mount's descriptor, the caller's; -errno with a message. */
-int device_mount(const struct options *options, struct ipam_error *error);
-/* Closes it, and unmounts if nobody has. */
-void device_unmount(int device, const char *mountpoint);
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A mount. */
+struct device {
+	int fd;              /* of /dev/fuse, -1: there is none */
+	int abort;           /* what is written here ends the connection, -1: it could not be opened */
+	unsigned connection; /* its number, as the kernel counts them; 0: not known. Given to another when it has been unmounted */
+	uint64_t mount;      /* the mount's, which no other is ever given; 0: the kernel doesn't tell (it does since Linux 6.8) */
+};
+
+/* -errno with a message. */
+int device_mount(const struct options *options, struct device *out, struct ipam_error *error);
+/* Whoever waits for an answer hears that there is none; then it is unmounted, if nobody has, and closed. Nothing of it waits. false:
+ * the connection ends only when whoever else has its descriptor closes that. */
+bool device_unmount(struct device *device, const char *mountpoint);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -181,7 +182,8 @@ static void stay_all(const struct handover *h, int list, bool yes)
 {
 	stay_open(h->keep, yes);
 	stay_open(h->lock, yes);
-	stay_open(h->device, yes);
+	stay_open(h->device->fd, yes);
+	stay_open(h->device->abort, yes);
 	stay_open(h->socket, yes);
 	stay_open(list, yes);
 	for (size_t i = 0; i < h->holds->n; i++)
@@ -195,7 +197,8 @@ static int write_list(const struct handover *h)
 
 	if (f == NULL)
 		return -1;
-	fprintf(f, "%d %d %d %d %d\n", h->keep, h->lock, h->device, h->socket, (int)h->worker);
+	fprintf(f, "%d %d %d %d\n", h->keep, h->lock, h->socket, (int)h->worker);
+	fprintf(f, "%d %d %u %" PRIu64 "\n", h->device->fd, h->device->abort, h->device->connection, h->device->mount);
 	for (size_t i = 0; i < h->holds->n; i++)
 		if (h->holds->fd[i] >= 0)
 			fprintf(f, "%zu %d\n", i, h->holds->fd[i]);
@@ -261,7 +264,8 @@ int handover_receive(struct handover *h)
 	if (f == NULL)
 		return -errno;
 	rewind(f);
-	if (fscanf(f, "%d %d %d %d %d", &h->keep, &h->lock, &h->device, &h->socket, &worker) != 5)
+	if (fscanf(f, "%d %d %d %d", &h->keep, &h->lock, &h->socket, &worker) != 4 ||
+	    fscanf(f, "%d %d %u %" SCNu64, &h->device->fd, &h->device->abort, &h->device->connection, &h->device->mount) != 4)
 		rc = -EINVAL;
 	while (rc == 1 && fscanf(f, "%zu %d", &slot, &fd) == 2)
 		if (holds_put(h->holds, (uint32_t)slot, fd) < 0)

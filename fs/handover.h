@@ -2,6 +2,8 @@
 #ifndef IPAMFS_HANDOVER_H
 #define IPAMFS_HANDOVER_H
 
+#include "device.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,7 +20,8 @@ void holds_drop(struct holds *h, uint32_t slot);
 void holds_free(struct holds *h);
 
 struct handover {
-	int keep, lock, device, socket;
+	int keep, lock, socket;
+	struct device *device;
 	pid_t worker;
 	struct holds *holds;
 };

@@ -49,9 +49,14 @@ static void hear(struct fs *fs)
 {
 	struct pollfd p = { .fd = fs->keep->socket, .events = POLLIN };
 	struct keep_message m;
-	int fd;
+	int fd, rc;
 
-	if (poll(&p, 1, 0) <= 0 || keep_receive(p.fd, &m, &fd) <= 0)
+	if (poll(&p, 1, 0) <= 0)
+		return;
+	rc = keep_receive(p.fd, &m, &fd);
+	if (rc == 0)
+		_exit(1); /* its supervisor is gone: so is the mount */
+	if (rc < 0)
 		return;
 	if (fd >= 0)
 		close(fd);

@@ -29,8 +29,13 @@ enum {
 	BACKOFF_MS = 10,
 	BACKOFF_MAX_MS = 5000, /* between workers that end soon */
 	SOON_MS = 1000,
-	REAP_TRIES = 50, /* milliseconds */
-	HOPELESS = 10,   /* workers in a row that can't even open the database */
+	REAP_TRIES = 50,    /* milliseconds */
+	HOPELESS = 10,      /* workers in a row that can't even open the database */
+	HOPELESS_MS = 1000, /* between those: clients wait to hear of the end */
+	/* At the end, milliseconds: for answering what was asked, for storing what was acknowledged, and for dying. */
+	ANSWER_MS = 3000,
+	STORE_MS = 30000,
+	KILL_MS = 5000,
 };
 
 struct supervisor {
@@ -40,7 +45,8 @@ struct supervisor {
 	void *arg;
 	struct keep keep;
 	struct holds holds;
-	int lock, device, signals;
+	int lock, signals;
+	struct device device;
 	sigset_t blocked;
 	pid_t worker;        /* 0: none */
 	int socket;          /* to it, -1 none */
@@ -50,10 +56,11 @@ struct supervisor {
 	bool ready;          /* it serves */
 	bool ending, failed; /* failed: it could not go on */
 	bool fell;           /* this one did */
-	bool killed;         /* this worker was killed here, since it hung */
+	int64_t killed;      /* when this worker was killed here, since it hung; 0: it was not */
 	bool handing;        /* it was told to end, so that another may take over */
 	unsigned hopeless;
-	int64_t began, next; /* milliseconds: since when this worker serves; when the next one is started, 0: there is one */
+	int64_t force, leave; /* at the end: when clients are answered whatever happens, 0 they were; when the worker is killed */
+	int64_t began, next;  /* milliseconds: since when this worker serves; when the next one is started, 0: there is one */
 	int backoff;
 	uint64_t beat; /* as last seen, and when */
 	int64_t beat_seen;
@@ -88,8 +95,10 @@ static void be_worker(struct supervisor *s, int socket, bool ahead)
 		if (s->holds.fd[i] >= 0)
 			close(s->holds.fd[i]);
 	close(s->signals);
-	if (s->device >= 0)
-		close(s->device);
+	if (s->device.fd >= 0)
+		close(s->device.fd);
+	if (s->device.abort >= 0)
+		close(s->device.abort);
 	if (s->socket >= 0)
 		close(s->socket);
 	if (s->touched >= 0)
@@ -135,7 +144,8 @@ static int start_worker(struct supervisor *s)
 	if (rc < 0)
 		return rc;
 	s->began = now_ms();
-	s->ready = s->killed = s->handing = s->fell = false;
+	s->ready = s->handing = s->fell = false;
+	s->killed = 0;
 	s->next = 0;
 	return 0;
 }
@@ -145,16 +155,16 @@ static int hand_over(struct supervisor *s)
 {
 	int rc = 0;
 
-	if (s->device < 0) {
+	if (s->device.fd < 0) {
 		struct ipam_error error;
 
-		s->device = device_mount(s->options, &error);
-		if (s->device < 0) {
+		rc = device_mount(s->options, &s->device, &error);
+		if (rc < 0) {
 			say(LOG_ERR, "%s", error.text);
-			return s->device;
+			return rc;
 		}
 	}
-	rc = keep_send(s->socket, &(struct keep_message){ .word = KEEP_DEVICE }, s->device);
+	rc = keep_send(s->socket, &(struct keep_message){ .word = KEEP_DEVICE }, s->device.fd);
 	for (uint32_t i = 0; rc == 0 && i < s->holds.n; i++)
 		if (s->holds.fd[i] >= 0)
 			rc = keep_send(s->socket, &(struct keep_message){ .word = KEEP_HELD, .slot = i }, s->holds.fd[i]);
@@ -220,7 +230,8 @@ static void follow(struct supervisor *s)
 	s->socket = s->ahead_socket;
 	s->ahead = 0;
 	s->ahead_socket = -1;
-	s->ready = s->killed = s->handing = s->fell = false;
+	s->ready = s->handing = s->fell = false;
+	s->killed = 0;
 	s->began = now_ms();
 	keep_send(s->socket, &(struct keep_message){ .word = KEEP_TOUCHED }, s->touched);
 	if (s->touched >= 0)
@@ -231,8 +242,7 @@ static void follow(struct supervisor *s)
 static void give_up(struct supervisor *s)
 {
 	s->ending = s->failed = true;
-	if (s->worker > 0)
-		kill(s->worker, SIGKILL);
+	s->force = s->leave = now_ms();
 }
 
 static void put_aside(const struct supervisor *s)
@@ -252,7 +262,7 @@ static void hear(struct supervisor *s, const struct keep_message *m, int fd)
 		break;
 	case KEEP_FAILED:
 		say(LOG_ERR, "%s", m->text);
-		if (s->device < 0 || ++s->hopeless >= HOPELESS)
+		if (s->device.fd < 0 || ++s->hopeless >= HOPELESS)
 			give_up(s);
 		break;
 	case KEEP_HOLD:
@@ -292,7 +302,7 @@ static void reap(struct supervisor *s)
 		if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL) {
 			say(LOG_ERR, "worker %d was killed by signal %d (%s)", (int)pid, WTERMSIG(status), strsignal(WTERMSIG(status)));
 			s->fell = true;
-		} else if (!WIFSIGNALED(status) && !well && !s->failed && s->device >= 0 && s->hopeless == 0) {
+		} else if (!WIFSIGNALED(status) && !well && !s->failed && s->device.fd >= 0 && s->hopeless == 0) {
 			say(LOG_ERR, "worker %d ended with status %d", (int)pid, WEXITSTATUS(status));
 			s->fell = true;
 		}
@@ -301,17 +311,23 @@ static void reap(struct supervisor *s)
 	}
 }
 
-/* All that it had open is closed; it may still be dying in the kernel (notify.c), which does no harm. */
-static void worker_gone(struct supervisor *s)
+/* It has closed all, or been left in the kernel. */
+static void reap_for_a_moment(struct supervisor *s)
 {
 	const struct timespec moment = { .tv_nsec = 1000000 };
+
+	reap(s);
+	for (int i = 0; i < REAP_TRIES && s->worker > 0; i++, reap(s))
+		nanosleep(&moment, NULL);
+}
+
+static void worker_gone(struct supervisor *s)
+{
 	int64_t now = now_ms(), lived;
 
 	close(s->socket);
 	s->socket = -1;
-	reap(s);
-	for (int i = 0; i < REAP_TRIES && s->worker != 0; i++, reap(s))
-		nanosleep(&moment, NULL);
+	reap_for_a_moment(s);
 	s->worker = 0;
 	if (atomic_load(&s->keep.memory->unmounted))
 		s->ending = true;
@@ -324,13 +340,15 @@ static void worker_gone(struct supervisor *s)
 		return;
 	}
 	/* Who kills it from outside has his reasons; one that falls by itself may fall again, by the same request. */
-	lived = (s->killed ? s->beat_seen : now) - s->began; /* one that hung was dead since its last beat */
-	if (lived > SOON_MS || (s->ready && !s->fell && !s->killed)) {
+	lived = (s->killed != 0 ? s->beat_seen : now) - s->began; /* one that hung was dead since its last beat */
+	if (lived > SOON_MS || (s->ready && !s->fell && s->killed == 0)) {
 		s->backoff = 0;
 		atomic_store(&s->keep.memory->short_lives, 0);
 	} else {
 		atomic_fetch_add(&s->keep.memory->short_lives, s->ready);
-		s->backoff = s->backoff == 0 ? BACKOFF_MS : s->backoff * 2 < BACKOFF_MAX_MS ? s->backoff * 2 : BACKOFF_MAX_MS;
+		s->backoff = s->backoff == 0 ? BACKOFF_MS : s->backoff * 2;
+		if (s->backoff > (s->hopeless > 0 ? HOPELESS_MS : BACKOFF_MAX_MS))
+			s->backoff = s->hopeless > 0 ? HOPELESS_MS : BACKOFF_MAX_MS;
 	}
 	s->next = now + s->backoff;
 	s->ready = false;
@@ -342,8 +360,8 @@ static void worker_gone(struct supervisor *s)
 
 static void end_mount(struct supervisor *s)
 {
-	if (s->ending && s->worker > 0)
-		kill(s->worker, SIGKILL); /* asked twice */
+	s->force = s->ending ? now_ms() : now_ms() + ANSWER_MS; /* asked twice: at once */
+	s->leave = s->ending ? s->force : s->force + STORE_MS;
 	s->ending = true;
 	atomic_store(&s->keep.memory->ending, true);
 	if (s->worker > 0)
@@ -352,7 +370,7 @@ static void end_mount(struct supervisor *s)
 
 static void renew(struct supervisor *s)
 {
-	struct handover h = { s->keep.fd, s->lock, s->device, s->socket, s->worker, &s->holds };
+	struct handover h = { s->keep.fd, s->lock, s->socket, &s->device, s->worker, &s->holds };
 
 	if (!s->ready || s->ending || s->handing || s->ahead_socket >= 0) {
 		say(LOG_WARNING, "not now: %s", s->ending ? "the mount ends" : "a worker is just taking over");
@@ -377,17 +395,41 @@ static void hear_signal(struct supervisor *s)
 	}
 }
 
+/* A worker that has not answered all in time does it no longer: clients don't wait for a disk that hangs. What it has acknowledged it
+ * may store still, and not even that for ever. */
+static void watch_end(struct supervisor *s)
+{
+	int64_t now = now_ms();
+
+	if (s->force != 0 && s->force <= now) {
+		s->force = 0;
+		if (s->device.fd >= 0 && !device_unmount(&s->device, s->options->mountpoint))
+			s->leave = now;
+	}
+	if (s->force == 0 && s->leave <= now && s->worker > 0)
+		kill(s->worker, SIGKILL);
+	if (s->force == 0 && s->leave + KILL_MS <= now && s->socket >= 0) {
+		say(LOG_ERR, "the worker can't be killed: the disk may hang");
+		s->failed = true;
+		close(s->socket);
+		s->socket = -1;
+	}
+}
+
 static void watch(struct supervisor *s)
 {
 	uint64_t beat = atomic_load(&s->keep.memory->beat);
 	int64_t now = now_ms();
 
-	if (!s->ready || s->worker <= 0 || s->options->watchdog == 0 || s->killed || s->ending || beat != s->beat) {
+	if (!s->ready || s->worker <= 0 || s->options->watchdog == 0 || s->ending || beat != s->beat) {
 		s->beat = beat;
 		s->beat_seen = now;
-	} else if (now - s->beat_seen > (int64_t)s->options->watchdog * 1000) {
+	} else if (s->killed != 0 && now - s->killed > KILL_MS) {
+		say(LOG_ERR, "the worker can't be killed: the disk may hang; the mount ends");
+		give_up(s);
+	} else if (s->killed == 0 && now - s->beat_seen > (int64_t)s->options->watchdog * 1000) {
 		say(LOG_ERR, "the worker hangs: nothing moved for %u seconds; it is killed", s->options->watchdog);
-		s->killed = true;
+		s->killed = now;
 		kill(s->worker, SIGKILL);
 	}
 }
@@ -396,6 +438,8 @@ static int pause_ms(const struct supervisor *s)
 {
 	int64_t left = s->next - now_ms();
 
+	if (s->ending)
+		return 50;
 	if (s->next != 0)
 		return left > 0 ? (int)left : 0;
 	return s->options->watchdog != 0 && s->ready ? 500 : -1;
@@ -424,6 +468,8 @@ static void run(struct supervisor *s)
 		if (p[2].revents != 0 && s->ahead_socket == p[2].fd)
 			hear_ahead(s);
 		watch(s);
+		if (s->ending)
+			watch_end(s);
 	}
 }
 
@@ -480,14 +526,13 @@ static int set_up(struct supervisor *s, struct ipam_error *error)
 /* This program was executed in place of another: its worker is to be followed by one of ours. */
 static int set_up_again(struct supervisor *s, struct ipam_error *error)
 {
-	struct handover h = { .holds = &s->holds };
+	struct handover h = { .device = &s->device, .holds = &s->holds };
 	int rc = handover_receive(&h);
 
 	if (rc <= 0)
 		return rc;
 	s->keep.fd = h.keep;
 	s->lock = h.lock;
-	s->device = h.device;
 	s->socket = h.socket;
 	s->worker = h.worker;
 	rc = keep_map(&s->keep);
@@ -504,15 +549,14 @@ static int set_up_again(struct supervisor *s, struct ipam_error *error)
 
 static void tear_down(struct supervisor *s)
 {
+	if (s->device.fd >= 0)
+		device_unmount(&s->device, s->options->mountpoint);
 	if (s->failed && s->worker > 0)
 		kill(s->worker, SIGKILL);
-	while (s->worker > 0 && waitpid(s->worker, NULL, 0) < 0 && errno == EINTR)
-		;
-	if (s->device >= 0)
-		device_unmount(s->device, s->options->mountpoint);
+	reap_for_a_moment(s);
 	holds_free(&s->holds);
 	keep_free(&s->keep);
-	if (s->lock >= 0 && !s->options->read_only)
+	if (s->lock >= 0 && s->worker == 0 && !s->options->read_only)
 		beside_tidy(worker_database(s->options), s->lock);
 	if (s->lock >= 0)
 		close(s->lock);
@@ -526,7 +570,7 @@ int supervise(const struct options *options, char **argv, void (*started)(void *
 				.started = started,
 				.arg = arg,
 				.lock = -1,
-				.device = -1,
+				.device = { .fd = -1, .abort = -1 },
 				.socket = -1,
 				.ahead_socket = -1,
 				.touched = -1,

@@ -19,7 +19,7 @@ cleanup() {
 	local status=$? it
 	cd / || exit 1
 	for it in "${pids[@]}"; do kill -9 "$it" 2>/dev/null && wait "$it" 2>/dev/null; done
-	for it in "${mounts[@]}"; do umount -l "$it" 2>/dev/null; done
+	for it in "${mounts[@]}"; do take_off "$it"; done
 	for it in "${namespaces[@]}"; do ip netns del "$it" 2>/dev/null; done
 	# A worker that falls is replaced, and nobody would hear of it.
 	if [ -z "${FALLS:-}" ] && grep -hE 'worker [0-9]+ (was killed by|ended with)|Sanitizer' "$WORK"/log "$WORK"/*.log 2>/dev/null; then
@@ -101,7 +101,7 @@ is_up() { [ -e "$1/.ipam/version" ] || ! kill -0 "$daemon"; }
 # umount_fs [DIR]: the daemon ends by itself, and well
 umount_fs() {
 	cd / || exit 1
-	umount "${1:-$M}" || umount -l "${1:-$M}"
+	umount "${1:-$M}" || take_off "${1:-$M}"
 	wait "$daemon"
 	same "umount ends the daemon cleanly" 0 $?
 }
@@ -126,12 +126,15 @@ slow() { echo "slow $1 ipam.db-wal" >"$FAULTS"; }
 halt_fs() { kill -STOP "$1" $(pgrep -P "$1"); }
 resume_fs() { kill -CONT "$1" $(pgrep -P "$1"); }
 
+# take_off DIR: a mount whose daemon is dead or hangs; whoever waits there hears that it has ended. It is not asked anything before.
+take_off() { umount -f -l "$1" 2>/dev/null; }
+
 # kill_fs [DIR]: as a crash does
 kill_fs() {
 	cd / || exit 1
 	kill -9 "$daemon" 2>/dev/null
 	wait "$daemon" 2>/dev/null
-	umount -l "${1:-$M}" 2>/dev/null
+	take_off "${1:-$M}"
 }
 
 # A cluster with both families, and nodes.

@@ -7,7 +7,7 @@ set -eu
 cd "$(dirname "$0")/.."
 build=${BUILD:-build} out=${1:-docs/images}
 work=$(mktemp -d)
-trap 'umount -l "$work/mnt" 2>/dev/null; rm -rf "$work"' EXIT
+trap 'umount -f -l "$work/mnt" 2>/dev/null; rm -rf "$work"' EXIT
 RANDOM=7 # the same numbers each time
 mkdir -p "$out" "$work/mnt"
 out=$(realpath "$out")

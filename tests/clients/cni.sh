@@ -405,5 +405,5 @@ mount_fs
 { kill -9 "$daemon" && wait "$daemon"; } 2>/dev/null
 for it in ADD DEL CHECK GC; do code "$it on a dead daemon's mount" 11 "$it" x "$(here ',"prevResult":{"ips":[]},"cni.dev/valid-attachments":[]')"; done
 code "STATUS on it" 50 STATUS "" "$(here)"
-umount -l "$M"
+take_off "$M"
 check_clean "after it all"

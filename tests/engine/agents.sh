@@ -131,6 +131,6 @@ awk -F'\t' '
 same "no address was in two hands at any time" "" "$(head -5 "$WORK/twice")"
 
 echo "transactions a change, in trouble: $(tries)"
-for i in $(seq "$MACHINES"); do umount "$WORK/w$i" || umount -l "$WORK/w$i"; done
+for i in $(seq "$MACHINES"); do umount "$WORK/w$i" || take_off "$WORK/w$i"; done
 for i in $(seq "$MACHINES"); do wait "${machine[w$i]}"; done
 for i in 1 "$MACHINES"; do check_clean "w$i" "$WORK/w$i.db"; done

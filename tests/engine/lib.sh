@@ -17,7 +17,7 @@ etcd_cleanup() {
 	for i in "${!members[@]}"; do etcd_kill "$i"; done
 	rm -rf "$ETCD_DIR"
 	for i in "${pids[@]}"; do kill -9 "$i" 2>/dev/null; done
-	for i in "${mounts[@]}"; do umount -f "$i" 2>/dev/null; done
+	for i in "${mounts[@]}"; do take_off "$i"; done
 	(exit "$status")
 	cleanup
 }
@@ -215,10 +215,10 @@ ready() { until_true 20 grep -q '^reached' "$WORK/$1/.ipam/health" && until_true
 machine_kill() {
 	kill -9 "${machine[$1]}" 2>/dev/null
 	wait "${machine[$1]}" 2>/dev/null
-	umount -l "$WORK/$1" 2>/dev/null
+	take_off "$WORK/$1"
 }
 machine_end() {
-	umount "$WORK/$1" || umount -l "$WORK/$1"
+	umount "$WORK/$1" || take_off "$WORK/$1"
 	wait "${machine[$1]}"
 	same "$1 ends cleanly" 0 $?
 }

@@ -41,21 +41,31 @@ start() {
 	set +m
 }
 
-slowest=0 stuck=0 rounds=0
-# round HOW
-round() {
-	local crowd line=
-	start
+# gather: the clients come, and are busy
+gather() {
+	local line
 	coproc CROWD { exec "$HELPERS/fault/crowd" "$M/prod/n" "$CLIENTS" "$SECONDS_TO_ANSWER"; }
 	crowd=$CROWD_PID
 	pids+=("$crowd")
 	exec 7<&"${CROWD[0]}" 8>&"${CROWD[1]}"
-	read -r -t 60 line <&7 # busy
-	sleep "0.$((RANDOM % 6))$((RANDOM % 10))"
-	if [ "$1" = hopeless ]; then hopeless; else end_by "$1"; fi
+	read -r -t 60 line <&7
+}
+# answers: what became of them from now on, in $line
+answers() {
 	echo end >&8
 	read -r -t 60 line <&7
 	exec 7<&- 8>&-
+}
+
+slowest=0 stuck=0 rounds=0
+# round HOW
+round() {
+	local line
+	start
+	gather
+	sleep "0.$((RANDOM % 6))$((RANDOM % 10))"
+	if [ "$1" = hopeless ]; then hopeless; else end_by "$1"; fi
+	answers
 	rounds=$((rounds + 1))
 	[[ $line == "ended $CLIENTS, stuck 0,"* ]] || {
 		fail "$1, round $rounds: each client has its answer" "$line"
@@ -90,6 +100,24 @@ wait "$daemon"
 
 for how in ${HOW:-kill kill-all term term-both term-group}; do rounds_of "$how" "$KILLS"; done
 [ -n "${HOW:-}" ] || rounds_of hopeless "$HOPELESS"
+
+# ---- a disk that hangs keeps nobody
+if [ -z "${HOW:-}" ]; then
+	(
+		fake_disk
+		start
+		gather
+		slow 60000
+		kill -TERM "$daemon"
+		answers
+		same "a disk that hangs, and SIGTERM: all had an answer" "ended $CLIENTS, stuck 0" "${line%%, slowest*}"
+		ok "it is unmounted" until_true 5 unmounted
+		kill -TERM "$daemon" # asked twice
+		ok "and the daemon ends when it is asked again" until_true 10 gone "$daemon"
+		slow 0
+		wait "$daemon" "$crowd" 2>/dev/null
+	)
+fi
 
 mount_fs sync=normal
 ok "and it is mounted again" touch "$M/prod/n/after"

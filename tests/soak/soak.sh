@@ -36,10 +36,7 @@ append "$M/prod/brief/.ipam/settings" "ttl 2"
 echo "$daemon" >"$WORK/pid"
 cat >"$WORK/restart" <<END
 kill -9 \$(cat "$WORK/pid")
-# -f: a daemon that dies while the kernel takes a notice of it for a directory in which somebody waits for that daemon never
-# ends by itself, since each waits for the other.
-umount -f "$M"
-umount -l "$M" 2>/dev/null
+umount -l "$M" # without force: nothing of a daemon that is dead waits in the kernel
 while kill -0 \$(cat "$WORK/pid") 2>/dev/null && [ "\$(ps -o stat= -p \$(cat "$WORK/pid") | cut -c1)" != Z ]; do sleep 0.01; done
 setsid "$IPAMFS" "$DB" "$M" -f -o $OPTIONS >>"$WORK/log" 2>&1 </dev/null &
 echo \$! >"$WORK/pid"

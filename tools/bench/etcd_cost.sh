@@ -13,7 +13,7 @@ etcd=0 streaming=0
 
 clean_up() {
 	local name
-	for name in "${!supervisor[@]}"; do umount -l "$work/$name" 2>/dev/null; kill "${supervisor[$name]}" 2>/dev/null; done
+	for name in "${!supervisor[@]}"; do umount -f -l "$work/$name" 2>/dev/null; kill "${supervisor[$name]}" 2>/dev/null; done
 	[ "$streaming" -eq 0 ] || kill "$streaming" 2>/dev/null
 	[ "$etcd" -eq 0 ] || kill "$etcd" 2>/dev/null
 	wait

@@ -19,7 +19,7 @@ member=() served=() proxy=() ports=() peers=() slow_ports=()
 clean_up() {
 	local dir pid
 	for pid in "${member[@]}"; do kill -CONT "$pid" 2>/dev/null; done
-	for dir in "$work"/*.mnt; do mountpoint -q "$dir" && umount -l "$dir"; done
+	for dir in "$work"/*.mnt; do umount -f -l "$dir" 2>/dev/null; done
 	for pid in "${served[@]}"; do kill "$pid" 2>/dev/null; done
 	for pid in "${proxy[@]}" "${member[@]}"; do kill -9 "$pid" 2>/dev/null; done
 	wait 2>/dev/null
@@ -65,7 +65,7 @@ serve() {
 ready() { wait_for "$1 has read what there is" grep -q '^revision [1-9]' "$work/$1.mnt/.ipam/health"; }
 leave_all() {
 	local dir pid
-	for dir in "$work"/*.mnt; do umount "$dir" || umount -l "$dir"; done
+	for dir in "$work"/*.mnt; do umount "$dir" || umount -f -l "$dir"; done
 	for pid in "${served[@]}"; do wait_for "an end" [ ! -e "/proc/$pid" ]; done
 	served=()
 }

@@ -19,7 +19,7 @@ clean_up() {
 	# shellcheck disable=SC2086 # a list of words is what it is
 	[ -z "$pids" ] || wait $pids 2>/dev/null
 	for dir in "$work"/*.mnt; do
-		mountpoint -q "$dir" && umount -l "$dir"
+		umount -f -l "$dir" 2>/dev/null
 	done
 	rm -rf --one-file-system "$work" "$memory"
 }

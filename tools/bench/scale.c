@@ -125,7 +125,7 @@ static int mount_once(const struct scale *s, const char *database, struct mounte
 			rc = finish(pid);
 		}
 	}
-	umount2(s->mountpoint, MNT_DETACH); /* fails unless something went wrong */
+	umount2(s->mountpoint, MNT_FORCE | MNT_DETACH); /* fails unless something went wrong */
 	if (rc < 0)
 		tell_why(s, rc, database);
 	return rc;
