@@ -106,7 +106,7 @@ fuzz: deps-test ## feed the parsers and the library mutated input, for SECONDS=6
 
 fuzzers: $(fuzzers)
 units: $(units) ## build the unit tests
-helpers: $(helpers) $(engine_helpers) $(apiserver) $(if $(power_src),$(B)/tests/power/cut) $(B)/tests/damage/damage $(B)/tests/fault/disk.so $(B)/tests/fault/taken.so $(B)/tests/soak/soak
+helpers: $(helpers) $(engine_helpers) $(apiserver) $(if $(power_src),$(B)/tests/power/cut) $(B)/tests/damage/damage $(B)/tests/fault/disk.so $(B)/tests/fault/clock.so $(B)/tests/fault/taken.so $(B)/tests/soak/soak
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)

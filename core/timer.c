@@ -200,14 +200,14 @@ static void *run(void *arg)
 		if (next < t->at)
 			t->at = next;
 		while (!t->stop && t->at > engine_now()) {
-			/* The wall clock may be set: look again each minute. */
-			int64_t until = engine_now() + (int64_t)60 * NANOSECONDS;
+			/* The wall clock may be set: look again each minute, of a clock that isn't. */
+			int64_t left = t->at - engine_now();
 			struct timespec when;
 
-			if (t->at < until)
-				until = t->at;
-			when.tv_sec = until / NANOSECONDS;
-			when.tv_nsec = until % NANOSECONDS;
+			clock_gettime(CLOCK_MONOTONIC, &when);
+			left = when.tv_nsec + (left < (int64_t)60 * NANOSECONDS ? left : (int64_t)60 * NANOSECONDS);
+			when.tv_sec += left / NANOSECONDS;
+			when.tv_nsec = left % NANOSECONDS;
 			pthread_cond_timedwait(&t->wake, &t->lock, &when);
 		}
 	}
@@ -218,12 +218,16 @@ static void *run(void *arg)
 int timer_start(struct ipam *ipam)
 {
 	struct timer *t = calloc(1, sizeof *t);
+	pthread_condattr_t attr;
 	int rc;
 
 	if (t == NULL)
 		return -ENOMEM;
 	pthread_mutex_init(&t->lock, NULL);
-	pthread_cond_init(&t->wake, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&t->wake, &attr);
+	pthread_condattr_destroy(&attr);
 	ipam->timer = t;
 	rc = -pthread_create(&t->thread, NULL, run, ipam);
 	if (rc < 0) {

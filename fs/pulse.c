@@ -23,7 +23,7 @@ static bool pause_or_stop(struct pulse *p)
 	struct timespec until;
 	bool stop;
 
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_nsec += BEAT_MS * 1000000L;
 	until.tv_sec += until.tv_nsec / 1000000000;
 	until.tv_nsec %= 1000000000;
@@ -92,13 +92,17 @@ static void *run(void *arg)
 int pulse_start(struct fs *fs, struct pulse **out)
 {
 	struct pulse *p = calloc(1, sizeof *p);
+	pthread_condattr_t attr;
 	int rc;
 
 	if (p == NULL)
 		return -ENOMEM;
 	p->fs = fs;
 	pthread_mutex_init(&p->lock, NULL);
-	pthread_cond_init(&p->wake, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&p->wake, &attr);
+	pthread_condattr_destroy(&attr);
 	rc = -pthread_create(&p->thread, NULL, run, p);
 	if (rc < 0)
 		free(p);

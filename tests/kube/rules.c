@@ -10,9 +10,14 @@
 
 void rules_init(struct rules *rules)
 {
+	pthread_condattr_t monotonic;
+
 	memset(rules, 0, sizeof *rules);
 	pthread_mutex_init(&rules->lock, NULL);
-	pthread_cond_init(&rules->changed, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&rules->changed, &monotonic);
+	pthread_condattr_destroy(&monotonic);
 }
 
 void rules_free(struct rules *rules)
@@ -127,7 +132,7 @@ static void wait_ms(struct rules *rules, unsigned ms)
 {
 	struct timespec until;
 
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += ms / 1000;
 	until.tv_nsec += (long)(ms % 1000) * 1000000;
 	if (until.tv_nsec >= 1000000000) {
