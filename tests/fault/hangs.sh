@@ -119,6 +119,34 @@ if [ -z "${HOW:-}" ]; then
 	)
 fi
 
+# ---- our own tools on a mount that dies meanwhile
+"$BUILD/bin/ipamfs-bench" generate --cluster big --cidr 10.0.0.0/8 --mask 16 --nodes 4 --leases 10000 "$WORK/big.db" >/dev/null
+asked() { awk '/^requests_/ { n += $2 } END { print n }' "$M/.ipam/stats"; }
+at_work() { [ "$(asked)" -gt "$1" ]; }
+# dies_under NAME TEXT COMMAND...: it has asked for much when the daemon is killed; it ends soon, and says why
+dies_under() {
+	local name=$1 text=$2 tool before
+	shift 2
+	mount_fs sync=normal "$WORK/big.db"
+	before=$(asked)
+	"$@" >"$WORK/said" 2>&1 &
+	tool=$!
+	pids+=("$tool")
+	until_true 20 at_work $((before + 500))
+	kill -9 "$daemon"
+	ok "$name ends with the mount that it looks at" until_true 5 gone "$tool"
+	wait "$tool"
+	ok "$name says why: $(tail -n 1 "$WORK/said" | cut -c -150)" grep -Eq "$text" "$WORK/said"
+	same "$name says it once" 1 "$(grep -Ec 'not connected|connection abort' "$WORK/said")"
+	take_off "$M"
+	wait "$daemon" 2>/dev/null
+}
+if [ -z "${HOW:-}" ]; then
+	dies_under "ipamctl check" "has ended meanwhile" "$IPAMCTL" check --quiet "$M"
+	dies_under "ipamctl export" "not connected|connection abort" "$IPAMCTL" export --quiet --json --mount "$M"
+	dies_under "ipamctl gc" "not connected|connection abort" "$IPAMCTL" gc --quiet --dry-run --node node-00000 --mount "$M"
+fi
+
 mount_fs sync=normal
 ok "and it is mounted again" touch "$M/prod/n/after"
 ok "the mount and the database agree" "$IPAMCTL" check --quiet "$M"

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static const char usage[] = "usage: ipamctl check DB|MOUNT [--json] [--quiet]\n"
 			    "       ipamctl check --repair DB [--json] [--quiet]\n"
@@ -73,12 +74,12 @@ void check_rows(struct check *c, const char *sql, void (*fn)(struct check *c, sq
 	sqlite3_stmt *stmt = NULL;
 	int code = sqlite3_prepare_v2(c->db, sql, -1, &stmt, NULL);
 
-	while (code == SQLITE_OK || code == SQLITE_ROW) {
+	while ((code == SQLITE_OK || code == SQLITE_ROW) && c->failed == 0) {
 		code = sqlite3_step(stmt);
 		if (code == SQLITE_ROW)
 			fn(c, stmt, arg);
 	}
-	if (code != SQLITE_DONE)
+	if (code != SQLITE_DONE && c->failed == 0)
 		check_finding(c, "the database can't be read: %s", sqlite3_errmsg(c->db));
 	sqlite3_finalize(stmt);
 }
@@ -114,6 +115,14 @@ static int open_db(struct check *c, const char *path)
 	if (rc < 0)
 		return ctl_fail(CTL_REFUSED, "%s: %s", path, sqlite3_errmsg(c->db));
 	return CTL_DONE;
+}
+
+bool check_log_exists(const char *path)
+{
+	char log[4300];
+
+	snprintf(log, sizeof log, "%s-wal", path);
+	return access(log, F_OK) == 0;
 }
 
 bool check_log_there(const char *path)
@@ -165,8 +174,14 @@ static int check_all(struct check *c, const char *target)
 	sqlite3_exec(c->db, "ROLLBACK", NULL, NULL, NULL);
 	if (mount && c->findings == 0)
 		check_mount(c, target);
-	if (shared)
+	if (c->failed < 0 && !c->json)
+		return ctl_fail(CTL_REFUSED, "%s: the mount has ended meanwhile: %s; name its database", target, strerror(-c->failed));
+	if (c->failed < 0) {
+		check_finding(c, "the mount has ended meanwhile: %s", strerror(-c->failed));
+		asked = CTL_REFUSED;
+	} else if (shared) {
 		asked = check_engine(c, target, &said);
+	}
 	if (c->json && shared) {
 		json_t *s = json_string(said == NULL ? "" : said);
 		char *dump = json_dumps(s, JSON_ENCODE_ANY | JSON_ENSURE_ASCII);

@@ -31,6 +31,8 @@ int check_engine(struct check *c, const char *mount, char **said);
 /* The mount against the rows. */
 void check_mount(struct check *c, const char *mount);
 
+/* A log is there, if an empty one. */
+bool check_log_exists(const char *path);
 /* A log lies beside the database. Reading makes an empty one: ask before. */
 bool check_log_there(const char *path);
 /* ipamctl check --repair: a status. */

@@ -3,6 +3,7 @@
 #include "check.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,11 +34,20 @@ static void wait_a_little(void)
 	nanosleep(&(struct timespec){ .tv_nsec = BETWEEN }, NULL);
 }
 
-static bool read_file(const char *path, char *out, size_t room)
+/* An error of a mount that has ended isn't its files'. */
+static void note_end(struct check *c, int error)
+{
+	if (ctl_mount_ended(-error))
+		c->failed = -error;
+}
+
+static bool read_file(struct check *c, const char *path, char *out, size_t room)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? -1 : read(fd, out, room - 1);
 
+	if (n < 0)
+		note_end(c, errno);
 	if (fd >= 0)
 		close(fd);
 	if (n < 0)
@@ -65,30 +75,33 @@ static bool says(const char *content, const char *ip4, const char *ip6)
 }
 
 /* Does the file of a row (id, cluster, node, lease, ip4, ip6) say what the row says? */
-static bool row_agrees(const struct walk *w, sqlite3_stmt *row)
+static bool row_agrees(struct check *c, const struct walk *w, sqlite3_stmt *row)
 {
 	char *path = NULL, content[256];
 	bool good;
 
 	if (asprintf(&path, "%s/%s/%s/%s", w->mount, check_text(row, 1), check_text(row, 2), check_text(row, 3)) < 0)
 		abort();
-	good = read_file(path, content, sizeof content) &&
+	good = read_file(c, path, content, sizeof content) &&
 	       says(content, (const char *)sqlite3_column_text(row, 4), (const char *)sqlite3_column_text(row, 5));
 	free(path);
 	return good;
 }
 
-/* The row as it is now: a connection of its own sees this moment, the walk's an older one. */
+/* The row as it is now: a connection of its own sees this moment, the walk's an older one. Without a log nobody has the database open
+ * any more, and a reader would make one. */
 static bool agrees_now(struct check *c, const struct walk *w, int64_t lease)
 {
 	sqlite3_stmt *stmt = NULL;
 	sqlite3 *db = NULL;
 	bool good = false;
 
-	if (sqlite3_open_v2(sqlite3_db_filename(c->db, "main"), &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK &&
+	if (!check_log_exists(sqlite3_db_filename(c->db, "main")))
+		c->failed = -ENOTCONN;
+	else if (sqlite3_open_v2(sqlite3_db_filename(c->db, "main"), &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK &&
 	    sqlite3_prepare_v2(db, ROWS " WHERE l.id = ?", -1, &stmt, NULL) == SQLITE_OK) {
 		sqlite3_bind_int64(stmt, 1, lease);
-		good = sqlite3_step(stmt) != SQLITE_ROW || row_agrees(w, stmt); /* or released since */
+		good = sqlite3_step(stmt) != SQLITE_ROW || row_agrees(c, w, stmt); /* or released since */
 	}
 	sqlite3_finalize(stmt);
 	sqlite3_close(db);
@@ -98,29 +111,33 @@ static bool agrees_now(struct check *c, const struct walk *w, int64_t lease)
 static void compare(struct check *c, sqlite3_stmt *row, void *arg)
 {
 	struct walk *w = arg;
-	bool good = row_agrees(w, row);
+	bool good = row_agrees(c, w, row);
 
 	progress_step(&w->progress);
-	for (int i = 0; i < TRIES && !good; i++) {
+	for (int i = 0; i < TRIES && !good && c->failed == 0; i++) {
 		wait_a_little();
 		good = agrees_now(c, w, sqlite3_column_int64(row, 0));
 	}
-	if (!good)
+	if (!good && c->failed == 0)
 		check_finding(c, "the mount's '%s/%s/%s' doesn't say what its row says", check_text(row, 1), check_text(row, 2),
 			      check_text(row, 3));
 }
 
 /* Visible entries of a directory. */
-static int64_t entries(const char *path)
+static int64_t entries(struct check *c, const char *path)
 {
 	DIR *d = opendir(path);
 	struct dirent *e;
 	int64_t n = 0;
 
-	if (d == NULL)
+	if (d == NULL) {
+		note_end(c, errno);
 		return -1;
+	}
+	errno = 0;
 	while ((e = readdir(d)) != NULL)
 		n += e->d_name[0] != '.';
+	note_end(c, errno);
 	closedir(d);
 	return n;
 }
@@ -150,13 +167,13 @@ static void check_node(struct check *c, const struct walk *w, const struct node 
 
 	if (asprintf(&path, "%s/%s/%s", w->mount, n->cluster, n->name) < 0)
 		abort();
-	for (int i = 0; i < TRIES && files != rows; i++) {
+	for (int i = 0; i < TRIES && files != rows && c->failed == 0; i++) {
 		if (i > 0)
 			wait_a_little();
-		files = entries(path);
+		files = entries(c, path);
 		rows = count_rows(c, n->id, n->name);
 	}
-	if (files != rows)
+	if (files != rows && c->failed == 0)
 		check_finding(c, "the mount's '%s/%s' has %lld files, the database %lld rows", n->cluster, n->name, (long long)files,
 			      (long long)rows);
 	free(path);
@@ -181,6 +198,8 @@ void check_mount(struct check *c, const char *mount)
 	progress_begin(&w.progress, "files", c->leases, !c->quiet);
 	check_rows(c, ROWS, compare, &w);
 	progress_end(&w.progress);
+	if (c->failed < 0)
+		return;
 	/* Not those of other machines (held: enum ipam_held), whose leases are no rows here. Listed first, then counted: while a query
 	 * runs, the connection sees an older moment. */
 	check_rows(c, "SELECT n.id, c.name, n.name FROM node n JOIN cluster c ON c.id = n.cluster WHERE n.held = 0", take_node, &w);

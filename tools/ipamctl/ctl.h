@@ -36,6 +36,8 @@ struct option;
 int ctl_option(int argc, char **argv, const struct option *longs);
 /* With short ones too, which begin with a colon. */
 int ctl_options(int argc, char **argv, const char *shorts, const struct option *longs);
+/* A negative errno that says that the mount has ended: what is asked next gets the same. */
+bool ctl_mount_ended(int error);
 /* The database of a mount, for a directory that is one: true, and its path. */
 bool ctl_mount_source(const char *directory, char out[4096]);
 

@@ -208,28 +208,33 @@ static void tell(struct gc *g, const char *name, const struct lease_file *l, con
 			l->pod[0] != 0 ? ", " : "", l->pod, why);
 }
 
-static void collect_one(struct gc *g, const char *name)
+/* -errno: the mount has ended. */
+static int collect_one(struct gc *g, const char *name)
 {
 	struct lease_file l;
 	enum verdict verdict;
 	int rc = lease_file_read(&g->target, name, &l);
 
 	if (rc == -ENOENT || rc == -ESTALE)
-		return; /* released meanwhile */
+		return 0; /* released meanwhile */
+	if (ctl_mount_ended(rc))
+		return rc;
 	g->scanned++;
 	if (rc < 0) {
 		g->failed++;
 		ctl_fail(CTL_REFUSED, "%s: %s", name, strerror(-rc));
-		return;
+		return 0;
 	}
 	verdict = judge(g, &l);
 	if (verdict == ALIVE || verdict == YOUNG) {
 		*(verdict == ALIVE ? &g->alive : &g->young) += 1;
-		return;
+		return 0;
 	}
 	rc = g->dry_run ? 0 : release(g, &l);
 	if (rc == -ESTALE || rc == -ENOENT) {
 		g->changed++;
+	} else if (ctl_mount_ended(rc)) {
+		return rc;
 	} else if (rc < 0) {
 		g->failed++;
 		ctl_fail(CTL_REFUSED, "%s can't be released: %s", name, strerror(-rc));
@@ -237,6 +242,7 @@ static void collect_one(struct gc *g, const char *name)
 		*(verdict == NETNS_GONE ? &g->netns : &g->container) += 1;
 		tell(g, name, &l, verdict == NETNS_GONE ? "its network namespace is gone" : "its container is not listed");
 	}
+	return 0;
 }
 
 /* ---- the whole ------------------------------------------------------------------------------------------------------ */
@@ -287,7 +293,7 @@ static int collect(struct gc *g)
 	struct progress progress;
 	struct names names;
 	char path[PATH_MAX];
-	int status = target_leases(&g->target, &names);
+	int status = target_leases(&g->target, &names), rc = 0;
 
 	snprintf(path, sizeof path, "%s/.ipam/release", g->target.path);
 	if (status == CTL_DONE && g->valid_from != NULL && !g->allow_empty)
@@ -296,13 +302,15 @@ static int collect(struct gc *g)
 		status = ctl_fail(CTL_REFUSED, "%s: %s", path, strerror(errno));
 	if (status == CTL_DONE) {
 		progress_begin(&progress, "gc", names.n, !g->quiet && !g->json);
-		for (size_t i = 0; i < names.n; i++) {
-			collect_one(g, names.name[i]);
+		for (size_t i = 0; rc == 0 && i < names.n; i++) {
+			rc = collect_one(g, names.name[i]);
 			progress_step(&progress);
 		}
 		progress_end(&progress);
 		summary(g);
 		status = g->failed > 0 ? CTL_REFUSED : CTL_DONE;
+		if (rc < 0)
+			status = ctl_fail(CTL_REFUSED, "%s: the mount has ended meanwhile: %s", g->target.path, strerror(-rc));
 	}
 	if (g->release >= 0)
 		close(g->release);

@@ -261,7 +261,7 @@ static int store(struct import *m)
 		status = ctl_fail(CTL_REFUSED, "%s: %s", path, strerror(-rc));
 	} else if (fsync(fd) < 0) {
 		rc = -errno;
-		if (rc == -ENOTCONN || rc == -ECONNABORTED || rc == -EINTR)
+		if (ctl_mount_ended(rc) || rc == -EINTR)
 			return ctl_fail(CTL_REFUSED, "%s: %s; whether it was imported isn't known: run it again", path, strerror(-rc));
 		read_report(m, fd);
 		if (json_array_size(m->conflicts) == 0)

@@ -253,7 +253,7 @@ static enum outcome try(struct kube *k, int fd, const char *path)
 		k->stored = n > 0;
 		return STORED;
 	}
-	if (error == ENOTCONN || error == ECONNABORTED || error == EINTR) {
+	if (ctl_mount_ended(-error) || error == EINTR) {
 		ctl_fail(CTL_REFUSED, "%s: %s; whether it was imported isn't known: run it again", path, strerror(error));
 		return UNKNOWN;
 	}

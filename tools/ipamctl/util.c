@@ -2,6 +2,7 @@
 
 #include "printable.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -148,6 +149,11 @@ static void unescape(char *s)
 			*to++ = *s;
 		}
 	*to = 0;
+}
+
+bool ctl_mount_ended(int error)
+{
+	return error == -ENOTCONN || error == -ECONNABORTED;
 }
 
 bool ctl_mount_source(const char *directory, char out[4096])

@@ -131,6 +131,7 @@ int view_lines(const struct view *v, const char *below, const char *file, int (*
 	int status = CTL_DONE;
 	size_t room = 0;
 	FILE *f = NULL;
+	ssize_t n;
 
 	if (asprintf(&path, "%s/%s/.ipam/%s", v->mount, below, file) >= 0)
 		f = fopen(path, "re");
@@ -138,7 +139,7 @@ int view_lines(const struct view *v, const char *below, const char *file, int (*
 		goto out; /* removed since its name was read */
 	if (f == NULL)
 		status = ctl_fail(CTL_REFUSED, "%s: %s", path != NULL ? path : file, strerror(errno));
-	while (status == CTL_DONE && (errno = 0, getline(&line, &room, f)) > 0) {
+	while (status == CTL_DONE && (errno = 0, n = getline(&line, &room, f)) > 0 && (line[n - 1] == '\n' || !ferror(f))) {
 		line[strcspn(line, "\n")] = 0;
 		status = fn(arg, line);
 	}
