@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -64,4 +65,40 @@ void beside_tidy(const char *database, int lock)
 		return;
 	remove_empty(database, lock);
 	lock_out(lock, F_UNLCK);
+}
+
+int beside_check(const char *database, const char *mountpoint, struct ipam_error *error)
+{
+	char *path = realpath(database, NULL), *slash;
+	struct stat over, at = { 0 };
+	int fd, rc = 0;
+
+	if (path == NULL)
+		path = strdup(database); /* it is to be made */
+	slash = path == NULL ? NULL : strrchr(path, '/');
+	if (slash != NULL)
+		slash[slash == path] = 0;
+	fd = path == NULL ? -1 : open(slash == NULL ? "." : path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	free(path);
+	if (stat(mountpoint, &over) < 0)
+		rc = -errno;
+	while (rc == 0 && fd >= 0) {
+		dev_t dev = at.st_dev;
+		ino_t ino = at.st_ino;
+		int above;
+
+		if (fstat(fd, &at) < 0 || (at.st_dev == dev && at.st_ino == ino))
+			break; /* the root is above itself */
+		if (at.st_dev == over.st_dev && at.st_ino == over.st_ino)
+			rc = -EINVAL;
+		above = openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		close(fd);
+		fd = above;
+	}
+	if (fd >= 0)
+		close(fd);
+	if (rc < 0)
+		snprintf(error->text, sizeof error->text, "%s: its database would lie below it, in '%s'; mount elsewhere", mountpoint,
+			 database);
+	return rc;
 }

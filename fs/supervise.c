@@ -509,6 +509,8 @@ static int set_up(struct supervisor *s, struct ipam_error *error)
 	struct ipam_options options = worker_ipam_options(s->options);
 	int rc = check_mountpoint(s->options, error);
 
+	if (rc == 0)
+		rc = beside_check(worker_database(s->options), s->options->mountpoint, error);
 	if (rc < 0)
 		return rc;
 	s->lock = ipam_lock(worker_database(s->options), &options, error);

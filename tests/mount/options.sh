@@ -24,7 +24,8 @@ mounts+=("$M")
 daemon=$(pgrep -o -f "^$IPAMFS $DB $M")
 pids+=("$daemon")
 same "it is mounted as what it is" "$DB fuse.ipamfs" "$(awk -v m="$M" '$2 == m { print $1, $3 }' /proc/mounts)"
-refused "a second daemon" "in use by another ipamfs" run "$DB" "$WORK"
+mkdir "$WORK/second"
+refused "a second daemon" "in use by another ipamfs" run "$DB" "$WORK/second"
 make_cluster prod n1
 touch "$M/prod/n1/a"
 kill -TERM "$daemon"
@@ -46,6 +47,17 @@ mount_fs "" "$WORK/old.db"
 same "is brought up to date" "10.244.0.2/24" "$(head -1 "$M/prod/n1/a")"
 umount_fs
 same "for good" "$version" "$(sqlite3 "$WORK/old.db" 'PRAGMA user_version')"
+
+# ---- a database below its own mount point would be asked for by itself
+mkdir -p "$WORK/over/below"
+ln -s "$WORK/over/below" "$WORK/link"
+refused "a database below its own mount point" "would lie below it" run "$WORK/over/below/x.db" "$WORK/over"
+refused "by another name, too" "would lie below it" run "$WORK/link/x.db" "$WORK/over"
+same "nothing was made there" "" "$(ls "$WORK/over/below")"
+mkdir "$WORK/over/side"
+mount_fs "" "$WORK/over/below/x.db" "$WORK/over/side"
+ok "beside it is fine" mkdir "$WORK/over/side/c"
+umount_fs "$WORK/over/side"
 
 # ---- options
 mount_fs ro

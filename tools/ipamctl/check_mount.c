@@ -99,7 +99,7 @@ static bool agrees_now(struct check *c, const struct walk *w, int64_t lease)
 	if (!check_log_exists(sqlite3_db_filename(c->db, "main")))
 		c->failed = -ENOTCONN;
 	else if (sqlite3_open_v2(sqlite3_db_filename(c->db, "main"), &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK &&
-	    sqlite3_prepare_v2(db, ROWS " WHERE l.id = ?", -1, &stmt, NULL) == SQLITE_OK) {
+		 sqlite3_prepare_v2(db, ROWS " WHERE l.id = ?", -1, &stmt, NULL) == SQLITE_OK) {
 		sqlite3_bind_int64(stmt, 1, lease);
 		good = sqlite3_step(stmt) != SQLITE_ROW || row_agrees(c, w, stmt); /* or released since */
 	}
