@@ -240,7 +240,7 @@ static int ready(struct asking *t)
 
 	if (etcd_astray(r->etcd, t->error.text, sizeof t->error.text))
 		return -EHOSTUNREACH;
-	if (remote_is_silent(r)) {
+	if (remote_is_silent(r) || remote_was_late(r)) {
 		remote_probe(r);
 		return -EHOSTUNREACH;
 	}
@@ -428,6 +428,8 @@ void ask_run(struct remote *r, struct change *c)
 	}
 	if (revision > 0)
 		unspeak(&t);
+	if (rc < 0 && remote_now_ms() >= t.until)
+		remote_late(r);
 	end_doubt(&t, known);
 	/* Whatever it is that a later one was refused for: who asked isn't told that nothing was done while a copy may do it. */
 	if (t.lost && rc < 0)

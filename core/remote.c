@@ -74,6 +74,23 @@ bool remote_is_silent(struct remote *r)
 	return is;
 }
 
+void remote_late(struct remote *r)
+{
+	pthread_mutex_lock(&r->lock);
+	r->late = remote_now_ms();
+	pthread_mutex_unlock(&r->lock);
+}
+
+bool remote_was_late(struct remote *r)
+{
+	bool was;
+
+	pthread_mutex_lock(&r->lock);
+	was = r->late != 0 && remote_now_ms() - r->late < REMOTE_LATE_MS;
+	pthread_mutex_unlock(&r->lock);
+	return was;
+}
+
 void remote_complain(struct remote *r, enum remote_complaint about, const char *format, ...)
 {
 	char text[sizeof r->complaint[0]];

@@ -18,6 +18,7 @@
 enum {
 	REMOTE_WORKERS = 2,
 	REMOTE_ANSWER_MS = 4000, /* who asks is answered by then */
+	REMOTE_LATE_MS = 1000,   /* who asks so soon after one that wasn't is refused at once */
 	REMOTE_PULSE_MS = 1000,
 	REMOTE_FIRST_MS = 5000,
 	REMOTE_ALIVE_S = 30, /* a machine that isn't heard of for so long isn't there */
@@ -69,6 +70,7 @@ struct remote {
 		read_wait; /* sync's alone: when it does so by itself, and how long it waited for that last, where something is wrong */
 	bool probe;        /* a call has failed: the pulse is to find out at once whether the engine is there */
 	bool silent;       /* nobody answers, as was found out: who asks is refused at once */
+	int64_t late;      /* when a caller was kept waiting for all of his time, as remote_now_ms; 0: never */
 	uint64_t reads;    /* the full read that was ended last: the resyncs-th */
 	bool up;
 	int64_t since;                          /* of up or down, seconds since the epoch; 0: never up */
@@ -117,6 +119,10 @@ void remote_probe(struct remote *r);
 /* Nobody has answered for as long as anybody waits. So it is until somebody is reached. */
 void remote_silent(struct remote *r);
 bool remote_is_silent(struct remote *r);
+/* A caller was kept waiting for all of his time: those who waited for him meanwhile, at the kernel's lock of a directory, aren't kept
+ * as long once more. */
+void remote_late(struct remote *r);
+bool remote_was_late(struct remote *r);
 /* The engine is there, and doesn't let this machine write: what it says, or NULL where it does. */
 void remote_refused(struct remote *r, const char *what);
 /* An empty text takes it back. */
