@@ -2,8 +2,8 @@
  *
  *   proxy SEED ORDERS LISTEN=HOST:PORT...
  *
- * Takes the HTTP/1.1 of etcd's clients at the ports of LISTEN on loopback, and passes each request on to that member as it is, over a
- * connection of its own; or does something to it. The file ORDERS says what, and is read at each request: lines of
+ * Takes the HTTP/1.1 of etcd's clients (and Kubernetes') at the ports of LISTEN on loopback, and passes each request on to that member as
+ * it is, over a connection of its own; or does something to it. The file ORDERS says what, and is read at each request: lines of
  *
  *   KIND PERMILLE [PATH [TIMES [MS]]]
  *
@@ -504,7 +504,7 @@ static void *client(void *arg)
 		unsigned ms;
 		enum kind kind = decide(request.path, &ms);
 
-		if (strstr(request.path, "/watch") != NULL && kind != BUSY && kind != LIMITED && kind != GATEWAY && kind != PAGE) {
+		if (strstr(request.path, "watch") != NULL && kind != BUSY && kind != LIMITED && kind != GATEWAY && kind != PAGE) {
 			pthread_mutex_lock(&lock);
 			watches++;
 			pthread_mutex_unlock(&lock);

@@ -28,6 +28,8 @@ struct conn {
 	CURLM *multi;
 	char detail[CURL_ERROR_SIZE];
 	/* of the request that runs */
+	const char *sending; /* what is left of what it sends */
+	size_t left;
 	char *body;
 	size_t n, room;
 	struct sieve sieve; /* where something is wanted of the body */
@@ -105,6 +107,21 @@ static size_t received(char *data, size_t one, size_t n, void *arg)
 	return c->rc == 0 ? n : 0;
 }
 
+/* What is sent is given once: libcurl can't go back, and so can't repeat a request by itself where a connection that it kept ends before
+ * the answer. Whether a patch was refused, or another copy of it is under way, would not be known otherwise. */
+static size_t give(char *to, size_t one, size_t n, void *arg)
+{
+	struct conn *c = arg;
+
+	(void)one;
+	if (n > c->left)
+		n = c->left;
+	memcpy(to, c->sending, n);
+	c->sending += n;
+	c->left -= n;
+	return n;
+}
+
 static void set_secret(CURL *curl, const struct config_secret *s, CURLoption blob, CURLoption file)
 {
 	struct curl_blob data = { .data = s->data, .len = s->size, .flags = CURL_BLOB_NOCOPY };
@@ -126,6 +143,8 @@ static void set_up(struct conn *c)
 	curl_easy_setopt(c->curl, CURLOPT_ERRORBUFFER, c->detail);
 	curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, received);
 	curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, c);
+	curl_easy_setopt(c->curl, CURLOPT_READFUNCTION, give);
+	curl_easy_setopt(c->curl, CURLOPT_READDATA, c);
 	curl_easy_setopt(c->curl, CURLOPT_USERAGENT, "ipamkube/" IPAM_VERSION);
 	curl_easy_setopt(c->curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
 	curl_easy_setopt(c->curl, CURLOPT_TCP_KEEPALIVE, 1L); /* a watch may be silent for minutes: is the server there still? */
@@ -401,10 +420,10 @@ static int run(struct conn *c, const struct call *call, struct answer *out)
 		curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, headers);
 		curl_easy_setopt(c->curl, CURLOPT_CONNECT_TO, connect);
 		curl_easy_setopt(c->curl, CURLOPT_TIMEOUT_MS, (long)call->timeout_ms);
-		curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, body);
-		curl_easy_setopt(c->curl, CURLOPT_POSTFIELDSIZE_LARGE, body == NULL ? (curl_off_t)-1 : (curl_off_t)strlen(body));
-		if (body == NULL)
-			curl_easy_setopt(c->curl, CURLOPT_HTTPGET, 1L);
+		c->sending = body;
+		c->left = body == NULL ? 0 : strlen(body);
+		curl_easy_setopt(c->curl, body == NULL ? CURLOPT_HTTPGET : CURLOPT_POST, 1L);
+		curl_easy_setopt(c->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)c->left);
 		curl_easy_setopt(c->curl, CURLOPT_CUSTOMREQUEST, call->method);
 		curl_easy_setopt(c->curl, CURLOPT_FRESH_CONNECT, (long)call->once);
 		c->sieve = (struct sieve){ .wanted = call->wanted, .take = call->take, .arg = call->arg, .kind = call->kind };
@@ -412,7 +431,6 @@ static int run(struct conn *c, const struct call *call, struct answer *out)
 		sieve_free(&c->sieve);
 		curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, NULL);
 		curl_easy_setopt(c->curl, CURLOPT_CONNECT_TO, NULL);
-		curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, NULL);
 	}
 	if (rc < 0 && out->error[0] == 0)
 		snprintf(out->error, sizeof out->error, "%s: %s", c->client->config.server, strerror(-rc));
