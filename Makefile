@@ -72,7 +72,7 @@ TEST_PACKAGES := clang stress-ng libclang-rt-14-dev valgrind libcmocka-dev sqlit
 	chromium libxml2-utils etcd-server etcd-client openssl spin debhelper dpkg-dev build-essential lintian mandoc systemd \
 	libmicrohttpd-dev libgnutls28-dev curl python3-yaml
 
-.PHONY: all run stop test test-kube units helpers fuzz fuzzers bench install uninstall deb clean help deps deps-test format FORCE
+.PHONY: all run stop test test-kube test-etcd units helpers fuzz fuzzers bench install uninstall deb clean help deps deps-test format FORCE
 .DEFAULT_GOAL := all
 
 all: $(lib) $(programs) ## build everything into build/ (the default)
@@ -96,6 +96,10 @@ test: deps-test ## install what's missing, build and run every test
 test-kube: deps-test ## run the tests with a real kube-apiserver (built once, ten minutes; kept in ~/.cache/ipamfs/kube)
 	@bash tests/kube-real/build.sh
 	@bash tests/run.sh kube-real/
+
+test-etcd: deps-test ## run the tests with many machines against Debian 13's etcd (fetched once; kept in ~/.cache/ipamfs/trixie-etcd)
+	@bash tools/deps.sh debootstrap
+	@bash tests/debian13/etcd.sh
 
 bench: deps-test ## measure against the disk, tmpfs, a bare FUSE filesystem and bare SQLite
 	@$(MAKE) --no-print-directory all
