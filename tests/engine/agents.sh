@@ -117,17 +117,8 @@ for i in 1 "$MACHINES"; do
 	same "w$i shows everybody's leases as they are" "" "$wrong"
 done
 
-# ---- at no time: each machine's own history of its own node, laid over each other
-for i in $(seq "$MACHINES"); do
-	sqlite3 "$WORK/w$i.db" "SELECT line FROM history WHERE line LIKE '%\"allocate\"%' OR line LIKE '%\"release\"%' ORDER BY id" |
-		jq -r --arg me "w$i" 'select(.node == $me) | . as $e | .addresses[] | [split("/")[0], $e.time, $e.event, $me, $e.name] | @tsv'
-done | sort -k1,1 -k2,2 >"$WORK/past"
-ok "the histories tell of them" test "$(wc -l <"$WORK/past")" -gt 1000
-# A machine that was killed between what it stored and what it said has it in its history all the same.
-awk -F'\t' '
-	$1 != addr { addr = $1; holder = "" }
-	$3 == "allocate" { if (holder != "") print addr, "held by", holder, "given to", $4 "/" $5, "at", $2; holder = $4 "/" $5 }
-	$3 == "release" { if (holder != $4 "/" $5) print addr, "released by", $4 "/" $5, "held by", holder, "at", $2; holder = "" }' "$WORK/past" >"$WORK/twice"
+# ---- at no time
+lay_over "$MACHINES"
 same "no address was in two hands at any time" "" "$(head -5 "$WORK/twice")"
 
 echo "transactions a change, in trouble: $(tries)"

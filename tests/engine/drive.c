@@ -27,6 +27,7 @@ struct drive {
 		char text[TEXT];
 	} lease[NAMES];
 	bool joined; /* the directory is there, as far as we were told */
+	bool left;   /* it was told to go, and nobody answered */
 	unsigned long ops, joins, leaves, wrong;
 };
 
@@ -93,9 +94,12 @@ static void make(struct drive *d, int name)
 	} else if (fd < 0 && away()) {
 		d->lease[name].state = UNKNOWN;
 		wait_up(d);
+	} else if (fd < 0 && errno == ENOENT && d->left && access(d->dir, F_OK) < 0) {
+		d->joined = d->left = false;
 	} else if (fd < 0) {
 		rest(5); /* full, or in doubt: nothing has happened */
 	} else {
+		d->left = false;
 		close(fd);
 		d->lease[name].state = PRESENT;
 		d->lease[name].text[0] = 0;
@@ -159,10 +163,14 @@ static void leave(struct drive *d)
 		for (int i = 0; i < NAMES; i++)
 			if (d->lease[i].state != ABSENT)
 				drop(d, i);
-	if (empty(d) && rmdir(d->dir) == 0) {
+	if (!empty(d))
+		return;
+	if (rmdir(d->dir) == 0) {
 		d->joined = false;
 		d->leaves++;
 		d->ops++;
+	} else {
+		d->left = errno == EHOSTUNREACH;
 	}
 }
 

@@ -256,3 +256,18 @@ end_network() {
 }
 # seen NAME WORD: a number of those
 seen() { awk -v word="$2" '$1 == word { print $2 }' "$WORK/$1.net"; }
+
+# lay_over N: the histories that the machines w1 to wN have of their own nodes, laid over each other: in $WORK/twice what was in two hands
+lay_over() {
+	local i
+	for i in $(seq "$1"); do
+		sqlite3 "$WORK/w$i.db" "SELECT line FROM history WHERE line LIKE '%\"allocate\"%' OR line LIKE '%\"release\"%' ORDER BY id" |
+			jq -r --arg me "w$i" 'select(.node == $me) | . as $e | .addresses[] | [split("/")[0], $e.time, $e.event, $me, $e.name] | @tsv'
+	done | sort -k1,1 -k2,2 >"$WORK/past"
+	ok "the histories tell of them" test "$(wc -l <"$WORK/past")" -gt 1000
+	# A machine that was killed between what it stored and what it said has it in its history all the same.
+	awk -F'\t' '
+		$1 != addr { addr = $1; holder = "" }
+		$3 == "allocate" { if (holder != "") print addr, "held by", holder, "given to", $4 "/" $5, "at", $2; holder = $4 "/" $5 }
+		$3 == "release" { if (holder != $4 "/" $5) print addr, "released by", $4 "/" $5, "held by", holder, "at", $2; holder = "" }' "$WORK/past" >"$WORK/twice"
+}
