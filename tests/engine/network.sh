@@ -54,10 +54,13 @@ machine_kill w1
 endpoints=${bad_net[w1]} machine w1
 ready w1
 put "$B/.ipam/delegate" "rival 10.0.3.0/24"
+late() { grep -c '^late: /v3/kv/txn' "$WORK/w1.proxy"; }
+came=$(late)
+copy_came() { [ "$(late)" -gt "$came" ]; }
 orders w1 "silent 1000 /watch 0 1" "twice 1000 /kv/txn 1 3000"
 refused "a block that is another's by now" "in use" put "$A/w1/.ipam/cidrs" 10.0.3.0/24
 rmdir "$B/rival"
-ok "the copy comes" until_true 20 grep -q 'late: /v3/kv/txn' "$WORK/w1.proxy"
+ok "the copy comes" until_true 20 copy_came
 touch "$A/w1/one" 2>/dev/null
 refused "and takes nothing away from it" "in use" put "$B/w2/.ipam/cidrs" "$mine"
 orders w1
