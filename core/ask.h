@@ -67,6 +67,7 @@ int share_node_make(struct ipam *ipam, const struct change *c, struct ask *a);
 int share_node_remove(struct ipam *ipam, const struct change *c, struct ask *a);
 int share_node_rename(struct ipam *ipam, const struct change *c, struct ask *a);
 int share_node_cidrs(struct ipam *ipam, const struct change *c, struct ask *a);
+int share_shrink(struct ipam *ipam, const struct change *c, struct ask *a);
 int share_node_labels(struct ipam *ipam, const struct change *c, struct ask *a);
 int share_delegate(struct ipam *ipam, const struct change *c, struct ask *a);
 int share_node_settings(struct ipam *ipam, const struct change *c, struct ask *a);

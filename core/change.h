@@ -119,7 +119,7 @@ void change_finish(struct ipam *ipam, struct change *c, int error); /* done, fre
 extern const struct change_type change_cluster_make, change_cluster_remove, change_cluster_rename, change_cidrs, change_reserved,
 	change_cluster_settings;
 extern const struct change_type change_node_make, change_node_remove, change_node_rename, change_node_cidrs, change_node_settings,
-	change_node_labels, change_delegate;
+	change_node_labels, change_delegate, change_shrink;
 extern const struct change_type change_lease_make, change_lease_remove, change_lease_rename, change_lease_write;
 extern const struct change_type change_lease_describe, change_import;
 extern const struct change_type change_network_make, change_network_remove, change_network_last;
@@ -170,6 +170,8 @@ void node_unmake(struct ipam *ipam, struct node *n);
 void node_give_back(struct ipam *ipam, struct node *n);
 /* The node's block of exactly this prefix, or NULL. */
 struct block *node_block(const struct node *n, const struct cidr *cidr);
+/* All of a node's blocks but this one, in text: how many, 0 where it isn't one of them, or isn't empty. *out is the caller's. */
+size_t node_blocks_but(const struct node *n, const char *text, size_t size, struct cidr **out);
 /* Recompute the exclusions of a node's blocks. */
 int node_exclude(struct node *n, const struct cidr_range *range, size_t ranges, bool gateway);
 

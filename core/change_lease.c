@@ -3,6 +3,7 @@
 
 #include "delegate.h"
 #include "publish.h"
+#include "shrink.h"
 #include "snapshot.h"
 
 #include <errno.h>
@@ -232,6 +233,7 @@ static void make_settle(struct ipam *ipam, struct change *c)
 	publish_lease(ipam, c->node, l->id);
 	if (ipam->remote != NULL)
 		remote_grow_early(ipam, c->node);
+	shrink_lease(ipam, c->node);
 	object_of_lease(&ipam->registry, l, &c->object);
 	c->object.created = c->has_object = true;
 }

@@ -2,6 +2,7 @@
 #include "change_lease.h"
 
 #include "publish.h"
+#include "shrink.h"
 #include "snapshot.h"
 
 #include <errno.h>
@@ -90,6 +91,7 @@ static void remove_settle(struct ipam *ipam, struct change *c)
 	}
 	registry_remove_lease(&ipam->registry, c->lease);
 	publish_lease(ipam, c->node, c->id);
+	shrink_lease(ipam, c->node);
 	touch_attr(&c->node->attr, c->now);
 }
 

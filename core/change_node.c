@@ -274,7 +274,7 @@ static int cidrs_apply(struct ipam *ipam, struct change *c)
 	for (size_t i = 0; rc == 0 && i < c->gones; i++) {
 		rc = store_delete_block(ipam->store, c->gone[i]->id);
 		if (rc == 0)
-			rc = history_add_block(ipam, c, "withdraw", "write", c->gone[i]);
+			rc = history_add_block(ipam, c, "withdraw", c->reason != NULL ? c->reason : "write", c->gone[i]);
 	}
 	for (size_t i = 0; rc == 0 && i < c->freshes; i++) {
 		rc = store_add_block(ipam->store, c->fresh[i]->id, c->cluster->id, c->id, &c->fresh[i]->pool.prefix);
@@ -318,3 +318,42 @@ const struct change_type change_node_cidrs = { .share = share_node_cidrs,
 					       .settle = cidrs_settle,
 					       .several = true,
 					       .delegation = true };
+
+/* ---- one block less (c->text), which is empty still ------------------------------------------------------------------------- */
+
+size_t node_blocks_but(const struct node *n, const char *text, size_t size, struct cidr **out)
+{
+	struct cidr gone;
+	size_t kept = 0;
+
+	*out = cidr_parse(text, size, &gone) < 0 ? NULL : calloc((size_t)n->blocks + 1, sizeof **out);
+	for (uint32_t i = 0; *out != NULL && i < n->blocks; i++)
+		if (cidr_compare(&n->block[i]->pool.prefix, &gone) != 0)
+			(*out)[kept++] = n->block[i]->pool.prefix;
+		else if (n->block[i]->pool.used > 0)
+			return 0;
+	return kept < n->blocks ? kept : 0;
+}
+
+static int shrink_reserve(struct ipam *ipam, struct change *c)
+{
+	struct node *n = registry_node(&ipam->registry, c->id);
+	struct cidr *cidr = NULL;
+	size_t count;
+	int rc = n == NULL || n->pending ? -ENOENT : enter_node_exclusive(ipam, c, n);
+
+	if (rc != 0)
+		return rc;
+	count = node_blocks_but(n, c->text, c->size, &cidr);
+	rc = count == 0 ? -EBUSY : list_blocks(ipam, c, cidr, count);
+	if (rc < 0) {
+		drop_fresh(ipam, c);
+		leave_node_exclusive(c);
+	}
+	free(cidr);
+	return rc;
+}
+
+const struct change_type change_shrink = {
+	.share = share_shrink, .reserve = shrink_reserve, .apply = cidrs_apply, .settle = cidrs_settle, .several = true, .delegation = true
+};

@@ -456,6 +456,7 @@ enum ipam_setting {
 	IPAM_MAX_LEASES,
 	IPAM_GATEWAY,
 	IPAM_BLOCK_QUARANTINE,
+	IPAM_BLOCK_IDLE,
 	IPAM_SETTINGS /* how many */
 };
 /* The key, e.g. "max-blocks". */

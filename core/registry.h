@@ -55,6 +55,7 @@ struct block {
 	struct pool pool; /* its addresses; taken: leased or resting */
 	u128 resting;
 	/* When pool.cursor was given, as an id: of the lease that got it where that was the newest, else one of its own. 0: unknown. */
+	int64_t idle_since; /* when it was seen to be empty first (shrink.h); 0: it isn't, or nobody looked */
 	uint64_t given_lease;
 	bool pending; /* being delegated: not to be leased from yet */
 };

@@ -5,6 +5,7 @@
 #include "delegate.h"
 #include "presence.h"
 #include "publish.h"
+#include "shrink.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -338,30 +339,32 @@ int remote_grow(struct ipam *ipam, struct node *n, unsigned family)
 
 void remote_grow_early(struct ipam *ipam, struct node *n)
 {
-	enum { PART = 4, FEW = 64 };
 	uint64_t most = node_setting(n, IPAM_MAX_BLOCKS);
 
 	if (most <= 1 || n->growing || n->grow_after > engine_now() || node_leasable(n) < 0)
 		return;
 	for (unsigned f = 0; f < CIDR_FAMILIES; f++) {
-		u128 left = 0, capacity = 0;
-		uint32_t have = 0;
+		struct shrink_left left;
+		u128 free_blocks, all;
 
-		for (uint32_t i = 0; i < n->blocks; i++) {
-			const struct pool *p = &n->block[i]->pool;
-
-			if (p->prefix.family != f)
-				continue;
-			left += pool_free(p);
-			capacity = pool_capacity(p);
-			have++;
-		}
-		/* A quarter of a block left, or less than a burst may take. */
-		if (have > 0 && have < most && (left < capacity / PART || left < FEW)) {
+		shrink_left(n, f, &left);
+		shrink_cluster(n, f, &free_blocks, &all);
+		/* One in reserve at most; and the last eighth is for those who are full. */
+		if (left.blocks > 0 && left.blocks < most && left.empty == NULL && shrink_is_scarce(&left) && free_blocks > all / 8) {
 			begin_growth(ipam, n, f);
 			return;
 		}
 	}
+}
+
+bool remote_is_up(struct remote *r)
+{
+	bool up;
+
+	pthread_mutex_lock(&r->lock);
+	up = r->up && !r->silent;
+	pthread_mutex_unlock(&r->lock);
+	return up && !etcd_astray(r->etcd, NULL, 0);
 }
 
 /* ---- the delegate's side --------------------------------------------------------------------------------------------------- */

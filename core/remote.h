@@ -108,6 +108,9 @@ int remote_grow(struct ipam *ipam, struct node *n, unsigned family);
 /* The same where it is getting full: called after each lease. */
 void remote_grow_early(struct ipam *ipam, struct node *n);
 
+/* The engine answers, as far as is known. */
+bool remote_is_up(struct remote *r);
+
 /* Run a change and wait for it. Not from the committer. */
 int remote_run(struct ipam *ipam, struct change *c);
 /* Keep something for the next start, in the state file's table of the engine: 0, or an error of the store's. Not from the committer. */

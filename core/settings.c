@@ -16,6 +16,7 @@ static const struct {
 	[IPAM_MAX_LEASES] = { "max-leases", 0, 0, UINT32_MAX, NULL },
 	[IPAM_GATEWAY] = { "gateway", SETTINGS_GATEWAY_FIRST, 0, 1, (const char *const[]){ "first", "none" } },
 	[IPAM_BLOCK_QUARANTINE] = { "block-quarantine", 3600, 0, UINT32_MAX, NULL },
+	[IPAM_BLOCK_IDLE] = { "block-idle", 600, 0, UINT32_MAX, NULL },
 };
 
 const char *ipam_setting_name(enum ipam_setting setting)

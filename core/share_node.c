@@ -149,16 +149,11 @@ static int exchange(struct ask *a, const struct node *n, const struct cidr *list
 	return rc;
 }
 
-int share_node_cidrs(struct ipam *ipam, const struct change *c, struct ask *a)
+static int set_blocks(struct ipam *ipam, struct ask *a, struct node *n, const struct cidr *list, size_t count)
 {
-	struct node *n = registry_node(&ipam->registry, c->id);
 	struct record r = { 0 };
-	struct cidr *list = NULL;
-	size_t count;
-	int rc = text_blocks(c->text, c->size, &list, &count);
+	int rc = may_ask(n);
 
-	if (rc == 0)
-		rc = may_ask(n);
 	if (rc == 0)
 		rc = node_check_leases(ipam, n, list, count);
 	if (rc == 0)
@@ -173,6 +168,32 @@ int share_node_cidrs(struct ipam *ipam, const struct change *c, struct ask *a)
 	if (rc == 0)
 		ask_put(a, &r);
 	record_free(&r);
+	return rc;
+}
+
+int share_node_cidrs(struct ipam *ipam, const struct change *c, struct ask *a)
+{
+	struct cidr *list = NULL;
+	size_t count;
+	int rc = text_blocks(c->text, c->size, &list, &count);
+
+	if (rc == 0)
+		rc = set_blocks(ipam, a, registry_node(&ipam->registry, c->id), list, count);
+	free(list);
+	return rc;
+}
+
+int share_shrink(struct ipam *ipam, const struct change *c, struct ask *a)
+{
+	struct node *n = registry_node(&ipam->registry, c->id);
+	struct cidr *list = NULL;
+	size_t count;
+	int rc = may_ask(n);
+
+	if (rc < 0)
+		return rc;
+	count = node_blocks_but(n, c->text, c->size, &list);
+	rc = count == 0 ? -EBUSY : set_blocks(ipam, a, n, list, count);
 	free(list);
 	return rc;
 }

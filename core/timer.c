@@ -1,6 +1,7 @@
 #include "change.h"
 
 #include "commit.h"
+#include "shrink.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -155,7 +156,7 @@ static int64_t round_of(struct ipam *ipam)
 	uint64_t ids[ROUND];
 	struct store_rest rests[ROUND];
 	size_t leases = 0, rested = 0;
-	int64_t now = engine_now(), next = INT64_MAX, trim;
+	int64_t now = engine_now(), next = INT64_MAX, trim, idle;
 
 	pthread_rwlock_wrlock(&ipam->lock);
 	for (struct cluster *c = ipam->registry.first; c != NULL; c = c->next)
@@ -177,6 +178,9 @@ static int64_t round_of(struct ipam *ipam)
 	trim = history_trim(ipam, now);
 	if (trim < next)
 		next = trim;
+	idle = shrink_round(ipam, now);
+	if (idle < next)
+		next = idle;
 	for (size_t i = 0; i < leases; i++)
 		expire(ipam, ids[i]);
 	for (size_t i = 0; i < rested; i++)

@@ -11,7 +11,7 @@ same "hidden" "n1 n2" "$(ls -A prod | xargs)"
 same "find sees state alone" "3" "$(find prod -type f | wc -l)"
 same "but reachable" "blocks by-ip cidrs delegate events history import leases leases.json map.svg map.txt reserved settings stats" "$(ls prod/.ipam | xargs)"
 same "of a node" "by-ip cidrs ephemeral events gateway history host-local labels leases leases.json map.svg map.txt release remove settings stats" "$(ls prod/n1/.ipam | xargs)"
-same "of the mount" "audit events health history metrics stats version" "$(ls .ipam | xargs)"
+same "of the mount" "accept audit events health history metrics stats version" "$(ls .ipam | xargs)"
 refused "no creating" "Operation not permitted" "$sys" creat prod/.ipam/new
 refused "no removing" "Operation not permitted" "$sys" unlink prod/.ipam/cidrs
 refused "no renaming" "Operation not permitted" "$sys" rename prod/.ipam/cidrs prod/.ipam/c
