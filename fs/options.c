@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { LINKS_MAX = 40 }; /* as the kernel has it */
+
 const char options_usage[] = "usage: ipamfs SOURCE MOUNTPOINT [-o OPTION[,OPTION...]] [-f] [-d]\n"
 			     "\n"
 			     "Mounts an IP address manager: mkdir delegates a block, creating a file allocates an address.\n"
@@ -198,7 +200,8 @@ static int parse_list(struct options *o, const char *list, struct ipam_error *er
 	return rc;
 }
 
-/* The daemon leaves its directory, so names are made absolute first; the file need not exist yet. */
+/* The daemon leaves its directory, so names are made absolute first; the file need not exist yet. The directory's own name has no links in
+ * it, so that what leads out of it can be taken off, and nothing depends on a directory that the file isn't in. */
 static char *absolute(const char *path)
 {
 	char *cwd, *out = NULL;
@@ -206,10 +209,61 @@ static char *absolute(const char *path)
 	if (path[0] == '/')
 		return strdup(path);
 	cwd = getcwd(NULL, 0);
-	if (cwd != NULL && asprintf(&out, "%s/%s", cwd, path) < 0)
+	while (cwd != NULL && path[0] == '.' && (path[1] == '/' || strncmp(path, "../", 3) == 0)) {
+		if (path[1] == '.')
+			*strrchr(cwd, '/') = 0;
+		if (cwd[0] == 0)
+			strcpy(cwd, "/");
+		path = strchr(path, '/');
+		path += strspn(path, "/");
+	}
+	if (cwd != NULL && asprintf(&out, "%s/%s", strcmp(cwd, "/") == 0 ? "" : cwd, path) < 0)
 		out = NULL;
 	free(cwd);
 	return out;
+}
+
+/* Of a file that isn't there yet; or as it is, where its directory isn't either. Takes over the name. */
+static char *in_real_directory(char *path)
+{
+	char *slash = strrchr(path, '/'), *directory, *out = NULL;
+
+	*slash = 0;
+	directory = realpath(path[0] == 0 ? "/" : path, NULL);
+	*slash = '/';
+	if (directory == NULL)
+		return path;
+	if (asprintf(&out, "%s/%s", strcmp(directory, "/") == 0 ? "" : directory, slash + 1) < 0)
+		out = NULL;
+	free(directory);
+	free(path);
+	return out;
+}
+
+/* A database's own name, by which it is known from then on, whatever links lead there: its log lies beside the file itself. One that isn't
+ * there yet is made by the name that a link says. */
+static char *resolved(const char *path)
+{
+	char *full = absolute(path), *name = full == NULL ? NULL : realpath(full, NULL), target[PATH_MAX];
+
+	for (int links = 0; full != NULL && name == NULL && errno == ENOENT && links < LINKS_MAX; links++) {
+		ssize_t n = readlink(full, target, sizeof target - 1);
+		char *next = NULL;
+
+		if (n < 0)
+			break;
+		target[n] = 0;
+		if (target[0] != '/' && asprintf(&next, "%.*s/%s", (int)(strrchr(full, '/') - full), full, target) < 0)
+			next = NULL;
+		free(full);
+		full = target[0] == '/' ? strdup(target) : next;
+		name = full == NULL ? NULL : realpath(full, NULL);
+	}
+	if (name != NULL || full == NULL) {
+		free(full);
+		return name;
+	}
+	return in_real_directory(full);
 }
 
 /* ---- etcd:// ------------------------------------------------------------------------------------------------------- */
@@ -239,9 +293,9 @@ static int check_password(const struct options *o, struct ipam_error *error)
 	return rc;
 }
 
-static int make_absolute(char **path)
+static int make(char *(*by)(const char *path), char **path)
 {
-	char *full = *path == NULL ? NULL : absolute(*path);
+	char *full = *path == NULL ? NULL : by(*path);
 
 	if (*path == NULL)
 		return 0;
@@ -253,8 +307,8 @@ static int make_absolute(char **path)
 static int parse_engine(struct options *o, const char *source, struct ipam_error *error)
 {
 	const char *hosts = source + strlen("etcd://"), *slash = strchr(hosts, '/');
-	char **file[] = { &o->state, &o->tls_ca, &o->tls_cert, &o->tls_key, &o->password_file };
-	int rc = 0;
+	char **file[] = { &o->tls_ca, &o->tls_cert, &o->tls_key, &o->password_file };
+	int rc;
 
 	if (slash == NULL || slash[strspn(slash, "/")] == 0)
 		return refuse(error, "'%s': a prefix is wanted, etcd://HOST:PORT/PREFIX", source);
@@ -264,8 +318,9 @@ static int parse_engine(struct options *o, const char *source, struct ipam_error
 		return refuse(error, "tls_cert and tls_key go together");
 	if ((o->user == NULL) != (o->password_file == NULL))
 		return refuse(error, "user and password_file go together");
+	rc = make(resolved, &o->state);
 	for (size_t i = 0; rc == 0 && i < sizeof file / sizeof *file; i++)
-		rc = make_absolute(file[i]);
+		rc = make(absolute, file[i]);
 	if (rc == 0)
 		rc = check_readable(o->password_file, error);
 	if (rc == 0 && o->password_file != NULL)
@@ -341,9 +396,9 @@ int options_parse(struct options *o, int argc, char **argv, struct ipam_error *e
 		return rc;
 	if (o->spool == NULL)
 		o->spool = strdup("/var/tmp");
-	if (o->spool == NULL || make_absolute(&o->spool) < 0)
+	if (o->spool == NULL || make(absolute, &o->spool) < 0)
 		return -ENOMEM;
-	o->source = o->endpoints != NULL ? strdup(argv[optind]) : absolute(argv[optind]);
+	o->source = o->endpoints != NULL ? strdup(argv[optind]) : resolved(argv[optind]);
 	o->mountpoint = realpath(argv[optind + 1], NULL);
 	if (o->mountpoint == NULL)
 		return refuse(error, "%s: %s; make the directory first", argv[optind + 1], strerror(errno));
