@@ -6,6 +6,7 @@
 #include "delegate.h"
 #include "remote.h"
 #include "snapshot.h"
+#include "store_mark.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -17,17 +18,6 @@
 
 /* ---- life ------------------------------------------------------------------------------------------------- */
 
-static void read_boot_id(char out[IPAM_BOOT_ID])
-{
-	FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
-
-	if (f == NULL || fgets(out, IPAM_BOOT_ID, f) == NULL)
-		snprintf(out, IPAM_BOOT_ID, "unknown");
-	out[strcspn(out, "\n")] = 0;
-	if (f != NULL)
-		fclose(f);
-}
-
 /* Find this boot among those loaded, or store it. */
 static int enter_boot(struct ipam *ipam, struct ipam_error *error)
 {
@@ -36,7 +26,7 @@ static int enter_boot(struct ipam *ipam, struct ipam_error *error)
 	uint64_t id;
 	int rc;
 
-	read_boot_id(boot_id);
+	boot_id_read(boot_id);
 	for (uint32_t i = 0; i < r->boots; i++)
 		if (strcmp(r->boot[i].boot_id, boot_id) == 0) {
 			ipam->boot = (uint16_t)i;
@@ -172,8 +162,9 @@ int ipam_open(const char *path, const struct ipam_options *options, struct ipam 
 	if (ipam == NULL)
 		return -ENOMEM;
 	ipam->options = *options;
-	ipam->path = strdup(path);
-	rc = ipam->path == NULL ? -ENOMEM : store_open(path, options, &ipam->store, error);
+	rc = store_open(path, options, &ipam->store, error);
+	if (rc == 0 && (ipam->path = strdup(store_path(ipam->store))) == NULL)
+		rc = -ENOMEM;
 	if (rc == 0)
 		rc = load(ipam, ahead, error);
 	/* The one before may have stored something without a sync, and the log was left as it was. */

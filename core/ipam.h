@@ -73,6 +73,7 @@ struct ipam_options {
 	bool keep_names;                  /* this process can't remove its files: the log is emptied at the end, and is others' to remove */
 	uint32_t history_days;            /* how long the past is kept, 0: for ever */
 	uint32_t log_pages;               /* the database's log is folded back when it has so many; 0: 8192 */
+	const char *boot;                 /* which boot of the machine the database is marked as open in; NULL: this one */
 	/* Called (by several threads at a time) with a syslog priority; may be NULL. */
 	void (*log)(void *arg, int priority, const char *message);
 	/* Called when the daemon itself released a lease (expired), after it became durable; may be NULL. */
@@ -118,8 +119,8 @@ struct ipam_error {
 };
 
 /* Open a database and load it. Errors (error->text is set): -ENOENT none there and !create, -EBUSY in use by another
- * daemon, -EINVAL no ipamfs database, -ENOTSUP of a newer version, -EUCLEAN its rows contradict each other, others
- * from the system. */
+ * daemon, -EINVAL no ipamfs database, -ENOTSUP of a newer version, -EUCLEAN its rows contradict each other, or a daemon died and the log
+ * that it left isn't whole, -ESTALE the name is another file's than the lock's, others from the system. */
 int ipam_open(const char *path, const struct ipam_options *options, struct ipam **out, struct ipam_error *error);
 /* The lock that keeps a second daemon out, for who is to hold it longer than a database is open: a descriptor, the caller's to
  * close. It is inherited by fork. Makes the file where options say so. -EBUSY, -ENOENT, -EINVAL as above. */

@@ -3,6 +3,7 @@
 #include "guard.h"
 #include "label.h"
 #include "schema.h"
+#include "store_mark.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -124,18 +125,10 @@ static int settle_log(struct store *s)
 
 /* The log that was found, and the mark, into the database before anything else is stored. With a full disk it is read alone until
  * there is room: store_begin tries again. */
-static int take_over(struct store *s, const char *path, const struct ipam_options *options, bool log_there, struct ipam_error *error)
+static int take_over(struct store *s, bool sound)
 {
-	bool sound = options->since != NULL && options->since->sound;
-	int rc = store_mark_missing(s, log_there);
+	int rc;
 
-	if (rc == -EUCLEAN)
-		return fail(error, rc,
-			    "%s: its daemon died, and the log that it left, '%s-wal', was removed since: what was stored last may"
-			    " be missing. Put it back; or 'ipamctl check --repair' takes the database as it is",
-			    path, path);
-	if (rc < 0 || options->read_only)
-		return rc;
 	s->mine = true;
 	store_watch_again(s); /* SQLite has removed a log that an empty database can't have, or made its index anew */
 	/* Who had it before has just closed it, knows it to be well, and has left the log as it is. */
@@ -147,10 +140,60 @@ static int take_over(struct store *s, const char *path, const struct ipam_option
 	return s->unfolded ? 0 : rc;
 }
 
+/* Its own name, whatever links lead there and whatever becomes of them: SQLite, too, keeps the log beside the file itself. */
+static int resolve(struct store *s, const char *path, char **out, struct ipam_error *error)
+{
+	struct stat locked, named;
+	char *name = realpath(path, NULL);
+	int rc = name == NULL || stat(name, &named) < 0 || fstat(s->lock_fd, &locked) < 0 ? -errno : 0;
+
+	if (rc < 0)
+		fail(error, rc, "%s: %s", path, strerror(-rc));
+	else if (named.st_dev != locked.st_dev || named.st_ino != locked.st_ino)
+		rc = fail(error, -ESTALE, "%s: another file now than the one that is in use by this name; put that back", path);
+	if (rc < 0)
+		free(name);
+	else
+		*out = name;
+	return rc;
+}
+
+/* What SQLite has at its end is folded back and its log removed only where all is well: see store_close. */
+static int open_database(struct store *s, const char *path, bool read_only, struct ipam_error *error)
+{
+	int code = sqlite3_open_v2(path, &s->db, (read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE) | SQLITE_OPEN_NOMUTEX, NULL);
+
+	if (code != SQLITE_OK)
+		return fail(error, -EIO, "%s: %s", path, s->db != NULL ? sqlite3_errmsg(s->db) : "out of memory");
+	sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	return identify(s, path, read_only, error);
+}
+
+static int open_locked(struct store *s, const char *path, const struct ipam_options *options, struct ipam_error *error)
+{
+	bool sound = options->since != NULL && options->since->sound;
+	int rc = store_watch_start(s, path) < 0 ? fail(error, -ENOMEM, "out of memory") : 0;
+
+	if (rc == 0 && !sound)
+		rc = store_verify_log(path, options->boot, error);
+	if (rc == 0)
+		rc = open_database(s, path, options->read_only, error);
+	if (rc == 0)
+		rc = set_up(s, options);
+	if (rc == 0 && !options->read_only)
+		rc = schema_migrate(s->db);
+	if (rc == 0 && !options->read_only)
+		rc = take_over(s, sound);
+	if (rc < 0 && error->text[0] == 0)
+		fail(error, rc, "%s: %s", path,
+		     s->broken[0] == 0 && sqlite3_errcode(s->db) == SQLITE_OK ? "can't be brought up to date" : store_message(s));
+	return rc;
+}
+
 int store_open(const char *path, const struct ipam_options *options, struct store **out, struct ipam_error *error)
 {
 	struct store *s = calloc(1, sizeof *s);
-	bool log_there;
+	char *name = NULL;
 	int rc;
 
 	if (s == NULL)
@@ -160,52 +203,35 @@ int store_open(const char *path, const struct ipam_options *options, struct stor
 	s->keep_names = options->keep_names;
 	s->put_aside = options->put_aside;
 	s->arg = options->arg;
+	if (options->boot != NULL)
+		snprintf(s->boot, sizeof s->boot, "%s", options->boot);
+	else
+		boot_id_read(s->boot);
 	rc = options->lock > 0 ? fcntl(options->lock, F_DUPFD_CLOEXEC, 3) : ipam_lock(path, options, error);
-	if (rc < 0)
-		goto out;
-	s->lock_fd = rc;
-	rc = store_watch_start(s, path) < 0 ? fail(error, -ENOMEM, "out of memory") : 0;
-	if (rc < 0)
-		goto out;
-	log_there = s->file[STORE_WAL].seen.st_size > 0;
-	if (sqlite3_open_v2(path, &s->db, (options->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE) | SQLITE_OPEN_NOMUTEX,
-			    NULL) != SQLITE_OK) {
-		rc = fail(error, -EIO, "%s: %s", path, s->db != NULL ? sqlite3_errmsg(s->db) : "out of memory");
-		goto out;
+	if (rc >= 0) {
+		s->lock_fd = rc;
+		rc = resolve(s, path, &name, error);
 	}
-	rc = identify(s, path, options->read_only, error);
-	if (rc < 0)
-		goto out;
-	rc = set_up(s, options);
-	if (rc == 0 && !options->read_only)
-		rc = schema_migrate(s->db);
 	if (rc == 0)
-		rc = take_over(s, path, options, log_there, error);
-	if (rc < 0 && error->text[0] == 0)
-		fail(error, rc, "%s: %s", path,
-		     s->broken[0] == 0 && sqlite3_errcode(s->db) == SQLITE_OK ? "can't be brought up to date" : store_message(s));
-out:
-	if (rc < 0) {
+		rc = open_locked(s, name, options, error);
+	free(name);
+	if (rc < 0)
 		store_close(s);
-		return rc;
-	}
-	*out = s;
-	return 0;
+	else
+		*out = s;
+	return rc;
 }
 
 int store_open_ahead(const char *path, struct store **out, struct ipam_error *error)
 {
 	const struct ipam_options options = { .read_only = true };
 	struct store *s = calloc(1, sizeof *s);
-	int rc = 0;
+	int rc;
 
 	if (s == NULL)
 		return fail(error, -ENOMEM, "out of memory");
 	s->lock_fd = -1;
-	if (sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
-		rc = fail(error, -EIO, "%s: %s", path, s->db != NULL ? sqlite3_errmsg(s->db) : "out of memory");
-	if (rc == 0)
-		rc = identify(s, path, true, error);
+	rc = open_database(s, path, true, error);
 	if (rc == 0)
 		rc = set_up(s, &options);
 	if (rc < 0)
@@ -215,19 +241,27 @@ int store_open_ahead(const char *path, struct store **out, struct ipam_error *er
 	return rc;
 }
 
+/* The end of one that was opened to be changed: its mark goes, and then the log may be folded back and removed. Where something is wrong,
+ * or the mark can't go, what lies there stays as it is: a mark and no log is what a loss looks like. */
+static bool end_well(struct store *s)
+{
+	return store_watch(s) == 0 && store_mark(s, false) == 0 && s->broken[0] == 0 && s->trouble[0] == 0;
+}
+
 void store_close(struct store *s)
 {
+	bool fold;
+
 	if (s == NULL)
 		return;
-	if (s->mine && (store_watch(s) < 0 || store_mark(s, false) < 0) && s->trouble[0] == 0)
-		snprintf(s->trouble, sizeof s->trouble, "its end can't be stored");
+	fold = s->mine && end_well(s);
 	for (int i = 0; i < STORE_STATEMENTS; i++)
 		sqlite3_finalize(s->cache[i].stmt);
-	/* Where something is wrong, what lies there stays as it is: closing would fold back, and remove the log by its name. */
-	if (s->db != NULL && (s->broken[0] != 0 || s->trouble[0] != 0))
-		sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-	if (s->db != NULL && s->keep_names)
-		store_log_stays(s);
+	if (fold) {
+		sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+		if (s->keep_names)
+			store_log_stays(s);
+	}
 	sqlite3_close(s->db);
 	store_watch_stop(s);
 	if (s->lock_fd >= 0)
@@ -237,11 +271,14 @@ void store_close(struct store *s)
 
 void store_leave(struct store *s)
 {
-	if (s->broken[0] == 0) {
+	if (s->broken[0] == 0)
 		s->mine = false; /* the mark stays: it is another's at once */
-		sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-	}
 	store_close(s);
+}
+
+const char *store_path(const struct store *s)
+{
+	return s->file[STORE_DB].path;
 }
 
 unsigned store_lost(const struct store *s)

@@ -15,6 +15,8 @@ struct store;
 int store_open(const char *path, const struct ipam_options *options, struct store **out, struct ipam_error *error);
 void store_close(struct store *s); /* folds the log back, where that may be trusted; NULL is fine */
 void store_leave(struct store *s); /* closes, and leaves the log to the next who opens it */
+/* Its name without links. */
+const char *store_path(const struct store *s);
 /* Of the last error: a sentence. */
 const char *store_message(struct store *s);
 /* Transactions of the log that was found when it was opened, behind a place that can't be read: they are lost. */

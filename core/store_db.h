@@ -18,6 +18,7 @@ struct store_file {
 struct store {
 	sqlite3 *db;
 	int lock_fd;                             /* of the database file, with the lock; -1 none */
+	char boot[IPAM_BOOT_ID];                 /* of the machine, for the mark */
 	bool full;                               /* the mount's option */
 	bool full_now;                           /* what the connection is set to */
 	bool mine;                               /* opened to be changed */
@@ -69,8 +70,5 @@ void store_watch_again(struct store *s);
 void store_watch_stop(struct store *s);
 /* -EIO: somebody removed, replaced or cut one of them. */
 int store_watch(struct store *s);
-/* -EUCLEAN: a daemon died with this database open, and the log that it left is missing. */
-int store_mark_missing(struct store *s, bool log_there);
-int store_mark(struct store *s, bool open);
 
 #endif

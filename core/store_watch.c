@@ -1,6 +1,6 @@
-/* Somebody else's hand on the files of the database. While they are in use, what is written might be nobody's from
- * then on; while they are not, a log that is missing takes what was stored last with it, and nothing in SQLite tells. */
+/* Somebody else's hand on the files of the database while they are in use: what is written might be nobody's from then on. */
 #include "store_db.h"
+#include "store_mark.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -9,8 +9,6 @@
 #include <unistd.h>
 
 static const char *const suffix[STORE_FILES] = { [STORE_DB] = "", [STORE_WAL] = "-wal", [STORE_SHM] = "-shm" };
-
-static const char key[] = "open", unmark[] = "DELETE FROM engine WHERE key = 'open'";
 
 int store_watch_start(struct store *s, const char *path)
 {
@@ -101,7 +99,7 @@ static bool save_log(struct store *s)
 	int rc = store_run(s, "BEGIN IMMEDIATE", "");
 
 	if (rc == 0)
-		rc = store_run(s, unmark, "");
+		rc = store_unmark(s);
 	if (rc == 0)
 		rc = store_run(s, "COMMIT", "");
 	store_rollback(s);
@@ -141,43 +139,4 @@ int store_watch(struct store *s)
 			return i == STORE_DB ? database_trouble(s, t) : log_trouble(s, &s->file[i], t);
 	}
 	return s->broken[0] != 0 ? -EIO : 0;
-}
-
-/* ---- the mark ------------------------------------------------------------------------------------------------------
- *
- * "open" in the table of the engine: this file (its inode: a copy isn't meant) is in use, or was when its daemon died. It comes to the
- * database proper by way of the log, whose name is durable then and which is never emptied; so there must be one beside it. */
-
-static void own_mark(const struct store *s, char out[32])
-{
-	snprintf(out, 32, "%llu", (unsigned long long)s->file[STORE_DB].seen.st_ino);
-}
-
-int store_mark_missing(struct store *s, bool log_there)
-{
-	char own[32], *value = NULL;
-	int rc = log_there ? -ENOENT : store_get_engine(s, key, &value);
-	bool missing;
-
-	own_mark(s, own);
-	missing = rc == 0 && strcmp(value, own) == 0;
-	free(value);
-	if (missing)
-		return -EUCLEAN;
-	return rc == -ENOENT ? 0 : rc;
-}
-
-int store_mark(struct store *s, bool open)
-{
-	char own[32];
-	int rc = store_begin(s, STORE_FULL);
-
-	own_mark(s, own);
-	if (rc == 0)
-		rc = open ? store_put_engine(s, key, own) : store_run(s, unmark, "");
-	if (rc == 0)
-		rc = store_commit(s);
-	if (rc < 0)
-		store_rollback(s);
-	return rc;
 }

@@ -128,14 +128,75 @@ kill_fs
 rm -f "$DB-shm"
 again "killed, the index of the log removed"
 
+# A link is a name for the file, beside which its log lies, and goes.
+begin
+umount_fs
+ln -s "$DB" "$WORK/link.db"
+mount_fs "" "$WORK/link.db"
+ok "by a link: it works" claim "$M/prod/n/b"
+rm "$WORK/link.db"
+ok "without the link: it works on" claim "$M/prod/n/c"
+acked=$(list)
+kill -9 "$(worker_of "$daemon")"
+ok "the next worker has it, too" claim "$M/prod/n/d"
+acked=$(list)
+kill_fs
+again "by a link, and killed"
+
+# What a daemon that died has left must be all of it: a bit, or an end that is missing, is refused like a log that was removed, by whatever
+# looks first and however often.
+frame=$((24 + $(sqlite3 "$DB" 'PRAGMA page_size')))
+size() { stat -c %s "$DB-wal"; }
+flip() { # OFFSET
+	local byte
+	byte=$(od -An -tu1 -j"$1" -N1 "$DB-wal")
+	printf "\\x$(printf %02x $((byte ^ 8)))" | dd of="$DB-wal" bs=1 seek="$1" conv=notrunc status=none
+}
+damaged_log() { # NAME HOW
+	local copy
+	copy=$(sha256sum <"$DB-wal")
+	refused "$1: the mount is refused" "$2" "$IPAMFS" "$DB" "$M" -f
+	refused "$1: check says so" "$2" "$IPAMCTL" check "$DB"
+	refused "$1: a backup is refused" "$2" "$IPAMCTL" backup "$WORK/backup.db" --database "$DB"
+	ln -s "$DB" "$WORK/link.db"
+	refused "$1: the mount is refused by another name, too" "$2" "$IPAMFS" "$WORK/link.db" "$M" -f
+	rm "$WORK/link.db"
+	same "$1: and the log stays as it is" "$copy" "$(sha256sum <"$DB-wal")"
+}
+end() { echo $((32 + ($(size) - 32) / frame * frame)); }
+
 begin
 kill_fs
+mkdir "$WORK/whole"
+cp -p "$DB-wal" "$DB-shm" "$WORK/whole"
+back() { # the same inodes
+	cat "$WORK/whole/ipam.db-wal" >"$DB-wal"
+	cat "$WORK/whole/ipam.db-shm" >"$DB-shm"
+}
+flip $((32 + 3 * frame + 100))
+damaged_log "a bit of the fourth page" "was damaged or cut (only"
+back
+flip $((32 + 3 * frame + 100))
+rm "$DB-shm"
+damaged_log "a bit, and no index" "was damaged or cut (only"
+back
+flip 20
+damaged_log "a bit of the log's header" "was damaged at its beginning"
+back
+flip $(($(end) - 40))
+damaged_log "a bit of the last page" "was damaged or cut (only"
+back
+truncate -s $(($(end) - frame)) "$DB-wal"
+damaged_log "a page less" "was damaged or cut (only"
+back
+truncate -s 32 "$DB-wal"
+damaged_log "the header alone" "was damaged or cut (only 0"
+back
 dd if=/dev/urandom of="$DB-wal" bs=1 seek=3000 count=4000 conv=notrunc status=none
-: >"$WORK/log"
-mount_fs
-ok "killed, the log scribbled over: the log of the daemon says what is lost" grep -q "breaks off before its end, so that [0-9]* transactions are lost" "$WORK/log"
-umount_fs
-check_clean "the log scribbled over"
+damaged_log "scribbled over" "was damaged or cut (only"
+back
+again "the log put back as it was"
+rm -r "$WORK/whole"
 
 begin
 kill_fs
@@ -144,3 +205,27 @@ refused "killed, the log emptied: refused" "the log that it left" "$IPAMFS" "$DB
 ok "a backup by another name isn't meant" cp "$DB" "$WORK/elsewhere.db"
 mount_fs "" "$WORK/elsewhere.db"
 umount_fs
+
+# A start that fails leaves the log to the next one: here that of a program which the database is too new for.
+begin
+now=$(sqlite3 "$DB" 'PRAGMA user_version')
+kill_fs
+version() { sqlite3 -cmd '.dbconfig no_ckpt_on_close on' "$DB" "PRAGMA user_version = $1" >/dev/null; }
+version 99
+refused "a database of a newer version: refused" "made by a newer ipamfs" "$IPAMFS" "$DB" "$M" -f
+ok "and its log is left" test -s "$DB-wal"
+version "$now"
+again "a start that failed"
+
+# Where the daemon was started may go.
+begin
+umount_fs
+mkdir "$WORK/started" "$WORK/started/in"
+cd "$WORK/started/in" || exit 1
+mount_fs "" ../../ipam.db
+cd / || exit 1
+rm -r "$WORK/started"
+ok "the starter's directory is gone: it works on" claim "$M/prod/n/b"
+acked=$(list)
+kill_fs
+again "the starter's directory gone, and killed"

@@ -56,8 +56,11 @@ static int fail(sqlite3 *db, const char *what)
 /* One read transaction for all of it: what changes meanwhile is not in the copy, and does not make it begin anew. */
 static int open_both(struct backup *b)
 {
-	int rc;
+	struct ipam_error error;
+	int rc = check_log(b->source, &error);
 
+	if (rc < 0)
+		return ctl_fail(CTL_REFUSED, "%s", error.text);
 	if (!schema_is_file(b->source))
 		return ctl_fail(CTL_REFUSED, "%s: not a regular file", b->source);
 	if (sqlite3_open_v2(b->source, &b->from, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK)
@@ -99,9 +102,10 @@ static int copy_pages(struct backup *b)
 static int check_copy(struct backup *b)
 {
 	b->check = (struct check){ .db = b->copy, .quiet = b->quiet, .json = b->json };
-	/* The mark of a database that is open isn't the copy's (core/store_watch.c). */
+	/* The mark of a database that is open isn't the copy's (core/store_mark.c). */
 	if (sqlite3_exec(b->copy, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL) != SQLITE_OK ||
-	    (schema_check(b->copy) == 0 && sqlite3_exec(b->copy, "DELETE FROM engine WHERE key = 'open'", NULL, NULL, NULL) != SQLITE_OK))
+	    (schema_check(b->copy) == 0 &&
+	     sqlite3_exec(b->copy, "DELETE FROM engine WHERE key IN ('open', 'open-boot')", NULL, NULL, NULL) != SQLITE_OK))
 		return fail(b->copy, b->to);
 	if (b->json)
 		printf("{\"findings\": [");

@@ -3,14 +3,17 @@
 #include "check_past.h"
 
 #include "schema.h"
+#include "store_mark.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -125,33 +128,69 @@ bool check_log_exists(const char *path)
 	return access(log, F_OK) == 0;
 }
 
-bool check_log_there(const char *path)
+int check_log(const char *path, struct ipam_error *error)
 {
-	char log[4300];
-	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc = 0;
 
-	snprintf(log, sizeof log, "%s-wal", path);
-	return stat(log, &st) == 0 && st.st_size > 0;
+	if (fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) == 0)
+		rc = store_verify_log(path, NULL, error);
+	if (fd >= 0)
+		close(fd);
+	return rc;
 }
 
-/* See core/store_watch.c. */
-static void check_log(struct check *c, const char *path)
+static void print_string(const char *text)
 {
-	char sql[128];
-	struct stat st;
+	json_t *s = json_string(text == NULL ? "" : text);
+	char *dump = s == NULL ? NULL : json_dumps(s, JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
 
-	if (stat(path, &st) < 0)
-		return;
-	snprintf(sql, sizeof sql, "SELECT count(*) FROM engine WHERE key = 'open' AND value = '%llu'", (unsigned long long)st.st_ino);
-	if (check_count(c, sql) > 0)
-		check_finding(c, "its daemon died, and the log that it left, '%s-wal', is missing: what was stored last may be, too", path);
+	fputs(dump == NULL ? "\"\"" : dump, stdout);
+	free(dump);
+	json_decref(s);
+}
+
+/* What follows the findings. said: what the engine did, where one is shared. */
+static void summary(const struct check *c, const char *target, bool shared, int asked, const char *said)
+{
+	if (c->json) {
+		printf("],\n");
+		if (shared) {
+			printf(" \"engine\": {\"checked\": %s, \"said\": ", asked == CTL_DONE ? "true" : "false");
+			print_string(said);
+			printf("},\n");
+		}
+		printf(" \"clusters\": %llu, \"nodes\": %llu, \"blocks\": %llu, \"leases\": %llu}\n", (unsigned long long)c->clusters,
+		       (unsigned long long)c->nodes, (unsigned long long)c->blocks, (unsigned long long)c->leases);
+	} else if (!c->quiet || c->findings > 0) {
+		ctl_say(stdout, "%s: %llu clusters, %llu nodes, %llu blocks, %llu leases: %llu findings\n", target,
+			(unsigned long long)c->clusters, (unsigned long long)c->nodes, (unsigned long long)c->blocks,
+			(unsigned long long)c->leases, (unsigned long long)c->findings);
+		if (shared && asked == CTL_DONE)
+			ctl_say(stdout, "the engine: %s\n", said);
+	}
+	if (asked != CTL_DONE)
+		ctl_fail(asked, "%s: only this machine's own part was checked; of the engine: %s", target,
+			 said == NULL ? "no answer" : said);
+}
+
+/* Without what the log had the rows tell nothing; and looking at them would change what tells how long it was. */
+static int log_finding(struct check *c, const char *target, const char *text)
+{
+	if (c->json)
+		printf("{\"findings\": [");
+	check_finding(c, "%s", text);
+	if (c->json)
+		summary(c, target, false, CTL_DONE, NULL);
+	else if (!c->silent)
+		ctl_say(stdout, "%s: its rows weren't looked at: 1 finding\n", target);
+	return CTL_REFUSED;
 }
 
 static int check_all(struct check *c, const char *target)
 {
 	char source[4096];
 	struct stat st;
-	bool mount = stat(target, &st) == 0 && S_ISDIR(st.st_mode), log_there = mount || check_log_there(target), shared;
+	bool mount = stat(target, &st) == 0 && S_ISDIR(st.st_mode), shared;
 	char *said = NULL;
 	int status, asked = CTL_DONE;
 
@@ -160,6 +199,15 @@ static int check_all(struct check *c, const char *target)
 	shared = mount && strncmp(source, "etcd://", 7) == 0;
 	if (shared && !check_state_file(target, source))
 		return ctl_fail(CTL_REFUSED, "%s: its .ipam/health doesn't say where its state file is", target);
+	if (!mount) {
+		struct ipam_error error;
+		int rc = check_log(target, &error);
+
+		if (rc == -EUCLEAN)
+			return log_finding(c, target, error.text);
+		if (rc < 0)
+			return ctl_fail(CTL_REFUSED, "%s", error.text);
+	}
 	status = open_db(c, mount ? source : target);
 	if (status != CTL_DONE)
 		return status;
@@ -169,8 +217,6 @@ static int check_all(struct check *c, const char *target)
 	sqlite3_exec(c->db, "BEGIN", NULL, NULL, NULL);
 	check_database(c);
 	check_past(c);
-	if (!log_there && schema_check(c->db) == 0)
-		check_log(c, target);
 	sqlite3_exec(c->db, "ROLLBACK", NULL, NULL, NULL);
 	if (mount && c->findings == 0)
 		check_mount(c, target);
@@ -182,29 +228,7 @@ static int check_all(struct check *c, const char *target)
 	} else if (shared) {
 		asked = check_engine(c, target, &said);
 	}
-	if (c->json && shared) {
-		json_t *s = json_string(said == NULL ? "" : said);
-		char *dump = json_dumps(s, JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
-
-		printf("],\n \"engine\": {\"checked\": %s, \"said\": %s},\n", asked == CTL_DONE ? "true" : "false",
-		       dump == NULL ? "\"\"" : dump);
-		free(dump);
-		json_decref(s);
-	} else if (c->json) {
-		printf("],\n");
-	}
-	if (c->json)
-		printf(" \"clusters\": %llu, \"nodes\": %llu, \"blocks\": %llu, \"leases\": %llu}\n", (unsigned long long)c->clusters,
-		       (unsigned long long)c->nodes, (unsigned long long)c->blocks, (unsigned long long)c->leases);
-	else if (!c->quiet || c->findings > 0)
-		ctl_say(stdout, "%s: %llu clusters, %llu nodes, %llu blocks, %llu leases: %llu findings\n", target,
-			(unsigned long long)c->clusters, (unsigned long long)c->nodes, (unsigned long long)c->blocks,
-			(unsigned long long)c->leases, (unsigned long long)c->findings);
-	if (!c->json && shared && asked == CTL_DONE && (!c->quiet || c->findings > 0))
-		ctl_say(stdout, "the engine: %s\n", said);
-	if (asked != CTL_DONE)
-		ctl_fail(asked, "%s: only this machine's own part was checked; of the engine: %s", target,
-			 said == NULL ? "no answer" : said);
+	summary(c, target, shared, asked, said);
 	free(said);
 	return c->findings > 0 ? CTL_REFUSED : asked;
 }

@@ -3,6 +3,7 @@
 #define IPAMCTL_CHECK_H
 
 #include "ctl.h"
+#include "ipam.h"
 
 #include <sqlite3.h>
 
@@ -33,8 +34,9 @@ void check_mount(struct check *c, const char *mount);
 
 /* A log is there, if an empty one. */
 bool check_log_exists(const char *path);
-/* A log lies beside the database. Reading makes an empty one: ask before. */
-bool check_log_there(const char *path);
+/* Is the log whole that a daemon left which died? As store_verify_log; 0 also for a database in use. To be asked before SQLite opens it
+ * (core/wal.h). */
+int check_log(const char *path, struct ipam_error *error);
 /* ipamctl check --repair: a status. */
 int repair_run(const char *path, bool json, bool quiet);
 

@@ -153,15 +153,15 @@ static bool is_sound(struct repair *r)
 	return c.findings == 0;
 }
 
-/* A sound one whose log is missing: it is taken as it is. */
-static int accept_sound(struct repair *r, const char *path, bool log_there)
+/* A sound one whose log isn't whole: it is taken as it is. */
+static int accept_sound(struct repair *r, const char *path, bool log_whole)
 {
 	sqlite3 *db = NULL;
 	char sql[160];
 	struct stat st;
 	int code;
 
-	if (log_there || stat(path, &st) < 0)
+	if (log_whole || stat(path, &st) < 0)
 		return CTL_DONE;
 	snprintf(sql, sizeof sql, "DELETE FROM engine WHERE key = 'open' AND value = '%llu'", (unsigned long long)st.st_ino);
 	code = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL);
@@ -169,7 +169,7 @@ static int accept_sound(struct repair *r, const char *path, bool log_there)
 		code = sqlite3_exec(db, sql, NULL, NULL, NULL);
 	if (code == SQLITE_OK && sqlite3_changes(db) > 0)
 		repair_tell(r, TELL_UNCERTAIN,
-			    "its daemon died, and the log that it left is missing: what was stored last may be, too; compare with what runs"
+			    "its daemon died, and the log that it left is missing or damaged: what was stored last may be, too; compare with what runs"
 			    " before anything is leased");
 	if (code != SQLITE_OK)
 		ctl_fail(CTL_REFUSED, "%s: %s", path, sqlite3_errmsg(db));
@@ -304,7 +304,8 @@ int repair_run(const char *path, bool json, bool quiet)
 	struct repair r = { .json = json, .quiet = quiet };
 	struct files f = { .lock = -1 };
 	struct check check = { 0 };
-	bool rebuilt = false, log_there = check_log_there(path);
+	struct ipam_error error;
+	bool rebuilt = false, log_whole = check_log(path, &error) != -EUCLEAN;
 	int status = name_files(&f, path);
 
 	if (status == CTL_DONE)
@@ -314,7 +315,7 @@ int repair_run(const char *path, bool json, bool quiet)
 	if (status == CTL_DONE && is_sound(&r)) {
 		sqlite3_close(r.from);
 		r.from = NULL;
-		status = accept_sound(&r, path, log_there);
+		status = accept_sound(&r, path, log_whole);
 	} else if (status == CTL_DONE) {
 		status = rebuild(&r, &f, &check);
 		rebuilt = status == CTL_DONE;
