@@ -144,6 +144,15 @@ static void set_signals(void)
 		sigaction(heard[i], &usual, NULL);
 }
 
+/* What was asked for is the output: a status. */
+static int said(void)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return 0;
+	fprintf(stderr, "ipamfs: the output can't be written: %s\n", strerror(errno));
+	return 1;
+}
+
 int main(int argc, char **argv)
 {
 	struct ipam_error error;
@@ -162,8 +171,10 @@ int main(int argc, char **argv)
 		rc = 2;
 	} else if (options.help) {
 		fputs(options_usage, stdout);
+		rc = said();
 	} else if (options.version || handover_is_probe()) {
 		printf("ipamfs %s, libfuse %s, handover %d\n", IPAM_VERSION, fuse_pkgversion(), KEEP_VERSION);
+		rc = said();
 	} else {
 		rc = serve(&options, argv);
 	}

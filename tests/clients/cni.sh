@@ -109,6 +109,9 @@ same "which makes none" "n1 n2" "$(ls "$M/prod" | tr '\n' ' ' | sed 's/ $//')"
 ok "DEL of the last" del v1
 
 # ---- an answer that nobody takes
+conf 1.1.0 | env CNI_COMMAND=ADD CNI_CONTAINERID=mute CNI_NETNS=/x CNI_IFNAME=eth0 "$CNI" >&- 2>"$WORK/err"
+same "an ADD whose standard output is closed fails" 1 $?
+ok "and leaves no lease" until_true 10 test ! -e "$node/mute.eth0"
 conf 1.1.0 | env CNI_COMMAND=ADD CNI_CONTAINERID=lost CNI_NETNS=/x CNI_IFNAME=eth0 "$CNI" >/dev/full 2>"$WORK/err"
 same "an ADD whose answer can't be written fails" "1" "$?"
 same "and leaves nothing" "" "$(leases)"

@@ -66,3 +66,12 @@ same "in a container's own pid namespace processes aren't judged" a "$(leases)"
 clean
 umount_fs
 check_clean "after it all"
+
+# ---- output that can't be written is a failure, and says which
+for program in "$IPAMCTL help" "$IPAMCTL help check" "$IPAMCTL --version" "$IPAMFS --help" "$IPAMFS --version"; do
+	# shellcheck disable=SC2086
+	$program >/dev/full 2>"$WORK/err"
+	same "${program#"$BUILD/bin/"}: a full output is status 1" 1 $?
+	ok "and is said" grep -q "output can't be written" "$WORK/err"
+done
+refused "a day that no month has" "2026-02-31" "$IPAMCTL" history --mount "$M" 10.0.0.1 --at 2026-02-31

@@ -30,6 +30,11 @@ static void test_when(void **state)
 	assert_false(when_parse("", &t));
 	assert_false(when_parse("yesterday", &t));
 	assert_false(when_parse("1h ", &t));
+	is("2024-02-29T00:00:00Z", INT64_C(1709164800000000000));
+	assert_false(when_parse("2026-02-31", &t));
+	assert_false(when_parse("2026-02-29T00:00:00Z", &t));
+	assert_false(when_parse("2026-04-31 10:00:00", &t));
+	assert_false(when_parse("2026-13-01", &t));
 	assert_false(when_parse("1970-01-01T00:00:00Zx", &t));
 }
 

@@ -1,6 +1,8 @@
 /* ipamfs-cni — a CNI IPAM plugin whose leases are files of an ipamfs mount. */
 #include "cni.h"
 
+#include "streams.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -103,8 +105,11 @@ static void work(struct cni_call *c)
 
 int main(int argc, char **argv)
 {
+	streams_guard();
 	if (argc > 1 || (getenv("CNI_COMMAND") == NULL && isatty(STDIN_FILENO))) {
 		printf("ipamfs-cni %s, a CNI IPAM plugin: container runtimes run it with CNI_COMMAND set\n", IPAM_VERSION);
+		if (fflush(stdout) != 0 || ferror(stdout))
+			return 1;
 		return argc > 1 && strcmp(argv[1], "--version") != 0 && strcmp(argv[1], "--help") != 0;
 	}
 	signal(SIGPIPE, SIG_IGN); /* that nobody reads is an error like others, and undone */

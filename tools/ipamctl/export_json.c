@@ -139,7 +139,7 @@ int export_json(const struct view *v, bool quiet)
 	json_t *all = json_pack("{s:o}", "clusters", d.clusters);
 
 	if (status == CTL_DONE && json_dumpf(all, stdout, JSON_ENSURE_ASCII | JSON_INDENT(1)) < 0)
-		status = ctl_fail(CTL_REFUSED, "out of memory");
+		status = ctl_fail(CTL_REFUSED, ferror(stdout) ? "the output can't be written" : "out of memory");
 	if (status == CTL_DONE)
 		putchar('\n');
 	json_decref(all);

@@ -1,5 +1,7 @@
 #include "ctl.h"
 
+#include "streams.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -52,10 +54,9 @@ static int help(const char *name)
 	return CTL_DONE;
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
 	const struct command *command;
-	int status;
 
 	if (argc < 2) {
 		usage(stderr);
@@ -73,7 +74,15 @@ int main(int argc, char **argv)
 	for (int i = 2; i < argc; i++)
 		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
 			return help(argv[1]);
-	status = command->run(argc - 1, argv + 1);
+	return command->run(argc - 1, argv + 1);
+}
+
+int main(int argc, char **argv)
+{
+	int status;
+
+	streams_guard();
+	status = run(argc, argv);
 	if ((fflush(stdout) != 0 || ferror(stdout)) && status == CTL_DONE)
 		status = ctl_fail(CTL_REFUSED, "the output can't be written");
 	return status;

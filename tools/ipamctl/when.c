@@ -41,6 +41,16 @@ static const char *parse_fraction(const char *s, int64_t *out)
 	return s;
 }
 
+/* A day that the month has: mktime and timegm would take it for one of the next. */
+static bool is_a_day(const struct tm *tm)
+{
+	struct tm same = *tm;
+
+	same.tm_hour = same.tm_min = same.tm_sec = 0; /* a leap second belongs to the next day, and is one all the same */
+	timegm(&same);
+	return same.tm_mday == tm->tm_mday && same.tm_mon == tm->tm_mon;
+}
+
 /* "Z", "+01:00", or nothing, which is local time. */
 static bool parse_zone(const char *s, struct tm *tm, int64_t *out)
 {
@@ -82,7 +92,7 @@ bool when_parse(const char *s, int64_t *out)
 		if (rest == NULL)
 			continue;
 		rest = parse_fraction(rest, &fraction);
-		if (!parse_zone(rest, &tm, &seconds))
+		if (!is_a_day(&tm) || !parse_zone(rest, &tm, &seconds))
 			continue;
 		/* From 1677 to 2262: what fits. */
 		return !__builtin_mul_overflow(seconds, NANOSECONDS, out) && !__builtin_add_overflow(*out, fraction, out);
