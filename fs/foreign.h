@@ -30,7 +30,8 @@ int foreign_attributes(char *text, size_t size, struct ipam_attribute *out, size
  * "labels": {"zone": "a"}}, of which labels may be left out.
  * Other keys are passed over. They come in an array, or one after the other. */
 struct foreign_import {
-	json_t *json; /* an array of arrays and objects; the strings are borrowed from it */
+	json_t *json;  /* an array of objects; the strings are borrowed from it */
+	size_t weight; /* of them */
 	struct ipam_import *list;
 	struct ipam_attribute *attribute;
 	struct cidr *cidr;
@@ -38,7 +39,9 @@ struct foreign_import {
 	size_t objects;        /* of which there are so many */
 	size_t n, attributes, cidrs;
 };
-/* -EINVAL, with a line in report that says where; -ENOMEM. To be freed in any case. */
+/* What the entries of one import may take in memory: some 400,000 leases with a few attributes. */
+#define FOREIGN_IMPORT_WEIGHT ((size_t)512 << 20)
+/* -EINVAL, or -EFBIG: more than that; with a line in report that says where; -ENOMEM. To be freed in any case. */
 int foreign_import_parse(struct foreign_import *m, const char *text, size_t size, struct buffer *report);
 void foreign_import_free(struct foreign_import *m);
 

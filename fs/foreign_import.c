@@ -4,6 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { ENTRY_MAX = 1 << 20 }; /* bytes: far more than an entry may be */
+
+#define WANTED                                                                                                                             \
+	"an object with node, name, addresses (of one each family) and attributes (strings), or with node, cidrs and labels, is wanted"
+
 static int parse_address(const char *s, struct ipam_import *in)
 {
 	uint8_t family, len;
@@ -94,48 +99,94 @@ static int parse_object(struct foreign_import *r, json_t *object)
 	return in->name != NULL ? parse_lease(r, in, object) : parse_node(r, in, object);
 }
 
-/* All values of the text, in one array. */
+/* As jansson has it, roughly: what a text takes in memory is up to a hundred times its size. */
+static size_t weight(json_t *value)
+{
+	size_t sum = 16, i;
+	const char *key;
+	json_t *inner;
+
+	if (json_is_object(value)) {
+		sum = 256;
+		json_object_foreach(value, key, inner)
+			sum += 64 + strlen(key) + weight(inner);
+	} else if (json_is_array(value)) {
+		sum = 128;
+		json_array_foreach(value, i, inner)
+			sum += 8 + weight(inner);
+	} else if (json_is_string(value)) {
+		sum = 48 + json_string_length(value);
+	}
+	return sum;
+}
+
+/* What is none at first sight isn't kept. */
+static bool is_entry(json_t *value)
+{
+	return json_is_string(json_object_get(value, "node")) &&
+	       json_is_array(json_object_get(value, json_object_get(value, "name") != NULL ? "addresses" : "cidrs"));
+}
+
+/* The next value, which is taken over by the array. */
+static int load_entry(struct foreign_import *r, const char *text, size_t size, size_t *at, struct buffer *report)
+{
+	size_t left = size - *at;
+	json_error_t error;
+	json_t *value =
+		json_loadb(text + *at, left < ENTRY_MAX ? left : ENTRY_MAX, JSON_DISABLE_EOF_CHECK | JSON_REJECT_DUPLICATES, &error);
+
+	if (value == NULL) {
+		buffer_print(report, "-\t-\tnot JSON at byte %zu: %s\n", *at + (size_t)error.position, error.text);
+		return -EINVAL;
+	}
+	*at += (size_t)error.position;
+	if (!is_entry(value)) {
+		json_decref(value);
+		buffer_print(report, "-\t-\tentry %zu: " WANTED "\n", json_array_size(r->json) + 1);
+		return -EINVAL;
+	}
+	r->weight += weight(value);
+	if (json_array_append_new(r->json, value) < 0)
+		return -ENOMEM;
+	if (r->weight <= FOREIGN_IMPORT_WEIGHT)
+		return 0;
+	buffer_print(report, "-\t-\tmore than is taken at once, from entry %zu on: write it in parts\n", json_array_size(r->json));
+	return -EFBIG;
+}
+
+/* All values of the text, and those of lists, in one array; one by one, so that memory is never taken for more than is kept. */
 static int load_json(struct foreign_import *r, const char *text, size_t size, struct buffer *report)
 {
+	bool in_list = false;
 	size_t at = 0;
+	int rc = 0;
 
 	r->json = json_array();
 	if (r->json == NULL)
 		return -ENOMEM;
-	for (;;) {
-		json_error_t error;
-		json_t *value;
-
-		while (at < size && strchr(" \t\r\n,", text[at]) != NULL && text[at] != 0)
+	while (rc == 0) {
+		while (at < size && text[at] != 0 && strchr(" \t\r\n,", text[at]) != NULL)
 			at++;
-		if (at == size)
+		if (at == size && !in_list)
 			return 0;
-		value = json_loadb(text + at, size - at, JSON_DISABLE_EOF_CHECK | JSON_REJECT_DUPLICATES, &error);
-		if (value == NULL) {
-			buffer_print(report, "-\t-\tnot JSON at byte %zu: %s\n", at + (size_t)error.position, error.text);
-			return -EINVAL;
+		if (at < size && text[at] == (in_list ? ']' : '[')) {
+			in_list = !in_list;
+			at++;
+		} else {
+			rc = load_entry(r, text, size, &at, report);
 		}
-		at += (size_t)error.position;
-		if (json_array_append_new(r->json, value) < 0)
-			return -ENOMEM;
 	}
+	return rc;
 }
 
 static int each_object(struct foreign_import *r, int (*fn)(struct foreign_import *r, json_t *object))
 {
-	json_t *value, *inner;
-	size_t i, k;
+	json_t *value;
+	size_t i;
 	int rc = 0;
 
 	json_array_foreach(r->json, i, value) {
-		if (json_is_object(value))
-			rc = fn(r, value);
-		else if (!json_is_array(value))
-			rc = -EINVAL;
-		json_array_foreach(value, k, inner) {
-			if (rc == 0)
-				rc = json_is_object(inner) ? fn(r, inner) : -EINVAL;
-		}
+		rc = fn(r, value);
 		if (rc < 0)
 			break;
 	}
@@ -172,10 +223,7 @@ int foreign_import_parse(struct foreign_import *r, const char *text, size_t size
 												       each_object(r, parse_object);
 	}
 	if (loaded && rc == -EINVAL)
-		buffer_print(report,
-			     "-\t-\tentry %zu: an object with node, name, addresses (of one each family) "
-			     "and attributes (strings), or with node, cidrs and labels, is wanted\n",
-			     r->n);
+		buffer_print(report, "-\t-\tentry %zu: " WANTED "\n", r->n);
 	return rc;
 }
 

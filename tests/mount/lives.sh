@@ -100,6 +100,16 @@ printf '%s' '{"node":"n2","name":"g","addresses":["10.244.1.14"]}' >"$M/prod/.ip
 same "without fsync nothing happens" "a b" "$(ls "$M/prod/n2" | tr '\n' ' ' | sed 's/ $//')"
 same "what leases.json shows can be written" "" "$(rm "$M/prod/n2/a" "$M/prod/n2/b"; take_in prod "$(cat "$M/prod/.ipam/leases.json" | jq -c '[.[]|select(.node=="n2")]')")"
 
+# What is no entry isn't read on, nor kept: memory stays bounded, and the worker stays.
+head -c 12000000 /dev/zero | tr '\0' '\n' | sed 's/^/{},/' >"$WORK/many" # 4 characters each
+served=$(worker_of "$daemon")
+refused "a lot of nothing" "Invalid argument" dd if="$WORK/many" of="$M/prod/.ipam/import" bs=128k conv=notrunc,fsync status=none
+yes '{"node":"n2","name":"x","addresses":[]},' | head -n 900000 >"$WORK/many"
+refused "more than is taken at once" "File too large" dd if="$WORK/many" of="$M/prod/.ipam/import" bs=128k conv=notrunc,fsync status=none
+same "by the same worker" "$served" "$(worker_of "$daemon")"
+rm "$WORK/many"
+refused "a list without an end" "Invalid argument" dd of="$M/prod/.ipam/import" conv=notrunc,fsync status=none <<<'[{"node":"n9","name":"z","addresses":["10.244.9.9"]}'
+
 # ---- release
 touch "$node/web"
 old=$(lease_mark "$node/web")
