@@ -45,8 +45,7 @@ int lease_note_release(struct ipam *ipam, struct change *c, const struct lease *
 		return 0;
 	rc = rest_promise(ipam);
 	if (rc == 0)
-		c->rests[c->rest_count++] =
-			(struct store_rest){ c->cluster->id, (uint8_t)family, addr, c->now + (int64_t)delay * NANOSECONDS, 0 };
+		c->rests[c->rest_count++] = (struct store_rest){ c->cluster->id, (uint8_t)family, addr, engine_after(c->now, delay), 0 };
 	return rc;
 }
 

@@ -14,7 +14,7 @@ static bool expired(const struct node *n, const struct lease *l, int64_t now)
 
 	if (l->dropped && l->ephemeral)
 		return true;
-	return ttl > 0 && l->mtime + (int64_t)ttl * NANOSECONDS <= now;
+	return ttl > 0 && engine_after(l->mtime, ttl) <= now;
 }
 
 static int remove_reserve(struct ipam *ipam, struct change *c)

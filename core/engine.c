@@ -15,6 +15,55 @@ int64_t engine_now(void)
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+int64_t engine_after(int64_t time, uint64_t seconds)
+{
+	int64_t after;
+
+	if (__builtin_mul_overflow(seconds, NANOSECONDS, &after) || __builtin_add_overflow(time, after, &after))
+		return INT64_MAX;
+	return after;
+}
+
+/* Which counts while the machine sleeps, too. */
+static int64_t passed(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return (int64_t)t.tv_sec * NANOSECONDS + t.tv_nsec;
+}
+
+void engine_clocks_begin(struct ipam *ipam, int64_t known)
+{
+	static const int64_t hour = (int64_t)3600 * NANOSECONDS;
+	int64_t wall = engine_now(), now = passed();
+
+	pthread_mutex_lock(&ipam->clocks.lock);
+	steady_begin(&ipam->clocks.due, hour, known, wall, now);
+	steady_begin(&ipam->clocks.kept, 24 * hour, known, wall, now);
+	pthread_mutex_unlock(&ipam->clocks.lock);
+}
+
+static int64_t look(struct ipam *ipam, struct steady *s)
+{
+	int64_t now;
+
+	pthread_mutex_lock(&ipam->clocks.lock);
+	now = steady_now(s, engine_now(), passed());
+	pthread_mutex_unlock(&ipam->clocks.lock);
+	return now;
+}
+
+int64_t engine_due(struct ipam *ipam)
+{
+	return look(ipam, &ipam->clocks.due);
+}
+
+int64_t engine_kept(struct ipam *ipam)
+{
+	return look(ipam, &ipam->clocks.kept);
+}
+
 uint64_t engine_id(struct ipam *ipam)
 {
 	return atomic_fetch_add(&ipam->next_id, 1);

@@ -4,6 +4,7 @@
  * problem_lock, none of which is held while another is taken.
  *   lock           the registry, rests, deferred, behind, snapshots: shared to look, exclusive to change
  *   problem_lock   the text of the problem
+ * Below all of these is the clocks' lock.
  * The store belongs to whoever runs the batch (commit.c): one thread at a time.
  */
 #ifndef IPAM_ENGINE_H
@@ -11,6 +12,7 @@
 
 #include "history.h"
 #include "meter.h"
+#include "steady.h"
 #include "store.h"
 
 #include <pthread.h>
@@ -63,10 +65,22 @@ struct ipam {
 	uint64_t after_boot;
 	pthread_mutex_t problem_lock;
 	char problem[1024];
+	struct {
+		pthread_mutex_t lock;
+		struct steady due, kept; /* by which leases and rests end; and by which the history is removed */
+		bool told;               /* the timer's: that the wall clock is ahead */
+	} clocks;
 };
 
 enum { NANOSECONDS = 1000000000 }; /* of a second */
 int64_t engine_now(void);          /* nanoseconds since the epoch */
+/* So many seconds later; what 64 bits of nanoseconds don't hold (2262) is the last moment that they do. */
+int64_t engine_after(int64_t time, uint64_t seconds);
+/* When the database was opened: a moment that has been, 0: none is known. */
+void engine_clocks_begin(struct ipam *ipam, int64_t known);
+/* What time it is for ending things (steady.h): never later than engine_now. kept: for removing the history. */
+int64_t engine_due(struct ipam *ipam);
+int64_t engine_kept(struct ipam *ipam);
 uint64_t engine_id(struct ipam *ipam);
 void engine_log(struct ipam *ipam, int priority, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* When the database is opened and nothing else runs: release what can't be alive (after_boot.c). */

@@ -22,14 +22,15 @@ struct history_line {
 /* RFC 3339 in UTC. */
 static json_t *time_text(int64_t t)
 {
-	time_t seconds = t / NANOSECONDS;
+	int64_t part = t % NANOSECONDS < 0 ? t % NANOSECONDS + NANOSECONDS : t % NANOSECONDS;
+	time_t seconds = t / NANOSECONDS - (t % NANOSECONDS < 0);
 	char text[64];
 	struct tm tm;
 	size_t n;
 
 	gmtime_r(&seconds, &tm);
 	n = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(text + n, sizeof text - n, ".%09dZ", (int)(t % NANOSECONDS));
+	snprintf(text + n, sizeof text - n, ".%09dZ", (int)part);
 	return json_string(text);
 }
 
@@ -322,7 +323,7 @@ static int trim_reserve(struct ipam *ipam, struct change *c)
 
 static int trim_apply(struct ipam *ipam, struct change *c)
 {
-	int rc = store_trim_history(ipam->store, TRIM_ROWS, c->now - ipam->options.history_days * (int64_t)86400 * NANOSECONDS);
+	int rc = store_trim_history(ipam->store, TRIM_ROWS, engine_kept(ipam) - ipam->options.history_days * (int64_t)86400 * NANOSECONDS);
 
 	if (rc < 0)
 		return rc;
@@ -335,8 +336,10 @@ static void trim_settle(struct ipam *ipam, struct change *c)
 	if (c->error == 0)
 		atomic_fetch_add(&ipam->history.expired, c->size);
 	if (c->error == 0 && c->size > 0) { /* there may be more */
-		atomic_store(&ipam->history.next_trim, c->now + TRIM_PAUSE);
-		timer_at(ipam, c->now + TRIM_PAUSE);
+		int64_t next = engine_due(ipam) + TRIM_PAUSE;
+
+		atomic_store(&ipam->history.next_trim, next);
+		timer_at(ipam, next);
 	}
 }
 
@@ -349,7 +352,7 @@ int64_t history_trim(struct ipam *ipam, int64_t now)
 
 	if (ipam->options.history_days == 0)
 		return INT64_MAX;
-	if (due > now)
+	if (due > now && due - now <= trim_rest) /* else the clock was put back */
 		return due;
 	atomic_store(&ipam->history.next_trim, now + trim_rest);
 	c = change_new(&change_history_trim, NULL, NULL);

@@ -83,6 +83,7 @@ static int load(struct ipam *ipam, bool ahead, struct ipam_error *error)
 	if (ipam->options.opened != NULL)
 		ipam->options.opened(ipam->options.arg, loaded.next_history - 1);
 	behind_lost(ipam);
+	engine_clocks_begin(ipam, loaded.last_event);
 	rc = rest_load(ipam, loaded.rest, loaded.rests);
 	free(loaded.rest);
 	for (struct cluster *c = ipam->registry.first; c != NULL; c = c->next)
@@ -124,6 +125,7 @@ static struct ipam *new_ipam(void)
 	registry_init(&ipam->registry, seed);
 	pthread_rwlock_init(&ipam->lock, NULL);
 	pthread_mutex_init(&ipam->problem_lock, NULL);
+	pthread_mutex_init(&ipam->clocks.lock, NULL);
 	return ipam;
 }
 
@@ -235,6 +237,7 @@ void ipam_close(struct ipam *ipam)
 	history_forget(ipam);
 	pthread_rwlock_destroy(&ipam->lock);
 	pthread_mutex_destroy(&ipam->problem_lock);
+	pthread_mutex_destroy(&ipam->clocks.lock);
 	free(ipam->path);
 	free(ipam);
 }

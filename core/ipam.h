@@ -16,6 +16,9 @@
 struct ipam;
 struct ipam_event;
 
+/* Ids are below it. */
+#define IPAM_ID_END (UINT64_C(1) << 48)
+
 enum {
 	IPAM_ROOT_ID = 1,
 	IPAM_NAME_MAX = 255,             /* bytes of a cluster's or lease's name */

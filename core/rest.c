@@ -112,7 +112,7 @@ static int take(struct block *b, struct store_rest *rest)
 
 int rest_load(struct ipam *ipam, struct store_rest *rest, size_t n)
 {
-	int64_t now = engine_now();
+	int64_t now = engine_due(ipam);
 
 	for (size_t i = 0; i < n; i++) {
 		struct block *b = block_of(ipam, &rest[i]);
@@ -207,7 +207,7 @@ static size_t spans_of(const struct node *first, const struct node *end, bool al
 			if (n->block[i]->resting == 0)
 				continue;
 			if (out != NULL)
-				out[found] = (struct span){ n->block[i]->pool.prefix, now + (int64_t)delay * NANOSECONDS };
+				out[found] = (struct span){ n->block[i]->pool.prefix, engine_after(now, delay) };
 			found++;
 		}
 	}

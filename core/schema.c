@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 
 /* Step i brings version i to i + 1. A step that was released is never edited: add another. */
@@ -193,17 +194,9 @@ static const char *const steps[] = {
 _Static_assert(sizeof steps / sizeof *steps == SCHEMA_VERSION, "a step for each version");
 _Static_assert(SCHEMA_APPLICATION_ID == 1768972653, "the number in the first step");
 
-static int get_int(sqlite3 *db, const char *sql, int *out)
+static int error_of(int code)
 {
-	sqlite3_stmt *stmt = NULL;
-	int rc = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL);
-
-	if (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-		*out = sqlite3_column_int(stmt, 0);
-		rc = SQLITE_OK;
-	}
-	sqlite3_finalize(stmt);
-	switch (rc & 0xff) {
+	switch (code & 0xff) {
 	case SQLITE_OK:
 		return 0;
 	case SQLITE_NOTADB:
@@ -218,6 +211,19 @@ static int get_int(sqlite3 *db, const char *sql, int *out)
 	default:
 		return -EIO;
 	}
+}
+
+static int get_int(sqlite3 *db, const char *sql, int *out)
+{
+	sqlite3_stmt *stmt = NULL;
+	int code = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL);
+
+	if (code == SQLITE_OK && (code = sqlite3_step(stmt)) == SQLITE_ROW) {
+		*out = sqlite3_column_int(stmt, 0);
+		code = SQLITE_OK;
+	}
+	sqlite3_finalize(stmt);
+	return error_of(code);
 }
 
 /* *version is user_version; 0 for an empty file that may become ours. */
@@ -277,4 +283,108 @@ int schema_migrate(sqlite3 *db)
 	if (rc < 0)
 		sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
 	return rc;
+}
+
+/* ---- is it ours? -------------------------------------------------------------------------------------------------- */
+
+/* SQLite's own tables of statistics are anybody's to make. */
+static const char objects[] = "SELECT type, name, tbl_name, coalesce(sql, ''), rootpage > 0 FROM sqlite_schema"
+			      " WHERE name NOT LIKE 'sqlite\\_stat%' ESCAPE '\\' ORDER BY type, name";
+
+static const char *text(sqlite3_stmt *row, int column)
+{
+	const char *s = (const char *)sqlite3_column_text(row, column);
+
+	return s != NULL ? s : "";
+}
+
+/* But for white space. */
+static bool same_text(const char *a, const char *b)
+{
+	static const char white[] = " \t\r\n";
+
+	for (;; a++, b++) {
+		a += strspn(a, white);
+		b += strspn(b, white);
+		if (*a != *b)
+			return false;
+		if (*a == 0)
+			return true;
+	}
+}
+
+static int order(sqlite3_stmt *a, sqlite3_stmt *b)
+{
+	int by_type = strcmp(text(a, 0), text(b, 0));
+
+	return by_type != 0 ? by_type : strcmp(text(a, 1), text(b, 1));
+}
+
+struct comparing {
+	void (*tell)(void *arg, bool foreign, const char *what);
+	void *arg;
+	int found;
+};
+
+static void differs(struct comparing *c, bool foreign, const char *format, sqlite3_stmt *row)
+{
+	char what[512];
+
+	snprintf(what, sizeof what, format, text(row, 0), text(row, 1));
+	c->found++;
+	c->tell(c->arg, foreign, what);
+}
+
+/* Both in one order. An SQLite code. */
+static int merge(struct comparing *c, sqlite3_stmt *ours, sqlite3_stmt *theirs)
+{
+	int a = sqlite3_step(ours), b = sqlite3_step(theirs);
+
+	while ((a == SQLITE_ROW || a == SQLITE_DONE) && (b == SQLITE_ROW || b == SQLITE_DONE)) {
+		int which = a == SQLITE_DONE ? 1 : b == SQLITE_DONE ? -1 : order(ours, theirs);
+
+		if (a == SQLITE_DONE && b == SQLITE_DONE)
+			return SQLITE_OK;
+		if (which > 0)
+			differs(c, true, "%s '%s' in the schema is none of ipamfs'", theirs);
+		else if (which < 0)
+			differs(c, false, "%s '%s' is missing in the schema", ours);
+		else if (strcmp(text(ours, 2), text(theirs, 2)) != 0 || !same_text(text(ours, 3), text(theirs, 3)) ||
+			 sqlite3_column_int(ours, 4) != sqlite3_column_int(theirs, 4))
+			differs(c, true, "%s '%s' isn't as ipamfs makes it", theirs);
+		a = which <= 0 ? sqlite3_step(ours) : a;
+		b = which >= 0 ? sqlite3_step(theirs) : b;
+	}
+	return a != SQLITE_ROW && a != SQLITE_DONE ? a : b;
+}
+
+static int make_ours(sqlite3 **out, int version)
+{
+	int code = sqlite3_open(":memory:", out);
+
+	for (int i = 0; code == SQLITE_OK && i < version; i++)
+		code = sqlite3_exec(*out, steps[i], NULL, NULL, NULL);
+	return code;
+}
+
+int schema_compare(sqlite3 *db, void (*tell)(void *arg, bool foreign, const char *what), void *arg)
+{
+	struct comparing c = { .tell = tell, .arg = arg };
+	sqlite3_stmt *ours = NULL, *theirs = NULL;
+	sqlite3 *memory = NULL;
+	int version = 0, rc = identify(db, &version), code;
+
+	if (rc < 0)
+		return rc;
+	code = make_ours(&memory, version);
+	if (code == SQLITE_OK)
+		code = sqlite3_prepare_v2(memory, objects, -1, &ours, NULL);
+	if (code == SQLITE_OK)
+		code = sqlite3_prepare_v2(db, objects, -1, &theirs, NULL);
+	if (code == SQLITE_OK)
+		code = merge(&c, ours, theirs);
+	sqlite3_finalize(ours);
+	sqlite3_finalize(theirs);
+	sqlite3_close(memory);
+	return code == SQLITE_OK ? c.found : error_of(code);
 }

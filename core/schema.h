@@ -22,5 +22,9 @@ int schema_migrate(sqlite3 *db);
 bool schema_is_file(const char *path);
 /* Check the identity without changing anything: as above, -ENODATA for an empty database; 1 for one of an older version. */
 int schema_check(sqlite3 *db);
+/* What of the schema isn't as the steps up to the database's version make it: each is told (a sentence; foreign: it is more than, or other
+ * than, ours, so that a query might do anything). How many; negative errnos as above. Nothing but SQLite's own table of the schema is
+ * read. */
+int schema_compare(sqlite3 *db, void (*tell)(void *arg, bool foreign, const char *what), void *arg);
 
 #endif

@@ -106,6 +106,27 @@ static int identify(struct store *s, const char *path, bool read_only, struct ip
 	return fail(error, rc, "%s: %s", path, sqlite3_errmsg(s->db));
 }
 
+static void first_difference(void *arg, bool foreign, const char *what)
+{
+	struct ipam_error *first = arg;
+
+	(void)foreign;
+	if (first->text[0] == 0)
+		snprintf(first->text, sizeof first->text, "%s", what);
+}
+
+/* Before a row is read: a view or a trigger of somebody else's may do anything, and what is missing guards nothing. */
+static int compare(struct store *s, const char *path, struct ipam_error *error)
+{
+	struct ipam_error first = { "" };
+	int rc = schema_compare(s->db, first_difference, &first);
+
+	if (rc > 0)
+		return fail(error, -EUCLEAN, "%s: %.300s; 'ipamctl check' tells all, and 'ipamctl check --repair' makes it anew", path,
+			    first.text);
+	return rc;
+}
+
 static int settle_log(struct store *s)
 {
 	bool whole;
@@ -182,6 +203,8 @@ static int open_locked(struct store *s, const char *path, const struct ipam_opti
 		rc = set_up(s, options);
 	if (rc == 0 && !options->read_only)
 		rc = schema_migrate(s->db);
+	if (rc == 0)
+		rc = compare(s, path, error);
 	if (rc == 0 && !options->read_only)
 		rc = take_over(s, sound);
 	if (rc < 0 && error->text[0] == 0)
@@ -234,6 +257,8 @@ int store_open_ahead(const char *path, struct store **out, struct ipam_error *er
 	rc = open_database(s, path, true, error);
 	if (rc == 0)
 		rc = set_up(s, &options);
+	if (rc == 0)
+		rc = compare(s, path, error);
 	if (rc < 0)
 		store_close(s);
 	else
@@ -358,26 +383,26 @@ int store_touch(struct store *s)
 
 int store_put_boot(struct store *s, uint64_t id, const char *boot_id)
 {
-	return store_run(s, "INSERT INTO boot VALUES (?, ?)", "it", (int64_t)id, boot_id);
+	return store_run_one(s, "INSERT INTO boot VALUES (?, ?)", "it", (int64_t)id, boot_id);
 }
 
 int store_add_cluster(struct store *s, uint64_t id, const char *name, const struct ipam_attr *a)
 {
-	return store_run(s,
-			 "INSERT INTO cluster (id, name, uid, gid, mode, atime, mtime, ctime, btime)"
-			 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-			 "itiiiiiii", (int64_t)id, name, (int64_t)a->uid, (int64_t)a->gid, (int64_t)a->mode, a->atime, a->mtime, a->ctime,
-			 a->btime);
+	return store_run_one(s,
+			     "INSERT INTO cluster (id, name, uid, gid, mode, atime, mtime, ctime, btime)"
+			     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			     "itiiiiiii", (int64_t)id, name, (int64_t)a->uid, (int64_t)a->gid, (int64_t)a->mode, a->atime, a->mtime,
+			     a->ctime, a->btime);
 }
 
 int store_rename_cluster(struct store *s, uint64_t id, const char *name)
 {
-	return store_run(s, "UPDATE cluster SET name = ? WHERE id = ?", "ti", name, (int64_t)id);
+	return store_run_one(s, "UPDATE cluster SET name = ? WHERE id = ?", "ti", name, (int64_t)id);
 }
 
 int store_delete_cluster(struct store *s, uint64_t id)
 {
-	return store_run(s, "DELETE FROM cluster WHERE id = ?", "i", (int64_t)id);
+	return store_run_one(s, "DELETE FROM cluster WHERE id = ?", "i", (int64_t)id);
 }
 
 int store_delete_cidrs(struct store *s, uint64_t cluster)
@@ -392,10 +417,10 @@ int store_add_cidr(struct store *s, uint64_t cluster, size_t position, const str
 	cidr_print(cidr, text);
 	cidr_print_key(cidr->family, cidr->base, first);
 	cidr_print_key(cidr->family, cidr_last(cidr), last);
-	return store_run(s,
-			 "INSERT INTO cidr (cluster, position, cidr, node_mask, first_key, last_key, selector)"
-			 " VALUES (?, ?, ?, ?, ?, ?, ?)",
-			 "iitittt", (int64_t)cluster, (int64_t)position, text, (int64_t)node_mask, first, last, selector);
+	return store_run_one(s,
+			     "INSERT INTO cidr (cluster, position, cidr, node_mask, first_key, last_key, selector)"
+			     " VALUES (?, ?, ?, ?, ?, ?, ?)",
+			     "iitittt", (int64_t)cluster, (int64_t)position, text, (int64_t)node_mask, first, last, selector);
 }
 
 int store_delete_reserved(struct store *s, uint64_t cluster)
@@ -408,26 +433,26 @@ int store_add_reserved(struct store *s, uint64_t cluster, size_t position, const
 	char text[CIDR_RANGE_TEXT];
 
 	cidr_print_range(range, text);
-	return store_run(s, "INSERT INTO reserved VALUES (?, ?, ?)", "iit", (int64_t)cluster, (int64_t)position, text);
+	return store_run_one(s, "INSERT INTO reserved VALUES (?, ?, ?)", "iit", (int64_t)cluster, (int64_t)position, text);
 }
 
 int store_add_node(struct store *s, uint64_t id, uint64_t cluster, const char *name, const struct ipam_attr *a)
 {
-	return store_run(s,
-			 "INSERT INTO node (id, cluster, name, uid, gid, mode, atime, mtime, ctime, btime)"
-			 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-			 "iitiiiiiii", (int64_t)id, (int64_t)cluster, name, (int64_t)a->uid, (int64_t)a->gid, (int64_t)a->mode, a->atime,
-			 a->mtime, a->ctime, a->btime);
+	return store_run_one(s,
+			     "INSERT INTO node (id, cluster, name, uid, gid, mode, atime, mtime, ctime, btime)"
+			     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			     "iitiiiiiii", (int64_t)id, (int64_t)cluster, name, (int64_t)a->uid, (int64_t)a->gid, (int64_t)a->mode,
+			     a->atime, a->mtime, a->ctime, a->btime);
 }
 
 int store_rename_node(struct store *s, uint64_t id, const char *name)
 {
-	return store_run(s, "UPDATE node SET name = ? WHERE id = ?", "ti", name, (int64_t)id);
+	return store_run_one(s, "UPDATE node SET name = ? WHERE id = ?", "ti", name, (int64_t)id);
 }
 
 int store_delete_node(struct store *s, uint64_t id)
 {
-	return store_run(s, "DELETE FROM node WHERE id = ?", "i", (int64_t)id);
+	return store_run_one(s, "DELETE FROM node WHERE id = ?", "i", (int64_t)id);
 }
 
 int store_put_labels(struct store *s, uint64_t node, const char *labels)
@@ -436,7 +461,7 @@ int store_put_labels(struct store *s, uint64_t node, const char *labels)
 	struct label l;
 
 	while (rc == 0 && labels_next(&labels, &l))
-		rc = store_run(s, "INSERT INTO label VALUES (?, ?, ?)", "iTT", (int64_t)node, l.key, l.key_size, l.value, l.value_size);
+		rc = store_run_one(s, "INSERT INTO label VALUES (?, ?, ?)", "iTT", (int64_t)node, l.key, l.key_size, l.value, l.value_size);
 	return rc;
 }
 
@@ -447,13 +472,13 @@ int store_add_block(struct store *s, uint64_t id, uint64_t cluster, uint64_t nod
 	cidr_print(cidr, text);
 	cidr_print_key(cidr->family, cidr->base, first);
 	cidr_print_key(cidr->family, cidr_last(cidr), last);
-	return store_run(s, "INSERT INTO block VALUES (?, ?, ?, ?, ?, ?, NULL, NULL)", "iiittt", (int64_t)id, (int64_t)cluster,
-			 (int64_t)node, text, first, last);
+	return store_run_one(s, "INSERT INTO block VALUES (?, ?, ?, ?, ?, ?, NULL, NULL)", "iiittt", (int64_t)id, (int64_t)cluster,
+			     (int64_t)node, text, first, last);
 }
 
 int store_delete_block(struct store *s, uint64_t id)
 {
-	return store_run(s, "DELETE FROM block WHERE id = ?", "i", (int64_t)id);
+	return store_run_one(s, "DELETE FROM block WHERE id = ?", "i", (int64_t)id);
 }
 
 int store_put_given(struct store *s, uint64_t block, unsigned family, u128 addr, uint64_t lease)
@@ -485,21 +510,21 @@ int store_add_lease(struct store *s, const struct store_lease *l)
 	struct addr_texts ip;
 
 	print_addrs(l, &ip);
-	return store_run(s, "INSERT INTO lease VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "iiitttiiiiiiiiii", (int64_t)l->id,
-			 (int64_t)l->cluster, (int64_t)l->node, l->name, ip.text[CIDR_V4], ip.text[CIDR_V6], (int64_t)a->uid,
-			 (int64_t)a->gid, (int64_t)a->mode, a->atime, a->mtime, a->ctime, a->btime, (int64_t)l->generation,
-			 (int64_t)l->boot, (int64_t)l->ephemeral);
+	return store_run_one(s, "INSERT INTO lease VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "iiitttiiiiiiiiii",
+			     (int64_t)l->id, (int64_t)l->cluster, (int64_t)l->node, l->name, ip.text[CIDR_V4], ip.text[CIDR_V6],
+			     (int64_t)a->uid, (int64_t)a->gid, (int64_t)a->mode, a->atime, a->mtime, a->ctime, a->btime,
+			     (int64_t)l->generation, (int64_t)l->boot, (int64_t)l->ephemeral);
 }
 
 int store_rename_lease(struct store *s, uint64_t id, const char *name, int64_t ctime)
 {
-	return store_run(s, "UPDATE lease SET name = ?, ctime = ?, generation = generation + 1 WHERE id = ?", "tii", name, ctime,
-			 (int64_t)id);
+	return store_run_one(s, "UPDATE lease SET name = ?, ctime = ?, generation = generation + 1 WHERE id = ?", "tii", name, ctime,
+			     (int64_t)id);
 }
 
 int store_delete_lease(struct store *s, uint64_t id)
 {
-	return store_run(s, "DELETE FROM lease WHERE id = ?", "i", (int64_t)id);
+	return store_run_one(s, "DELETE FROM lease WHERE id = ?", "i", (int64_t)id);
 }
 
 int store_put_lease(struct store *s, const struct store_lease *l)
@@ -507,8 +532,8 @@ int store_put_lease(struct store *s, const struct store_lease *l)
 	struct addr_texts ip;
 
 	print_addrs(l, &ip);
-	return store_run(s, "UPDATE lease SET ip4 = ?, ip6 = ?, mtime = ?, ctime = ?, generation = ? WHERE id = ?", "ttiiii",
-			 ip.text[CIDR_V4], ip.text[CIDR_V6], l->attr.mtime, l->attr.ctime, (int64_t)l->generation, (int64_t)l->id);
+	return store_run_one(s, "UPDATE lease SET ip4 = ?, ip6 = ?, mtime = ?, ctime = ?, generation = ? WHERE id = ?", "ttiiii",
+			     ip.text[CIDR_V4], ip.text[CIDR_V6], l->attr.mtime, l->attr.ctime, (int64_t)l->generation, (int64_t)l->id);
 }
 
 int store_put_times(struct store *s, uint64_t lease, const struct ipam_attr *a, uint32_t generation)
@@ -525,7 +550,7 @@ int store_delete_xattrs(struct store *s, uint64_t lease)
 int store_add_xattr(struct store *s, uint64_t lease, const char *name, const void *value, size_t size)
 {
 	/* A blob of no bytes needs a pointer all the same, or it is NULL. */
-	return store_run(s, "INSERT INTO lease_xattr VALUES (?, ?, ?)", "itb", (int64_t)lease, name, size > 0 ? value : "", size);
+	return store_run_one(s, "INSERT INTO lease_xattr VALUES (?, ?, ?)", "itb", (int64_t)lease, name, size > 0 ? value : "", size);
 }
 
 int store_put_attr(struct store *s, enum ipam_kind kind, uint64_t id, unsigned which, const struct ipam_attr *a)
@@ -549,7 +574,7 @@ int store_put_setting(struct store *s, uint64_t owner, enum ipam_setting setting
 	char text[32];
 
 	settings_print(setting, value, text);
-	return store_run(s, "INSERT OR REPLACE INTO setting VALUES (?, ?, ?)", "itt", (int64_t)owner, ipam_setting_name(setting), text);
+	return store_run_one(s, "INSERT OR REPLACE INTO setting VALUES (?, ?, ?)", "itt", (int64_t)owner, ipam_setting_name(setting), text);
 }
 
 int store_delete_settings(struct store *s, uint64_t owner)
@@ -562,7 +587,7 @@ int store_put_rest(struct store *s, const struct store_rest *rest)
 	char text[CIDR_ADDR_TEXT];
 
 	cidr_print_addr(rest->family, rest->addr, text);
-	return store_run(s, "INSERT OR REPLACE INTO resting VALUES (?, ?, ?)", "iti", (int64_t)rest->cluster, text, rest->until);
+	return store_run_one(s, "INSERT OR REPLACE INTO resting VALUES (?, ?, ?)", "iti", (int64_t)rest->cluster, text, rest->until);
 }
 
 int store_shorten_rest(struct store *s, const struct store_rest *rest)
@@ -585,19 +610,19 @@ int store_delete_rest(struct store *s, const struct store_rest *rest)
 
 int store_describe_lease(struct store *s, uint64_t id, bool keep, int64_t ctime, uint32_t generation)
 {
-	return store_run(s, "UPDATE lease SET ephemeral = iif(?, 0, ephemeral), ctime = ?, generation = ? WHERE id = ?", "iiii",
-			 (int64_t)keep, ctime, (int64_t)generation, (int64_t)id);
+	return store_run_one(s, "UPDATE lease SET ephemeral = iif(?, 0, ephemeral), ctime = ?, generation = ? WHERE id = ?", "iiii",
+			     (int64_t)keep, ctime, (int64_t)generation, (int64_t)id);
 }
 
 int store_put_xattr(struct store *s, uint64_t lease, const char *name, const void *value, size_t size)
 {
-	return store_run(s, "INSERT OR REPLACE INTO lease_xattr VALUES (?, ?, ?)", "itb", (int64_t)lease, name, size > 0 ? value : "",
-			 size);
+	return store_run_one(s, "INSERT OR REPLACE INTO lease_xattr VALUES (?, ?, ?)", "itb", (int64_t)lease, name, size > 0 ? value : "",
+			     size);
 }
 
 int store_add_network(struct store *s, uint64_t id, uint64_t node, const char *name)
 {
-	return store_run(s, "INSERT INTO network VALUES (?, ?, ?)", "iit", (int64_t)id, (int64_t)node, name);
+	return store_run_one(s, "INSERT INTO network VALUES (?, ?, ?)", "iit", (int64_t)id, (int64_t)node, name);
 }
 
 int store_delete_network(struct store *s, uint64_t id)
@@ -623,14 +648,17 @@ int store_delete_last(struct store *s, uint64_t network, unsigned range)
 int store_add_history(struct store *s, uint64_t number, int64_t time, const struct ipam_event *event,
 		      const char *const address[CIDR_FAMILIES])
 {
-	return store_run(s, "INSERT INTO history VALUES (?, ?, nullif(?, 0), nullif(?, 0), ?, ?, ?)", "iiiittT", (int64_t)number, time,
-			 (int64_t)event->cluster, (int64_t)event->node, address[CIDR_V4], address[CIDR_V6], event->line, event->size - 1);
+	return store_run_one(s, "INSERT INTO history VALUES (?, ?, nullif(?, 0), nullif(?, 0), ?, ?, ?)", "iiiittT", (int64_t)number, time,
+			     (int64_t)event->cluster, (int64_t)event->node, address[CIDR_V4], address[CIDR_V6], event->line,
+			     event->size - 1);
 }
 
 int store_trim_history(struct store *s, unsigned rows, int64_t before)
 {
-	int rc = store_run(s, "DELETE FROM history WHERE id IN (SELECT id FROM history ORDER BY id LIMIT ?) AND time < ?", "ii",
-			   (int64_t)rows, before);
+	int rc = store_run(s,
+			   "DELETE FROM history WHERE id <= (SELECT max(id) FROM"
+			   " (SELECT id, time FROM history ORDER BY id LIMIT ?) WHERE time < ?)",
+			   "ii", (int64_t)rows, before);
 
 	return rc < 0 ? rc : sqlite3_changes(s->db);
 }

@@ -38,6 +38,7 @@ struct store_loaded {
 	struct store_rest *rest; /* the caller's to free */
 	size_t rests;
 	uint64_t next_history;
+	int64_t last_event; /* when it was, 0: there is none */
 };
 /* Fill an empty registry: -EUCLEAN where the rows contradict each other, -ENOMEM, -EIO. */
 int store_load(struct store *s, struct registry *r, struct store_loaded *loaded, struct ipam_error *error);
@@ -130,7 +131,8 @@ int store_delete_last(struct store *s, uint64_t network, unsigned range);
 /* The texts that it is to be found by, one a family, or NULL. */
 int store_add_history(struct store *s, uint64_t number, int64_t time, const struct ipam_event *event,
 		      const char *const address[CIDR_FAMILIES]);
-/* Of the oldest so many rows, remove those from before the time: how many. */
+/* Of the oldest so many rows, remove those up to the last from before the time: how many. One that says a later time, since the clock was
+ * ahead then, is as old as those behind it. */
 int store_trim_history(struct store *s, unsigned rows, int64_t before);
 
 /* ---- the mirror of what machines share (store_shared.c) */

@@ -77,16 +77,14 @@ int store_prepare(struct store *s, const char *sql, sqlite3_stmt **out)
 	return -ENOMEM;
 }
 
-int store_run(struct store *s, const char *sql, const char *format, ...)
+static int run(struct store *s, const char *sql, const char *format, va_list ap)
 {
 	sqlite3_stmt *stmt;
 	int code = SQLITE_OK;
 	int rc = store_prepare(s, sql, &stmt);
-	va_list ap;
 
 	if (rc < 0)
 		return rc;
-	va_start(ap, format);
 	for (int i = 1; code == SQLITE_OK && *format != 0; format++, i++) {
 		if (*format == 'i') {
 			code = sqlite3_bind_int64(stmt, i, va_arg(ap, int64_t));
@@ -102,11 +100,32 @@ int store_run(struct store *s, const char *sql, const char *format, ...)
 			code = sqlite3_bind_blob64(stmt, i, blob, va_arg(ap, size_t), SQLITE_STATIC);
 		}
 	}
-	va_end(ap);
 	if (code == SQLITE_OK)
 		code = sqlite3_step(stmt);
 	if (sqlite3_reset(stmt) != SQLITE_OK)
 		code = sqlite3_extended_errcode(s->db);
 	sqlite3_clear_bindings(stmt);
 	return store_failed(s, code);
+}
+
+int store_run(struct store *s, const char *sql, const char *format, ...)
+{
+	va_list ap;
+	int rc;
+
+	va_start(ap, format);
+	rc = run(s, sql, format, ap);
+	va_end(ap);
+	return rc;
+}
+
+int store_run_one(struct store *s, const char *sql, const char *format, ...)
+{
+	va_list ap;
+	int rc;
+
+	va_start(ap, format);
+	rc = run(s, sql, format, ap);
+	va_end(ap);
+	return rc == 0 && sqlite3_changes(s->db) != 1 ? -EUCLEAN : rc;
 }

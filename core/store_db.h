@@ -17,12 +17,12 @@ struct store_file {
 
 struct store {
 	sqlite3 *db;
-	int lock_fd;                             /* of the database file, with the lock; -1 none */
-	char boot[IPAM_BOOT_ID];                 /* of the machine, for the mark */
-	bool full;                               /* the mount's option */
-	bool full_now;                           /* what the connection is set to */
-	bool mine;                               /* opened to be changed */
-	bool keep_names;                         /* this process can't remove its files, nor rename one: */
+	int lock_fd;             /* of the database file, with the lock; -1 none */
+	char boot[IPAM_BOOT_ID]; /* of the machine, for the mark */
+	bool full;               /* the mount's option */
+	bool full_now;           /* what the connection is set to */
+	bool mine;               /* opened to be changed */
+	bool keep_names;         /* this process can't remove its files, nor rename one: */
 	int (*put_aside)(void *arg, const char *path, const char *name);
 	void *arg;
 	bool unfolded;                           /* the log that was found is not in the database yet: first of all */
@@ -47,6 +47,8 @@ int store_prepare(struct store *s, const char *sql, sqlite3_stmt **out);
 /* Run a statement without rows. format: a letter a parameter: i int64_t, t const char * (or NULL), T
  * const char * and size_t, b void * and size_t. */
 int store_run(struct store *s, const char *sql, const char *format, ...);
+/* The same of one that inserts, changes or removes one row: -EUCLEAN where it didn't, as by a trigger that somebody made. */
+int store_run_one(struct store *s, const char *sql, const char *format, ...);
 
 /* ---- the log (store_log.c) */
 void store_log_start(struct store *s, unsigned pages);

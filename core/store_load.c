@@ -4,6 +4,7 @@
 #include "text.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,12 +75,21 @@ static int each(struct load *l, const char *sql, int (*fn)(struct load *l, sqlit
 static int load_sequence(struct load *l, sqlite3_stmt *row)
 {
 	l->out->next_id = id(row, 0);
+	if (l->out->next_id == 0 || l->out->next_id > IPAM_ID_END)
+		return refuse(l, -EUCLEAN, "the next id, %" PRIu64 ", is none that can be given", l->out->next_id);
 	return 0;
+}
+
+/* A name is a name of a file, wherever it comes from: one that leads elsewhere is never shown. */
+static int check_name(struct load *l, enum ipam_kind kind, const char *name)
+{
+	return ipam_check_name(kind, name) < 0 ? refuse(l, -EUCLEAN, "'%s' is no name", name) : 0;
 }
 
 static int load_history(struct load *l, sqlite3_stmt *row)
 {
 	l->out->next_history = id(row, 0) + 1;
+	l->out->last_event = sqlite3_column_int64(row, 1);
 	return 0;
 }
 
@@ -93,8 +103,11 @@ static int load_boot(struct load *l, sqlite3_stmt *row)
 static int load_cluster(struct load *l, sqlite3_stmt *row)
 {
 	struct cluster *c;
-	int rc = registry_add_cluster(l->r, id(row, 0), text(row, 1), &c);
+	int rc = check_name(l, IPAM_CLUSTER, text(row, 1));
 
+	if (rc < 0)
+		return rc;
+	rc = registry_add_cluster(l->r, id(row, 0), text(row, 1), &c);
 	if (rc == 0) {
 		get_attr(row, 2, &c->attr);
 		c->shared = id(row, 9);
@@ -155,8 +168,10 @@ static int load_node(struct load *l, sqlite3_stmt *row)
 {
 	struct cluster *c = registry_cluster(l->r, id(row, 1));
 	struct node *n;
-	int rc;
+	int rc = check_name(l, IPAM_NODE, text(row, 2));
 
+	if (rc < 0)
+		return rc;
 	if (c == NULL)
 		return refuse(l, -EUCLEAN, "node '%s' of no cluster", text(row, 2));
 	rc = registry_add_node(l->r, c, id(row, 0), text(row, 2), &n);
@@ -306,8 +321,10 @@ static int load_lease(struct load *l, sqlite3_stmt *row)
 {
 	struct node *n = registry_node(l->r, id(row, 2));
 	uint32_t handle;
-	int rc;
+	int rc = check_name(l, IPAM_LEASE, text(row, 3));
 
+	if (rc < 0)
+		return rc;
 	if (n == NULL || n->cluster->id != id(row, 1))
 		return refuse(l, -EUCLEAN, "lease '%s' of no node", text(row, 3));
 	rc = registry_add_lease(l->r, n, id(row, 0), text(row, 3), &handle);
@@ -400,7 +417,7 @@ static const struct step rest[] = {
 	{ "SELECT cluster, address, until FROM resting", load_rest },
 	{ "SELECT id, node, name FROM network ORDER BY id", load_network },
 	{ "SELECT network, range, address FROM network_last", load_last },
-	{ "SELECT ifnull(max(id), 0) FROM history", load_history },
+	{ "SELECT ifnull(max(id), 0), (SELECT time FROM history ORDER BY id DESC LIMIT 1) FROM history", load_history },
 };
 
 static int run_steps(struct load *l, const struct step *step, size_t n)
@@ -499,8 +516,10 @@ static int load_again(struct load *l, sqlite3_stmt *row)
 {
 	uint32_t handle = registry_find_lease(l->r, id(row, 0));
 	struct lease *lease = registry_lease(l->r, handle);
-	int rc = 0;
+	int rc = check_name(l, IPAM_LEASE, text(row, 3));
 
+	if (rc < 0)
+		return rc;
 	if (lease_node(l->r, lease)->id != id(row, 2))
 		return refuse(l, -EUCLEAN, "lease '%s' is in another node than before", lease->name);
 	if (strcmp(lease->name, text(row, 3)) != 0)

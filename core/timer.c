@@ -6,9 +6,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 #include <time.h>
 
 enum { ROUND = 1024 };
+#define MINUTE ((int64_t)60 * NANOSECONDS)
 
 struct timer {
 	pthread_t thread;
@@ -35,7 +37,7 @@ void timer_at(struct ipam *ipam, int64_t when)
 void timer_lease(struct ipam *ipam, struct node *n, const struct lease *l)
 {
 	uint64_t ttl = node_setting(n, IPAM_TTL);
-	int64_t when = l->mtime + (int64_t)ttl * NANOSECONDS;
+	int64_t when = engine_after(l->mtime, ttl);
 
 	if (ttl == 0 || when >= n->next_expiry)
 		return;
@@ -70,13 +72,13 @@ static void after_expiry(void *arg, int error, const struct ipam_object *object)
 static size_t collect(struct ipam *ipam, struct node *n, int64_t now, uint64_t *ids, size_t room)
 {
 	const struct registry *r = &ipam->registry;
-	int64_t ttl = (int64_t)node_setting(n, IPAM_TTL) * NANOSECONDS;
+	uint64_t ttl = node_setting(n, IPAM_TTL);
 	size_t found = 0;
 
 	n->next_expiry = INT64_MAX;
 	for (uint32_t h = n->first; h != 0; h = registry_lease(r, h)->next) {
 		const struct lease *l = registry_lease(r, h);
-		int64_t when = l->dropped ? now : ttl > 0 ? l->mtime + ttl : INT64_MAX;
+		int64_t when = l->dropped ? now : ttl > 0 ? engine_after(l->mtime, ttl) : INT64_MAX;
 
 		if (l->busy && when <= now)
 			when = now + NANOSECONDS;
@@ -104,7 +106,7 @@ static void look_again(struct ipam *ipam, uint64_t id)
 	if (h != 0) {
 		struct node *n = lease_node(&ipam->registry, registry_lease(&ipam->registry, h));
 
-		n->next_expiry = engine_now() + NANOSECONDS;
+		n->next_expiry = engine_due(ipam) + NANOSECONDS;
 		timer_at(ipam, n->next_expiry);
 	}
 	pthread_rwlock_unlock(&ipam->lock);
@@ -138,7 +140,7 @@ static void end_rest(struct ipam *ipam, const struct store_rest *rest)
 	struct store_rest later = *rest;
 
 	if (c == NULL) {
-		later.until = engine_now() + NANOSECONDS;
+		later.until = engine_due(ipam) + NANOSECONDS;
 		pthread_rwlock_wrlock(&ipam->lock);
 		rest_begin(ipam, &later, NULL);
 		pthread_rwlock_unlock(&ipam->lock);
@@ -150,14 +152,31 @@ static void end_rest(struct ipam *ipam, const struct store_rest *rest)
 
 /* ---- the thread ------------------------------------------------------------------------------------------- */
 
+static void tell_clock(struct ipam *ipam)
+{
+	bool ahead;
+
+	pthread_mutex_lock(&ipam->clocks.lock);
+	ahead = ipam->clocks.due.ahead;
+	pthread_mutex_unlock(&ipam->clocks.lock);
+	if (ahead && !ipam->clocks.told)
+		engine_log(ipam, LOG_WARNING,
+			   "the clock was put forward, or nothing happened here for long: until it has stayed so, nothing ends by 'ttl' or"
+			   " 'reuse-delay' for an hour, and no history is removed for a day");
+	else if (!ahead && ipam->clocks.told)
+		engine_log(ipam, LOG_INFO, "leases end by the clock again");
+	ipam->clocks.told = ahead;
+}
+
 /* One round of what is due. Gives the time of the next. */
 static int64_t round_of(struct ipam *ipam)
 {
 	uint64_t ids[ROUND];
 	struct store_rest rests[ROUND];
 	size_t leases = 0, rested = 0;
-	int64_t now = engine_now(), next = INT64_MAX, trim, idle;
+	int64_t now = engine_due(ipam), next = INT64_MAX, trim, idle;
 
+	tell_clock(ipam);
 	pthread_rwlock_wrlock(&ipam->lock);
 	for (struct cluster *c = ipam->registry.first; c != NULL; c = c->next)
 		for (struct node *n = c->first; n != NULL; n = n->next) {
@@ -188,6 +207,13 @@ static int64_t round_of(struct ipam *ipam)
 	return next;
 }
 
+static int64_t span(int64_t from, int64_t to)
+{
+	int64_t n;
+
+	return to <= from ? 0 : __builtin_sub_overflow(to, from, &n) ? INT64_MAX : n;
+}
+
 static void *run(void *arg)
 {
 	struct ipam *ipam = arg;
@@ -195,7 +221,8 @@ static void *run(void *arg)
 
 	pthread_mutex_lock(&t->lock);
 	while (!t->stop) {
-		int64_t next;
+		struct timespec when;
+		int64_t next, left;
 
 		t->at = INT64_MAX; /* what timer_at says during the round counts */
 		pthread_mutex_unlock(&t->lock);
@@ -203,15 +230,13 @@ static void *run(void *arg)
 		pthread_mutex_lock(&t->lock);
 		if (next < t->at)
 			t->at = next;
-		while (!t->stop && t->at > engine_now()) {
-			/* The wall clock may be set: look again each minute, of a clock that isn't. */
-			int64_t left = t->at - engine_now();
-			struct timespec when;
-
+		/* The wall clock may be set: look again each minute. */
+		while (!t->stop && (left = span(engine_due(ipam), t->at)) > 0) {
 			clock_gettime(CLOCK_MONOTONIC, &when);
-			left = when.tv_nsec + (left < (int64_t)60 * NANOSECONDS ? left : (int64_t)60 * NANOSECONDS);
-			when.tv_sec += left / NANOSECONDS;
-			when.tv_nsec = left % NANOSECONDS;
+			when.tv_sec += left < MINUTE ? left / NANOSECONDS : MINUTE / NANOSECONDS;
+			when.tv_nsec += left < MINUTE ? left % NANOSECONDS : 0;
+			when.tv_sec += when.tv_nsec / NANOSECONDS;
+			when.tv_nsec %= NANOSECONDS;
 			pthread_cond_timedwait(&t->wake, &t->lock, &when);
 		}
 	}
@@ -222,16 +247,16 @@ static void *run(void *arg)
 int timer_start(struct ipam *ipam)
 {
 	struct timer *t = calloc(1, sizeof *t);
-	pthread_condattr_t attr;
+	pthread_condattr_t monotonic;
 	int rc;
 
 	if (t == NULL)
 		return -ENOMEM;
 	pthread_mutex_init(&t->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&t->wake, &attr);
-	pthread_condattr_destroy(&attr);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&t->wake, &monotonic);
+	pthread_condattr_destroy(&monotonic);
 	ipam->timer = t;
 	rc = -pthread_create(&t->thread, NULL, run, ipam);
 	if (rc < 0) {

@@ -367,9 +367,14 @@ static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_
 		ipam_rename(fs->ipam, kind, from.id, name, to.id, new_name, fs_by(req), plain_done, req);
 }
 
+/* What 64 bits don't hold is the first or the last moment that they do: 1677 and 2262. */
 static int64_t nanoseconds(struct timespec t)
 {
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+	int64_t ns;
+
+	if (__builtin_mul_overflow((int64_t)t.tv_sec, 1000000000, &ns) || __builtin_add_overflow(ns, t.tv_nsec, &ns))
+		return t.tv_sec < 0 ? INT64_MIN : INT64_MAX;
+	return ns;
 }
 
 static unsigned collect(const struct stat *st, int to_set, struct ipam_attr *a)

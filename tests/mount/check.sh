@@ -50,3 +50,27 @@ tamper "an id not given yet" "not given yet" "UPDATE sequence SET next_id = 3"
 tamper "a setting that is none" "is none" "INSERT INTO setting VALUES (3, 'colour', 'blue')"
 refused "what is no database" "not an ipamfs database" ctl check /etc/passwd
 refused "what is no mount" "not where an ipamfs is mounted" ctl check "$WORK"
+
+# ---- a schema that isn't ours, and rows that no program of ours makes: neither served nor run into
+# foreign WHAT WANTED SQL: check and the mount refuse it, soon
+foreign() {
+	local copy=$WORK/foreign.db
+	rm -f "$copy"*
+	sqlite3 "$DB" ".backup $copy"
+	sqlite3 "$copy" "PRAGMA foreign_keys = OFF; $3"
+	refused "$1: check" "$2" timeout 60 "$IPAMCTL" check "$copy"
+	refused "$1: the mount" "${4:-$2}" timeout 60 "$IPAMFS" "$copy" "$M" -f
+}
+endless="WITH RECURSIVE s (i) AS (SELECT 1 UNION ALL SELECT i FROM s) SELECT i FROM s"
+foreign "a trigger" "trigger 'quiet'" "CREATE TRIGGER quiet BEFORE INSERT ON lease BEGIN SELECT RAISE(IGNORE); END"
+foreign "an endless view for a table" "view 'sequence'" "DROP TABLE sequence; CREATE VIEW sequence AS $endless" "table 'sequence' is missing"
+foreign "an endless view for the table with the mark" "view 'engine'" "DROP TABLE engine; CREATE VIEW engine AS $endless" "table 'engine' is missing"
+foreign "a table more" "table 'mine'" "CREATE TABLE mine (x)"
+foreign "an index that is missing" "index 'lease_ip4' is missing" "DROP INDEX lease_ip4"
+foreign "an index that guards nothing" "index 'lease_ip4' isn't as" "DROP INDEX lease_ip4; CREATE INDEX lease_ip4 ON lease (cluster, ip4)"
+foreign "the last id of all" "sequence of ids" "UPDATE sequence SET next_id = 9223372036854775807" "the next id"
+for table in cluster node lease; do
+	for name in .. a/../../b; do
+		foreign "a $table '$name'" "not a valid name" "UPDATE $table SET name = '$name' WHERE id = (SELECT min(id) FROM $table)" "is no name"
+	done
+done

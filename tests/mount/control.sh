@@ -148,9 +148,11 @@ put brief/.ipam/cidrs "10.8.0.0/24 26"
 put brief/.ipam/settings "ttl 2"
 mkdir brief/n
 touch brief/n/dies brief/n/lives
+touch -d 3000-01-01 brief/n/far
 gone() { touch brief/n/lives && [ ! -e brief/n/dies ]; }
 ok "a lease expires" until_true 20 gone
 ok "one that is renewed doesn't" test -e brief/n/lives
+ok "nor one whose time is further than nanoseconds go" test -e brief/n/far
 same "it is counted" "leases_expired 1" "$(grep leases_expired .ipam/stats)"
 
 before=$(cat prod/.ipam/cidrs prod/.ipam/reserved prod/.ipam/settings prod/n1/.ipam/settings prod/n3/.ipam/cidrs)

@@ -206,18 +206,20 @@ umount_fs
 check_clean "in the end"
 
 # ---- what check finds
-sqlite3 "$DB" "DROP TRIGGER cidr_selector_changed; UPDATE cidr SET selector = 'zone==c' WHERE selector = 'zone=c'"
+trigger=$(sqlite3 "$DB" "SELECT sql FROM sqlite_schema WHERE name = 'cidr_selector_changed'")
+unguarded() { sqlite3 "$DB" "DROP TRIGGER cidr_selector_changed; $1; $trigger"; }
+unguarded "UPDATE cidr SET selector = 'zone==c' WHERE selector = 'zone=c'"
 refused "a selector that isn't canonical" "isn't written as 'zone=c'" "$IPAMCTL" check --quiet "$DB"
-sqlite3 "$DB" "UPDATE cidr SET selector = 'zone==-' WHERE selector = 'zone==c'"
+unguarded "UPDATE cidr SET selector = 'zone==-' WHERE selector = 'zone==c'"
 refused "one that is none" "is no selector" "$IPAMCTL" check --quiet "$DB"
 refused "which isn't mounted" "is no selector" "$IPAMFS" "$DB" "$M" -f
-sqlite3 "$DB" "UPDATE cidr SET selector = 'zone=c' WHERE selector = 'zone==-'; UPDATE label SET key = '-x' WHERE key = 'turn'"
+unguarded "UPDATE cidr SET selector = 'zone=c' WHERE selector = 'zone==-'; UPDATE label SET key = '-x' WHERE key = 'turn'"
 refused "a label that is none" "is no label" "$IPAMCTL" check --quiet "$DB"
 sqlite3 "$DB" "DELETE FROM label WHERE key = '-x'"
 check_clean "without"
 
 # ---- a database of before
-sqlite3 "$DB" "DROP TRIGGER cidr_selector; DROP TABLE label; UPDATE cidr SET selector = NULL; PRAGMA user_version = 4"
+sqlite3 "$DB" "DROP TRIGGER cidr_selector; DROP TRIGGER cidr_selector_changed; DROP TABLE label; UPDATE cidr SET selector = NULL; PRAGMA user_version = 4"
 mount_fs
 same "an older database has no labels" "" "$(cat "$M"/prod/*/.ipam/labels)"
 ok "and takes some" put "$M/prod/n1/.ipam/labels" "zone=a"

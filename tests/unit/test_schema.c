@@ -159,6 +159,43 @@ static void test_identity(void **state)
 	assert_int_equal(schema_check(db), -EINVAL);
 }
 
+static void count(void *arg, bool foreign, const char *what)
+{
+	int *counted = arg;
+
+	(void)what;
+	counted[foreign]++;
+}
+
+static void compares(int missing, int foreign)
+{
+	int counted[2] = { 0, 0 };
+
+	assert_int_equal(schema_compare(db, count, counted), missing + foreign);
+	assert_int_equal(counted[false], missing);
+	assert_int_equal(counted[true], foreign);
+}
+
+/* What a query could run into, and what guards no longer. */
+static void test_comparison(void **state)
+{
+	(void)state;
+	compares(0, 0);
+	takes("ANALYZE");
+	compares(0, 0);
+	takes("CREATE TRIGGER quiet BEFORE INSERT ON lease BEGIN SELECT RAISE(IGNORE); END");
+	compares(0, 1);
+	takes("DROP TRIGGER quiet; DROP INDEX lease_ip4");
+	compares(1, 0);
+	takes("CREATE INDEX lease_ip4 ON lease (cluster, ip4)");
+	compares(0, 1);
+	takes("DROP TABLE resting; CREATE VIEW resting AS WITH RECURSIVE s (i) AS (SELECT 1 UNION ALL SELECT i FROM s)"
+	      " SELECT i AS cluster, i AS address, i AS until FROM s");
+	compares(1, 2);
+	takes("CREATE TABLE mine (x)");
+	compares(1, 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -168,6 +205,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_labels, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_migration, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_before_labels, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_comparison, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_identity, set_up, tear_down),
 	};
 

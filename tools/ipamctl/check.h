@@ -10,6 +10,7 @@
 struct check {
 	sqlite3 *db;
 	bool quiet, json;
+	bool foreign; /* the schema is somebody else's: no row was read */
 	bool silent; /* findings are counted alone */
 	uint64_t findings, clusters, nodes, blocks, leases;
 	int failed; /* negative errno: the check itself could not go on */
