@@ -145,12 +145,12 @@ static bool is_spoken_for(struct ask *a, uint64_t cluster, const struct cidr *ci
 
 /* From the slot that the name falls on, so that those who ask at once mostly want different ones. Looking claims: what it
  * claimed is let go again, and the pool is as before. */
-static int choose_in(struct ask *a, uint64_t cluster, struct pool *pool, const char *name, struct cidr *out)
+static int choose_in(struct ask *a, const struct cluster *c, struct pool *pool, const char *name, struct cidr *out)
 {
 	u128 last = pool_last(pool), start = index_hash_bytes(14695981039346656037u, name, strlen(name)), slot, cursor = pool->cursor;
 	u128 *looked = NULL;
 	size_t n = 0;
-	bool given = pool->given;
+	bool given = pool->given, gateway = settings_value(NULL, &c->settings, IPAM_GATEWAY) == SETTINGS_GATEWAY_FIRST;
 	int rc;
 
 	if (last != U128_MAX)
@@ -172,7 +172,7 @@ static int choose_in(struct ask *a, uint64_t cluster, struct pool *pool, const c
 		looked = bigger;
 		looked[n++] = slot;
 		*out = pool_cidr(pool, slot);
-		if (!is_spoken_for(a, cluster, out))
+		if (!is_spoken_for(a, c->shared, out) && !(gateway && cluster_reserves_gateway(c, out)))
 			break;
 	}
 	while (n > 0)
@@ -197,7 +197,7 @@ int ask_choose(struct ask *a, const struct cluster *c, unsigned family, const ch
 	int rc = -ENOSPC;
 
 	for (; from != NULL && rc == -ENOSPC; from = cluster_cidr_for(from->next, family, labels))
-		rc = choose_in(a, c->shared, &from->pool, name, out);
+		rc = choose_in(a, c, &from->pool, name, out);
 	return rc < 0 ? rc : note(a, c->shared, out);
 }
 

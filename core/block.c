@@ -79,6 +79,49 @@ struct cluster_cidr *cluster_cidr_for(struct cluster_cidr *cc, unsigned family, 
 	return cc;
 }
 
+/* Addresses of the CIDR as its slots: those wholly inside, or (`any`) all that it meets. */
+static bool slots_of(const struct cluster_cidr *cc, u128 first, u128 last, bool any, struct pool_span *out)
+{
+	unsigned shift = cidr_bits(cc->cidr.family) - cc->node_mask;
+	u128 size_less_one = ((u128)1 << shift) - 1, from = first - cc->cidr.base, to = last - cc->cidr.base;
+	u128 begin = (from >> shift) + (!any && (from & size_less_one) != 0);
+	u128 end = (to >> shift) + (any || (to & size_less_one) == size_less_one); /* one past */
+
+	if (end <= begin)
+		return false;
+	*out = (struct pool_span){ begin, end - 1 };
+	return true;
+}
+
+/* The part of a range that lies in the CIDR. */
+static bool clip(const struct cluster_cidr *cc, const struct cidr_range *range, struct pool_span *out)
+{
+	u128 base = cc->cidr.base, last = cidr_last(&cc->cidr);
+
+	if (range->family != cc->cidr.family || range->first > last || range->last < base)
+		return false;
+	*out = (struct pool_span){ range->first < base ? base : range->first, range->last > last ? last : range->last };
+	return true;
+}
+
+bool cluster_cidr_span(const struct cluster_cidr *cc, const struct ipam_reserved *r, struct pool_span *out)
+{
+	struct pool_span part;
+
+	return clip(cc, &r->range, &part) && slots_of(cc, part.first, part.last, r->services, out);
+}
+
+bool cluster_reserves_gateway(const struct cluster *c, const struct cidr *block)
+{
+	for (size_t i = 0; i < c->reserveds; i++) {
+		const struct cidr_range *r = &c->reserved[i].range;
+
+		if (r->family == block->family && r->first <= block->base + 1 && r->last > block->base)
+			return true;
+	}
+	return false;
+}
+
 static int by_first(const void *a, const void *b)
 {
 	const struct pool_span *x = a, *y = b;
@@ -86,24 +129,19 @@ static int by_first(const void *a, const void *b)
 	return x->first < y->first ? -1 : x->first > y->first;
 }
 
-int cluster_cidr_exclude(struct cluster_cidr *cc, const struct cidr_range *range, size_t n)
+int cluster_cidr_exclude(struct cluster_cidr *cc, const struct ipam_reserved *range, size_t n)
 {
-	struct pool_span *span = calloc(n + 1, sizeof *span);
-	u128 base = cc->cidr.base, last = cidr_last(&cc->cidr);
-	unsigned shift = cidr_bits(cc->cidr.family) - cc->node_mask;
-	u128 size_less_one = ((u128)1 << shift) - 1;
-	size_t spans = 0, kept = 0;
+	struct pool_span *span = calloc(2 * n + 1, sizeof *span), *whole = span + n;
+	size_t parts = 0, spans = 0, kept = 0;
 	int rc;
 
 	if (span == NULL)
 		return -ENOMEM;
-	/* Addresses first, clipped and joined: two reserved halves make a reserved block. */
+	/* Addresses first, joined: two reserved halves make a reserved block. */
 	for (size_t i = 0; i < n; i++)
-		if (range[i].family == cc->cidr.family && range[i].first <= last && range[i].last >= base)
-			span[spans++] = (struct pool_span){ range[i].first < base ? base : range[i].first,
-							    range[i].last > last ? last : range[i].last };
-	qsort(span, spans, sizeof *span, by_first);
-	for (size_t i = 0; i < spans; i++) {
+		parts += clip(cc, &range[i].range, &span[parts]);
+	qsort(span, parts, sizeof *span, by_first);
+	for (size_t i = 0; i < parts; i++) {
 		if (kept > 0 && (span[i].first <= span[kept - 1].last || span[i].first - 1 == span[kept - 1].last)) {
 			if (span[i].last > span[kept - 1].last)
 				span[kept - 1].last = span[i].last;
@@ -111,17 +149,14 @@ int cluster_cidr_exclude(struct cluster_cidr *cc, const struct cidr_range *range
 			span[kept++] = span[i];
 		}
 	}
-	/* Then the blocks wholly inside: round inwards. */
-	spans = 0;
-	for (size_t i = 0; i < kept; i++) {
-		u128 from = span[i].first - base, to = span[i].last - base;
-		u128 first = (from >> shift) + ((from & size_less_one) != 0);
-		u128 end = (to >> shift) + ((to & size_less_one) == size_less_one); /* one past */
-
-		if (end > first)
-			span[spans++] = (struct pool_span){ first, end - 1 };
-	}
-	rc = pool_exclude(&cc->pool, span, spans);
+	for (size_t i = 0; i < n; i++)
+		spans += range[i].services && cluster_cidr_span(cc, &range[i], &whole[spans]);
+	/* Then the blocks wholly inside, in front of those that services' ranges meet. */
+	parts = 0;
+	for (size_t i = 0; i < kept; i++)
+		parts += slots_of(cc, span[i].first, span[i].last, false, &span[parts]);
+	memmove(&span[parts], whole, spans * sizeof *span);
+	rc = pool_exclude(&cc->pool, span, parts + spans);
 	free(span);
 	return rc;
 }
@@ -198,7 +233,7 @@ u128 block_gateway(const struct block *b)
 	return b->pool.prefix.base + 1;
 }
 
-int block_exclude(struct block *b, bool gateway, const struct cidr_range *range, size_t n)
+int block_exclude(struct block *b, bool gateway, const struct ipam_reserved *reserved, size_t n)
 {
 	struct pool_span *span = calloc(n + 2, sizeof *span);
 	const struct cidr *c = &b->pool.prefix;
@@ -212,10 +247,13 @@ int block_exclude(struct block *b, bool gateway, const struct cidr_range *range,
 	span[spans++] = (struct pool_span){ 0, gateway ? 1 : 0 };
 	if (c->family == CIDR_V4)
 		span[spans++] = (struct pool_span){ last - c->base, last - c->base };
-	for (size_t i = 0; i < n; i++)
-		if (range[i].family == c->family && range[i].first <= last && range[i].last >= c->base)
-			span[spans++] = (struct pool_span){ range[i].first < c->base ? 0 : range[i].first - c->base,
-							    (range[i].last > last ? last : range[i].last) - c->base };
+	for (size_t i = 0; i < n; i++) {
+		const struct cidr_range *r = &reserved[i].range;
+
+		if (r->family == c->family && r->first <= last && r->last >= c->base)
+			span[spans++] = (struct pool_span){ r->first < c->base ? 0 : r->first - c->base,
+							    (r->last > last ? last : r->last) - c->base };
+	}
 	rc = pool_exclude(&b->pool, span, spans);
 	free(span);
 	return rc;

@@ -200,7 +200,7 @@ void leave_node_exclusive(struct change *c)
 	gate_leave_shared(&c->cluster->gate);
 }
 
-int node_exclude(struct node *n, const struct cidr_range *range, size_t ranges, bool gateway)
+int node_exclude(struct node *n, const struct ipam_reserved *range, size_t ranges, bool gateway)
 {
 	int rc = 0;
 

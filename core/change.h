@@ -96,7 +96,7 @@ struct change {
 	size_t blocks;
 	struct block **fresh, **gone;
 	size_t freshes, gones;
-	struct cidr_range *range;
+	struct ipam_reserved *range;
 	size_t ranges;
 	struct settings settings;
 	struct store_rest *shorter; /* rests that new settings shorten (rest_beyond) */
@@ -150,8 +150,8 @@ void lease_row(const struct ipam *ipam, const struct change *c, const struct lea
 struct ipam_attr attr_of(const struct ipam_owner *owner, int64_t now);
 /* mtime and ctime of a directory whose content changed. */
 void touch_attr(struct ipam_attr *a, int64_t now);
-/* No lease of the cluster holds an address of the range, no block lies wholly inside: 0, -EBUSY. */
-int cluster_check_unused(const struct ipam *ipam, const struct cluster *cluster, const struct cidr_range *range);
+/* No lease of the cluster holds an address of the range, no block lies wholly inside, or of services' meets it: 0, -EBUSY. */
+int cluster_check_unused(const struct ipam *ipam, const struct cluster *cluster, const struct ipam_reserved *r);
 /* All leases of the node lie in these: 0, -EBUSY. */
 int node_check_leases(const struct ipam *ipam, const struct node *n, const struct cidr *cidr, size_t count);
 /* ---- a node that is being made (node_make.c), in c->cluster, whose gate is entered; c->owner says whose it will be */
@@ -173,6 +173,6 @@ struct block *node_block(const struct node *n, const struct cidr *cidr);
 /* All of a node's blocks but this one, in text: how many, 0 where it isn't one of them, or isn't empty. *out is the caller's. */
 size_t node_blocks_but(const struct node *n, const char *text, size_t size, struct cidr **out);
 /* Recompute the exclusions of a node's blocks. */
-int node_exclude(struct node *n, const struct cidr_range *range, size_t ranges, bool gateway);
+int node_exclude(struct node *n, const struct ipam_reserved *range, size_t ranges, bool gateway);
 
 #endif

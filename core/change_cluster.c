@@ -331,9 +331,9 @@ const struct change_type change_cidrs = { .share = share_cluster_text,
 
 /* ---- reserved --------------------------------------------------------------------------------------------- */
 
-/* No lease holds an address of the range, no block lies wholly inside. */
-int cluster_check_unused(const struct ipam *ipam, const struct cluster *cluster, const struct cidr_range *range)
+int cluster_check_unused(const struct ipam *ipam, const struct cluster *cluster, const struct ipam_reserved *reserved)
 {
+	const struct cidr_range *range = &reserved->range;
 	const struct registry *r = &ipam->registry;
 
 	for (const struct node *n = cluster->first; n != NULL; n = n->next) {
@@ -344,7 +344,7 @@ int cluster_check_unused(const struct ipam *ipam, const struct cluster *cluster,
 
 			if (!cidr_range_overlap(&block, range))
 				continue;
-			if (range->first <= block.first && range->last >= block.last)
+			if (reserved->services || (range->first <= block.first && range->last >= block.last))
 				return -EBUSY;
 			touched = true;
 		}
@@ -361,7 +361,7 @@ int cluster_check_unused(const struct ipam *ipam, const struct cluster *cluster,
 
 static int reserved_reserve(struct ipam *ipam, struct change *c)
 {
-	struct cidr_range *line = NULL;
+	struct ipam_reserved *line = NULL;
 	size_t lines = 0, old;
 	int rc = text_ranges(c->text, c->size, &line, &lines);
 
@@ -394,9 +394,9 @@ static int reserved_apply(struct ipam *ipam, struct change *c)
 	json_t *list = json_array();
 
 	for (size_t i = 0; rc == 0 && i < c->ranges; i++) {
-		char text[CIDR_RANGE_TEXT];
+		char text[TEXT_RESERVED];
 
-		cidr_print_range(&c->range[i], text);
+		text_print_reserved(&c->range[i], text);
 		json_array_append_new(list, json_string(text));
 		rc = store_add_reserved(ipam->store, c->id, i, &c->range[i]);
 	}

@@ -23,6 +23,8 @@ extern const struct delegate delegate_local, delegate_etcd;
 
 /* Memory's part, which both sides share. */
 int delegate_local_this(struct ipam *ipam, struct node *n, const struct cidr *cidr, struct block **out);
+/* The same of what is delegated elsewhere already: what is reserved doesn't count. */
+int delegate_restore_this(struct ipam *ipam, struct node *n, const struct cidr *cidr, struct block **out);
 void delegate_local_back(struct ipam *ipam, struct block *b);
 
 #endif

@@ -23,6 +23,31 @@ static int make_block(struct ipam *ipam, struct node *n, struct cluster_cidr *fr
 	return 0;
 }
 
+/* The next slot whose block has a gateway that may be one. A cycle through what is free has come to its end where it comes again to
+ * the first that was passed over. */
+static int claim(const struct node *n, struct cluster_cidr *from, u128 *slot)
+{
+	bool gateway = node_setting(n, IPAM_GATEWAY) == SETTINGS_GATEWAY_FIRST, passed = false;
+	u128 first = 0;
+
+	for (;;) {
+		struct cidr cidr;
+		int rc = pool_claim_next(&from->pool, slot);
+
+		if (rc < 0)
+			return rc;
+		cidr = pool_cidr(&from->pool, *slot);
+		if (!gateway || !cluster_reserves_gateway(n->cluster, &cidr))
+			return 0;
+		pool_release(&from->pool, *slot);
+		if (passed && *slot == first)
+			return -ENOSPC;
+		if (!passed)
+			first = *slot;
+		passed = true;
+	}
+}
+
 static int local_next(struct ipam *ipam, struct node *n, unsigned family, struct block **out)
 {
 	struct cluster_cidr *from = cluster_cidr_for(n->cluster->choice, family, n->labels);
@@ -31,7 +56,7 @@ static int local_next(struct ipam *ipam, struct node *n, unsigned family, struct
 	for (; from != NULL && rc == -ENOSPC; from = cluster_cidr_for(from->next, family, n->labels)) {
 		u128 slot;
 
-		rc = pool_claim_next(&from->pool, &slot);
+		rc = claim(n, from, &slot);
 		if (rc < 0)
 			continue;
 		rc = make_block(ipam, n, from, slot, out);
@@ -43,7 +68,8 @@ static int local_next(struct ipam *ipam, struct node *n, unsigned family, struct
 	return rc;
 }
 
-int delegate_local_this(struct ipam *ipam, struct node *n, const struct cidr *cidr, struct block **out)
+/* restored: somebody has delegated it already, whatever is reserved. */
+static int take_this(struct ipam *ipam, struct node *n, const struct cidr *cidr, bool restored, struct block **out)
 {
 	struct cluster_cidr *from = cluster_cidr_of(n->cluster, cidr);
 	u128 slot;
@@ -53,13 +79,23 @@ int delegate_local_this(struct ipam *ipam, struct node *n, const struct cidr *ci
 		return -EADDRNOTAVAIL;
 	rc = pool_slot(&from->pool, cidr->base, &slot);
 	if (rc == 0)
-		rc = pool_claim(&from->pool, slot);
+		rc = restored ? pool_restore(&from->pool, slot) : pool_claim(&from->pool, slot);
 	if (rc < 0)
 		return rc;
 	rc = make_block(ipam, n, from, slot, out);
 	if (rc < 0)
 		pool_release(&from->pool, slot);
 	return rc;
+}
+
+int delegate_local_this(struct ipam *ipam, struct node *n, const struct cidr *cidr, struct block **out)
+{
+	return take_this(ipam, n, cidr, false, out);
+}
+
+int delegate_restore_this(struct ipam *ipam, struct node *n, const struct cidr *cidr, struct block **out)
+{
+	return take_this(ipam, n, cidr, true, out);
 }
 
 void delegate_local_back(struct ipam *ipam, struct block *b)

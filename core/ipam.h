@@ -275,7 +275,7 @@ void ipam_rename(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const 
 
 enum ipam_text {
 	IPAM_CLUSTER_CIDRS,    /* id: a cluster. Lines "CIDR [NODE-MASK] [selector=REQ[,REQ...]]" */
-	IPAM_CLUSTER_RESERVED, /* id: a cluster. Lines CIDR, ADDRESS or FIRST-LAST */
+	IPAM_CLUSTER_RESERVED, /* id: a cluster. Lines CIDR, ADDRESS or FIRST-LAST, and "services" behind it where it is theirs */
 	IPAM_CLUSTER_SETTINGS, /* id: a cluster. Lines "KEY VALUE" */
 	IPAM_NODE_CIDRS,       /* id: a node. Lines CIDR: delegate exactly these */
 	IPAM_NODE_SETTINGS,    /* id: a node */
@@ -352,12 +352,18 @@ struct ipam_cidr_view {
 	u128 used;            /* delegated */
 };
 
+/* What a cluster never gives. */
+struct ipam_reserved {
+	struct cidr_range range;
+	bool services; /* Services have addresses of it: nor is a block delegated that it meets, though there be others in it */
+};
+
 struct ipam_cluster_view {
 	uint64_t id;
 	const char *name;
 	struct ipam_attr attr;
 	size_t cidrs;
-	const struct cidr_range *reserved_range;
+	const struct ipam_reserved *reserved_range;
 	size_t reserved;
 	uint32_t nodes;
 	uint64_t leases;

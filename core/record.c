@@ -77,15 +77,15 @@ char *record_node_cidrs(const struct node *n)
 	return lines_end(&l);
 }
 
-char *record_ranges(const struct cidr_range *range, size_t n)
+char *record_ranges(const struct ipam_reserved *range, size_t n)
 {
-	char text[CIDR_RANGE_TEXT];
+	char text[TEXT_RESERVED];
 	struct lines l;
 
 	if (!lines_begin(&l))
 		return NULL;
 	for (size_t i = 0; i < n; i++) {
-		cidr_print_range(&range[i], text);
+		text_print_reserved(&range[i], text);
 		fprintf(l.f, "%s\n", text);
 	}
 	return lines_end(&l);
@@ -171,6 +171,8 @@ int record_schema(const struct record *r)
 {
 	bool selectors = r->kind == IPAM_CLUSTER && strchr(r->cidrs, '=') != NULL;
 
+	if (r->kind == IPAM_CLUSTER && strchr(r->reserved, ' ') != NULL)
+		return RECORD_SCHEMA_SERVICES;
 	return selectors || (r->labels != NULL && r->labels[0] != 0) ? RECORD_SCHEMA_LABELS : RECORD_SCHEMA_FIRST;
 }
 
@@ -184,6 +186,22 @@ static json_t *array_of(const char *lines)
 		size_t n = strcspn(lines, "\n");
 
 		json_array_append_new(list, json_stringn(lines, n));
+		lines += n + (lines[n] == '\n');
+	}
+	return list;
+}
+
+/* The ranges that are reserved, without their words; or, of these, the services'. A program of before the word takes the former as it
+ * always did. */
+static json_t *ranges_of(const char *lines, bool services)
+{
+	json_t *list = json_array();
+
+	while (*lines != 0) {
+		size_t n = strcspn(lines, "\n"), range = strcspn(lines, " \n");
+
+		if (!services || range < n)
+			json_array_append_new(list, json_stringn(lines, range));
 		lines += n + (lines[n] == '\n');
 	}
 	return list;
@@ -203,8 +221,10 @@ char *record_encode(const struct record *r)
 	int rc = o == NULL ? -1 : 0;
 
 	if (rc == 0 && r->kind == IPAM_CLUSTER)
-		rc = json_object_set_new(o, "reserved", array_of(r->reserved));
-	else if (rc == 0)
+		rc = json_object_set_new(o, "reserved", ranges_of(r->reserved, false));
+	if (rc == 0 && r->kind == IPAM_CLUSTER && strchr(r->reserved, ' ') != NULL)
+		rc = json_object_set_new(o, "services", ranges_of(r->reserved, true));
+	if (rc == 0 && r->kind != IPAM_CLUSTER)
 		rc = json_object_set_new(o, "machine", json_string(r->machine));
 	if (rc == 0 && r->kind == IPAM_NODE && r->labels != NULL && r->labels[0] != 0)
 		rc = json_object_set_new(o, "labels", array_of(r->labels));
@@ -267,6 +287,33 @@ static int get_lines(const json_t *o, const char *key, char **out)
 	return rc == 0 && *out == NULL ? -ENOMEM : rc;
 }
 
+/* Those that are the services' get the word behind them. */
+static int get_reserved(const json_t *o, char **out)
+{
+	const json_t *list = json_object_get(o, "reserved"), *services = json_object_get(o, "services"), *it, *service;
+	size_t i, k;
+	int rc = get_lines(o, "reserved", out);
+	struct lines l;
+
+	if (rc < 0 || services == NULL)
+		return rc;
+	free(*out);
+	*out = NULL;
+	if (!json_is_array(services))
+		return -EPROTO;
+	if (!lines_begin(&l))
+		return -ENOMEM;
+	json_array_foreach(list, i, it) {
+		bool is = false;
+
+		json_array_foreach(services, k, service)
+			is |= json_equal(it, service) == 1;
+		fprintf(l.f, "%s%s\n", json_string_value(it), is ? " services" : "");
+	}
+	*out = lines_end(&l);
+	return *out == NULL ? -ENOMEM : 0;
+}
+
 static int get_number(const json_t *o, const char *key, int64_t max, int64_t *out)
 {
 	const json_t *n = json_object_get(o, key);
@@ -286,7 +333,7 @@ static int decode(const json_t *o, struct record *out)
 	if (rc == 0)
 		rc = get_lines(o, "settings", &out->settings);
 	if (rc == 0 && out->kind == IPAM_CLUSTER)
-		rc = get_lines(o, "reserved", &out->reserved);
+		rc = get_reserved(o, &out->reserved);
 	/* Those of before there were any have none. */
 	if (rc == 0 && out->kind == IPAM_NODE && json_object_get(o, "labels") != NULL)
 		rc = get_lines(o, "labels", &out->labels);

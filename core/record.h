@@ -20,9 +20,10 @@
 #include <jansson.h>
 
 enum {
-	RECORD_SCHEMA = 2,        /* the newest that is known here; */
-	RECORD_SCHEMA_FIRST = 1,  /* of a prefix that has nothing of what came later: */
-	RECORD_SCHEMA_LABELS = 2, /* selectors, labels */
+	RECORD_SCHEMA = 3,          /* the newest that is known here; */
+	RECORD_SCHEMA_FIRST = 1,    /* of a prefix that has nothing of what came later: */
+	RECORD_SCHEMA_LABELS = 2,   /* selectors, labels */
+	RECORD_SCHEMA_SERVICES = 3, /* services' ranges */
 	RECORD_PREFIX_MAX = 255,
 	RECORD_KEY = RECORD_PREFIX_MAX + 320, /* room for any key */
 	RECORD_MACHINE = 33,                  /* of an instance's id, with its NUL */
@@ -54,7 +55,7 @@ char *record_cluster_cidrs(const struct cluster *c);
 char *record_cidrs(const struct text_cidr *line, size_t n); /* the same of what was written */
 char *record_node_cidrs(const struct node *n);
 char *record_reserved(const struct cluster *c);
-char *record_ranges(const struct cidr_range *range, size_t n);
+char *record_ranges(const struct ipam_reserved *range, size_t n);
 char *record_settings(const struct settings *s);
 
 /* As it is in memory; machine is left to the caller. -ENOMEM. */

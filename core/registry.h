@@ -38,7 +38,7 @@ struct cluster {
 	struct cluster_cidr **cidr; /* in the order written */
 	size_t cidrs;
 	struct cluster_cidr *choice; /* in the order in which they are looked at for a block */
-	struct cidr_range *reserved;
+	struct ipam_reserved *reserved;
 	size_t reserveds;
 	struct node *first, *last; /* in the order made */
 	uint32_t nodes;
@@ -207,8 +207,12 @@ struct cluster_cidr *cluster_cidr_of(const struct cluster *c, const struct cidr 
 /* A list of CIDRs with pools of their own: make, free; cluster_exclude applies the cluster's reserved ranges to one. */
 int cluster_cidr_new(const struct cidr *cidr, unsigned node_mask, struct cluster_cidr **out);
 void cluster_cidr_free(struct cluster_cidr *cc);
-/* Exclude from the CIDR's blocks those wholly inside the union of these ranges. -ENOMEM. */
-int cluster_cidr_exclude(struct cluster_cidr *cc, const struct cidr_range *range, size_t n);
+/* Exclude from the CIDR's blocks those wholly inside the union of these ranges, and those that services' ranges meet. -ENOMEM. */
+int cluster_cidr_exclude(struct cluster_cidr *cc, const struct ipam_reserved *range, size_t n);
+/* Is the first host address of this block, which would be its gateway's, reserved? */
+bool cluster_reserves_gateway(const struct cluster *c, const struct cidr *block);
+/* The slots of the CIDR that keep out of the range, first..last: those wholly inside, or of services' those that it meets. false: none. */
+bool cluster_cidr_span(const struct cluster_cidr *cc, const struct ipam_reserved *r, struct pool_span *out);
 /* Make the order of choice anew, or put one more into it: those with the most requirements first, else as they are listed. */
 void cluster_order_cidrs(struct cluster *c);
 void cluster_order_cidr(struct cluster *c, struct cluster_cidr *cc);
@@ -242,7 +246,7 @@ struct block *node_block_of(const struct node *n, unsigned family, u128 addr); /
 /* The block's first host address. */
 u128 block_gateway(const struct block *b);
 /* Exclude network, broadcast, anycast and gateway addresses and these reserved ranges. -ENOMEM. */
-int block_exclude(struct block *b, bool gateway, const struct cidr_range *range, size_t n);
+int block_exclude(struct block *b, bool gateway, const struct ipam_reserved *reserved, size_t n);
 struct block *cluster_block_of(const struct cluster *c, unsigned family, u128 addr); /* or NULL: slow, walks the nodes */
 
 /* ---- networks (network.c): ids must grow with each call */

@@ -600,6 +600,6 @@ void remote_close(struct remote *r)
 const struct delegate delegate_etcd = {
 	.name = "etcd",
 	.next = etcd_next,
-	.this = delegate_local_this,
+	.this = delegate_restore_this,
 	.back = delegate_local_back,
 };

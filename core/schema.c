@@ -189,6 +189,10 @@ static const char *const steps[] = {
 	"CREATE TRIGGER cidr_selector_changed BEFORE UPDATE OF selector ON cidr "
 	"WHEN NOT (length(NEW.selector) BETWEEN 1 AND 4096 AND NEW.selector NOT GLOB '*[^-A-Za-z0-9_./,=!]*') "
 	"BEGIN SELECT RAISE(ABORT, 'no selector'); END;",
+
+	/* 5 -> 6 */
+	/* services: no block is delegated that the range meets. */
+	"ALTER TABLE reserved ADD COLUMN services INTEGER NOT NULL DEFAULT 0 CHECK (services IN (0, 1));",
 };
 
 _Static_assert(sizeof steps / sizeof *steps == SCHEMA_VERSION, "a step for each version");

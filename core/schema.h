@@ -12,7 +12,7 @@
 
 enum {
 	SCHEMA_APPLICATION_ID = 0x6970616d, /* "ipam", in the file's header */
-	SCHEMA_VERSION = 5,                 /* user_version after the last step */
+	SCHEMA_VERSION = 6,                 /* user_version after the last step */
 };
 
 /* Give an empty database its identity and bring any to SCHEMA_VERSION, in one transaction. -ENOTSUP: newer than this

@@ -194,25 +194,20 @@ static int change_cidr_list(const struct change *c, struct ask *a, const struct 
 	return rc;
 }
 
-/* The blocks wholly inside a range are nobody's there either: each CIDR's slots of it, rounded inwards. */
-static void if_no_blocks(struct ask *a, const struct cluster *cluster, const struct cidr_range *range)
+/* The blocks that keep out of a range are nobody's there either. */
+static void if_no_blocks(struct ask *a, const struct cluster *cluster, const struct ipam_reserved *range)
 {
 	for (size_t i = 0; i < cluster->cidrs; i++) {
 		const struct cluster_cidr *cc = cluster->cidr[i];
-		struct cidr_range all = cidr_range_of(&cc->cidr);
-		u128 size = (u128)1 << (cidr_bits(cc->cidr.family) - cc->node_mask), first, end;
 		char from[RECORD_KEY], to[RECORD_KEY];
+		struct pool_span span;
 		struct cidr block;
 
-		if (!cidr_range_overlap(&all, range))
+		if (!cluster_cidr_span(cc, range, &span))
 			continue;
-		first = range->first <= all.first ? 0 : (range->first - all.first + size - 1) / size;
-		end = range->last >= all.last ? (all.last - all.first) / size + 1 : (range->last - all.first + 1) / size;
-		if (end <= first)
-			continue;
-		block = pool_cidr(&cc->pool, first);
+		block = pool_cidr(&cc->pool, span.first);
 		record_key_block(a->remote->prefix, cluster->shared, &block, from);
-		block = pool_cidr(&cc->pool, end - 1);
+		block = pool_cidr(&cc->pool, span.last);
 		record_key_block(a->remote->prefix, cluster->shared, &block, to);
 		strcat(to, "~");
 		ask_if_none(a, from, to);
@@ -221,7 +216,7 @@ static void if_no_blocks(struct ask *a, const struct cluster *cluster, const str
 
 static int change_reserved_list(struct ipam *ipam, const struct change *c, struct ask *a, const struct cluster *cluster, struct record *r)
 {
-	struct cidr_range *line = NULL;
+	struct ipam_reserved *line = NULL;
 	char *added = NULL, *text = NULL;
 	size_t n = 0;
 	int rc = text_ranges(c->text, c->size, &line, &n);

@@ -428,12 +428,13 @@ int store_delete_reserved(struct store *s, uint64_t cluster)
 	return store_run(s, "DELETE FROM reserved WHERE cluster = ?", "i", (int64_t)cluster);
 }
 
-int store_add_reserved(struct store *s, uint64_t cluster, size_t position, const struct cidr_range *range)
+int store_add_reserved(struct store *s, uint64_t cluster, size_t position, const struct ipam_reserved *r)
 {
 	char text[CIDR_RANGE_TEXT];
 
-	cidr_print_range(range, text);
-	return store_run_one(s, "INSERT INTO reserved VALUES (?, ?, ?)", "iit", (int64_t)cluster, (int64_t)position, text);
+	cidr_print_range(&r->range, text);
+	return store_run_one(s, "INSERT INTO reserved VALUES (?, ?, ?, ?)", "iiti", (int64_t)cluster, (int64_t)position, text,
+			     (int64_t)r->services);
 }
 
 int store_add_node(struct store *s, uint64_t id, uint64_t cluster, const char *name, const struct ipam_attr *a)

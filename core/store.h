@@ -82,7 +82,7 @@ int store_delete_cidrs(struct store *s, uint64_t cluster);
 int store_add_cidr(struct store *s, uint64_t cluster, size_t position, const struct cidr *cidr, unsigned node_mask,
 		   const char *selector); /* or NULL */
 int store_delete_reserved(struct store *s, uint64_t cluster);
-int store_add_reserved(struct store *s, uint64_t cluster, size_t position, const struct cidr_range *range);
+int store_add_reserved(struct store *s, uint64_t cluster, size_t position, const struct ipam_reserved *r);
 
 int store_add_node(struct store *s, uint64_t id, uint64_t cluster, const char *name, const struct ipam_attr *a);
 int store_rename_node(struct store *s, uint64_t id, const char *name);

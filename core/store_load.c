@@ -120,7 +120,7 @@ static int load_reserved(struct load *l, sqlite3_stmt *row)
 {
 	struct cluster *c = registry_cluster(l->r, id(row, 0));
 	const char *range = text(row, 1);
-	struct cidr_range *bigger;
+	struct ipam_reserved *bigger;
 
 	if (c == NULL)
 		return refuse(l, -EUCLEAN, "reserved range '%s' of no cluster", range);
@@ -128,8 +128,9 @@ static int load_reserved(struct load *l, sqlite3_stmt *row)
 	if (bigger == NULL)
 		return -ENOMEM;
 	c->reserved = bigger;
-	if (cidr_parse_range(range, strlen(range), &bigger[c->reserveds]) < 0)
+	if (cidr_parse_range(range, strlen(range), &bigger[c->reserveds].range) < 0)
 		return refuse(l, -EUCLEAN, "'%s' is no reserved range", range);
+	bigger[c->reserveds].services = sqlite3_column_int(row, 2) != 0;
 	c->reserveds++;
 	return 0;
 }
@@ -399,7 +400,7 @@ struct step {
 static const struct step all[] = {
 	{ "SELECT id, boot_id FROM boot ORDER BY id", load_boot },
 	{ "SELECT id, name, uid, gid, mode, atime, mtime, ctime, btime, shared, revision FROM cluster ORDER BY id", load_cluster },
-	{ "SELECT cluster, range FROM reserved ORDER BY cluster, position", load_reserved },
+	{ "SELECT cluster, range, services FROM reserved ORDER BY cluster, position", load_reserved },
 	{ "SELECT cluster, cidr, node_mask, selector FROM cidr ORDER BY cluster, position", load_cidr },
 	{ "SELECT id, cluster, name, uid, gid, mode, atime, mtime, ctime, btime, shared, revision, held, doubt"
 	  " FROM node ORDER BY id",

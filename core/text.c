@@ -4,6 +4,7 @@
 #include "text_line.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -140,17 +141,34 @@ int text_cidrs(const char *s, size_t n, struct text_cidr **out, size_t *count)
 	return 0;
 }
 
-int text_ranges(const char *s, size_t n, struct cidr_range **out, size_t *count)
+static const char services[] = "services";
+
+static int parse_reserved(const struct text_reader *r, struct ipam_reserved *out)
+{
+	const struct text_word *word = &r->word[1];
+
+	out->services = r->words == 2 && word->n == strlen(services) && memcmp(word->s, services, word->n) == 0;
+	return r->words > 1 && !out->services ? -EINVAL : cidr_parse_range(r->word[0].s, r->word[0].n, &out->range);
+}
+
+size_t text_print_reserved(const struct ipam_reserved *r, char out[TEXT_RESERVED])
+{
+	size_t n = cidr_print_range(&r->range, out);
+
+	return r->services ? n + (size_t)sprintf(out + n, " %s", services) : n;
+}
+
+int text_ranges(const char *s, size_t n, struct ipam_reserved **out, size_t *count)
 {
 	struct text_reader r = { .s = s, .end = s + n };
-	struct cidr_range *list = NULL;
+	struct ipam_reserved *list = NULL;
 	size_t have = 0;
 	int rc = 0;
 
 	while (rc == 0 && text_next_line(&r)) {
 		rc = text_grow((void **)&list, have, sizeof *list);
 		if (rc == 0)
-			rc = r.words > 1 ? -EINVAL : cidr_parse_range(r.word[0].s, r.word[0].n, &list[have]);
+			rc = parse_reserved(&r, &list[have]);
 		have++;
 	}
 	if (rc < 0) {

@@ -18,8 +18,10 @@ struct text_cidr {
  * also for a mask shorter than the CIDR or longer than 30 (126); -EEXIST where two of the list overlap. */
 int text_cidrs(const char *s, size_t n, struct text_cidr **out, size_t *count);
 void text_cidrs_free(struct text_cidr *list, size_t count);
-/* "CIDR", "ADDRESS" or "FIRST-LAST" a line. */
-int text_ranges(const char *s, size_t n, struct cidr_range **out, size_t *count);
+/* "CIDR", "ADDRESS" or "FIRST-LAST" a line, and the word "services" behind it where it is theirs; and such a line, without its end. */
+int text_ranges(const char *s, size_t n, struct ipam_reserved **out, size_t *count);
+enum { TEXT_RESERVED = CIDR_RANGE_TEXT + 9 };
+size_t text_print_reserved(const struct ipam_reserved *r, char out[TEXT_RESERVED]);
 /* "CIDR" a line; -EINVAL where one stands twice, or there is none. */
 int text_blocks(const char *s, size_t n, struct cidr **out, size_t *count);
 /* "KEY=VALUE" a line, laid over the canonical `old` (NULL: none): as labels_make. */

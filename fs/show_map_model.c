@@ -67,13 +67,13 @@ static size_t add_text(struct copying *c, const char *s, size_t size)
 	return at;
 }
 
-static int add_reserved(struct copying *c, const struct cidr_range *range, size_t n)
+static int add_reserved(struct copying *c, const struct ipam_reserved *reserved, size_t n)
 {
-	c->map->reserved = calloc(n + 1, sizeof *range);
+	c->map->reserved = calloc(n + 1, sizeof *c->map->reserved);
 	if (c->map->reserved == NULL)
 		return -ENOMEM;
-	if (n > 0)
-		memcpy(c->map->reserved, range, n * sizeof *range);
+	for (size_t i = 0; i < n; i++)
+		c->map->reserved[i] = reserved[i].range;
 	c->map->reserveds = n;
 	return 0;
 }

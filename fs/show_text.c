@@ -215,8 +215,8 @@ int show_reserved(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer
 	ipam_read_begin(fs->ipam);
 	rc = ipam_view_cluster(fs->ipam, id, &v);
 	for (size_t i = 0; rc == 0 && i < v.reserved; i++) {
-		cidr_print_range(&v.reserved_range[i], text);
-		buffer_print(out, "%s\n", text);
+		cidr_print_range(&v.reserved_range[i].range, text);
+		buffer_print(out, "%s%s\n", text, v.reserved_range[i].services ? " services" : "");
 	}
 	ipam_read_end(fs->ipam);
 	return rc;

@@ -24,6 +24,15 @@ same "then not" 2 "$(ctl get --print-value-only $PREFIX/schema)"
 ok "it is seen" until_true 20 cmp "$A/prod/.ipam/cidrs" "$B/prod/.ipam/cidrs"
 same "in canonical form" "10.1.0.0/24 28 selector=!old,zone=a" "$(sed -n 2p "$B/prod/.ipam/cidrs")"
 
+ok "a range of services" put "$A/prod/.ipam/reserved" "10.1.0.20 services
+10.9.0.0/16"
+same "raises it again" 3 "$(ctl get --print-value-only $PREFIX/schema)"
+ok "the other machine has it" until_true 20 cmp "$A/prod/.ipam/reserved" "$B/prod/.ipam/reserved"
+same "as it was written" "10.1.0.20 services 10.9.0.0/16" "$(xargs <"$B/prod/.ipam/reserved")"
+refused "and gives no block that it meets" "Cannot assign requested address" put "$B/prod/.ipam/delegate" "no 10.1.0.16/28"
+put "$A/prod/.ipam/reserved" ""
+ok "until it is taken back" until_true 20 cmp "$A/prod/.ipam/reserved" "$B/prod/.ipam/reserved"
+
 # ---- a line a node
 ok "a node with labels" put "$B/prod/.ipam/delegate" "n1 zone=a"
 ok "is there on both" until_true 20 grep -qx zone=a "$A/prod/n1/.ipam/labels"

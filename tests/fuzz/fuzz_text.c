@@ -45,13 +45,13 @@ static void cidrs(const char *s, size_t n)
 
 static void ranges(const char *s, size_t n)
 {
-	struct cidr_range *list = NULL;
+	struct ipam_reserved *list = NULL;
 	size_t count = 0;
 
 	if (text_ranges(s, n, &list, &count) < 0)
 		return;
 	for (size_t i = 0; i < count; i++)
-		check_range(&list[i]);
+		check_range(&list[i].range);
 	free(list);
 }
 

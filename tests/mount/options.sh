@@ -41,7 +41,7 @@ sqlite3 "$DB" "PRAGMA user_version = $version"
 
 # A database of the first version: read only it can't be brought up to date, and says so.
 cp "$DB" "$WORK/old.db"
-sqlite3 "$WORK/old.db" 'DROP TRIGGER cidr_selector; DROP TRIGGER cidr_selector_changed; DROP TABLE label; DROP TABLE engine; DROP INDEX node_shared; DROP INDEX cluster_shared; ALTER TABLE cidr DROP COLUMN selector; ALTER TABLE cluster DROP COLUMN shared; ALTER TABLE cluster DROP COLUMN revision; ALTER TABLE node DROP COLUMN shared; ALTER TABLE node DROP COLUMN revision; ALTER TABLE node DROP COLUMN held; ALTER TABLE node DROP COLUMN doubt; DROP TABLE history; DROP TABLE network_last; DROP TABLE network; ALTER TABLE lease DROP COLUMN ephemeral; PRAGMA user_version = 1'
+sqlite3 "$WORK/old.db" 'DROP TRIGGER cidr_selector; DROP TRIGGER cidr_selector_changed; DROP TABLE label; DROP TABLE engine; DROP INDEX node_shared; DROP INDEX cluster_shared; ALTER TABLE cidr DROP COLUMN selector; ALTER TABLE cluster DROP COLUMN shared; ALTER TABLE cluster DROP COLUMN revision; ALTER TABLE node DROP COLUMN shared; ALTER TABLE node DROP COLUMN revision; ALTER TABLE node DROP COLUMN held; ALTER TABLE node DROP COLUMN doubt; DROP TABLE history; DROP TABLE network_last; DROP TABLE network; ALTER TABLE lease DROP COLUMN ephemeral; ALTER TABLE reserved DROP COLUMN services; PRAGMA user_version = 1'
 refused "an older version, ro" "made by an older ipamfs" run "$WORK/old.db" "$M" -o ro
 mount_fs "" "$WORK/old.db"
 same "is brought up to date" "10.244.0.2/24" "$(head -1 "$M/prod/n1/a")"

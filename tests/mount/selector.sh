@@ -219,7 +219,7 @@ sqlite3 "$DB" "DELETE FROM label WHERE key = '-x'"
 check_clean "without"
 
 # ---- a database of before
-sqlite3 "$DB" "DROP TRIGGER cidr_selector; DROP TRIGGER cidr_selector_changed; DROP TABLE label; UPDATE cidr SET selector = NULL; PRAGMA user_version = 4"
+sqlite3 "$DB" "DROP TRIGGER cidr_selector; DROP TRIGGER cidr_selector_changed; DROP TABLE label; UPDATE cidr SET selector = NULL; ALTER TABLE reserved DROP COLUMN services; PRAGMA user_version = 4"
 mount_fs
 same "an older database has no labels" "" "$(cat "$M"/prod/*/.ipam/labels)"
 ok "and takes some" put "$M/prod/n1/.ipam/labels" "zone=a"

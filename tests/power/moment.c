@@ -144,8 +144,8 @@ static int take_cluster(void *arg, const struct ipam_cluster_view *v)
 	for (size_t i = 0; i < v->reserved; i++) {
 		char range[CIDR_RANGE_TEXT];
 
-		cidr_print_range(&v->reserved_range[i], range);
-		fprintf(t->text.f, " reserved %s", range);
+		cidr_print_range(&v->reserved_range[i].range, range);
+		fprintf(t->text.f, " reserved %s%s", range, v->reserved_range[i].services ? " services" : "");
 	}
 	end(&t->text, t->m);
 	t->cluster = v->name;

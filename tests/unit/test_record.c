@@ -30,6 +30,20 @@ static int refused(enum ipam_kind kind, const char *name, const char *value)
 
 /* ---- values ---------------------------------------------------------------------------------------------------- */
 
+/* A program of before the word takes all that is reserved as it always did. */
+static void test_services(void **state)
+{
+	struct record c = {
+		.kind = IPAM_CLUSTER, .id = 10, .name = "c", .cidrs = "", .settings = "", .reserved = "10.1.0.0/16 services\n10.9.9.9\n"
+	};
+	char *value = record_encode(&c);
+
+	(void)state;
+	assert_non_null(strstr(value, "\"reserved\":[\"10.1.0.0/16\",\"10.9.9.9\"]"));
+	assert_non_null(strstr(value, "\"services\":[\"10.1.0.0/16\"]"));
+	free(value);
+}
+
 static void check_round(struct record *in)
 {
 	char *value = record_encode(in);
@@ -75,6 +89,10 @@ static void test_values(void **state)
 
 	(void)state;
 	check_round(&c);
+	assert_int_equal(record_schema(&c), RECORD_SCHEMA_FIRST);
+	c.reserved = "10.0.0.0/24\nfd00::-fd00::ff services\n10.0.9.0/24\n10.0.8.0/24 services\n";
+	check_round(&c);
+	assert_int_equal(record_schema(&c), RECORD_SCHEMA_SERVICES);
 	check_round(&n);
 	n.machine[0] = 0;
 	n.cidrs = "10.0.0.0/24\nfd00::/64\n";
@@ -341,10 +359,9 @@ static void test_ids_of_requests(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_values),    cmocka_unit_test(test_newer_and_older),
-		cmocka_unit_test(test_malformed), cmocka_unit_test(test_block_values),
-		cmocka_unit_test(test_keys),      cmocka_unit_test(test_foreign_keys),
-		cmocka_unit_test(test_ids),       cmocka_unit_test(test_ids_of_requests),
+		cmocka_unit_test(test_values),       cmocka_unit_test(test_services),     cmocka_unit_test(test_newer_and_older),
+		cmocka_unit_test(test_malformed),    cmocka_unit_test(test_block_values), cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_foreign_keys), cmocka_unit_test(test_ids),          cmocka_unit_test(test_ids_of_requests),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -219,6 +219,54 @@ static void test_families(void **state)
 	assert_blocks(f->ipam, node, "10.0.1.0/24 fd00:0:0:1::/64 ");
 }
 
+/* As kube-controller-manager: no block has an address of a service, though it have others. */
+static void test_services(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t cluster = make_cluster(f->ipam, "10.42.0.0/16 24\nfd00:42::/56 64\n"), node, blocks;
+	struct ipam_stats stats;
+
+	assert_int_equal(put(f->ipam, IPAM_CLUSTER_RESERVED, cluster, "10.43.0.0/16 services\nfd00:42:0:1::/112 services\n", false), 0);
+	assert_int_equal(put(f->ipam, IPAM_CLUSTER_RESERVED, cluster, "10.42.9.0/24 service\n", true), -EINVAL);
+	assert_int_equal(make(f->ipam, IPAM_NODE, cluster, "a", &node), 0);
+	assert_blocks(f->ipam, node, "10.42.0.0/24 fd00:42::/64 ");
+	assert_int_equal(make(f->ipam, IPAM_NODE, cluster, "b", &node), 0);
+	assert_blocks(f->ipam, node, "10.42.1.0/24 fd00:42:0:2::/64 ");
+	assert_int_equal(put(f->ipam, IPAM_NODE_CIDRS, node, "10.42.1.0/24\nfd00:42:0:1::/64\n", false), -EADDRNOTAVAIL);
+	/* Not from under a node either; routers in its block it may have. */
+	assert_int_equal(put(f->ipam, IPAM_CLUSTER_RESERVED, cluster, "10.42.1.128/25 services\n", true), -EBUSY);
+	assert_int_equal(put(f->ipam, IPAM_CLUSTER_RESERVED, cluster, "10.42.1.128/25\n", true), 0);
+	assert_int_equal(ipam_stats(f->ipam, IPAM_CLUSTER, cluster, &stats), 0);
+	blocks = (uint64_t)stats.family[CIDR_V6].blocks;
+	assert_int_equal(blocks, 255);
+	reopen(f);
+	assert_int_equal(ipam_stats(f->ipam, IPAM_CLUSTER, cluster, &stats), 0);
+	assert_int_equal(stats.family[CIDR_V6].blocks, 255);
+	assert_int_equal(put(f->ipam, IPAM_NODE_CIDRS, node, "10.42.1.0/24\nfd00:42:0:1::/64\n", false), -EADDRNOTAVAIL);
+	/* What lies across the edges of blocks meets both. */
+	assert_int_equal(put(f->ipam, IPAM_CLUSTER_RESERVED, cluster, "10.42.2.255-10.42.4.0 services\n", true), 0);
+	assert_int_equal(make(f->ipam, IPAM_NODE, cluster, "c", &node), 0);
+	assert_blocks(f->ipam, node, "10.42.5.0/24 fd00:42:0:3::/64 ");
+}
+
+/* Nor is one chosen whose gateway would be a reserved address, unless it has none. */
+static void test_reserved_gateway(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t cluster = make_cluster(f->ipam, "10.0.0.0/26 28\n"), node;
+
+	assert_int_equal(put(f->ipam, IPAM_CLUSTER_RESERVED, cluster, "10.0.0.1\n10.0.0.30-10.0.0.40\n", false), 0);
+	assert_int_equal(make(f->ipam, IPAM_NODE, cluster, "a", &node), 0);
+	assert_blocks(f->ipam, node, "10.0.0.16/28 ");
+	assert_int_equal(make(f->ipam, IPAM_NODE, cluster, "b", &node), 0);
+	assert_blocks(f->ipam, node, "10.0.0.48/28 ");
+	assert_int_equal(make(f->ipam, IPAM_NODE, cluster, "c", NULL), -ENOSPC);
+	assert_int_equal(put(f->ipam, IPAM_CLUSTER_SETTINGS, cluster, "gateway none\n", false), 0);
+	assert_int_equal(make(f->ipam, IPAM_NODE, cluster, "c", &node), 0);
+	assert_int_equal(make(f->ipam, IPAM_NODE, cluster, "d", &node), 0);
+	assert_int_equal(make(f->ipam, IPAM_NODE, cluster, "e", &node), -ENOSPC);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -229,6 +277,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_shorter_delay, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_rests_outlive_blocks, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_families, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_services, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_reserved_gateway, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

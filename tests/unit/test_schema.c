@@ -120,7 +120,7 @@ static void test_migration(void **state)
 	      "ALTER TABLE node DROP COLUMN shared; ALTER TABLE node DROP COLUMN revision;"
 	      "ALTER TABLE node DROP COLUMN held; ALTER TABLE node DROP COLUMN doubt;"
 	      "DROP TABLE history; DROP TABLE network_last; DROP TABLE network;"
-	      "ALTER TABLE lease DROP COLUMN ephemeral; PRAGMA user_version = 1");
+	      "ALTER TABLE lease DROP COLUMN ephemeral; ALTER TABLE reserved DROP COLUMN services; PRAGMA user_version = 1");
 	assert_int_equal(schema_check(db), 1);
 	assert_int_equal(schema_migrate(db), 0);
 	assert_int_equal(schema_check(db), 0);
@@ -138,13 +138,16 @@ static void test_migration(void **state)
 static void test_before_labels(void **state)
 {
 	(void)state;
-	takes("DROP TRIGGER cidr_selector; DROP TRIGGER cidr_selector_changed; DROP TABLE label; PRAGMA user_version = 4;"
+	takes("DROP TRIGGER cidr_selector; DROP TRIGGER cidr_selector_changed; DROP TABLE label; ALTER TABLE reserved DROP COLUMN services;"
+	      "PRAGMA user_version = 4; INSERT INTO reserved VALUES (2, 0, '10.0.1.0/24');"
 	      "INSERT INTO cidr VALUES (2, 0, '10.0.0.0/16', 24, '0a000000', '0a00ffff', NULL)");
 	assert_int_equal(schema_check(db), 1);
 	assert_int_equal(schema_migrate(db), 0);
 	assert_int_equal(schema_check(db), 0);
 	takes("INSERT INTO label SELECT id, 'zone', 'a' FROM node; UPDATE cidr SET selector = 'zone=a'");
 	refuses("UPDATE cidr SET selector = 'zone = a'");
+	takes("UPDATE reserved SET services = 1 WHERE services = 0");
+	refuses("UPDATE reserved SET services = 2");
 	refuses(BLOCK("10", "5", "10.0.0.128/25", "0a000080", "0a0000ff"));
 	refuses(LEASE("8", "4", "2", "b", "'10.0.0.2'", "NULL"));
 }

@@ -79,7 +79,7 @@ static void test_noise(void **state)
 	(void)state;
 	srand(7);
 	for (int i = 0; i < 50000; i++) {
-		struct cidr_range *ranges = NULL;
+		struct ipam_reserved *ranges = NULL;
 		struct cidr *blocks = NULL;
 		struct settings settings;
 		struct text_lease lease;

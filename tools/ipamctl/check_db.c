@@ -17,7 +17,7 @@ struct zone {
 	char *name;
 	struct text_cidr *cidr;
 	size_t cidrs;
-	struct cidr_range *reserved;
+	struct ipam_reserved *reserved;
 	size_t reserveds;
 	bool gateway_none;
 	struct bitset held[CIDR_FAMILIES];
@@ -130,9 +130,9 @@ static void take_reserved(struct check *c, sqlite3_stmt *row, void *arg)
 {
 	struct zone *z = zone_of(arg, id(row, 0));
 	const char *s = check_text(row, 1);
-	struct cidr_range range;
+	struct ipam_reserved range = { .services = sqlite3_column_int(row, 2) != 0 };
 
-	if (z == NULL || cidr_parse_range(s, strlen(s), &range) < 0) {
+	if (z == NULL || cidr_parse_range(s, strlen(s), &range.range) < 0) {
 		check_finding(c, "reserved '%s': of no cluster, or no range", s);
 		return;
 	}
@@ -163,7 +163,7 @@ static void take_block(struct check *c, sqlite3_stmt *row, void *arg)
 	struct zone *z = zone_of(r, id(row, 0));
 	const char *s = check_text(row, 2), *node = check_text(row, 5), *gateway = check_text(row, 7);
 	char canonical[CIDR_TEXT], first[33], last[33];
-	bool placed = false, reserved = false;
+	bool placed = false, reserved = false, services = false;
 	struct cidr cidr;
 	struct cidr_range range;
 
@@ -184,10 +184,15 @@ static void take_block(struct check *c, sqlite3_stmt *row, void *arg)
 	if (!placed)
 		check_finding(c, "block '%s' of '%s/%s' is none of the cluster's", s, z->name, node);
 	range = cidr_range_of(&cidr);
-	for (size_t i = 0; i < z->reserveds; i++)
-		reserved |=
-			z->reserved[i].family == cidr.family && z->reserved[i].first <= range.first && z->reserved[i].last >= range.last;
-	if (reserved)
+	for (size_t i = 0; i < z->reserveds; i++) {
+		const struct cidr_range *x = &z->reserved[i].range;
+
+		reserved |= x->family == cidr.family && x->first <= range.first && x->last >= range.last;
+		services |= z->reserved[i].services && cidr_range_overlap(x, &range);
+	}
+	if (services)
+		check_finding(c, "block '%s' of '%s/%s' has addresses that are reserved for services", s, z->name, node);
+	else if (reserved)
 		check_finding(c, "block '%s' of '%s/%s' is reserved", s, z->name, node);
 	r->block = more(r->block, r->blocks, sizeof *r->block);
 	r->block[r->blocks++] = (struct delegation){ z->id, id(row, 1), cidr, strcmp(gateway, "none") != 0, strdup(node) };
@@ -258,7 +263,7 @@ static void check_place(struct check *c, const struct zone *z, const struct dele
 	if (family == CIDR_V4 && addr == cidr_last(&b->cidr))
 		check_finding(c, "%s: '%s' is its block's broadcast address", lease, s);
 	for (size_t i = 0; i < z->reserveds; i++)
-		if (z->reserved[i].family == family && z->reserved[i].first <= addr && z->reserved[i].last >= addr)
+		if (z->reserved[i].range.family == family && z->reserved[i].range.first <= addr && z->reserved[i].range.last >= addr)
 			check_finding(c, "%s: '%s' is reserved", lease, s);
 }
 
@@ -424,7 +429,7 @@ void check_database(struct check *c)
 	check_rows(c, "SELECT name FROM lease GROUP BY +node, +name HAVING count(*) > 1", take_duplicate, "leases");
 	check_rows(c, "SELECT id, name FROM cluster ORDER BY id", take_cluster, &r);
 	check_rows(c, "SELECT cluster, cidr, node_mask, first_key, last_key, selector FROM cidr", take_cidr, &r);
-	check_rows(c, "SELECT cluster, range FROM reserved", take_reserved, &r);
+	check_rows(c, "SELECT cluster, range, services FROM reserved", take_reserved, &r);
 	check_rows(c, "SELECT owner, key, value FROM setting", take_setting, &r);
 	check_rows(c, "SELECT id, cluster, name FROM node", take_node, &r);
 	check_rows(c, "SELECT node, key || '=' || value FROM label", take_label, &r);

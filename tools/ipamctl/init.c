@@ -59,7 +59,7 @@ static int add_cidrs(struct init *in, const char *list, bool masks, char **out)
 	int status = CTL_DONE;
 
 	while (status == CTL_DONE && (word = strsep(&rest, ",")) != NULL) {
-		char line[CIDR_TEXT + 8], text[CIDR_TEXT];
+		char line[CIDR_TEXT + 16], text[CIDR_TEXT];
 		struct cidr c;
 
 		if (cidr_parse(word, strlen(word), &c) < 0) {
@@ -73,7 +73,7 @@ static int add_cidrs(struct init *in, const char *list, bool masks, char **out)
 		if (masks)
 			snprintf(line, sizeof line, "%s %u", text, in->mask[c.family]);
 		else
-			snprintf(line, sizeof line, "%s", text);
+			snprintf(line, sizeof line, "%s services", text);
 		if (status == CTL_DONE && add_line(out, line) < 0)
 			status = ctl_fail(CTL_REFUSED, "out of memory");
 	}

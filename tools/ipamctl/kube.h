@@ -7,8 +7,8 @@
 #ifndef KUBE_H
 #define KUBE_H
 
-#include "cidr.h"
 #include "ctl.h"
+#include "ipam.h"
 
 #include <jansson.h>
 
@@ -117,7 +117,7 @@ struct kube {
 	char *cidrs_text; /* the file's, to be put back */
 	KUBE_LIST(struct kube_pool) pools;
 	size_t own_pools; /* the first so many are in the file */
-	KUBE_LIST(struct cidr_range) reserved;
+	KUBE_LIST(struct ipam_reserved) reserved;
 	KUBE_LIST(struct kube_block) blocks; /* those of the mount, then those that will be; sorted */
 	KUBE_LIST(struct kube_claim) addresses;
 	/* the outcome */

@@ -103,10 +103,10 @@ static void take_pool(struct kube *k, char *line)
 
 static void take_reserved(struct kube *k, char *line)
 {
-	struct cidr_range range;
+	struct ipam_reserved reserved = { .services = strchr(line, ' ') != NULL };
 
-	if (cidr_parse_range(line, strlen(line), &range) == 0)
-		*KUBE_ADD(k->reserved) = range;
+	if (cidr_parse_range(line, strcspn(line, " "), &reserved.range) == 0)
+		*KUBE_ADD(k->reserved) = reserved;
 }
 
 static void take_setting(struct kube *k, char *line)

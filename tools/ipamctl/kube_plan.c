@@ -80,9 +80,11 @@ static bool reserved(const struct kube *k, const struct cidr *c)
 	u128 last = cidr_last(c);
 
 	for (size_t i = 0; i < k->reserved.n; i++) {
-		const struct cidr_range *r = &k->reserved.list[i];
+		const struct cidr_range *r = &k->reserved.list[i].range;
 
 		if (r->family == c->family && r->first <= c->base && last <= r->last)
+			return true;
+		if (k->reserved.list[i].services && r->family == c->family && r->first <= last && r->last >= c->base)
 			return true;
 	}
 	return false;

@@ -9,8 +9,10 @@ static void put_reserved(struct repair *r, uint64_t cluster, const char *range)
 	sqlite3_stmt *stmt = NULL;
 
 	if (r->error == 0 &&
-	    sqlite3_prepare_v2(r->to, "INSERT INTO reserved SELECT ?1, ifnull(max(position), -1) + 1, ?2 FROM reserved WHERE cluster = ?1",
-			       -1, &stmt, NULL) == SQLITE_OK) {
+	    sqlite3_prepare_v2(
+		    r->to,
+		    "INSERT INTO reserved (cluster, position, range) SELECT ?1, ifnull(max(position), -1) + 1, ?2 FROM reserved WHERE cluster = ?1",
+		    -1, &stmt, NULL) == SQLITE_OK) {
 		sqlite3_bind_int64(stmt, 1, (int64_t)cluster);
 		sqlite3_bind_text(stmt, 2, range, -1, SQLITE_TRANSIENT);
 		if (sqlite3_step(stmt) != SQLITE_DONE)

@@ -39,9 +39,9 @@ static const char lines[] =
 									     " CAST(substr(j.value, instr(j.value, ' ') + 1) AS INTEGER) AS node_mask, iif(instr(j.value, ' selector=') > 0, substr(j.value,"
 									     " instr(j.value, ' selector=') + 10), NULL) AS selector FROM (SELECT cluster, line, max(id) FROM h_line WHERE ok AND event = 'cidrs'"
 									     " AND cluster IS NOT NULL GROUP BY cluster) l, json_each(l.line, '$.cidrs') j WHERE j.type = 'text';"
-									     "CREATE TEMP TABLE h_reserved AS SELECT l.id AS id, l.cluster AS cluster, range(j.value) AS range, l.id = (SELECT max(id) FROM h_line m"
+									     "CREATE TEMP TABLE h_reserved AS SELECT l.id AS id, l.cluster AS cluster, range(replace(j.value, ' services', '')) AS range, j.value LIKE '% services' AS services, l.id = (SELECT max(id) FROM h_line m"
 									     " WHERE m.ok AND m.event = 'reserved' AND m.cluster = l.cluster) AS newest FROM h_line l, json_each(l.line, '$.reserved') j"
-									     " WHERE l.ok AND l.event = 'reserved' AND range(j.value) IS NOT NULL;"
+									     " WHERE l.ok AND l.event = 'reserved' AND range(replace(j.value, ' services', '')) IS NOT NULL;"
 									     "CREATE TEMP TABLE h_label AS SELECT l.node AS node, j.key AS key, j.value AS value FROM (SELECT node, line, max(id) FROM h_line WHERE ok"
 									     " AND node IS NOT NULL AND " JSON(
 										     "labels") " IS NOT NULL GROUP BY node) l, json_each(l.line, '$.labels') j WHERE is_label(j.key, j.value);"
@@ -100,7 +100,7 @@ void repair_close_past(struct repair *r)
 	repair_do(r, CLOSE(ip4) CLOSE(ip6) CLOSE_KIND(node, "q.id") CLOSE_KIND(cluster, "NULL"));
 	repair_do(
 		r,
-		"CREATE TEMP TABLE now_reserved AS SELECT c.id AS cluster, c.name AS name, (SELECT json_group_array(range) FROM (SELECT range FROM"
+		"CREATE TEMP TABLE now_reserved AS SELECT c.id AS cluster, c.name AS name, (SELECT json_group_array(line) FROM (SELECT range || iif(services, ' services', '') AS line FROM"
 		" reserved WHERE cluster = c.id ORDER BY position)) AS list FROM cluster c;"
 		"INSERT INTO history (id, time, cluster, line) SELECT " NUMBER ", " NOW ", n.cluster, " LINE(
 			"'event', 'reserved', 'cluster', n.name, 'reserved', json(n.list)") " FROM now_reserved n WHERE n.list != ifnull((SELECT"

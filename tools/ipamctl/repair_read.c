@@ -79,7 +79,7 @@ static const struct source source[SOURCES] = {
 		   BY_KEY("cidr", "cluster, position, cidr, node_mask, first_key, last_key, selector", "cluster, position",
 			  "cluster DESC, position DESC") },
 	[RESERVED] = { "what clusters reserve", "reserved",
-		       BY_KEY("reserved", "cluster, position, range", "cluster, position", "cluster DESC, position DESC") },
+		       BY_KEY("reserved", "cluster, position, range, services", "cluster, position", "cluster DESC, position DESC") },
 	[LABEL] = { "the labels of nodes", "label", BY_KEY("label", "node, key, value", "node, key", "node DESC, key DESC") },
 	[XATTR] = { "the attributes of leases", "lease_xattr",
 		    BY_KEY("lease_xattr", "lease, name, value", "lease, name", "lease DESC, name DESC") },

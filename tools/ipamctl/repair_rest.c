@@ -41,10 +41,10 @@ static void put_reserved(struct repair *r, sqlite3_stmt *row, void *arg)
 	repair_put(
 		r,
 		"INSERT INTO reserved SELECT ?1, iif(EXISTS (SELECT 1 FROM reserved WHERE cluster = ?1 AND position = ?2), (SELECT max(position) FROM"
-		" reserved WHERE cluster = ?1) + 1, ?2), ?3",
+		" reserved WHERE cluster = ?1) + 1, ?2), ?3, ?4",
 		row);
 	if (how != NULL)
-		repair_tell(r, TELL_KEPT, "what cluster '%s' reserves, '%s': %s", check_text(row, 3), check_text(row, 2), how);
+		repair_tell(r, TELL_KEPT, "what cluster '%s' reserves, '%s': %s", check_text(row, 4), check_text(row, 2), how);
 }
 
 /* A range in which a lease is, or a whole block, isn't reserved. */
@@ -63,13 +63,13 @@ static void put_all_reserved(struct repair *r)
 		" lease WHERE ip6 IS NOT NULL; CREATE INDEX temp.l_key_key ON l_key (cluster, key)");
 	repair_rows(
 		r,
-		"SELECT cluster, position, range FROM s_reserved s WHERE range(range) = range AND typeof(position) = 'integer' AND cluster IN"
+		"SELECT cluster, position, range, max(services IS 1) FROM s_reserved s WHERE range(range) = range AND typeof(position) = 'integer' AND cluster IN"
 		" (SELECT id FROM cluster)" UNUSED("s") " GROUP BY cluster, position, range ORDER BY cluster, position",
 		put_reserved, NULL);
 	if (r->history || !r->whole[RESERVED])
 		repair_rows(
 			r,
-			"SELECT s.cluster, 0, s.range, c.name FROM h_reserved s JOIN cluster c ON c.id = s.cluster WHERE newest AND NOT EXISTS"
+			"SELECT s.cluster, 0, s.range, s.services, c.name FROM h_reserved s JOIN cluster c ON c.id = s.cluster WHERE newest AND NOT EXISTS"
 			" (SELECT 1 FROM reserved x WHERE x.cluster = s.cluster AND x.range = s.range)" UNUSED("s"),
 			put_reserved, "by the history alone");
 }

@@ -261,7 +261,7 @@ static int take_range(void *arg, char *line)
 	struct ranges *ranges = arg;
 	struct cidr_range r;
 
-	return cidr_parse_range(line, strlen(line), &r) == 0 ? ranges->fn(ranges->arg, &r) : CTL_DONE;
+	return cidr_parse_range(line, strcspn(line, " "), &r) == 0 ? ranges->fn(ranges->arg, &r) : CTL_DONE;
 }
 
 int view_reserved(const struct view *v, const char *cluster, int (*fn)(void *arg, const struct cidr_range *r), void *arg)
