@@ -288,6 +288,13 @@ enum ipam_text {
 void ipam_write(struct ipam *ipam, enum ipam_text what, uint64_t id, const char *text, size_t size, bool append, struct ipam_by by,
 		ipam_done *done, void *arg);
 
+/* May somebody do with what is in a node of this owner and mode what these bits of a directory's mode say: 4 to list, 2 to make and
+ * remove, 1 to look into? */
+typedef bool ipam_may(void *arg, const struct ipam_attr *node, unsigned bits);
+/* A cluster's owner owns its files, not the leases in others' nodes. Would this write to one tell of leases in a node that he can't look
+ * into, or end some that he can't remove: -EACCES, whatever is leased there. What is malformed is ipam_write's to refuse. -ENOENT. */
+int ipam_check_reach(struct ipam *ipam, enum ipam_text what, uint64_t cluster, const char *text, size_t size, ipam_may *may, void *arg);
+
 /* Make nodes, all or none, at most IPAM_DELEGATE_LINES: lines "NODE [KEY=VALUE ...] [CIDR ...]". With CIDRs a node gets exactly these
  * blocks, whatever their selectors say; else one of each family from CIDRs that match its labels, as ipam_make with labels.
  * -EINVAL malformed, or too many lines; -EEXIST a node is there, or stands twice; -ENOSPC no block left, or labels past

@@ -19,6 +19,8 @@ struct control {
 	enum control_directory in; /* one that is a directory of that kind; CONTROL_FILE: in .ipam itself */
 	enum control_directory directory;
 	bool writable;
+	bool tells;          /* of the leases in the node: to be read by whom its directory lets list it and look into it */
+	bool reaches;        /* into nodes: what it may do there goes by who opened it (viewer.h) */
 	bool makes;          /* nodes or leases: to be written by whom the directory allows to make some */
 	enum ipam_text text; /* what writing it means */
 	file_store *store;   /* or this, where it means more than a change of text */

@@ -90,8 +90,6 @@ static bool is_seen(struct listing *l, uint64_t node)
 {
 	struct ipam_node_view v;
 
-	if (l->level != IPAM_CLUSTER)
-		return true;
 	if (l->node != node) {
 		l->node = node;
 		l->seen = ipam_view_node(l->fs->ipam, node, &v) == 0 && viewer_sees(l->fs, &l->viewer, &v.attr);

@@ -20,6 +20,7 @@ void file_free(struct file *f)
 		return;
 	if (f->kept >= 0)
 		close(f->kept);
+	viewer_free(&f->opener);
 	free(f->content);
 	free(f->text);
 	free(f);
@@ -174,6 +175,19 @@ static void store_control(struct fs *fs, struct node_ref ref, const char *text, 
 	ipam_write(fs->ipam, control_table[ref.which].text, ref.id, text, size, append, by, done, arg);
 }
 
+/* Who opened it, not who writes: a descriptor may come to somebody who knows nothing of what it is. */
+static int note_opener(struct fs *fs, fuse_req_t req, struct fuse_file_info *fi)
+{
+	struct file *f = (struct file *)handle_of(fs, fi);
+	int rc = viewer_of(req, &f->opener);
+
+	handle_slot(fs, &f->handle)->uid = f->opener.uid;
+	handle_slot(fs, &f->handle)->gid = f->opener.gid;
+	if (rc < 0)
+		file_close(fs, f);
+	return rc;
+}
+
 static int open_control(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct node_ref ref = node_ref(ino);
@@ -192,6 +206,8 @@ static int open_control(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fu
 	if (rc == 0)
 		rc = file_open_text(fs, fi, ino, wire_current()->unique, &content, row->store != NULL ? row->store : store_control);
 	free(content.data);
+	if (rc == 0 && row->reaches)
+		rc = note_opener(fs, req, fi);
 	return rc;
 }
 
@@ -264,6 +280,8 @@ int file_reopen(struct fs *fs, struct keep_slot *s, int fd, struct handle **out)
 	f->cached = flags & KEEP_CACHED;
 	f->append = flags & KEEP_APPENDS;
 	f->store = store_of(f, flags);
+	if (f->ref.type == NODE_FILE && control_table[f->ref.which].reaches)
+		f->opener = (struct viewer){ .uid = s->uid, .gid = s->gid }; /* without his other groups: he may do no more for that */
 	rc = file_again(fs, f, s);
 	if (rc < 0)
 		file_free(f);

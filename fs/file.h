@@ -4,7 +4,7 @@
 #ifndef IPAMFS_FILE_H
 #define IPAMFS_FILE_H
 
-#include "fs.h"
+#include "viewer.h"
 
 /* An open file.
  * Written bytes are gathered, so that a text that comes in several writes is taken as the whole it is meant to be; each
@@ -29,8 +29,9 @@ struct file {
 	size_t size;
 	char *text; /* written so far (appending: of what isn't stored yet) */
 	size_t text_size;
-	size_t held; /* bytes at its end that wait for the rest of their line */
-	off_t next;  /* where a write goes on with it */
+	size_t held;          /* bytes at its end that wait for the rest of their line */
+	off_t next;           /* where a write goes on with it */
+	struct viewer opener; /* where what is written reaches into nodes */
 };
 
 /* Not before nobody uses it. NULL is fine. */

@@ -132,6 +132,16 @@ static int gather(struct file *f, const char *buf, size_t size, off_t off)
 	return 0;
 }
 
+/* All of it, with a line that waits for its rest. */
+static int check_reach(struct fs *fs, struct file *f)
+{
+	const struct control *row = f->ref.type == NODE_FILE ? &control_table[f->ref.which] : NULL;
+
+	if (row == NULL || !row->reaches || f->opener.uid == 0)
+		return 0;
+	return ipam_check_reach(fs->ipam, row->text, f->ref.id, f->text, f->text_size, viewer_may, &(struct viewing){ fs, &f->opener });
+}
+
 void file_write(struct fs *fs, fuse_req_t req, struct handle *h, const char *buf, size_t size, off_t off)
 {
 	struct file *f = (struct file *)h;
@@ -159,7 +169,11 @@ void file_write(struct fs *fs, fuse_req_t req, struct handle *h, const char *buf
 		written(w, 0, NULL);
 		return;
 	}
-	f->store(fs, f->ref, f->text, f->text_size - f->held, f->append, fs_by(req), written, w);
+	rc = check_reach(fs, f);
+	if (rc < 0)
+		written(w, rc, NULL);
+	else
+		f->store(fs, f->ref, f->text, f->text_size - f->held, f->append, fs_by(req), written, w);
 }
 
 struct release {
@@ -186,6 +200,7 @@ void file_release(struct fs *fs, fuse_req_t req, struct handle *h)
 	struct file *f = (struct file *)h;
 	bool late = f->held > 0 && !fs_was_stored(fs);
 	struct release *r = late ? malloc(sizeof *r) : NULL;
+	int rc;
 
 	if (r == NULL) {
 		if (late)
@@ -197,5 +212,9 @@ void file_release(struct fs *fs, fuse_req_t req, struct handle *h)
 	*r = (struct release){ fs, req, f };
 	if (f->append)
 		keep_held(f);
-	f->store(fs, f->ref, f->text, f->text_size, f->append, fs_by(req), stored_late, r);
+	rc = check_reach(fs, f);
+	if (rc < 0)
+		stored_late(r, rc, NULL);
+	else
+		f->store(fs, f->ref, f->text, f->text_size, f->append, fs_by(req), stored_late, r);
 }

@@ -11,6 +11,7 @@
 #include "control.h"
 #include "foreign.h"
 #include "notify.h"
+#include "viewer.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -113,8 +114,8 @@ int host_local_stat(struct fs *fs, struct node_ref ref, struct ipam_attr *attr, 
 		rc = ipam_network_node(fs->ipam, ref.id, &node, name);
 		if (rc == 0)
 			rc = ipam_get(fs->ipam, IPAM_NODE, node, &object);
-		if (rc == 0 && *type == S_IFREG)
-			object.attr.mode &= 0666;
+		if (rc == 0)
+			object.attr.mode &= *type == S_IFREG ? 0666 : viewer_classes(object.attr.mode, 7);
 	}
 	if (rc == 0)
 		rc = content(fs, ref, &text);

@@ -7,6 +7,7 @@
 #include "control.h"
 #include "foreign.h"
 #include "notify.h"
+#include "viewer.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -21,6 +22,7 @@ struct import {
 	struct handle handle;
 	struct node_ref ref;
 	struct ipam_owner owner;
+	struct viewer opener;
 	pthread_mutex_t lock; /* the rest: requests of one descriptor may come at once */
 	struct buffer text, report;
 	int kept;         /* the text again, in a file that outlives the worker */
@@ -99,6 +101,26 @@ static void imported(void *arg, int error, const struct ipam_object *object)
 	finish(r, error);
 }
 
+/* The cluster's owner makes leases where he might make them one by one. All that he may not are told, and nothing else is tried, so that
+ * he hears nothing of what is there. */
+static int check_nodes(struct fs *fs, struct import *m, struct foreign_import *parsed)
+{
+	struct viewing viewing = { fs, &m->opener };
+	struct ipam_object node;
+	int rc = 0;
+
+	for (size_t i = 0; i < parsed->n; i++) {
+		struct ipam_import *in = &parsed->list[i];
+
+		if (in->name == NULL || ipam_lookup(fs->ipam, IPAM_NODE, m->ref.id, in->node, &node) < 0 ||
+		    viewer_may(&viewing, &node.attr, 3))
+			continue;
+		in->error = rc = -EACCES;
+		report(m, in);
+	}
+	return rc;
+}
+
 static void import_fsync(struct fs *fs, fuse_req_t req, struct handle *h)
 {
 	const struct wire_request *current = wire_current();
@@ -119,6 +141,8 @@ static void import_fsync(struct fs *fs, fuse_req_t req, struct handle *h)
 	pthread_mutex_lock(&m->lock);
 	m->report.size = 0;
 	rc = fs_was_stored(fs) ? 0 : m->text.failed ? -ENOMEM : foreign_import_parse(&r->parsed, m->text.data, m->text.size, &m->report);
+	if (rc == 0)
+		rc = check_nodes(fs, m, &r->parsed);
 	pthread_mutex_unlock(&m->lock);
 	if (rc < 0 || r->parsed.n == 0)
 		finish(r, rc);
@@ -194,6 +218,7 @@ static void free_import(struct import *m)
 	pthread_mutex_destroy(&m->lock);
 	if (m->kept >= 0)
 		close(m->kept);
+	viewer_free(&m->opener);
 	free(m->text.data);
 	free(m->report.data);
 	free(m);
@@ -245,10 +270,14 @@ int import_open(struct fs *fs, fuse_req_t req, struct node_ref ref, struct fuse_
 	}
 	if (rc < 0)
 		return rc;
-	rc = handle_open(fs, &m->handle, KEEP_IMPORT, node_ino(ref.type, ref.which, ref.id), wire_current()->unique, fi);
+	rc = viewer_of(req, &m->opener);
+	if (rc == 0)
+		rc = handle_open(fs, &m->handle, KEEP_IMPORT, node_ino(ref.type, ref.which, ref.id), wire_current()->unique, fi);
 	if (rc == 0) {
 		struct keep_slot *s = handle_slot(fs, &m->handle);
 
+		s->uid = m->opener.uid;
+		s->gid = m->opener.gid;
 		s->file.text[0] = (struct keep_text){ 0 };
 		atomic_store(&s->file.which, 0);
 		rc = handle_hold(fs, &m->handle, fd, fuse_req_ctx(req)->uid);
@@ -281,6 +310,7 @@ int import_reopen(struct fs *fs, struct keep_slot *s, int fd, struct handle **ou
 			close(fd);
 		return rc;
 	}
+	m->opener = (struct viewer){ .uid = s->uid, .gid = s->gid };
 	m->request = text->request;
 	m->error = text->error;
 	while (rc == 0 && m->text.size < size) {

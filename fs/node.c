@@ -1,4 +1,5 @@
 #include "control.h"
+#include "viewer.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -147,10 +148,14 @@ static int stat_control(struct fs *fs, fuse_ino_t ino, struct node_ref ref, stru
 	if (rc < 0)
 		return rc;
 	if (ref.type == NODE_CONTROL || control_directory(ref) == CONTROL_BY_IP || control_directory(ref) == CONTROL_METRICS) {
+		bool tells = ref.type == NODE_FILE && control_table[ref.which].tells;
+
 		type = S_IFDIR;
-		object.attr.mode = 0555;
+		object.attr.mode = tells ? viewer_classes(object.attr.mode, 5) : 0555;
 	} else if (control_directory(ref) != CONTROL_FILE) {
 		type = S_IFDIR; /* leases are made there, by whom the directory allows it */
+		if (control_table[ref.which].tells)
+			object.attr.mode &= viewer_classes(object.attr.mode, 7);
 	} else if (control_table[ref.which].makes) {
 		/* Who may write reads what became of it. */
 		object.attr.mode &= 0222;
@@ -158,7 +163,9 @@ static int stat_control(struct fs *fs, fuse_ino_t ino, struct node_ref ref, stru
 	} else if (control_table[ref.which].writable && control_table[ref.which].show == NULL) {
 		object.attr.mode = 0600;
 	} else {
-		object.attr.mode = control_table[ref.which].writable ? 0644 : 0444;
+		object.attr.mode = control_table[ref.which].writable ? 0644 :
+				   control_table[ref.which].tells    ? viewer_classes(object.attr.mode, 4) :
+								       0444;
 		if (!control_table[ref.which].writable)
 			object.attr.mtime = object.attr.ctime = now(); /* made when it is opened */
 	}

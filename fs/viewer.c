@@ -54,17 +54,29 @@ static bool in_group(const struct viewer *v, gid_t gid)
 	return v->gid == gid;
 }
 
-bool viewer_sees(const struct fs *fs, const struct viewer *v, const struct ipam_attr *attr)
+bool viewer_may(void *viewing, const struct ipam_attr *node, unsigned bits)
 {
-	const struct ipam_object object = { .kind = IPAM_NODE, .attr = *attr };
+	const struct viewing *viewing_of = viewing;
+	const struct ipam_object object = { .kind = IPAM_NODE, .attr = *node };
+	const struct viewer *v = viewing_of->viewer;
 	struct stat st;
-	mode_t bits;
+	mode_t has;
 
 	if (v->uid == 0)
 		return true;
-	node_stat_object(fs, &object, &st);
-	bits = v->uid == st.st_uid ? st.st_mode >> 6 : in_group(v, st.st_gid) ? st.st_mode >> 3 : st.st_mode;
-	return (bits & 5) == 5;
+	node_stat_object(viewing_of->fs, &object, &st);
+	has = v->uid == st.st_uid ? st.st_mode >> 6 : in_group(v, st.st_gid) ? st.st_mode >> 3 : st.st_mode;
+	return (has & bits) == bits;
+}
+
+bool viewer_sees(const struct fs *fs, const struct viewer *v, const struct ipam_attr *attr)
+{
+	return viewer_may(&(struct viewing){ fs, v }, attr, 5);
+}
+
+mode_t viewer_classes(mode_t mode, unsigned bits)
+{
+	return (mode >> 2 & mode & 0111) * bits;
 }
 
 bool viewer_sees_node(struct fs *fs, const struct viewer *v, uint64_t node)
@@ -80,8 +92,8 @@ int viewer_check_link(struct fs *fs, fuse_req_t req, struct node_ref ref)
 	struct viewer v;
 	int rc;
 
-	if (ref.type != NODE_ADDRESS || ref.which & 2 || fuse_req_ctx(req)->uid == 0)
-		return 0; /* a node's own is below its directory */
+	if (ref.type != NODE_ADDRESS || fuse_req_ctx(req)->uid == 0)
+		return 0;
 	rc = ipam_get(fs->ipam, IPAM_LEASE, ref.id, &lease);
 	if (rc == 0)
 		rc = viewer_of(req, &v);

@@ -5,7 +5,7 @@ as() { setpriv --reuid "$1" --regid "$1" --clear-groups "${@:2}"; }
 # A user and groups: as_group UID GID COMMAND...
 as_group() { setpriv --reuid "$1" --regid "$1" --groups "$2" "${@:3}"; }
 # Writing as somebody: the shell's own redirection would be root's.
-as_put() { as "$1" sh -c 'printf "%s\n" "$2" >"$1"' sh "$2" "$3"; }
+as_put() { as "$1" sh -c 'env printf "%s\n" "$2" >"$1"' sh "$2" "$3"; }
 chmod 755 "$WORK"
 
 mount_fs allow_other,sync=normal
@@ -80,6 +80,54 @@ ok "who isn't doesn't" test -z "$(as_group 1003 1004 grep secret "$M/prod/.ipam/
 chmod 744 "$M/prod/shut"
 ok "to list isn't to look into" silent 1002 secret
 chmod 700 "$M/prod/shut"
+
+chmod 711 "$M/prod/shut"
+for file in leases leases.json events history map.txt map.svg; do
+	refused "to look into isn't to list: a 0711 node's $file" "Permission denied" as 1002 timeout 5 cat "$M/prod/shut/.ipam/$file"
+	[ "$file" = events ] || ok "its owner reads $file" as 1001 grep -q . "$M/prod/shut/.ipam/$file"
+done
+refused "its by-ip" "Permission denied" as 1002 ls "$M/prod/shut/.ipam/by-ip"
+refused "nor is a link in it found by trying" "" as 1002 readlink "$M/prod/shut/.ipam/by-ip/$secret"
+refused "nor host-local's files" "Permission denied" as 1002 ls "$M/prod/shut/.ipam/host-local"
+ok "what counts is told" as 1002 grep -q '^leases 1$' "$M/prod/shut/.ipam/stats"
+same "as their modes say" "400 500 444" "$(stat -c %a "$M/prod/shut/.ipam/leases" "$M/prod/shut/.ipam/by-ip" "$M/prod/shut/.ipam/stats" | xargs)"
+chmod 751 "$M/prod/shut"
+ok "its group may, where it has both" as_group 1003 1001 grep -q secret "$M/prod/shut/.ipam/leases"
+chmod 700 "$M/prod/shut"
+
+# ---- a cluster's owner, and others' nodes in it
+mkdir "$M/own"
+put "$M/own/.ipam/cidrs" "10.50.0.0/16 24"
+mkdir "$M/own/alien" "$M/own/mine"
+touch "$M/own/alien/theirs" "$M/own/alien/10.50.0.9"
+chown 1005 "$M/own" "$M/own/mine"
+chown 1006 "$M/own/alien"
+chmod 700 "$M/own/alien"
+import_as() { as "$1" sh -c 'printf "%s" "$2" | dd of="$1" conv=fsync,notrunc status=none' sh "$M/own/.ipam/import" "$2"; }
+one() { printf '{"node":"%s","name":"%s","addresses":["%s"]}' "$@"; }
+ok "he imports into his own" import_as 1005 "$(one mine a 10.50.1.20)"
+refused "not into another's" "Permission denied" import_as 1005 "$(one alien new 10.50.0.20)"
+refused "nor learns a name there" "Permission denied" import_as 1005 "$(one alien theirs 10.50.0.20)"
+refused "nor an address" "Permission denied" import_as 1005 "$(one alien new 10.50.0.9)"
+refused "nor with one of his" "Permission denied" import_as 1005 "$(one mine b 10.50.1.21) $(one alien new 10.50.0.20)"
+same "of which nothing is left" "10.50.0.9 theirs a" "$(ls "$M/own/alien" "$M/own/mine" | grep -v : | xargs)"
+chmod 777 "$M/own/alien"
+ok "but where its mode lets him" import_as 1005 "$(one alien new 10.50.0.20)"
+rm "$M/own/alien/new"
+chmod 700 "$M/own/alien"
+for address in 10.50.0.9 10.50.0.99; do
+	refused "reserving $address, leased or not, says nothing" "Permission denied" as_put 1005 "$M/own/.ipam/reserved" "$address"
+done
+refused "a block does, as all see it" "Device or resource busy" as_put 1005 "$M/own/.ipam/reserved" 10.50.0.0/24
+ok "his own nodes' he reserves" as_put 1005 "$M/own/.ipam/reserved" 10.50.1.99
+ok "root all" put "$M/own/.ipam/reserved" 10.50.0.99
+ok "what is reserved stays so" as_put 1005 "$M/own/.ipam/reserved" 10.50.0.99
+refused "no ttl of his ends another's leases" "Permission denied" as_put 1005 "$M/own/.ipam/settings" "ttl 1"
+refused "nor does a gateway tell of one" "Permission denied" as_put 1005 "$M/own/.ipam/settings" "gateway none"
+ok "what ends nothing he sets" as_put 1005 "$M/own/.ipam/settings" "reuse-delay 1
+max-leases 100"
+ok "who has a ttl of his own" as_put 1006 "$M/own/alien/.ipam/settings" "ttl 0"
+ok "isn't touched by it" as_put 1005 "$M/own/.ipam/settings" "ttl 3000"
 
 # Events, as they happen.
 setpriv --reuid 1002 --regid 1002 --clear-groups timeout 60 cat "$M/prod/.ipam/events" >"$WORK/theirs" &
