@@ -220,13 +220,15 @@ int rest_beyond(const struct ipam *ipam, const struct cluster *c, const struct n
 	const struct node *first = only != NULL ? only : c->first, *end = only != NULL ? only->next : NULL;
 	const struct rests *r = &ipam->rests;
 	size_t spans = spans_of(first, end, only != NULL, merged, now, NULL);
+	/* What is in no block goes by the cluster's. */
+	int64_t others = only != NULL ? INT64_MAX : now + (int64_t)settings_value(NULL, merged, IPAM_REUSE_DELAY) * NANOSECONDS;
 	struct span *span;
 
 	*out = NULL;
 	*n = 0;
-	if (spans == 0 || r->count == 0)
+	if (r->count == 0)
 		return 0;
-	span = calloc(spans, sizeof *span);
+	span = calloc(spans + 1, sizeof *span);
 	*out = calloc(r->count, sizeof **out);
 	if (span == NULL || *out == NULL) {
 		free(span);
@@ -237,10 +239,12 @@ int rest_beyond(const struct ipam *ipam, const struct cluster *c, const struct n
 	for (size_t i = 0; i < r->count; i++) {
 		const struct span *in = r->heap[i].cluster == c->id ? bsearch(&r->heap[i], span, spans, sizeof *span, place) : NULL;
 
-		if (in == NULL || in->most >= r->heap[i].until)
+		int64_t most = in != NULL ? in->most : r->heap[i].cluster == c->id ? others : INT64_MAX;
+
+		if (most >= r->heap[i].until)
 			continue;
 		(*out)[*n] = r->heap[i];
-		(*out)[(*n)++].until = in->most;
+		(*out)[(*n)++].until = most;
 	}
 	free(span);
 	qsort(*out, *n, sizeof **out, by_address);

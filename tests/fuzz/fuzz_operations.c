@@ -33,7 +33,7 @@ static struct {
 	int max_blocks, reuse_delay;
 	int block[CIDR_FAMILIES][BLOCKS]; /* -1, or whose */
 	struct model_node node[NODES];
-	int rests[CIDR_FAMILIES][256]; /* released while there was a delay: not to be given until the end */
+	int rests[CIDR_FAMILIES][256]; /* released while there was a delay: not to be given until there is none */
 } m;
 
 static char dir[64], path[96];
@@ -431,6 +431,8 @@ static void set(int what, int value, int node)
 		m.reuse_delay = value % 2 ? 3600 : 0;
 		sprintf(text, "reuse-delay %d\n", m.reuse_delay);
 		REQUIRE(put(IPAM_CLUSTER_SETTINGS, m.cluster, text) == 0);
+		if (m.reuse_delay == 0)
+			memset(m.rests, 0, sizeof m.rests);
 	} else if (m.node[node].there) {
 		m.node[node].max_leases = value % 8;
 		sprintf(text, "max-leases %d\n", m.node[node].max_leases);

@@ -183,7 +183,17 @@ static void test_rests_outlive_blocks(void **state)
 	assert_int_equal(put(f->ipam, IPAM_CLUSTER_SETTINGS, cluster, "reuse-delay 0\n", false), 0);
 	assert_int_equal(resting(f->ipam, IPAM_NODE, n), 0);
 	assert_next(f->ipam, n, "a", "10.0.0.2/28\n");
-	assert_int_equal(make(f->ipam, IPAM_LEASE, n, "10.0.0.2", NULL), -EADDRINUSE);
+	/* One that is nobody's meanwhile goes by the cluster's delay. */
+	assert_int_equal(put(f->ipam, IPAM_CLUSTER_SETTINGS, cluster, "reuse-delay 3600\n", false), 0);
+	assert_int_equal(take_away(f->ipam, IPAM_LEASE, n, "a"), 0);
+	assert_int_equal(put(f->ipam, IPAM_NODE_CIDRS, n, "10.0.0.16/28\n", false), 0);
+	assert_int_equal(put(f->ipam, IPAM_CLUSTER_SETTINGS, cluster, "reuse-delay 0\n", false), 0);
+	assert_int_equal(put(f->ipam, IPAM_NODE_CIDRS, n, "10.0.0.0/28\n", false), 0);
+	assert_int_equal(resting(f->ipam, IPAM_NODE, n), 0);
+	assert_int_equal(make(f->ipam, IPAM_LEASE, n, "10.0.0.2", NULL), 0);
+	assert_int_equal(take_away(f->ipam, IPAM_LEASE, n, "10.0.0.2"), 0);
+	assert_next(f->ipam, n, "a", "10.0.0.3/28\n");
+	assert_int_equal(make(f->ipam, IPAM_LEASE, n, "10.0.0.3", NULL), -EADDRINUSE);
 }
 
 static int write_cidr(void *arg, const struct ipam_block_view *b)
