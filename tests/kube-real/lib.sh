@@ -173,7 +173,7 @@ cluster_up() {
 }
 # controller_start [OPTIONS...]: with the same limits as the oracle, and a Lease that is soon free; pid in $controller
 controller_start() {
-	"$IPAMKUBE" controller --mount "$M" --cluster prod --qps 1000 --burst 2000 --lease-duration 4s --renew-deadline 3s \
+	"$IPAMKUBE" controller --mount "$M" --cluster prod --release-delay 300ms --mass-release-delay 2s --qps 1000 --burst 2000 --lease-duration 4s --renew-deadline 3s \
 		--retry-period 500ms "$@" </dev/null >>"$WORK/controller.log" 2>&1 &
 	controller=$!
 	pids+=("$controller")

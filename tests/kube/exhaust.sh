@@ -41,7 +41,7 @@ node_delete m-1
 
 # ---- selectors
 for it in $(kube GET $nodes | jq -r '.items[].metadata.name'); do node_delete "$it"; done
-ok "all gone" controller_once
+ok "all gone" controller_once --mass-release-delay 300ms
 same "nothing is left in the mount" "" "$(ls "$M/prod")"
 put "$M/prod/.ipam/cidrs" "10.10.0.0/16 24 selector=zone=a
 10.20.0.0/16 24 selector=zone=b

@@ -78,9 +78,7 @@ static struct result write_to_node(struct worker *w, struct task *task, const st
 {
 	char *path = work_path(task->name, "?fieldManager=ipamkube"), text[NODE_CIDRS_TEXT];
 	json_t *body = patch_of(task, cidrs);
-	struct call call = {
-		.method = "PATCH", .path = path, .type = "application/merge-patch+json", .body = body, .once = true, .wanted = node_wanted
-	};
+	struct call call = { .method = "PATCH", .path = path, .type = "application/merge-patch+json", .body = body, .wanted = node_wanted };
 	struct pod_cidrs has;
 	struct answer a = { 0 };
 	int rc = -ENOMEM;

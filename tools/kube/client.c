@@ -180,7 +180,6 @@ struct conn *conn_new(struct client *client, const struct halt *halt)
 		conn_free(c);
 		return NULL;
 	}
-	curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, 1L); /* the last one serves the next request */
 	set_up(c);
 	return c;
 }
@@ -425,7 +424,6 @@ static int run(struct conn *c, const struct call *call, struct answer *out)
 		curl_easy_setopt(c->curl, body == NULL ? CURLOPT_HTTPGET : CURLOPT_POST, 1L);
 		curl_easy_setopt(c->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)c->left);
 		curl_easy_setopt(c->curl, CURLOPT_CUSTOMREQUEST, call->method);
-		curl_easy_setopt(c->curl, CURLOPT_FRESH_CONNECT, (long)call->once);
 		c->sieve = (struct sieve){ .wanted = call->wanted, .take = call->take, .arg = call->arg, .kind = call->kind };
 		rc = transfer(c, out);
 		sieve_free(&c->sieve);

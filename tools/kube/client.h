@@ -32,9 +32,6 @@ struct call {
 	const json_t *body; /* or NULL */
 	int64_t timeout_ms;
 	bool urgent; /* past the limit */
-	/* What changes something and does harm if it is done again, or later, without our knowing. It goes over a connection of its own:
-	 * over one that was used before, libcurl sends it once more by itself where that ends without an answer. */
-	bool once;
 	/* What is kept of an answer with status 200, as of sieve.h; NULL: all. take: of a list, whose kind is `kind`. */
 	const char *const *wanted;
 	sieve_take *take;
@@ -49,7 +46,7 @@ struct answer {
 	char error[512];  /* for people, where it isn't 2xx */
 };
 
-/* 0 with an answer, whatever its status is. Without one: -EHOSTUNREACH (it may have been done all the same), -EACCES (TLS),
+/* A body is sent once: whoever asks knows of each request that may have changed something. 0 with an answer, whatever its status is. Without one: -EHOSTUNREACH (it may have been done all the same), -EACCES (TLS),
  * -ECANCELED, -EMSGSIZE, -ENOMEM. Give `out` to answer_free in any case. */
 int conn_call(struct conn *c, const struct call *call, struct answer *out);
 /* A GET whose answer comes a line at a time; where the status isn't 200, the answer as of conn_call. 0 when the stream has ended,
