@@ -72,6 +72,11 @@ static const unsigned long device[] = { TCGETS, FIONREAD, FIONBIO };
 static const int process[] = { PR_SET_NAME,         PR_GET_NAME,     PR_SET_VMA,    PR_SET_NO_NEW_PRIVS,
 			       PR_GET_NO_NEW_PRIVS, PR_CAPBSET_READ, PR_GET_SECCOMP };
 
+static struct scmp_arg_cmp equal(unsigned arg, uint64_t value)
+{
+	return (struct scmp_arg_cmp){ .arg = arg, .op = SCMP_CMP_EQ, .datum_a = value };
+}
+
 static int allow(scmp_filter_ctx f, int call)
 {
 	return seccomp_rule_add(f, SCMP_ACT_ALLOW, call, 0);
@@ -89,12 +94,12 @@ static int allow_plain(scmp_filter_ctx f)
 	for (size_t i = 0; rc == 0 && i < OF(allowed); i++)
 		rc = allow(f, allowed[i]);
 	for (size_t i = 0; rc == 0 && i < OF(control); i++)
-		if ((rc = allow_if(f, SCMP_SYS(fcntl), SCMP_A1_32(SCMP_CMP_EQ, (uint32_t)control[i]))) == 0)
-			rc = allow_if(f, SCMP_SYS(fcntl64), SCMP_A1_32(SCMP_CMP_EQ, (uint32_t)control[i]));
+		if ((rc = allow_if(f, SCMP_SYS(fcntl), equal(1, control[i]))) == 0)
+			rc = allow_if(f, SCMP_SYS(fcntl64), equal(1, control[i]));
 	for (size_t i = 0; rc == 0 && i < OF(device); i++)
-		rc = allow_if(f, SCMP_SYS(ioctl), SCMP_A1_32(SCMP_CMP_EQ, (uint32_t)device[i]));
+		rc = allow_if(f, SCMP_SYS(ioctl), equal(1, device[i]));
 	for (size_t i = 0; rc == 0 && i < OF(process); i++)
-		rc = allow_if(f, SCMP_SYS(prctl), SCMP_A0_32(SCMP_CMP_EQ, (uint32_t)process[i]));
+		rc = allow_if(f, SCMP_SYS(prctl), equal(0, process[i]));
 	return rc;
 }
 
@@ -114,16 +119,15 @@ static int allow_own(scmp_filter_ctx f)
 
 	/* What notify.c does. */
 	if (rc == 0)
-		rc = allow_if(f, SCMP_SYS(unshare), SCMP_A0_64(SCMP_CMP_EQ, CLONE_FILES));
+		rc = allow_if(f, SCMP_SYS(unshare), equal(0, CLONE_FILES));
 	if (rc == 0)
-		rc = allow_if(f, SCMP_SYS(tgkill), SCMP_A0_32(SCMP_CMP_EQ, own));
+		rc = allow_if(f, SCMP_SYS(tgkill), equal(0, own));
 	if (rc == 0)
-		rc = allow_if(f, SCMP_SYS(kill), SCMP_A0_32(SCMP_CMP_EQ, own));
+		rc = allow_if(f, SCMP_SYS(kill), equal(0, own));
 	if (rc == 0)
-		rc = allow_if(f, SCMP_SYS(prlimit64), SCMP_A0_32(SCMP_CMP_EQ, 0));
+		rc = allow_if(f, SCMP_SYS(prlimit64), equal(0, 0));
 	if (rc == 0)
-		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(setpriority), 2, SCMP_A0_32(SCMP_CMP_EQ, PRIO_PROCESS),
-				      SCMP_A1_32(SCMP_CMP_EQ, 0));
+		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(setpriority), 2, equal(0, PRIO_PROCESS), equal(1, 0));
 	return rc;
 }
 
@@ -131,8 +135,8 @@ static int allow_socket(scmp_filter_ctx f, int family, int type, int protocol)
 {
 	enum { TYPE = 0xf };
 
-	return seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 3, SCMP_A0_32(SCMP_CMP_EQ, (uint32_t)family),
-				SCMP_A1_32(SCMP_CMP_MASKED_EQ, TYPE, (uint32_t)type), SCMP_A2_32(SCMP_CMP_EQ, (uint32_t)protocol));
+	return seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 3, equal(0, family),
+				SCMP_A1_32(SCMP_CMP_MASKED_EQ, TYPE, (uint32_t)type), equal(2, protocol));
 }
 
 /* Datagrams for the log: the daemons that do whatever root asks of them listen on streams. For the engine TCP, and what finds its
