@@ -59,6 +59,6 @@ void check_past(struct check *c)
 		c,
 		"SELECT c.name, j.value FROM (SELECT cluster, line, max(id) FROM history WHERE cluster IS NOT NULL AND line LIKE '%\"event\":\"reserved\"%'"
 		" GROUP BY cluster) h JOIN cluster c ON c.id = h.cluster, json_each(iif(json_valid(h.line), h.line, '{}'), '$.reserved') j WHERE NOT EXISTS"
-		" (SELECT 1 FROM reserved r WHERE r.cluster = h.cluster AND r.range = j.value)",
+		" (SELECT 1 FROM reserved r WHERE r.cluster = h.cluster AND r.range = substr(j.value, 1, instr(j.value || ' ', ' ') - 1))",
 		take_reserved, NULL);
 }

@@ -98,12 +98,15 @@ void repair_close_past(struct repair *r)
 	repair_tell_rows(r, TELL_UNCERTAIN, UNTOLD(ip4));
 	repair_tell_rows(r, TELL_UNCERTAIN, UNTOLD(ip6));
 	repair_do(r, CLOSE(ip4) CLOSE(ip6) CLOSE_KIND(node, "q.id") CLOSE_KIND(cluster, "NULL"));
+	/* Where it says something else, or something was added. */
 	repair_do(
 		r,
-		"CREATE TEMP TABLE now_reserved AS SELECT c.id AS cluster, c.name AS name, (SELECT json_group_array(line) FROM (SELECT range || iif(services, ' services', '') AS line FROM"
-		" reserved WHERE cluster = c.id ORDER BY position)) AS list FROM cluster c;"
-		"INSERT INTO history (id, time, cluster, line) SELECT " NUMBER ", " NOW ", n.cluster, " LINE(
-			"'event', 'reserved', 'cluster', n.name, 'reserved', json(n.list)") " FROM now_reserved n WHERE n.list != ifnull((SELECT"
-											    " json_extract(line, '$.reserved') FROM history h WHERE h.cluster = n.cluster AND json_extract(line, '$.event') = 'reserved' ORDER BY"
-											    " id DESC LIMIT 1), '[]') AND (EXISTS (SELECT 1 FROM history h WHERE h.cluster = n.cluster) OR n.list != '[]')");
+		"CREATE TEMP TABLE now_reserved AS SELECT id, name, list FROM (SELECT c.id AS id, c.name AS name, (SELECT json_group_array(line) FROM"
+		" (SELECT range || iif(services, ' services', '') AS line FROM reserved WHERE cluster = c.id ORDER BY position)) AS list, (SELECT json_extract(line, '$.reserved') FROM history h"
+		" WHERE h.cluster = c.id AND json_extract(line, '$.event') = 'reserved' ORDER BY h.id DESC LIMIT 1) AS past FROM cluster c) WHERE list != past OR"
+		" EXISTS (SELECT 1 FROM reserved x WHERE x.cluster = id AND x.range NOT IN (SELECT range FROM s_reserved s WHERE s.cluster = x.cluster));"
+		"INSERT INTO history (id, time, cluster, line) SELECT " NUMBER ", " NOW
+		", n.id, " LINE("'event', 'reserved', 'cluster', n.name, 'reserved', json(n.list)") " FROM now_reserved n;");
+	repair_tell_rows(r, TELL_KEPT,
+			 "SELECT printf('what cluster ''%s'' reserves: from now on its history says it as it is', name) FROM now_reserved");
 }
