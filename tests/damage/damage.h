@@ -62,6 +62,7 @@ enum tree {
 struct held {
 	int64_t cluster, id;
 	char cluster_name[64], node[64], name[64], ip[2][64]; /* "": none */
+	bool past[2];                                         /* the history tells of it */
 };
 
 struct truth {
@@ -73,6 +74,7 @@ struct truth {
 	size_t lines;
 	char **list; /* what else must be there, or be told: a text of it */
 	size_t lists;
+	bool trimmed; /* the history doesn't go back to the beginning */
 };
 void truth_take(struct truth *t, const char *path);
 void truth_free(struct truth *t);

@@ -173,6 +173,17 @@ static void middle(struct living *l)
 	ipam_wait(w, NULL);
 }
 
+/* As retention does: the first half of the past goes. */
+static void trim(const char *path)
+{
+	sqlite3 *db = NULL;
+
+	if (sqlite3_open(path, &db) != SQLITE_OK ||
+	    sqlite3_exec(db, "DELETE FROM history WHERE id <= (SELECT max(id) / 2 FROM history)", NULL, NULL, NULL) != SQLITE_OK)
+		abort();
+	sqlite3_close(db);
+}
+
 void life_make(struct life *l, const char *dir, uint64_t seed)
 {
 	struct living it = { .random = seed };
@@ -196,6 +207,8 @@ void life_make(struct life *l, const char *dir, uint64_t seed)
 			l->log = bytes_read(log);
 		}
 		ipam_close(it.ipam);
+		if (i == MOMENTS - 2 && seed % 2 == 1)
+			trim(it.path);
 		l->moment[i] = bytes_read(it.path);
 		if (l->moment[i].size == 0)
 			abort();

@@ -64,9 +64,11 @@ static void copy(char out[64], sqlite3_stmt *row, int column)
 
 static void take_held(struct truth *t, sqlite3 *db)
 {
-	sqlite3_stmt *stmt =
-		query(db, "SELECT l.cluster, l.id, c.name, n.name, l.name, l.ip4, l.ip6 FROM lease l JOIN node n ON n.id = l.node JOIN"
-			  " cluster c ON c.id = l.cluster");
+	sqlite3_stmt *stmt = query(
+		db,
+		"SELECT l.cluster, l.id, c.name, n.name, l.name, l.ip4, l.ip6, EXISTS (SELECT 1 FROM history h WHERE h.cluster = l.cluster AND"
+		" h.ip4 = l.ip4), EXISTS (SELECT 1 FROM history h WHERE h.cluster = l.cluster AND h.ip6 = l.ip6) FROM lease l JOIN node n ON n.id = l.node JOIN"
+		" cluster c ON c.id = l.cluster");
 
 	while (sqlite3_step(stmt) == SQLITE_ROW) {
 		struct held *h;
@@ -82,6 +84,8 @@ static void take_held(struct truth *t, sqlite3 *db)
 		copy(h->name, stmt, 4);
 		copy(h->ip[0], stmt, 5);
 		copy(h->ip[1], stmt, 6);
+		h->past[0] = sqlite3_column_int(stmt, 7) == 1;
+		h->past[1] = sqlite3_column_int(stmt, 8) == 1;
 	}
 	sqlite3_finalize(stmt);
 }
@@ -163,6 +167,7 @@ static void take_lists(struct truth *t, sqlite3 *db)
 
 void truth_take(struct truth *t, const char *path)
 {
+	sqlite3_stmt *stmt;
 	sqlite3 *db = NULL;
 
 	*t = (struct truth){ 0 };
@@ -171,6 +176,9 @@ void truth_take(struct truth *t, const char *path)
 	take_pages(t, db);
 	take_held(t, db);
 	take_lists(t, db);
+	stmt = query(db, "SELECT min(id) > 1 FROM history");
+	t->trimmed = sqlite3_step(stmt) == SQLITE_ROW && sqlite3_column_int(stmt, 0) == 1;
+	sqlite3_finalize(stmt);
 	t->line = dump(db, &t->lines);
 	sqlite3_close(db);
 }
