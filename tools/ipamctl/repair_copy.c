@@ -86,9 +86,9 @@ static int open_copy(struct repair *r, const char *copy)
 	sqlite3_db_config(r->from, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
 	sqlite3_progress_handler(r->from, REPAIR_STEP, out_of_steps, r);
 	repair_steps(r);
-	/* writable_schema: also of a file that is shorter than it says */
+	/* writable_schema, and first: also of a file that is shorter than it says */
 	sqlite3_exec(r->from,
-		     "PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; PRAGMA cell_size_check = ON; PRAGMA writable_schema = ON",
+		     "PRAGMA writable_schema = ON; PRAGMA cell_size_check = ON; PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY",
 		     NULL, NULL, NULL);
 	return CTL_DONE;
 }
