@@ -275,16 +275,18 @@ static void summary(const struct repair *r, const struct files *f, const struct 
 	json_t *o;
 
 	if (!r->json) {
-		if (rebuilt)
+		if (rebuilt) {
 			ctl_say(stdout,
-				"%s: made anew: %llu clusters, %llu nodes, %llu blocks, %llu leases; %llu kept in part, %llu lost, %llu uncertain\n"
-				"the damaged one: %s\nthis list: %s\n",
+				"%s: made anew: %llu clusters, %llu nodes, %llu blocks, %llu leases; %llu kept in part, %llu lost, %llu uncertain\n",
 				f->path, (unsigned long long)check->clusters, (unsigned long long)check->nodes,
 				(unsigned long long)check->blocks, (unsigned long long)check->leases,
 				(unsigned long long)r->told[TELL_KEPT], (unsigned long long)r->told[TELL_LOST],
-				(unsigned long long)r->told[TELL_UNCERTAIN], f->damaged, f->report);
-		else if (!r->quiet && r->told[TELL_UNCERTAIN] == 0)
+				(unsigned long long)r->told[TELL_UNCERTAIN]);
+			ctl_say(stdout, "the damaged one: %s\n", f->damaged);
+			ctl_say(stdout, "this list: %s\n", f->report);
+		} else if (!r->quiet && r->told[TELL_UNCERTAIN] == 0) {
 			ctl_say(stdout, "%s: nothing to repair\n", f->path);
+		}
 		return;
 	}
 	o = json_pack("{s:b, s:o, s:o, s:o}", "repaired", rebuilt || r->told[TELL_UNCERTAIN] > 0, "kept", lines(r, TELL_KEPT), "lost",
