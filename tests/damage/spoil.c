@@ -41,11 +41,11 @@ static size_t any_page(struct spoil *s)
 	return random_below(&s->random, 60) == 0 ? 1 : 1 + random_below(&s->random, (unsigned)s->t->pages);
 }
 
-enum { WAYS = 7 };
+enum { WAYS = 8 };
 
 static void spoil_page(struct spoil *s, size_t a, unsigned how)
 {
-	static const char *const name[WAYS] = { "zeroed", "swapped", "copied", "stale", "bit", "bits", "scribbled" };
+	static const char *const name[WAYS] = { "zeroed", "swapped", "copied", "stale", "bit", "bits", "scribbled", "and on cut off" };
 	unsigned size = s->l->page;
 	size_t b = any_page(s);
 	const struct bytes *old = &s->l->moment[random_below(&s->random, MOMENTS - 1)];
@@ -72,6 +72,11 @@ static void spoil_page(struct spoil *s, size_t a, unsigned how)
 	} else if (how < 6) {
 		for (unsigned n = how == 4 ? 1 : 8; n > 0; n--)
 			page(s, a)[random_below(&s->random, size)] ^= (unsigned char)(1 << random_below(&s->random, 8));
+	} else if (how == 7) {
+		for (size_t i = a; i <= s->t->pages; i++)
+			harm(s, i);
+		if (s->db.size > (a - 1) * size)
+			s->db.size = (a - 1) * size + random_below(&s->random, size);
 	} else {
 		for (unsigned i = 0; i < size; i++)
 			page(s, a)[i] = (unsigned char)random_next(&s->random);
