@@ -258,13 +258,15 @@ void keep_each_change(struct keep *k, void (*fn)(void *arg, uint64_t ino), void 
 
 /* ---- what was read ---------------------------------------------------------------------------------------- */
 
-void keep_read_add(struct keep *k, uint64_t unique)
+void keep_read_add(struct keep *k, uint64_t unique, uint32_t deaths)
 {
 	for (size_t i = 0, at = unique / 2; i < KEEP_READ; i++, at++) {
 		uint64_t none = 0;
 
-		if (atomic_compare_exchange_strong(&k->memory->read[at % KEEP_READ], &none, unique))
+		if (atomic_compare_exchange_strong(&k->memory->read[at % KEEP_READ], &none, unique)) {
+			atomic_store(&k->memory->deaths[at % KEEP_READ], deaths);
 			return;
+		}
 	}
 }
 

@@ -88,14 +88,14 @@ struct keep_slot {
 
 struct keep_memory {
 	uint32_t version, slot_size;
-	uint64_t requests[2];         /* random: this mount's, whose requests are numbered as one */
-	_Atomic uint64_t beat;        /* grows while the worker is well */
-	_Atomic uint32_t workers;     /* how many there were */
-	_Atomic uint32_t short_lives; /* the last so many ended as soon as they served */
-	_Atomic bool ending;          /* the mount ends: what waits is answered */
-	_Atomic bool unmounted;       /* it has ended */
-	_Atomic uint64_t told;        /* ipam_options.told */
-	_Atomic uint32_t init_size;   /* the kernel's INIT; 0: not come yet */
+	uint64_t requests[2];       /* random: this mount's, whose requests are numbered as one */
+	_Atomic uint64_t beat;      /* grows while the worker is well */
+	_Atomic uint32_t workers;   /* how many there were */
+	_Atomic bool left;          /* the last one left in good order */
+	_Atomic bool ending;        /* the mount ends: what waits is answered */
+	_Atomic bool unmounted;     /* it has ended */
+	_Atomic uint64_t told;      /* ipam_options.told */
+	_Atomic uint32_t init_size; /* the kernel's INIT; 0: not come yet */
 	_Atomic bool init_answered;
 	_Alignas(8) char init[KEEP_INIT];
 	_Atomic uint32_t stored; /* counts what is in `storing` */
@@ -109,7 +109,11 @@ struct keep_memory {
 	_Atomic uint32_t drops;
 	_Atomic uint64_t drop[KEEP_DROPS]; /* ids: no lease ever has one of these again */
 	_Atomic uint64_t read[KEEP_READ];
-	_Atomic uint32_t slots; /* that were ever used */
+	_Atomic uint32_t deaths[KEEP_READ]; /* of workers that had read it, and not answered */
+	_Atomic uint64_t suspect;           /* a request that is handled alone; 0 none */
+	_Atomic uint64_t blamed;            /* the last one by which a worker died so, */
+	_Atomic uint32_t blames;            /* and how many did in a row */
+	_Atomic uint32_t slots;             /* that were ever used */
 	struct keep_slot slot[KEEP_HANDLES];
 };
 
@@ -179,8 +183,8 @@ void keep_changes_told(struct keep *k);
 /* What it may not have been told of. */
 void keep_each_change(struct keep *k, void (*fn)(void *arg, uint64_t ino), void *arg);
 
-/* A request was read, or answered. */
-void keep_read_add(struct keep *k, uint64_t unique);
+/* A request was read, by which so many workers may have died; or answered. */
+void keep_read_add(struct keep *k, uint64_t unique, uint32_t deaths);
 void keep_read_remove(struct keep *k, uint64_t unique);
 
 /* Give a slot's file to the supervisor, or let it go. */

@@ -232,6 +232,8 @@ static void stream_read(struct fs *fs, fuse_req_t req, struct handle *h, size_t 
 			error = EINTR;
 		}
 	}
+	if (parked)
+		wire_parked(fs->wire);
 	pthread_mutex_unlock(&s->lock);
 	if (parked)
 		return;

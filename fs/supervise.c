@@ -27,11 +27,10 @@
 
 enum {
 	BACKOFF_MS = 10,
-	BACKOFF_MAX_MS = 5000, /* between workers that end soon */
+	BACKOFF_MAX_MS = 1000, /* between workers that end soon; clients wait for it */
 	SOON_MS = 1000,
-	REAP_TRIES = 50,    /* milliseconds */
-	HOPELESS = 10,      /* workers in a row that can't even open the database */
-	HOPELESS_MS = 1000, /* between those: clients wait to hear of the end */
+	REAP_TRIES = 50, /* milliseconds */
+	HOPELESS = 10,   /* workers in a row that can't even open the database */
 	/* At the end, milliseconds: for answering what was asked, for storing what was acknowledged, and for dying. */
 	ANSWER_MS = 3000,
 	STORE_MS = 30000,
@@ -343,12 +342,10 @@ static void worker_gone(struct supervisor *s)
 	lived = (s->killed != 0 ? s->beat_seen : now) - s->began; /* one that hung was dead since its last beat */
 	if (lived > SOON_MS || (s->ready && !s->fell && s->killed == 0)) {
 		s->backoff = 0;
-		atomic_store(&s->keep.memory->short_lives, 0);
 	} else {
-		atomic_fetch_add(&s->keep.memory->short_lives, s->ready);
 		s->backoff = s->backoff == 0 ? BACKOFF_MS : s->backoff * 2;
-		if (s->backoff > (s->hopeless > 0 ? HOPELESS_MS : BACKOFF_MAX_MS))
-			s->backoff = s->hopeless > 0 ? HOPELESS_MS : BACKOFF_MAX_MS;
+		if (s->backoff > BACKOFF_MAX_MS)
+			s->backoff = BACKOFF_MAX_MS;
 	}
 	s->next = now + s->backoff;
 	s->ready = false;

@@ -2,8 +2,11 @@
  *
  * The first worker on a mount hears the kernel's INIT and keeps it. A later one is told the same INIT again, from there; its answer
  * goes nowhere, since the kernel has one. Then the kernel is asked to send again what was read and not answered
- * (FUSE_NOTIFY_RESEND, since Linux 6.9); such a request has its old number, with the top bit set. Where it can't, or several
- * workers have died as soon as they had them, these requests are refused with EIO.
+ * (FUSE_NOTIFY_RESEND, since Linux 6.9); such a request has its old number, with the top bit set. Where it can't, these requests are
+ * refused with EIO.
+ *
+ * A request may be what a worker dies by. Those that two have died with are handled one at a time from then on, and nothing beside them;
+ * one by which two more die so is refused, and no other.
  */
 #ifndef IPAMFS_WIRE_H
 #define IPAMFS_WIRE_H
@@ -38,6 +41,8 @@ struct wire_load {
 	bool caught_up; /* what a worker before had read and not answered has been read again */
 };
 void wire_load(const struct wire *w, struct wire_load *out);
+/* The request that this thread is handling waits for something else, and does nothing meanwhile. */
+void wire_parked(struct wire *w);
 /* Wake who polls by this handle. */
 void wire_wake(struct wire *w, uint64_t poll);
 

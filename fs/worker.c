@@ -438,6 +438,7 @@ static void stop(struct fs *fs)
 	/* Another worker takes over, and what waits for an answer waits for that. */
 	if (!ends) {
 		ipam_leave(fs->ipam);
+		atomic_store(&fs->keep->memory->left, true);
 		_exit(0);
 	}
 	past_free(fs->past); /* before the database: who closes it last folds its log back, and this one only reads */

@@ -2,11 +2,13 @@
  * syncs fail, or writes wait.
  *
  * FAULTS names a file with lines "write SUFFIX" and "sync SUFFIX": what is asked of a file whose name ends so gets EIO; and
- * "slow MS SUFFIX": each write waits so long. The file is read each time, so that a disk fails and is mended while the daemon runs. */
+ * "slow MS SUFFIX": each write waits so long, "slow-sync MS SUFFIX": each sync does. "crash TEXT": who writes that anywhere falls. The file
+ * is read each time, so that a disk fails and is mended while the daemon runs. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,6 +54,24 @@ static int told(const char *what, int fd)
 	return number;
 }
 
+/* What nobody could write and live. */
+static void crash(const void *data, size_t size)
+{
+	const char *faults = getenv("FAULTS");
+	int fd = faults == NULL ? -1 : open(faults, O_RDONLY | O_CLOEXEC);
+	char text[512], pill[64];
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+
+	if (fd >= 0)
+		close(fd);
+	text[n < 0 ? 0 : n] = 0;
+	for (char *line = text; line != NULL; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (sscanf(line, "crash %63s", pill) == 1 && memmem(data, size, pill, strlen(pill)) != NULL)
+			raise(SIGSEGV);
+	}
+}
+
 static bool fails(const char *what, int fd)
 {
 	bool hit = told(what, fd) != 0;
@@ -68,6 +88,7 @@ ssize_t pwrite64(int fd, const void *data, size_t size, off64_t at)
 	if (next == NULL)
 		next = (ssize_t(*)(int, const void *, size_t, off64_t))dlsym(RTLD_NEXT, "pwrite64");
 	poll(NULL, 0, told("slow", fd));
+	crash(data, size);
 	return fails("write", fd) ? -1 : next(fd, data, size, at);
 }
 
@@ -82,6 +103,7 @@ int fdatasync(int fd)
 
 	if (next == NULL)
 		next = (int (*)(int))dlsym(RTLD_NEXT, "fdatasync");
+	poll(NULL, 0, told("slow-sync", fd));
 	return fails("sync", fd) ? -1 : next(fd);
 }
 
