@@ -99,3 +99,28 @@ done
 same "its creator hears nothing of that" "" "${failed[*]}"
 umount_fs
 check_clean "after it"
+
+# ---- a release that was stored, and that the next worker answers: whoever looks then finds nothing, though somebody is at work in the
+# directory, so that the kernel can't be made to forget a name there
+mount_fs sync=full
+touch "$node/released"
+stat "$node/released" >/dev/null
+mark=$(lease_mark "$node/released")
+written() { stat -c '%s %y' "$DB-wal"; }
+wrote() { [ "$(written)" != "$1" ]; }
+before=$(written)
+echo "slow-sync 1500 ipam.db-wal" >"$FAULTS"
+put "$node/.ipam/release" "$mark" &
+writer=$!
+until_true 20 wrote "$before"
+claim "$node/beside" &
+maker=$!
+pids+=("$writer" "$maker")
+kill_worker
+wait "$writer"
+same "a release is answered by the next worker" "0 gone" "$? $(gone "$node/released" && echo gone)"
+slow 0
+wait "$maker"
+same "so is what somebody did beside it" 0 $?
+umount_fs
+check_clean "after that"
