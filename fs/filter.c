@@ -117,9 +117,6 @@ static int allow_own(scmp_filter_ctx f)
 #endif
 	int rc = allow_if(f, SCMP_SYS(clone), flags);
 
-	/* What notify.c does. */
-	if (rc == 0)
-		rc = allow_if(f, SCMP_SYS(unshare), equal(0, CLONE_FILES));
 	if (rc == 0)
 		rc = allow_if(f, SCMP_SYS(tgkill), equal(0, own));
 	if (rc == 0)
