@@ -37,10 +37,15 @@ static int64_t now_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* The daemon is gone; anything else that is refused, such as a name that another client has taken away, is an answer. */
+/* The daemon is gone, or the mount, so that what lay beneath it is found; anything else that is refused, such as a name that another
+ * client has taken away, is an answer. */
 static bool is_end(int rc)
 {
-	return rc < 0 && (errno == ENOTCONN || errno == ECONNABORTED || errno == ENODEV || errno == ESHUTDOWN);
+	struct stat st;
+
+	if (rc < 0 && errno == ENOENT && stat(node, &st) == 0)
+		return false;
+	return rc < 0 && (errno == ENOENT || errno == ENOTCONN || errno == ECONNABORTED || errno == ENODEV || errno == ESHUTDOWN);
 }
 
 static int make(const char *path)
