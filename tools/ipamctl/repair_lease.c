@@ -17,16 +17,17 @@ static const char copies[] =
 	"CREATE INDEX temp.l_pair_id ON l_pair (id);" BEST(
 		"v_lease_node", "id, node", "node IN (SELECT id FROM node)",
 		"SELECT DISTINCT id, node, 5 AS weight FROM s_lease UNION ALL SELECT DISTINCT id, node, 4 FROM i_lease_name UNION ALL"
-		" SELECT id, " BLOCK_AT("node", "p.cluster",
-					"p.ip") ", votes FROM l_pair p UNION ALL SELECT p.id, h.node, 4 FROM l_pair p"
-						" JOIN h_addr h ON h.ip = p.ip AND h.cluster = p.cluster WHERE h.state = 'held'")
+		" SELECT id, " BLOCK_AT(
+			"node", "p.cluster",
+			"p.ip") ", votes FROM l_pair p UNION ALL SELECT p.id, h.node, (SELECT weight FROM trust) FROM l_pair p"
+				" JOIN h_addr h ON h.ip = p.ip AND h.cluster = p.cluster WHERE h.state = 'held'")
 	/* Names that several of a node have: less is for them. */
 	"CREATE TEMP TABLE l_same AS SELECT name FROM (SELECT id, node, name FROM s_lease UNION SELECT id, node, name FROM i_lease_name) GROUP BY"
 	" node, name HAVING count(DISTINCT id) > 1;" BEST(
 		"v_lease", "id, name", "is_name(3, name)",
 		"SELECT DISTINCT id, name, iif(name IN (SELECT name FROM l_same), 2, 5) AS weight FROM s_lease UNION ALL"
 		" SELECT DISTINCT id, name, iif(name IN (SELECT name FROM l_same), 1, 4) FROM i_lease_name UNION ALL"
-		" SELECT DISTINCT p.id, h.name, 4 FROM l_pair p JOIN v_lease_node v ON v.id = p.id JOIN node n ON n.id = v.node"
+		" SELECT DISTINCT p.id, h.name, (SELECT weight FROM trust) FROM l_pair p JOIN v_lease_node v ON v.id = p.id JOIN node n ON n.id = v.node"
 		" JOIN h_addr h ON h.ip = p.ip AND h.cluster = n.cluster WHERE h.state = 'held' AND h.node = n.id");
 
 /* Which copies tell an id; and which of its addresses can be its own, with how much is for it. */

@@ -81,7 +81,7 @@ static const char clusters[] =
 	/* The table's word counts a little more where nothing else decides. */
 	BEST("v_cluster", "id, name", "is_name(1, name)",
 	     "SELECT DISTINCT id, name, 5 AS weight FROM s_cluster UNION ALL SELECT DISTINCT id, name, 4 FROM i_cluster_name"
-	     " UNION ALL SELECT id, name, 4 FROM h_cluster")
+	     " UNION ALL SELECT id, name, (SELECT weight FROM trust) FROM h_cluster")
 	/* Others that say that they are in it. */
 	"CREATE TEMP TABLE c_refer AS SELECT c AS id, count(DISTINCT copy) AS copies, count(*) AS n FROM (SELECT cluster AS c, 1 AS copy FROM s_node"
 	" UNION ALL SELECT cluster, 2 FROM i_node_name UNION ALL SELECT cluster, 3 FROM i_node_id UNION ALL SELECT cluster, 4 FROM s_block"
@@ -101,33 +101,32 @@ static const char clusters[] =
 								   ", " NOW ", " NOW ", " NOW ", NULL, 0 FROM e_cluster"
 								   " WHERE id NOT IN (SELECT id FROM cluster);";
 
-static const char nodes[] =
-	BEST(
-		"v_node", "id, name", "is_name(2, name)",
-		"SELECT DISTINCT id, name, 5 AS weight FROM s_node UNION ALL SELECT DISTINCT id, name, 4 FROM i_node_name UNION ALL"
-		" SELECT id, name, 4 FROM h_node") BEST("v_node_cluster", "id, cluster", "cluster IN (SELECT id FROM cluster)",
-							"SELECT DISTINCT id, cluster, 5 AS weight FROM s_node UNION ALL SELECT DISTINCT id, cluster, 4 FROM i_node_name UNION ALL"
-							" SELECT DISTINCT id, cluster, 4 FROM i_node_id UNION ALL SELECT id, cluster, 4 FROM h_node UNION ALL"
-							" SELECT DISTINCT node, cluster, 3 FROM s_block UNION ALL SELECT DISTINCT node, cluster, 1 FROM s_lease") "CREATE TEMP TABLE n_refer AS SELECT n AS id, count(DISTINCT copy) AS copies, count(*) AS n FROM (SELECT node AS n, 1 AS copy FROM s_block"
-																				  " UNION ALL SELECT node, 2 FROM i_block_node UNION ALL SELECT node, 3 FROM s_lease UNION ALL SELECT node, 4 FROM i_lease_name) WHERE " GIVEN("n") " GROUP BY n;"
-																																						    "CREATE TEMP TABLE e_node AS SELECT id, sum(copies) AS copies FROM (SELECT DISTINCT id, 1 AS copies FROM s_node UNION ALL"
-																																						    " SELECT DISTINCT id, 1 FROM i_node_name UNION ALL SELECT DISTINCT id, 1 FROM i_node_id UNION ALL SELECT id, copies FROM n_refer"
-																																						    " WHERE copies > 1 OR n > 2 UNION ALL SELECT id, iif(gone, -2, (SELECT nodes FROM trust)) FROM h_node) WHERE " GIVEN("id") " AND id NOT IN (SELECT id FROM cluster) GROUP BY id HAVING sum(copies) > 0;"
-																																																					       /* Whose cluster nothing tells, where there is one alone. */
-																																																					       "INSERT INTO v_node_cluster SELECT id, (SELECT max(id) FROM cluster), 0 FROM e_node WHERE id NOT IN (SELECT id FROM v_node_cluster) AND"
-																																																					       " (SELECT count(*) FROM cluster) = 1;"
-																																																					       "INSERT OR IGNORE INTO node SELECT e.id, c.cluster, ifnull(v.name, 'recovered-' || e.id), " OWNER("s", "493") ", " TIMES("s") ", " INT("s.shared", "NULL") ", " INT("s.revision", "0") ", " INT(
-																																																						       "s.held",
-																																																						       "0") ", " INT("s.doubt",
-																																																								     "0") " FROM e_node e JOIN v_node_cluster c ON c.id = e.id LEFT JOIN v_node v ON v.id = e.id LEFT JOIN s_node s ON s.rowid = " ROW_OF("s_node",
-																																																																									  "e.id",
-																																																																									  "x.name IS NOT v.name") " ORDER BY v.votes DESC, e.id;"
-																																																																												  "INSERT OR IGNORE INTO node SELECT e.id, c.cluster, 'recovered-' || e.id, 0, 0, 493, " NOW
-																																																																												  ", " NOW
-																																																																												  ", " NOW
-																																																																												  ", " NOW
-																																																																												  ", NULL, 0, 0, 0"
-																																																																												  " FROM e_node e JOIN v_node_cluster c ON c.id = e.id WHERE e.id NOT IN (SELECT id FROM node);";
+static const char nodes[] = BEST(
+	"v_node", "id, name", "is_name(2, name)",
+	"SELECT DISTINCT id, name, 5 AS weight FROM s_node UNION ALL SELECT DISTINCT id, name, 4 FROM i_node_name UNION ALL"
+	" SELECT id, name, (SELECT weight FROM trust) FROM h_node") BEST("v_node_cluster", "id, cluster",
+									 "cluster IN (SELECT id FROM cluster)",
+									 "SELECT DISTINCT id, cluster, 5 AS weight FROM s_node UNION ALL SELECT DISTINCT id, cluster, 4 FROM i_node_name UNION ALL"
+									 " SELECT DISTINCT id, cluster, 4 FROM i_node_id UNION ALL SELECT id, cluster, (SELECT weight FROM trust) FROM h_node UNION ALL"
+									 " SELECT DISTINCT node, cluster, 3 FROM s_block UNION ALL SELECT DISTINCT node, cluster, 1 FROM s_lease") "CREATE TEMP TABLE n_refer AS SELECT n AS id, count(DISTINCT copy) AS copies, count(*) AS n FROM (SELECT node AS n, 1 AS copy FROM s_block"
+																						   " UNION ALL SELECT node, 2 FROM i_block_node UNION ALL SELECT node, 3 FROM s_lease UNION ALL SELECT node, 4 FROM i_lease_name) WHERE " GIVEN("n") " GROUP BY n;"
+																																								     "CREATE TEMP TABLE e_node AS SELECT id, sum(copies) AS copies FROM (SELECT DISTINCT id, 1 AS copies FROM s_node UNION ALL"
+																																								     " SELECT DISTINCT id, 1 FROM i_node_name UNION ALL SELECT DISTINCT id, 1 FROM i_node_id UNION ALL SELECT id, copies FROM n_refer"
+																																								     " WHERE copies > 1 OR n > 2 UNION ALL SELECT id, iif(gone, -2, (SELECT nodes FROM trust)) FROM h_node) WHERE " GIVEN("id") " AND id NOT IN (SELECT id FROM cluster) GROUP BY id HAVING sum(copies) > 0;"
+																																																								/* Whose cluster nothing tells, where there is one alone. */
+																																																								"INSERT INTO v_node_cluster SELECT id, (SELECT max(id) FROM cluster), 0 FROM e_node WHERE id NOT IN (SELECT id FROM v_node_cluster) AND"
+																																																								" (SELECT count(*) FROM cluster) = 1;"
+																																																								"INSERT OR IGNORE INTO node SELECT e.id, c.cluster, ifnull(v.name, 'recovered-' || e.id), " OWNER(
+																																																									"s",
+																																																									"493") ", " TIMES("s") ", " INT("s.shared", "NULL") ", " INT("s.revision",
+																																																																     "0") ", " INT("s.held",
+																																																																		   "0") ", " INT("s.doubt", "0") " FROM e_node e JOIN v_node_cluster c ON c.id = e.id LEFT JOIN v_node v ON v.id = e.id LEFT JOIN s_node s ON s.rowid = " ROW_OF("s_node", "e.id", "x.name IS NOT v.name") " ORDER BY v.votes DESC, e.id;"
+																																																																																											   "INSERT OR IGNORE INTO node SELECT e.id, c.cluster, 'recovered-' || e.id, 0, 0, 493, " NOW
+																																																																																											   ", " NOW
+																																																																																											   ", " NOW
+																																																																																											   ", " NOW
+																																																																																											   ", NULL, 0, 0, 0"
+																																																																																											   " FROM e_node e JOIN v_node_cluster c ON c.id = e.id WHERE e.id NOT IN (SELECT id FROM node);";
 
 /* ---- CIDRs -------------------------------------------------------------------------------------------------------- */
 
@@ -189,7 +188,7 @@ static const char blocks[] = BEST(
 	" SELECT DISTINCT f.id, prefix_of(f.first_key, l.last_key), 4 FROM i_block_first f JOIN i_block_last l ON l.id = f.id")
 	BEST("v_block_node", "id, node", "node IN (SELECT id FROM node)",
 	     "SELECT DISTINCT b.id AS id, b.node AS node, 5 AS weight FROM s_block b UNION ALL SELECT DISTINCT id, node, 4 FROM i_block_node UNION ALL"
-	     " SELECT v.id, h.node, 4 FROM v_block v JOIN h_block h ON h.cidr = v.cidr WHERE NOT h.gone")
+	     " SELECT v.id, h.node, (SELECT weight FROM trust) FROM v_block v JOIN h_block h ON h.cidr = v.cidr WHERE NOT h.gone")
 	/* Most copies first. */
 	"CREATE TEMP TABLE x_block AS SELECT v.id AS id, n.cluster AS cluster, n.id AS node, v.cidr AS cidr, (SELECT count(*) FROM (SELECT 1 FROM s_block"
 	" WHERE id = v.id UNION ALL SELECT 1 FROM i_block_cidr WHERE id = v.id UNION ALL SELECT 1 FROM i_block_first WHERE id = v.id UNION ALL"
@@ -271,7 +270,8 @@ static void take_trust(struct repair *r, sqlite3_stmt *row, void *arg)
 	char sql[160];
 
 	(void)arg;
-	snprintf(sql, sizeof sql, "CREATE TEMP TABLE trust AS SELECT %d AS clusters, %d AS nodes",
+	/* As much as an index; with gaps, less: what it tells may be of before. */
+	snprintf(sql, sizeof sql, "CREATE TEMP TABLE trust AS SELECT %d AS weight, %d AS clusters, %d AS nodes", r->history ? 4 : 3,
 		 trusted || !(r->whole[CLUSTER] || r->whole[CLUSTER_NAME]), trusted || !(r->whole[NODE] || r->whole[NODE_NAME]));
 	repair_do(r, sql);
 }
