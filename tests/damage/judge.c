@@ -256,7 +256,7 @@ static void remove_beside(const char *path)
 {
 	char command[600];
 
-	snprintf(command, sizeof command, "rm -f '%s'.* '%s'-*", path, path);
+	snprintf(command, sizeof command, "rm -f '%s' '%s'.* '%s'-*", path, path, path);
 	if (system(command) != 0)
 		abort();
 }

@@ -215,6 +215,9 @@ void life_make(struct life *l, const char *dir, uint64_t seed)
 	}
 	l->page = (unsigned)l->db.data[16] << 8 | l->db.data[17];
 	unlink(it.path);
+	unlink(log);
+	snprintf(log, sizeof log, "%s-shm", it.path);
+	unlink(log);
 }
 
 void life_free(struct life *l)

@@ -105,6 +105,7 @@ int main(int argc, char **argv)
 	for (int i = 0; i < KINDS && seen[i].kind[0] != 0; i++)
 		printf("%-24s %6u cases, %u wrong, the longest %.1f s\n", seen[i].kind, seen[i].cases, seen[i].wrong, seen[i].longest);
 	printf("%llu cases from seed %llu, %llu wrong\n", (unsigned long long)cases, (unsigned long long)seed, (unsigned long long)wrongs);
-	rmdir(dir);
+	if (rmdir(dir) < 0)
+		perror(dir);
 	return wrongs > 0;
 }

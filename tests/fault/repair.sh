@@ -158,3 +158,22 @@ ok "then it is mounted" test -e "$M/.ipam/health"
 refused "a mounted one isn't repaired" "in use by an ipamfs" "$IPAMCTL" check --repair "$DB"
 same "usage" 2 "$("$IPAMCTL" check --repair >/dev/null 2>&1; echo $?)"
 umount_fs
+
+# A bit of the log flips after a crash: refused, and a repair has all of it again.
+rm -f "$DB"*
+mount_fs sync=normal
+make_cluster prod n1
+for i in $(seq 40); do claim "$M/prod/n1/l$i"; done
+before=$(list)
+kill_fs
+at=$(($(stat -c %s "$DB-wal") / 2))
+byte=$(od -An -tu1 -j"$at" -N1 "$DB-wal")
+printf "\\x$(printf %02x $((byte ^ 8)))" | dd of="$DB-wal" bs=1 seek="$at" conv=notrunc status=none
+refused "a bit of the log: the mount is refused" "the log that it left" "$IPAMFS" "$DB" "$M" -f
+repair
+ok "repair reads what lies behind it, and says where the log breaks off" grep -q "^uncertain: its log breaks off at page" "$WORK/out"
+same "status" 1 "$status"
+mount_fs
+same "every lease that was acknowledged is there" "$before" "$(list)"
+umount_fs
+check_clean "a bit of the log"
