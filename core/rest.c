@@ -135,11 +135,14 @@ int rest_load(struct ipam *ipam, struct store_rest *rest, size_t n)
 int rest_apply(struct ipam *ipam, struct block *block)
 {
 	const struct rests *r = &ipam->rests;
+	int64_t now = engine_due(ipam);
 
 	for (size_t i = 0; i < r->count; i++) {
 		int rc = 0;
 
-		if (r->heap[i].cluster == block->node->cluster->id && cidr_has(&block->pool.prefix, r->heap[i].family, r->heap[i].addr))
+		/* Of one that has ended only the row is left to go. */
+		if (r->heap[i].until > now && r->heap[i].cluster == block->node->cluster->id &&
+		    cidr_has(&block->pool.prefix, r->heap[i].family, r->heap[i].addr))
 			rc = take(block, &r->heap[i]);
 		if (rc < 0 && rc != -EADDRINUSE)
 			return rc;
