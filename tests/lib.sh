@@ -22,7 +22,7 @@ cleanup() {
 	for it in "${mounts[@]}"; do take_off "$it"; done
 	for it in "${namespaces[@]}"; do ip netns del "$it" 2>/dev/null; done
 	# A worker that falls is replaced, and nobody would hear of it.
-	if [ -z "${FALLS:-}" ] && grep -hE 'worker [0-9]+ (was killed by|ended with)|Sanitizer' "$WORK"/log "$WORK"/*.log 2>/dev/null; then
+	if [ -z "${FALLS:-}" ] && cat "$WORK"/log "$WORK"/*.log 2>/dev/null | grep -E 'worker [0-9]+ (was killed by|ended with)|Sanitizer'; then
 		echo "not ok - a worker fell"
 	fi
 	rm -rf "$WORK"
