@@ -34,7 +34,12 @@ held() { [ "$(ctl get --prefix --print-value-only "$PREFIX/state/node/" | jq -s 
 ok "and is its machine's" until_true 60 held
 leased() { touch "$A/c$COUNT/w1/x"; }
 ok "the last of them leases" until_true 60 leased
-touch "$A"/c*/w1/all
+# A lease of that name in each.
+lease_in_each() {
+	local node
+	for node in "$A"/c*/w1; do touch "$node/$1" || return; done
+}
+ok "each of them leases" lease_in_each all
 published() { [ "$(count published)" -eq "$COUNT" ]; }
 ok "each is published" until_true 60 published
 ok "for others to see" until_true 20 test -e "$B/c$COUNT/w1/all"
@@ -46,7 +51,7 @@ done
 halt_fs "${machine[w1]}"
 etcd_pause 0
 resume_fs "${machine[w1]}"
-touch "$A"/c*/w1/late
+ok "etcd away, each leases on" lease_in_each late
 machine_kill w1
 etcd_resume 0
 machine w1

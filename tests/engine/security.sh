@@ -12,7 +12,7 @@ logged() { grep -qiE "$2" "$WORK/$1.log"; }
 locked_out() {
 	until_true 30 says "$1" "$3"
 	ok "$2: health says it: $(grep since "$WORK/$1/.ipam/health")" says "$1" "$3"
-	ok "$2: the log does" logged "$1" "$3"
+	ok "$2: the log does" until_true 20 logged "$1" "$3"
 	refused "$2: nothing is made" "No route" mkdir "$WORK/$1/x"
 	machine_end "$1"
 }

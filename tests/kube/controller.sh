@@ -136,7 +136,7 @@ same "has one podCIDR" "fd00:10:244::/64 fd00:10:244::/64" "$(podcidrs n-1) $(ku
 append "$M/prod/.ipam/cidrs" "10.244.0.0/16 24"
 node_make n-2
 ok "another family later" controller_once
-same "is for those that come" "10.244.0.0/24 fd00:10:244:1::/64" "$(podcidrs n-2)"
+same "is for those that come, in the order of the list" "fd00:10:244:1::/64 10.244.0.0/24" "$(podcidrs n-2)"
 same "and not for those that are there" "fd00:10:244::/64" "$(podcidrs n-1)"
 check_clean "at the end"
 apiserver_stop

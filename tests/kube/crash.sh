@@ -63,7 +63,7 @@ for round in $(seq "${ROUNDS:-12}"); do
 		node_make "n-$((next++))" &
 		makers+=($!)
 	done
-	controller --qps 0
+	controller --qps 0 --mass-release-delay 300ms
 	[ $((round % 3)) -ne 0 ] || node_delete "n-$((gone++))"
 	sleep "0.$(printf %03d $((100 + RANDOM % 300)))"
 	controller_end KILL
@@ -73,7 +73,7 @@ done
 ok "some of the kills were between the mount and the API" test "$between" -gt 0
 no_overlap "killed again and again"
 admin DELETE rules >/dev/null
-ok "and once through" controller_once
+ok "and once through" controller_once --mass-release-delay 300ms
 ok "all have their blocks" all_served
 agree "killed again and again, then once through"
 check_clean "at the end"
