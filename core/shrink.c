@@ -147,5 +147,5 @@ int64_t shrink_round(struct ipam *ipam, int64_t now)
 void shrink_lease(struct ipam *ipam, const struct node *n)
 {
 	if (n->blocks > 1)
-		timer_at(ipam, engine_now() + (int64_t)SHORT_S * NANOSECONDS);
+		timer_at(ipam, engine_due(ipam) + (int64_t)SHORT_S * NANOSECONDS);
 }
