@@ -126,7 +126,7 @@ static void put_told(struct repair *r, sqlite3_stmt *row, void *arg)
 /* Which boot a lease was made in decides whether the next mount releases it: where that isn't known it is this one. */
 static void put_boots(struct repair *r)
 {
-	char now[64] = "unknown", sql[400];
+	char now[64] = "unknown", sql[512];
 	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? -1 : read(fd, now, sizeof now - 1);
 
