@@ -340,11 +340,6 @@ bool wire_unmounted(const struct wire *w)
 	return atomic_load(&w->unmounted);
 }
 
-bool wire_begun(const struct wire *w)
-{
-	return atomic_load(&w->begun);
-}
-
 void wire_load(const struct wire *w, struct wire_load *out)
 {
 	struct pollfd p = { .fd = w->fd, .events = POLLIN };

@@ -32,8 +32,6 @@ int wire_start(struct fuse_session *session, struct keep *keep, int fd, bool res
 void wire_free(struct wire *w); /* NULL is fine */
 /* The mount is gone. */
 bool wire_unmounted(const struct wire *w);
-/* The session knows the kernel's INIT: before, libfuse sends nothing. */
-bool wire_begun(const struct wire *w);
 /* How requests come. */
 struct wire_load {
 	bool waiting;   /* requests wait in the kernel */
