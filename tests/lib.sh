@@ -91,7 +91,7 @@ mount_fs() {
 	daemon=$!
 	pids+=("$daemon")
 	mounts+=("$dir")
-	until_true 60 is_up "$dir" || {
+	until_true 60 is_up "$dir" && [ -e "$dir/.ipam/version" ] || {
 		fail "mount $options" "$(tail -5 "$WORK/log")"
 		exit 1
 	}
@@ -136,6 +136,15 @@ kill_fs() {
 	wait "$daemon" 2>/dev/null
 	take_off "${1:-$M}"
 }
+
+# contents DIR: a line for each lease below it, "NAME ADDRESSES", sorted. One program reads them all: starting one for each costs more than all else.
+contents() {
+	(cd "$1" && find . -name .ipam -prune -o -type f -print0 | xargs -0 -r awk '{ lines[FILENAME] = lines[FILENAME] " " $0 }
+		END { for (name in lines) print substr(name, 3) lines[name] }') | sort
+}
+
+# fill PREFIX MOST: claim PREFIX0 and on until one is refused; how many there are now, and the errno in $WORK/error
+fill() { "$HELPERS/mount/sys" fill "$1" "$2" 2>"$WORK/error"; }
 
 # A cluster with both families, and nodes.
 make_cluster() {

@@ -103,8 +103,8 @@ ok "at least 20,000 operations a minute ($n)" test "$n" -ge $((DURATION * MACHIN
 agree() { for k in $(seq 2 "$MACHINES"); do cmp -s <(cut -d' ' -f1,2 "$WORK/w1/prod/.ipam/blocks") <(cut -d' ' -f1,2 "$WORK/w$k/prod/.ipam/blocks") || return 1; done; }
 ok "all mounts agree on who has which block" until_true 30 agree
 same "none is delegated twice" "" "$(cut -d' ' -f1 "$WORK/w1/prod/.ipam/blocks" | sort | uniq -d)"
-everything() { (cd "$WORK/$1/prod" && for node in w*; do for lease in "$node"/*; do [ -e "$lease" ] && echo "$lease $(tr '\n' ' ' <"$lease")"; done; done); }
-for i in $(seq "$MACHINES"); do (cd "$WORK/w$i/prod" && for lease in "w$i"/*; do [ -e "$lease" ] && echo "$lease $(tr '\n' ' ' <"$lease")"; done); done | sort >"$WORK/own"
+everything() { contents "$WORK/$1/prod" | grep '^w'; }
+for i in $(seq "$MACHINES"); do contents "$WORK/w$i/prod/w$i" | sed "s|^|w$i/|"; done | sort >"$WORK/own"
 shown() { cmp -s <(everything "$1" | sort) "$WORK/own"; }
 for i in 1 "$MACHINES"; do
 	until_true 30 shown "w$i"

@@ -5,7 +5,6 @@
 expected() { awk '$1 == "+" { n = $2; sub(/^. [^ ]* /, ""); held[n] = $0 } $1 != "+" { delete held[$2] }
 	END { for (n in held) print n, held[n] }' "$1".* | sed 's/ *$//' | sort; }
 removed() { awk '$1 == "-" { gone[$2] = 1 } $1 == "?" { delete gone[$2] } END { for (n in gone) print n }' "$1".*; }
-actual() { (cd "$1" && for f in *; do [ -e "$f" ] && echo "$f $(xargs <"$f")"; done) | sort; }
 
 round() {
 	local node=$M/prod/$2 log=$WORK/churn-$1-$2 lines
@@ -20,7 +19,7 @@ round() {
 	mount_fs "sync=$1"
 	lines=$(expected "$log" | wc -l)
 	ok "sync=$1: $lines acknowledged leases to look for" test "$lines" -gt 100
-	same "sync=$1: each is there, with its addresses" "" "$(comm -23 <(expected "$log") <(actual "$M/prod/$2"))"
+	same "sync=$1: each is there, with its addresses" "" "$(comm -23 <(expected "$log") <(contents "$M/prod/$2"))"
 	same "sync=$1: what was released is gone" "" "$(comm -12 <(removed "$log" | sort) <(ls "$M/prod/$2" | sort))"
 	same "sync=$1: no address twice" "" "$(cat "$M/prod/$2"/* | sort | uniq -d)"
 	ok "sync=$1: the mount and the database agree" "$IPAMCTL" check --quiet "$M"

@@ -6,7 +6,7 @@ fault() { printf '%s\n' "$@" >"$FAULTS"; }
 REAL=$IPAMFS
 fake_disk
 health() { head -1 "$M/.ipam/health"; }
-list() { (cd "$M/prod/n" && for f in *; do echo "$f $(xargs <"$f")"; done | sort); }
+list() { contents "$M/prod/n"; }
 
 mount_fs
 make_cluster prod n
@@ -59,8 +59,7 @@ umount_fs
 mount_fs sync=normal
 append "$M/prod/.ipam/settings" "max-blocks 200"
 fault "sync ipam.db"
-i=0
-while [ "$i" -lt 6000 ] && claim "$M/prod/n/f$i" 2>"$WORK/error"; do i=$((i + 1)); done
+i=$(fill "$M/prod/n/f" 6000)
 fault
 ok "a sync of the database fails: refused after $i" grep -q "Input/output error" "$WORK/error"
 ok "health" grep -q "^failing: an fsync failed" "$M/.ipam/health"
@@ -92,8 +91,7 @@ if losetup -f >/dev/null 2>&1; then
 	mkdir "$M/prod/n"
 	claim "$M/prod/n/first"
 	head -c 64M /dev/zero >"$WORK/under/filler" 2>/dev/null
-	i=0
-	while [ "$i" -lt 20000 ] && claim "$M/prod/n/l$i" 2>"$WORK/error"; do i=$((i + 1)); done
+	i=$(fill "$M/prod/n/l" 20000)
 	ok "a real disk fails after $i: $(cat "$WORK/error")" grep -q "Input/output error\|Read-only file system" "$WORK/error"
 	ok "health: $(health)" grep -q "^failing: " "$M/.ipam/health"
 	same "reads go on" 10.0.0.2/16 "$(cat "$M/prod/n/first")"

@@ -2,7 +2,7 @@
 . "$(dirname "$0")/../lib.sh"
 
 mkdir "$WORK/disk"
-mount -t tmpfs -o size=3m tmpfs "$WORK/disk" || exit 1
+mount -t tmpfs -o size=3m,mode=755 tmpfs "$WORK/disk" || exit 1
 mounts+=("$WORK/disk")
 head -c 1500000 /dev/zero >"$WORK/disk/filler"
 DB=$WORK/disk/ipam.db
@@ -12,10 +12,9 @@ put "$M/prod/.ipam/cidrs" "10.0.0.0/8 16"
 mkdir "$M/prod/n"
 
 exec 5<>"$M/prod/n/.ipam/ephemeral/held"
-i=0
-while [ "$i" -lt 65000 ] && claim "$M/prod/n/l$i" 2>"$WORK/error"; do i=$((i + 1)); done
+i=$(fill "$M/prod/n/l" 65000)
 ok "a create was refused after $i" test "$i" -lt 65000
-same "for want of room" "excl: No space left on device" "$(cat "$WORK/error")"
+same "for want of room" "fill: No space left on device" "$(cat "$WORK/error")"
 ok "health says so" grep -q "^failing: .*full" "$M/.ipam/health"
 refused "a release is refused as well" "No space left" rm "$M/prod/n/l0"
 ok "reads go on" grep -q 10.0.0.3/16 "$M/prod/n/l0"
@@ -27,21 +26,20 @@ same "health" ok "$(head -1 "$M/.ipam/health")"
 ok "releases too" rm "$M/prod/n/l0"
 not_held() { ! ls "$M/prod/n" | grep -qx held; }
 ok "an ephemeral lease whose holder ended meanwhile goes by itself" until_true 20 not_held
-files=$(cd "$M/prod/n" && for f in *; do echo "$f $(cat "$f")"; done)
+files=$(contents "$M/prod/n")
 umount_fs
 check_clean "after it"
 mount_fs
-same "all is there after a remount" "$files" "$(cd "$M/prod/n" && for f in *; do echo "$f $(cat "$f")"; done)"
+same "all is there after a remount" "$files" "$(contents "$M/prod/n")"
 
 # A daemon that died is mounted again on a disk that is full: reads go on, and with room it works.
 head -c 3M /dev/zero >"$WORK/disk/filler" 2>/dev/null
-i=0
-while [ "$i" -lt 65000 ] && claim "$M/prod/n/m$i" 2>/dev/null; do i=$((i + 1)); done
-files=$(cd "$M/prod/n" && for f in *; do echo "$f $(cat "$f")"; done)
+fill "$M/prod/n/m" 65000 >/dev/null
+files=$(contents "$M/prod/n")
 kill_fs
 head -c 3M /dev/zero >>"$WORK/disk/filler" 2>/dev/null
 mount_fs
-same "mounted on a full disk, all is there" "$files" "$(cd "$M/prod/n" && for f in *; do echo "$f $(cat "$f")"; done)"
+same "mounted on a full disk, all is there" "$files" "$(contents "$M/prod/n")"
 refused "a create is refused" "No space left" claim "$M/prod/n/more"
 ok "health says so" grep -q "^failing: .*full\|^failing: .*No space" "$M/.ipam/health"
 rm "$WORK/disk/filler"

@@ -4,7 +4,7 @@ FALLS=expected # of a log's index that is cut short while it is mapped
 . "$(dirname "$0")/../lib.sh"
 
 health() { head -1 "$M/.ipam/health"; }
-list() { (cd "$M/prod/n" && for f in *; do echo "$f $(xargs <"$f")"; done | sort); }
+list() { contents "$M/prod/n"; }
 begin() {
 	rm -f "$DB"* "$WORK"/elsewhere*
 	mount_fs "$@"
@@ -102,8 +102,7 @@ mount_fs
 dd if=/dev/urandom of="$DB" bs=2048 seek=1 count=1000 conv=notrunc status=none
 sqlite3 "$DB" 'PRAGMA integrity_check' >/dev/null 2>&1
 # What it has cached it goes on with; sooner or later it reads a page that is none.
-i=0
-while [ "$i" -lt 300 ] && claim "$M/prod/n/s$i" 2>/dev/null; do i=$((i + 1)); done
+fill "$M/prod/n/s" 300 >/dev/null
 same "scribbled over: reads go on" "$acked" "$(list | grep '^a')"
 umount_fs
 "$IPAMCTL" check --repair "$DB" >"$WORK/out" 2>&1

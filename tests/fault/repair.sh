@@ -7,12 +7,12 @@ mkdir "$M/prod"
 put "$M/prod/.ipam/cidrs" "10.0.0.0/16 25
 fd00::/48 64"
 for n in n1 n2 n3; do mkdir "$M/prod/$n"; done
-for n in n1 n2 n3; do for i in $(seq 60); do : >"$M/prod/$n/l$i"; done; done
-for i in $(seq 1 3 60); do rm "$M/prod/n2/l$i"; done
+for n in n1 n2 n3; do touch "$M/prod/$n"/l{1..60}; done
+rm "$M"/prod/n2/l{1..60..3}
 for i in $(seq 5 9); do mv "$M/prod/n1/l$i" "$M/prod/n1/renamed$i"; done
 setfattr -n user.pod -v shop/db-0 "$M/prod/n1/l1"
 put "$M/prod/.ipam/reserved" 10.0.77.0/24
-list() { (cd "$M/prod" && for f in n*/*; do echo "$f $(xargs <"$f")"; done | sort); }
+list() { contents "$M/prod"; }
 before=$(list)
 held=$(tr ' ' '\n' <<<"$before" | grep / | grep -v '^n' | cut -d/ -f1)
 umount_fs
@@ -39,12 +39,9 @@ repair() {
 }
 # None of the addresses that were held can be had.
 given_again() {
-	local ip n
-	for n in "$M"/prod/n*; do
-		for ip in $held; do
-			if [ ! -e "$M/prod/.ipam/by-ip/$ip" ] && claim "$n/$ip" 2>/dev/null; then echo "$n $ip"; fi
-		done
-	done
+	local n
+	# shellcheck disable=SC2086
+	for n in "$M"/prod/n*; do "$HELPERS/mount/sys" any "$n" $held; done
 }
 settled() {
 	check_clean "$1"

@@ -13,7 +13,7 @@ scene() {
 	cp "$BUILD/bin/ipamfs" "$TAKEN_DIR/bin/ipamfs"
 	"$HELPERS/fault/abstract" "$TAKEN_DIR" &
 	pids+=("$!")
-	until_true 10 grep -q "@$TAKEN_DIR" /proc/net/unix
+	until_true 60 grep -q "@$TAKEN_DIR" /proc/net/unix || fail "$1: somebody listens without a file"
 }
 sleep 3600 &
 export TAKEN_VICTIM=$!
@@ -43,6 +43,8 @@ taken_worker() {
 judge() {
 	ok "$2: all of it was tried" grep -q "that is all" "$WORK/$1"
 	same "$2: all is refused" "$3" "$(tried "done" "$WORK/$1" | xargs)"
+	local it
+	for it in $3; do grep "^taken $it: refused" "$WORK/$1"; done
 	same "$2: nothing was left out" "" "$(comm -23 <(tried "done" "$WORK/free.log") <(cat <(tried refused "$WORK/$1") <(tried done "$WORK/$1") | sort) | xargs)"
 	same "$2: what it needs it has" "itself log read spool thread" "$(sed -n 's/^taken needs \(.*\): done/\1/p' "$WORK/$1" | sort | xargs)"
 }

@@ -15,6 +15,33 @@ static int make_file(const char *path, int flags)
 	return fd < 0 ? -1 : close(fd);
 }
 
+/* Make files, PREFIX0 and on, until one is refused or there are so many; print how many. */
+static int fill(const char *prefix, int most)
+{
+	char path[4096];
+	int made = 0, rc = 0;
+
+	for (; rc == 0 && made < most; made += rc == 0) {
+		snprintf(path, sizeof path, "%s%d", prefix, made);
+		rc = make_file(path, O_EXCL);
+	}
+	printf("%d\n", made);
+	return rc;
+}
+
+/* Print those of the names that could be made in a directory. */
+static int make_any(const char *directory, char **names)
+{
+	char path[4096];
+
+	for (; *names != NULL; names++) {
+		snprintf(path, sizeof path, "%s/%s", directory, *names);
+		if (make_file(path, O_EXCL) == 0)
+			puts(path);
+	}
+	return 0;
+}
+
 static int sync_file(const char *path)
 {
 	int fd = open(path, O_RDONLY);
@@ -158,6 +185,10 @@ int main(int argc, char **argv)
 		rc = make_file(a, 0);
 	else if (strcmp(call, "excl") == 0)
 		rc = make_file(a, O_EXCL);
+	else if (strcmp(call, "fill") == 0)
+		rc = fill(a, atoi(b));
+	else if (strcmp(call, "any") == 0)
+		rc = make_any(a, argv + 3);
 	else if (strcmp(call, "fsync") == 0)
 		rc = sync_file(a);
 	else if (strcmp(call, "hold") == 0)
