@@ -72,7 +72,7 @@ TEST_PACKAGES := clang stress-ng libclang-rt-14-dev valgrind libcmocka-dev sqlit
 	chromium libxml2-utils etcd-server etcd-client openssl spin debhelper dpkg-dev build-essential lintian mandoc systemd \
 	libmicrohttpd-dev libgnutls28-dev curl python3-yaml
 
-.PHONY: all run stop test test-kube test-etcd units helpers fuzz fuzzers bench install uninstall deb clean help deps deps-test format FORCE
+.PHONY: all run stop test test-sanitizers test-kube test-etcd units helpers fuzz fuzzers bench install uninstall deb clean help deps deps-test format FORCE
 .DEFAULT_GOAL := all
 
 all: $(lib) $(programs) ## build everything into build/ (the default)
@@ -92,6 +92,9 @@ stop: ## end what `make run` started
 
 test: deps-test ## install what's missing, build and run every test
 	@bash tests/run.sh
+
+test-sanitizers: deps-test ## run many of the tests again under ASan, UBSan, TSan and valgrind, build with clang, and fuzz
+	@bash tests/run.sh --sanitizers
 
 test-kube: deps-test ## run the tests with a real kube-apiserver (built once, ten minutes; kept in ~/.cache/ipamfs/kube)
 	@bash tests/kube-real/build.sh

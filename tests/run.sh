@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Build and run every test. The last line is 'N passed, N failed'; the status says the same.
+# Build and run the tests. The last line is 'N passed, N failed'; the status says the same.
 #
-#   tests/run.sh            all of it
-#   tests/run.sh NAME...    the tests whose file has NAME in its path, plain build only
+#   tests/run.sh               every test
+#   tests/run.sh NAME...       the tests whose file has NAME in its path
+#   tests/run.sh --sanitizers  many of them again under ASan, UBSan, TSan and valgrind; a build by clang; the fuzzers
 #
 # Tests wait more than they work, so some run at once: JOBS of them, two a processor.
 set -u
@@ -29,10 +30,13 @@ script() {
 	{
 		echo "== $file ($dir)"
 		grep -v '^ok - ' "$out.log"
-		echo "   $good passed, $bad failed in $((SECONDS - begun)) s."
+		echo "   $good passed, $bad failed in $((SECONDS - begun)) s, $(processor) s of a processor."
 	} >"$out"
 	echo "$good $bad" >"$out.count"
 }
+
+# processor: how many seconds of one the programs have taken that this shell waited for
+processor() { times | awk 'NR == 2 { for (i = 1; i <= 2; i++) { split($i, t, "m"); n += t[1] * 60 + t[2] } printf "%d", n }'; }
 
 # unit OUT BINARY WRAPPER...: a cmocka program
 unit() {
@@ -90,7 +94,7 @@ wanted() {
 	return 1
 }
 
-if build "" build all units helpers; then
+if [ "${1:-}" != --sanitizers ] && build "" build all units helpers; then
 	# The long ones first, so that nobody waits for them at the end.
 	for test in tests/engine/*.sh tests/soak/*.sh tests/kube/*.sh tests/fault/*.sh tests/model/*.sh tests/clients/*.sh tests/mount/*.sh \
 		tests/package/*.sh tests/docs/*.sh; do
@@ -108,7 +112,7 @@ if build "" build all units helpers; then
 	fi
 fi
 
-if [ $# -eq 0 ]; then
+if [ "${1:-}" == --sanitizers ]; then
 	# With clang too, and under the sanitizers: what they find ends the program.
 	CC=clang build quick build/clang all units helpers # for its warnings
 	# The soak finds what waits for its moment: two threads, a death and a resend.
@@ -128,7 +132,7 @@ if [ $# -eq 0 ]; then
 		later script tests/mount/race.sh build/tsan setarch -R
 		for test in ipam lives history snapshot kube kube_config; do later unit build/tsan/tests/test_$test setarch -R; done
 	fi
-	wait
+	build "" build all units helpers
 	later script tests/fuzz/run.sh build
 	VALGRIND=1 STRICT=1 EVERY=10 CLIENTS=16 SECONDS_OF_SOAK=30 later script tests/soak/soak.sh build
 	for test in ipam lives ahead cni history snapshot kube kube_config etcd record; do
