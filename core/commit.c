@@ -236,11 +236,13 @@ static void run_batch(struct ipam *ipam, struct change *batch)
 	for (c = batch; c != NULL; c = c->next)
 		changes += c->type->apply != NULL;
 	begun = meter_now();
+	atomic_store(&ipam->storing, begun);
 	if (rc == 0 && (n > 0 || ipam->unsynced || changes > 0)) {
 		rc = transact(ipam, batch, rows, n);
 		atomic_fetch_add(&ipam->commits, rc == 0);
 		meter_commit(ipam, changes + n, begun, rc);
 	}
+	atomic_store(&ipam->storing, 0);
 	if (rc == 0)
 		behind_stored(ipam, marks);
 

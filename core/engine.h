@@ -63,6 +63,7 @@ struct ipam {
 	struct timer *timer;
 	_Atomic uint64_t commits, changes, failed_changes, expired, dropped, queued;
 	uint64_t after_boot;
+	_Atomic int64_t storing; /* since when the transaction that runs has waited for the disk (meter_now), 0: none does */
 	pthread_mutex_t problem_lock;
 	char problem[1024];
 	struct {

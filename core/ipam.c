@@ -556,6 +556,13 @@ int ipam_accept_engine(struct ipam *ipam)
 	return ipam->remote == NULL ? -EOPNOTSUPP : astray_accept(ipam->remote);
 }
 
+uint64_t ipam_stalled(struct ipam *ipam)
+{
+	int64_t since = atomic_load(&ipam->storing), passed = since == 0 ? 0 : meter_now() - since;
+
+	return passed < 0 ? 0 : (uint64_t)(passed / NANOSECONDS);
+}
+
 void ipam_engine(struct ipam *ipam, struct ipam_engine *out)
 {
 	*out = (struct ipam_engine){
@@ -567,6 +574,7 @@ void ipam_engine(struct ipam *ipam, struct ipam_engine *out)
 		.dropped = atomic_load(&ipam->dropped),
 		.after_boot = ipam->after_boot,
 		.queue = atomic_load(&ipam->queued),
+		.stalled = ipam_stalled(ipam),
 	};
 	pthread_mutex_lock(&ipam->problem_lock);
 	out->healthy = ipam->problem[0] == 0;

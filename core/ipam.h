@@ -545,6 +545,7 @@ struct ipam_engine {
 	uint32_t lost, doubled;              /* own nodes that were removed elsewhere, by force; or that a copy of the state file is, too */
 	bool healthy;                        /* false: a change would fail now */
 	char problem[1024];                  /* why, and since when */
+	uint64_t stalled;                    /* for how many seconds the transaction that runs has waited for the disk; 0: none, or less than one */
 	uint64_t commits, changes, failed_changes;
 	uint64_t expired;    /* leases released by their ttl since the mount */
 	uint64_t dropped;    /* ephemeral ones, whose last holder was gone */
@@ -552,6 +553,10 @@ struct ipam_engine {
 	uint64_t queue;      /* changes that wait now */
 };
 void ipam_engine(struct ipam *ipam, struct ipam_engine *out);
+/* The number of `stalled` alone, without a lock: for who asks often. */
+uint64_t ipam_stalled(struct ipam *ipam);
+/* From so many seconds on, a disk is one that hangs. */
+enum { IPAM_STALLED = 5 };
 
 /* The engine isn't the one that this machine knew, and is taken as it is: what it doesn't have is gone, as if it had been removed by
  * force. -EINVAL: it is the one; -EOPNOTSUPP without an engine. */

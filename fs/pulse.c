@@ -1,10 +1,12 @@
 #include "pulse.h"
 
 #include "fs.h"
+#include "log.h"
 
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -64,6 +66,18 @@ static void hear(struct fs *fs)
 		ipam_track(fs->ipam, tracks, fs);
 }
 
+/* A disk that hangs keeps who changes something waiting, as it does on any filesystem: it is logged, once, and no more can be done. */
+static void watch_disk(struct fs *fs, bool *hangs)
+{
+	bool now = ipam_stalled(fs->ipam) >= IPAM_STALLED;
+
+	if (now && !*hangs)
+		log_write(NULL, LOG_WARNING, "the disk has not answered for some seconds; what changes something waits for it");
+	else if (!now && *hangs)
+		log_write(NULL, LOG_INFO, "the disk answers again");
+	*hangs = now;
+}
+
 /* It is well while the library's lock can be had and no request waits that nobody takes. A disk that is slow is no reason: another
  * worker would have the same. */
 static void *run(void *arg)
@@ -71,11 +85,13 @@ static void *run(void *arg)
 	struct pulse *p = arg;
 	struct fs *fs = p->fs;
 	uint64_t calm = 0, taken = 0;
+	bool hangs = false;
 
 	while (!pause_or_stop(p)) {
 		struct wire_load load;
 
 		hear(fs);
+		watch_disk(fs, &hangs);
 		ipam_read_begin(fs->ipam);
 		ipam_read_end(fs->ipam);
 		wire_load(fs->wire, &load);

@@ -233,6 +233,7 @@ static void show_engine(struct fs *fs, struct buffer *out)
 	ipam_meters(fs->ipam, &m);
 	stream_numbers(fs->stream, &stream);
 	plain(out, "ipamfs_engine_healthy", "gauge", "1 if changes can be stored, 0 if they fail.", e.healthy);
+	plain(out, "ipamfs_commit_stalled_seconds", "gauge", "For how long the transaction that runs has waited for the disk.", e.stalled);
 	plain(out, "ipamfs_queue_length", "gauge", "Changes that wait to be stored.", e.queue);
 	plain(out, "ipamfs_allocations_total", "counter", "Leases made.", m.allocations);
 	head(out, "ipamfs_releases_total", "counter", "Leases released.");

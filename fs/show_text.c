@@ -47,6 +47,9 @@ int show_health(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *
 		buffer_print(out, "failing: the engine refuses what this machine writes: %s\n", e.refused);
 	else if (e.complaint[0] != 0)
 		buffer_print(out, "failing: %s\n", e.complaint);
+	else if (e.stalled >= IPAM_STALLED)
+		buffer_print(out, "degraded: the disk has not answered for %llu seconds; what changes something waits for it\n",
+			     (unsigned long long)e.stalled);
 	else if (e.shared && !e.up)
 		buffer_print(out, "degraded: the engine is unreachable; own leases go on\n");
 	else

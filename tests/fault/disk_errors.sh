@@ -26,6 +26,22 @@ ok "it works again by itself" claim "$M/prod/n/b1"
 same "health is well" ok "$(health)"
 ok "the log says so" grep -q "changes succeed again" "$WORK/log"
 
+# A disk that hangs keeps who changes something waiting, and nobody else; it is said.
+fault "slow-sync 8000 ipam.db-wal"
+claim "$M/prod/n/late" &
+late=$!
+pids+=("$late")
+ok "a disk that hangs: health says so" until_true 8 grep -q "^degraded: the disk has not answered for [5-9] seconds" "$M/.ipam/health"
+ok "a metric as well" grep -q "^ipamfs_commit_stalled_seconds [5-9]" "$M/.ipam/metrics/ipamfs.prom"
+same "reads go on" "10.244.0.2/24 fd00:10:244::2/64" "$(xargs <"$M/prod/n/a1")"
+ok "who waits has not been answered" kill -0 "$late"
+fault
+wait "$late"
+same "and is, when it answers again" 0 $?
+said() { [ "$(grep -c "the disk has not answered\|the disk answers again" "$WORK/log")" -eq 2 ]; }
+ok "the log has said both, once" until_true 10 said
+same "health is well" ok "$(health)"
+
 # A sync that fails. The next one would succeed, and mean nothing.
 fault "sync ipam.db-wal"
 refused "a sync fails: the caller's errno" "Input/output error" claim "$M/prod/n/c1"
