@@ -17,10 +17,12 @@ count=0
 
 # script OUT FILE BUILD WRAPPER...: a test of its own, whose 'ok' and 'not ok' lines count; one that ends badly counts as failed
 script() {
-	local out=$1 file=$2 dir=$3 good bad status
+	local out=$1 file=$2 dir=$3 good bad status processor
 	shift 3
 	BUILD=$PWD/$dir timeout 900 "$@" bash "$file" </dev/null >"$out.log" 2>&1
 	status=$?
+	times >"$out.times" # of all that this shell has waited for; not in a subshell, which has waited for nothing
+	processor=$(awk 'NR == 2 { for (i = 1; i <= 2; i++) { split($i, t, "m"); n += t[1] * 60 + t[2] } printf "%d", n }' "$out.times")
 	good=$(grep -c '^ok - ' "$out.log")
 	bad=$(grep -c '^not ok - ' "$out.log")
 	if [ "$status" -ne 0 ] || [ $((good + bad)) -eq 0 ]; then
@@ -30,13 +32,10 @@ script() {
 	{
 		echo "== $file ($dir)"
 		grep -v '^ok - ' "$out.log"
-		echo "   $good passed, $bad failed in $((SECONDS - begun)) s, $(processor) s of a processor."
+		echo "   $good passed, $bad failed in $((SECONDS - begun)) s, $processor s of a processor."
 	} >"$out"
 	echo "$good $bad" >"$out.count"
 }
-
-# processor: how many seconds of one the programs have taken that this shell waited for
-processor() { times | awk 'NR == 2 { for (i = 1; i <= 2; i++) { split($i, t, "m"); n += t[1] * 60 + t[2] } printf "%d", n }'; }
 
 # unit OUT BINARY WRAPPER...: a cmocka program
 unit() {
