@@ -8,6 +8,7 @@
 #include "text_line.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,7 @@ struct delegation {
 	int answer;              /* and what it was answered: 0 or an error */
 	struct buffer held;      /* a line without its end */
 	int error;               /* a text that was cut is refused: so is the rest of it */
+	uint64_t files;          /* whose table of descriptors it was written through last; 0 not known */
 	int kept;                /* the file in which what is long outlives the worker; -1 none */
 	struct ipam_owner owner; /* who wrote it */
 	struct ipam_by by;
@@ -38,6 +40,7 @@ struct round {
 	struct delegation *delegation;
 	uint64_t cluster, request;
 	size_t size;
+	bool closes; /* no write, but the close after it */
 	struct buffer text;
 };
 
@@ -73,7 +76,10 @@ static void answer(void *arg)
 	pthread_mutex_lock(&d->lock);
 	keep(r->fs, d, r->request, 0);
 	pthread_mutex_unlock(&d->lock);
-	fuse_reply_write(r->req, r->size);
+	if (r->closes)
+		fuse_reply_err(r->req, 0);
+	else
+		fuse_reply_write(r->req, r->size);
 	free_round(r);
 }
 
@@ -146,11 +152,12 @@ static void delegate_write(struct fs *fs, fuse_req_t req, struct handle *h, cons
 		fuse_reply_err(req, ENOMEM);
 		return;
 	}
-	*r = (struct round){ fs, req, d, d->ref.id, current->unique, size, { 0 } };
+	*r = (struct round){ .fs = fs, .req = req, .delegation = d, .cluster = d->ref.id, .request = current->unique, .size = size };
 	pthread_mutex_lock(&d->lock);
 	again = current->again && d->request == current->unique; /* what a worker before took in, and didn't answer */
 	d->owner = owner;
 	d->by = fs_by_then(req);
+	d->files = current->files;
 	rc = again ? d->answer : gather(d, buf, size, &r->text);
 	pthread_mutex_unlock(&d->lock);
 	if (rc < 0)
@@ -257,6 +264,31 @@ static void discard(struct fs *fs, struct handle *h)
 	free_delegation(d);
 }
 
+/* Whoever wrote a line without its end has no more to write. Anybody else may be a child of his that closes what it was given. */
+static void delegate_flush(struct fs *fs, fuse_req_t req, struct handle *h)
+{
+	struct delegation *d = (struct delegation *)h;
+	const struct wire_request *current = wire_current();
+	struct round *r = NULL;
+	bool ends;
+
+	pthread_mutex_lock(&d->lock);
+	ends = d->held.size > 0 && d->error == 0 && d->files == current->files && !fs_was_stored(fs);
+	if (ends)
+		r = malloc(sizeof *r);
+	if (r != NULL) {
+		*r = (struct round){
+			.fs = fs, .req = req, .delegation = d, .cluster = d->ref.id, .request = current->unique, .closes = true, .text = d->held
+		};
+		d->held = (struct buffer){ 0 };
+	}
+	pthread_mutex_unlock(&d->lock);
+	if (r == NULL)
+		fuse_reply_err(req, ends ? ENOMEM : 0);
+	else
+		ipam_delegate(fs->ipam, d->ref.id, r->text.data, r->text.size, &d->owner, fs_by(req), made, r);
+}
+
 struct late {
 	struct fs *fs;
 	fuse_req_t req;
@@ -302,7 +334,7 @@ static void delegate_release(struct fs *fs, fuse_req_t req, struct handle *h)
 static struct delegation *new_delegation(struct node_ref ref)
 {
 	static const struct handle_ops ops = {
-		.read = delegate_read, .write = delegate_write, .release = delegate_release, .discard = discard
+		.read = delegate_read, .write = delegate_write, .flush = delegate_flush, .release = delegate_release, .discard = discard
 	};
 	struct delegation *d = calloc(1, sizeof *d);
 
@@ -328,7 +360,7 @@ int delegate_open(struct fs *fs, fuse_req_t req, struct node_ref ref, struct fus
 		return rc;
 	}
 	fi->direct_io = 1;
-	fi->noflush = 1;
+	fi->noflush = (fi->flags & O_ACCMODE) == O_RDONLY;
 	return 0;
 }
 

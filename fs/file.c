@@ -155,7 +155,7 @@ int file_open_text(struct fs *fs, struct fuse_file_info *fi, fuse_ino_t ino, uin
 		return rc;
 	}
 	fi->direct_io = 1;
-	fi->noflush = 1;
+	fi->noflush = f->ref.type != NODE_FILE || !wants_write(fi); /* elsewhere no line waits for its rest */
 	return 0;
 }
 
@@ -445,14 +445,14 @@ void fs_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct f
 	fuse_reply_poll(req, POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM);
 }
 
-/* ---- release, fsync --------------------------------------------------------------------------------------- */
+/* ---- release, flush, fsync -------------------------------------------------------------------------------- */
 
 static void discard_file(struct fs *fs, struct handle *h)
 {
 	file_close(fs, (struct file *)h);
 }
 
-static const struct handle_ops file_ops = { .read = read_file, .write = file_write, .release = file_release, .discard = discard_file };
+static const struct handle_ops file_ops = { .read = read_file, .write = file_write, .flush = file_flush, .release = file_release, .discard = discard_file };
 
 void fs_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
@@ -466,6 +466,18 @@ void fs_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	} else {
 		h->ops->release(fs, req, h);
 	}
+}
+
+void fs_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct fs *fs = fs_of(req, FS_flush);
+	struct handle *h = handle_of(fs, fi);
+
+	(void)ino;
+	if (h != NULL && h->ops->flush != NULL)
+		h->ops->flush(fs, req, h);
+	else
+		fuse_reply_err(req, 0);
 }
 
 static void synced(void *arg, int error, const struct ipam_object *object)

@@ -30,6 +30,7 @@ struct file {
 	char *text; /* written so far (appending: of what isn't stored yet) */
 	size_t text_size;
 	size_t held;          /* bytes at its end that wait for the rest of their line */
+	uint64_t files;       /* whose table of descriptors it was written through last; 0 not known */
 	off_t next;           /* where a write goes on with it */
 	struct viewer opener; /* where what is written reaches into nodes */
 };
@@ -39,8 +40,9 @@ void file_free(struct file *f);
 /* Take it out of the table, with its claim on an ephemeral lease. */
 void file_close(struct fs *fs, struct file *f);
 
-/* Writing (file_write.c): its handle_ops' write, and release, whose answer nobody waits for; and what writing to a lease means. */
+/* Writing (file_write.c): its handle_ops' write, flush, and release, whose answer nobody waits for; and what writing to a lease means. */
 void file_write(struct fs *fs, fuse_req_t req, struct handle *h, const char *buf, size_t size, off_t off);
+void file_flush(struct fs *fs, fuse_req_t req, struct handle *h);
 void file_release(struct fs *fs, fuse_req_t req, struct handle *h);
 file_store file_store_lease;
 

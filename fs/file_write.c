@@ -33,6 +33,7 @@ struct write {
 	uint64_t request;
 	struct file *file;
 	size_t size;
+	bool closes; /* no write, but the close after it */
 	int error;
 };
 
@@ -42,6 +43,8 @@ static void answer_write(struct write *w)
 		atomic_fetch_sub(&w->fs->writing, 1);
 	if (w->error < 0)
 		fuse_reply_err(w->req, -w->error);
+	else if (w->closes)
+		fuse_reply_err(w->req, 0);
 	else
 		fuse_reply_write(w->req, w->size);
 	free(w);
@@ -154,7 +157,8 @@ void file_write(struct fs *fs, fuse_req_t req, struct handle *h, const char *buf
 		fuse_reply_err(req, rc < 0 ? -rc : ENOMEM);
 		return;
 	}
-	*w = (struct write){ fs, req, r->unique, f, size, 0 };
+	*w = (struct write){ .fs = fs, .req = req, .request = r->unique, .file = f, .size = size };
+	f->files = r->files;
 	if (f->ref.type == NODE_LEASE)
 		atomic_fetch_add(&fs->writing, 1);
 	if (again && f->error < 0) {
@@ -174,6 +178,30 @@ void file_write(struct fs *fs, fuse_req_t req, struct handle *h, const char *buf
 		written(w, rc, NULL);
 	else
 		f->store(fs, f->ref, f->text, f->text_size - f->held, f->append, fs_by(req), written, w);
+}
+
+/* Whoever wrote a line without its end has no more to write. Anybody else may be a child of his that closes what it was given. */
+void file_flush(struct fs *fs, fuse_req_t req, struct handle *h)
+{
+	struct file *f = (struct file *)h;
+	const struct wire_request *r = wire_current();
+	bool ends = f->held > 0 && f->files == r->files && !fs_was_stored(fs);
+	struct write *w = ends ? malloc(sizeof *w) : NULL;
+	int rc;
+
+	if (w == NULL) {
+		fuse_reply_err(req, ends ? ENOMEM : 0);
+		return;
+	}
+	*w = (struct write){ .fs = fs, .req = req, .request = r->unique, .file = f, .closes = true };
+	if (f->append)
+		keep_held(f);
+	f->held = 0;
+	rc = check_reach(fs, f);
+	if (rc < 0)
+		written(w, rc, NULL);
+	else
+		f->store(fs, f->ref, f->text, f->text_size, f->append, fs_by(req), written, w);
 }
 
 struct release {

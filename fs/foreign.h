@@ -45,4 +45,12 @@ struct foreign_import {
 int foreign_import_parse(struct foreign_import *m, const char *text, size_t size, struct buffer *report);
 void foreign_import_free(struct foreign_import *m);
 
+/* Whether a text that comes in pieces is whole by now: all that began has ended, rightly or not. Starts as zeros. */
+struct foreign_scan {
+	bool string, escaped;
+	int64_t depth;
+};
+void foreign_scan(struct foreign_scan *s, const char *text, size_t size);
+bool foreign_scan_whole(const struct foreign_scan *s);
+
 #endif

@@ -237,3 +237,22 @@ void foreign_import_free(struct foreign_import *r)
 	free(r->attribute);
 	free(r->cidr);
 }
+
+void foreign_scan(struct foreign_scan *s, const char *text, size_t size)
+{
+	for (size_t i = 0; i < size; i++) {
+		char c = text[i];
+
+		if (s->string && (s->escaped || c == '\\'))
+			s->escaped = !s->escaped;
+		else if (c == '"')
+			s->string = !s->string;
+		else if (!s->string)
+			s->depth += (c == '{' || c == '[') - (c == '}' || c == ']');
+	}
+}
+
+bool foreign_scan_whole(const struct foreign_scan *s)
+{
+	return !s->string && s->depth <= 0;
+}

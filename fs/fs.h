@@ -22,7 +22,7 @@ struct notify;
 #define FS_OPERATIONS(X) \
 	X(lookup) X(getattr) X(setattr) X(readlink) X(mknod) X(mkdir) X(unlink) X(rmdir) X(symlink) X(rename) X(link) \
 	X(open) X(read) X(write) X(release) X(fsync) X(opendir) X(readdir) X(readdirplus) X(releasedir) X(fsyncdir) \
-	X(statfs) X(setxattr) X(getxattr) X(listxattr) X(removexattr) X(create) X(poll)
+	X(statfs) X(setxattr) X(getxattr) X(listxattr) X(removexattr) X(create) X(poll) X(flush)
 /* clang-format on */
 
 enum fs_operation {
@@ -208,6 +208,7 @@ void fs_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
 void fs_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off, struct fuse_file_info *fi);
 void fs_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct fuse_pollhandle *ph);
+void fs_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void fs_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void fs_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi);
 /* Bytes at the end of a text that wait for the rest of their line, after a write of so many to it (file_write.c). */

@@ -20,6 +20,9 @@ struct handle_ops {
 	void (*read)(struct fs *fs, fuse_req_t req, struct handle *h, size_t size, off_t off, int flags); /* O_NONBLOCK */
 	void (*write)(struct fs *fs, fuse_req_t req, struct handle *h, const char *buf, size_t size, off_t off);
 	void (*fsync)(struct fs *fs, fuse_req_t req, struct handle *h); /* NULL: what the node id's object needs */
+	/* A descriptor of it is closed, whose close hears the answer; NULL: nothing is to be done (fi->noflush). There may be others, and
+	 * they may be another process's: whoever is forked closes what he was given. */
+	void (*flush)(struct fs *fs, fuse_req_t req, struct handle *h);
 	/* Answers, and takes over the poll handle; NULL: always ready. */
 	void (*poll)(struct fs *fs, fuse_req_t req, struct handle *h, struct fuse_pollhandle *ph);
 	void (*release)(struct fs *fs, fuse_req_t req, struct handle *h);

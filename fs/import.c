@@ -1,19 +1,23 @@
 /* The file 'import' of a cluster: leases and nodes that were made elsewhere, written as JSON, taken by fsync all at once or
- * not at all.
+ * not at all; where it is open for writing alone, as cat and cp have it, also when whoever wrote closes it.
  *
  * foreign.h says how it is written; what leases.json shows can be written here.
  * Reading the same descriptor afterwards tells what was refused and why.
  */
 #include "control.h"
 #include "foreign.h"
+#include "log.h"
 #include "notify.h"
 #include "viewer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <syslog.h>
 #include <unistd.h>
 
 enum { IMPORT_MAX = 256 << 20 };
@@ -23,23 +27,27 @@ struct import {
 	struct node_ref ref;
 	struct ipam_owner owner;
 	struct viewer opener;
+	bool closes;          /* a close takes it, too */
 	pthread_mutex_t lock; /* the rest: requests of one descriptor may come at once */
 	struct buffer text, report;
+	struct foreign_scan scan; /* of the text */
+	uint64_t files;           /* whose table of descriptors it was written through last */
 	int kept;         /* the text again, in a file that outlives the worker */
 	uint64_t request; /* the write that it ends with, or the fsync that took it; */
 	int error;        /* with this answer */
 };
 
-/* A round of fsync: what lives until the answer. */
+/* A round of fsync, or of a close: what lives until the answer. */
 struct round {
 	struct fs *fs;
 	fuse_req_t req;
 	uint64_t request;
 	struct import *import;
+	bool closed;
 	struct foreign_import parsed;
 };
 
-/* ---- fsync ------------------------------------------------------------------------------------------------------ */
+/* ---- fsync, close ------------------------------------------------------------------------------------------------ */
 
 static void report(struct import *m, const struct ipam_import *in)
 {
@@ -62,24 +70,38 @@ static void keep_state(struct fs *fs, const struct import *m)
 	struct keep_slot *s = handle_slot(fs, &m->handle);
 	uint32_t which = atomic_load(&s->file.which) ^ 1;
 
-	s->file.text[which] = (struct keep_text){ .request = m->request, .size = m->text.size, .error = m->error };
+	s->file.text[which] = (struct keep_text){
+		.request = m->request, .size = m->text.size, .held = m->files, .error = m->error
+	};
 	atomic_store(&s->file.which, which);
 }
 
-/* Taken or refused by this fsync: what comes next begins anew. */
+/* Taken or refused: what comes next begins anew. */
 static void begin_anew(struct fs *fs, struct import *m, uint64_t request, int error)
 {
 	pthread_mutex_lock(&m->lock);
 	m->text.size = 0;
+	m->scan = (struct foreign_scan){ 0 };
 	m->request = request;
 	m->error = error;
 	keep_state(fs, m);
 	pthread_mutex_unlock(&m->lock);
 }
 
+/* A shell that writes by itself doesn't look at what its close says. */
+static void log_closed(int error)
+{
+	char text[128];
+
+	snprintf(text, sizeof text, "an import was refused when its file was closed: %s", strerror(-error));
+	log_write(NULL, LOG_WARNING, text);
+}
+
 static void finish(struct round *r, int error)
 {
 	begin_anew(r->fs, r->import, r->request, error);
+	if (error < 0 && r->closed)
+		log_closed(error);
 	fuse_reply_err(r->req, -error);
 	foreign_import_free(&r->parsed);
 	free(r);
@@ -121,23 +143,16 @@ static int check_nodes(struct fs *fs, struct import *m, struct foreign_import *p
 	return rc;
 }
 
-static void import_fsync(struct fs *fs, fuse_req_t req, struct handle *h)
+static void take(struct fs *fs, fuse_req_t req, struct import *m, bool closed)
 {
-	const struct wire_request *current = wire_current();
-	struct import *m = (struct import *)h;
-	struct round *r;
+	struct round *r = calloc(1, sizeof *r);
 	int rc;
 
-	if (current->again && current->unique == m->request) { /* a worker before was done with it, but for the answer */
-		fuse_reply_err(req, -m->error);
-		return;
-	}
-	r = calloc(1, sizeof *r);
 	if (r == NULL) {
 		fuse_reply_err(req, ENOMEM);
 		return;
 	}
-	*r = (struct round){ .fs = fs, .req = req, .request = current->unique, .import = m };
+	*r = (struct round){ .fs = fs, .req = req, .request = wire_current()->unique, .import = m, .closed = closed };
 	pthread_mutex_lock(&m->lock);
 	m->report.size = 0;
 	rc = fs_was_stored(fs) ? 0 : m->text.failed ? -ENOMEM : foreign_import_parse(&r->parsed, m->text.data, m->text.size, &m->report);
@@ -148,6 +163,53 @@ static void import_fsync(struct fs *fs, fuse_req_t req, struct handle *h)
 		finish(r, rc);
 	else
 		ipam_import(fs->ipam, m->ref.id, r->parsed.list, r->parsed.n, &m->owner, fs_by(req), imported, r);
+}
+
+/* Nothing was written since the last round, whose answer holds; or this is its request, of which a worker before was done with all but
+ * the answer. */
+static bool is_answered(struct import *m, int *error)
+{
+	const struct wire_request *current = wire_current();
+	bool answered;
+
+	pthread_mutex_lock(&m->lock);
+	answered = m->text.size == 0 || (current->again && current->unique == m->request);
+	*error = m->error;
+	pthread_mutex_unlock(&m->lock);
+	return answered;
+}
+
+static void import_fsync(struct fs *fs, fuse_req_t req, struct handle *h)
+{
+	struct import *m = (struct import *)h;
+	int error;
+
+	if (is_answered(m, &error))
+		fuse_reply_err(req, -error);
+	else
+		take(fs, req, m, false);
+}
+
+/* Only what was written by who closes it now: a child of his that closes what it was given knows nothing of his text. Half a text
+ * isn't taken, and stays: a shell closes a copy of the descriptor after each of its commands. */
+static void import_flush(struct fs *fs, fuse_req_t req, struct handle *h)
+{
+	struct import *m = (struct import *)h;
+	bool his, whole;
+	int error;
+
+	pthread_mutex_lock(&m->lock);
+	his = m->closes && m->files == wire_current()->files;
+	whole = foreign_scan_whole(&m->scan);
+	pthread_mutex_unlock(&m->lock);
+	if (!his)
+		fuse_reply_err(req, 0);
+	else if (is_answered(m, &error))
+		fuse_reply_err(req, -error);
+	else if (!whole)
+		fuse_reply_err(req, EINVAL);
+	else
+		take(fs, req, m, true);
 }
 
 /* ---- the rest of an open file ------------------------------------------------------------------------------------- */
@@ -203,6 +265,8 @@ static void import_write(struct fs *fs, fuse_req_t req, struct handle *h, const 
 			buffer_add(&m->text, buf, size);
 		if (m->text.failed)
 			rc = -ENOMEM;
+		foreign_scan(&m->scan, buf, rc == 0 ? size : 0);
+		m->files = r->files;
 		if (rc == 0)
 			keep_written(fs, m, buf, size, r->unique);
 	}
@@ -241,7 +305,7 @@ static void import_release(struct fs *fs, fuse_req_t req, struct handle *h)
 static struct import *new_import(struct node_ref ref, const struct ipam_object *cluster, int kept)
 {
 	static const struct handle_ops ops = {
-		.read = import_read, .write = import_write, .fsync = import_fsync, .release = import_release, .discard = discard
+		.read = import_read, .write = import_write, .fsync = import_fsync, .flush = import_flush, .release = import_release, .discard = discard
 	};
 	struct import *m = calloc(1, sizeof *m);
 
@@ -280,6 +344,8 @@ int import_open(struct fs *fs, fuse_req_t req, struct node_ref ref, struct fuse_
 		s->gid = m->opener.gid;
 		s->file.text[0] = (struct keep_text){ 0 };
 		atomic_store(&s->file.which, 0);
+		m->closes = (fi->flags & O_ACCMODE) == O_WRONLY;
+		atomic_fetch_or(&s->flags, m->closes ? KEEP_CLOSES : 0);
 		rc = handle_hold(fs, &m->handle, fd, fuse_req_ctx(req)->uid);
 		if (rc < 0)
 			handle_close(fs, &m->handle);
@@ -289,7 +355,7 @@ int import_open(struct fs *fs, fuse_req_t req, struct node_ref ref, struct fuse_
 		return rc;
 	}
 	fi->direct_io = 1;
-	fi->noflush = 1;
+	fi->noflush = !m->closes;
 	return 0;
 }
 
@@ -313,6 +379,8 @@ int import_reopen(struct fs *fs, struct keep_slot *s, int fd, struct handle **ou
 	m->opener = (struct viewer){ .uid = s->uid, .gid = s->gid };
 	m->request = text->request;
 	m->error = text->error;
+	m->files = text->held;
+	m->closes = atomic_load(&s->flags) & KEEP_CLOSES;
 	while (rc == 0 && m->text.size < size) {
 		char part[16384];
 		size_t left = size - m->text.size;
@@ -325,6 +393,7 @@ int import_reopen(struct fs *fs, struct keep_slot *s, int fd, struct handle **ou
 	}
 	if (rc == 0 && m->text.failed)
 		rc = -ENOMEM;
+	foreign_scan(&m->scan, m->text.data, m->text.size);
 	if (rc < 0)
 		free_import(m);
 	else

@@ -447,6 +447,7 @@ const struct fuse_lowlevel_ops fs_operations = {
 	.read = fs_read,
 	.write = fs_write,
 	.poll = fs_poll,
+	.flush = fs_flush,
 	.release = fs_release,
 	.fsync = fs_fsync,
 	.opendir = op_opendir,

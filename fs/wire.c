@@ -108,9 +108,13 @@ static void note(struct wire *w, const void *buf, size_t n)
 	const struct fuse_in_header *in = buf;
 
 	atomic_fetch_add(&w->taken, 1);
-	current = (struct wire_request){ in->unique & ~UNIQUE_RESEND, in->unique & UNIQUE_RESEND, in->uid, 0 };
+	current = (struct wire_request){ in->unique & ~UNIQUE_RESEND, in->unique & UNIQUE_RESEND, in->uid, 0, 0 };
 	if (in->opcode == FUSE_POLL && n >= sizeof *in + sizeof(struct fuse_poll_in))
 		current.poll = ((const struct fuse_poll_in *)(in + 1))->kh;
+	if (in->opcode == FUSE_WRITE && n >= sizeof *in + sizeof(struct fuse_write_in))
+		current.files = ((const struct fuse_write_in *)(in + 1))->lock_owner;
+	if (in->opcode == FUSE_FLUSH && n >= sizeof *in + sizeof(struct fuse_flush_in))
+		current.files = ((const struct fuse_flush_in *)(in + 1))->lock_owner;
 	if (in->opcode == FUSE_INIT) {
 		keep_init(w, buf, n);
 	} else if (has_answer(in)) {

@@ -23,6 +23,7 @@ struct wire_request {
 	bool again;      /* a worker before may have done it */
 	uint32_t uid;    /* whose it is */
 	uint64_t poll;   /* of a POLL: the kernel's handle; else 0 */
+	uint64_t files;  /* of a WRITE or a FLUSH: whose table of descriptors it came through; else 0 */
 };
 const struct wire_request *wire_current(void);
 

@@ -96,8 +96,30 @@ ok "a node with its blocks, and a lease in it" take_in prod '{"node":"n9","cidrs
 same "are there" "10.244.9.0/24 fd00:10:244:9::/64 10.244.9.7/24" "$(cat "$M/prod/n9/.ipam/cidrs" "$M/prod/n9/a" | xargs)"
 same "another's block" "n10	10.244.9.0/24	Address already in use" "$(take_in prod '{"node":"n10","cidrs":["10.244.9.0/24"]}')"
 ok "no node of that" test ! -e "$M/prod/n10"
-printf '%s' '{"node":"n2","name":"g","addresses":["10.244.1.14"]}' >"$M/prod/.ipam/import"
-same "without fsync nothing happens" "a b" "$(ls "$M/prod/n2" | tr '\n' ' ' | sed 's/ $//')"
+one() { printf '{"node":"n2","name":"%s","addresses":["10.244.1.%s"]}\n' "$1" "$2"; }
+exec 5<>"$M/prod/.ipam/import"
+one g 14 >&5
+exec 5>&-
+same "read and written, it takes nothing without fsync" "a b" "$(ls "$M/prod/n2" | xargs)"
+one g 14 >"$WORK/one"
+ok "cat into it" sh -c 'cat "$1" >"$2"' sh "$WORK/one" "$M/prod/.ipam/import"
+same "imports" "10.244.1.14/24" "$(cat "$M/prod/n2/g")"
+refused "again it is refused, and cat says so" "File exists" sh -c 'cat "$1" >"$2"' sh "$WORK/one" "$M/prod/.ipam/import"
+refused "and cp" "File exists" cp "$WORK/one" "$M/prod/.ipam/import"
+rm "$M/prod/n2/g"
+ok "cp into it" cp "$WORK/one" "$M/prod/.ipam/import"
+same "imports, too" "10.244.1.14/24" "$(cat "$M/prod/n2/g")"
+refused "half a text is refused" "Invalid argument" sh -c 'head -c 20 "$1" | cat >"$2"' sh "$WORK/one" "$M/prod/.ipam/import"
+exec 5>"$M/prod/.ipam/import"
+echo '[' >&5
+one h 15 >&5
+(exec true)
+kill -9 "$(worker_of "$daemon")"
+same "a list isn't taken before its end" "a b g" "$(ls "$M/prod/n2" | xargs)"
+echo ']' >&5
+same "and then it is, whoever serves" "a b g h" "$(ls "$M/prod/n2" | xargs)"
+exec 5>&-
+rm "$M"/prod/n2/[gh]
 same "what leases.json shows can be written" "" "$(rm "$M/prod/n2/a" "$M/prod/n2/b"; take_in prod "$(cat "$M/prod/.ipam/leases.json" | jq -c '[.[]|select(.node=="n2")]')")"
 
 # What is no entry isn't read on, nor kept: memory stays bounded, and the worker stays.

@@ -117,6 +117,8 @@ same "and right" "" "$(sed 's/ .*//' "$WORK/nodes" | sort | comm -3 - <(ls many 
 	echo "wrong =x"
 	seq -f 'more-%.0f' 301 900
 } >"$WORK/more"
+refused "a last line without its end that is none" "Invalid argument" sh -c 'printf "# %5000s\n%s" "" "$1" | cat >"$2"' sh 'x =' many/.ipam/delegate
+refused "and one of settings" "Invalid argument" sh -c 'printf "# %5000s\n%s" "" "$1" | cat >"$2"' sh nonsense many/.ipam/settings
 refused "what is refused is so to its end" "Invalid argument" dd if="$WORK/more" of=many/.ipam/delegate bs=4096 conv=notrunc status=none
 same "nothing of it is there" 0 "$(ls many | grep -c more)"
 ok "a last line without an end" sh -c 'printf last >many/.ipam/delegate'
