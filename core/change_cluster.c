@@ -104,8 +104,10 @@ static void remove_settle(struct ipam *ipam, struct change *c)
 {
 	gate_leave_shared(&ipam->root_gate);
 	gate_leave_exclusive(&c->cluster->gate);
-	if (c->error == 0)
+	if (c->error == 0) {
 		registry_remove_cluster(&ipam->registry, c->cluster);
+		ipam->clusters_changed = c->now;
+	}
 }
 
 const struct change_type change_cluster_remove = { .share = share_cluster_remove,
@@ -155,8 +157,10 @@ static int rename_apply(struct ipam *ipam, struct change *c)
 static void rename_settle(struct ipam *ipam, struct change *c)
 {
 	gate_leave_exclusive(&ipam->root_gate);
-	if (c->error == 0)
+	if (c->error == 0) {
 		engine_must(ipam, registry_rename_cluster(&ipam->registry, c->cluster, c->new_name), "rename");
+		ipam->clusters_changed = c->now;
+	}
 }
 
 const struct change_type change_cluster_rename = { .share = share_cluster_rename,

@@ -45,6 +45,7 @@ struct ipam {
 	pthread_rwlock_t lock;
 	struct registry registry;
 	struct gate root_gate;
+	int64_t clusters_changed; /* when one came, went or was renamed, since it was opened; 0: not yet */
 	struct rests rests;
 	struct behind behind;
 	struct history history;

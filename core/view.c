@@ -45,6 +45,8 @@ static void object_of_root(const struct ipam *ipam, struct ipam_object *out)
 	for (const struct cluster *c = ipam->registry.first; c != NULL; c = c->next)
 		if (c->attr.btime > out->attr.mtime)
 			out->attr.atime = out->attr.mtime = out->attr.ctime = c->attr.btime;
+	if (ipam->clusters_changed > out->attr.mtime)
+		out->attr.mtime = out->attr.ctime = ipam->clusters_changed;
 }
 
 static int get(struct ipam *ipam, enum ipam_kind kind, uint64_t id, struct ipam_object *out)

@@ -1,6 +1,7 @@
 #include "file.h"
 
 #include "control.h"
+#include "notify.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -308,8 +309,10 @@ static void created(void *arg, int error, const struct ipam_object *object)
 
 	if (error == 0) {
 		node_entry(c->fs, object, &e);
-		if (c->ephemeral)
+		if (c->ephemeral) {
 			e.entry_timeout = 0; /* it may end, or be kept, and be here no longer */
+			notify_inode(c->fs->notify, node_ino(NODE_NODE, 0, object->parent));
+		}
 		error = fs_of_inode(
 			set_up_lease(c->fs, e.ino, node_ino(NODE_NODE, 0, object->parent), c->name, object->created, c->request, &c->fi));
 		if (error < 0 && c->ephemeral && object->created)

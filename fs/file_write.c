@@ -74,6 +74,24 @@ static void drop(struct write *w)
 	ipam_release(w->fs->ipam, w->file->ref.id, 0, unused, fs_by_then(w->req), dropped, w);
 }
 
+/* What else the kernel knows that isn't so any more: it saw a write to this file alone. */
+static void notify_of_text(struct fs *fs, const struct file *f)
+{
+	switch (f->ref.type) {
+	case NODE_FILE:
+		notify_inode(fs->notify, node_of_object(control_table[f->ref.which].level, f->ref.id));
+		break;
+	case NODE_RESERVATION: /* a lease's times */
+		notify_inode(fs->notify, node_of_object(IPAM_LEASE, f->ref.id));
+		break;
+	case NODE_LEASE:
+		notify_inode(fs->notify, f->ino);
+		break;
+	default:
+		break;
+	}
+}
+
 static void written(void *arg, int error, const struct ipam_object *object)
 {
 	struct write *w = arg;
@@ -97,10 +115,8 @@ static void written(void *arg, int error, const struct ipam_object *object)
 		f->store = file_store_lease;
 		atomic_fetch_or(&handle_slot(w->fs, &f->handle)->flags, KEEP_STORED);
 	}
-	if (error == 0 && f->ref.type == NODE_RESERVATION)
-		notify_inode(w->fs->notify, node_of_object(IPAM_LEASE, f->ref.id)); /* its times */
-	if (error == 0 && f->ref.type == NODE_LEASE)
-		notify_inode(w->fs->notify, f->ino);
+	if (error == 0)
+		notify_of_text(w->fs, f);
 	answer_write(w); /* f may be gone after */
 }
 
@@ -218,6 +234,8 @@ static void stored_late(void *arg, int error, const struct ipam_object *object)
 	(void)object;
 	if (error < 0)
 		log_write(NULL, LOG_WARNING, "the last line written to a control file had no end and was refused");
+	else
+		notify_of_text(r->fs, r->file);
 	file_close(r->fs, r->file);
 	fuse_reply_err(r->req, 0);
 	free(r);

@@ -305,6 +305,7 @@ static void created(void *arg, int error, const struct ipam_object *object)
 	const struct ipam_attribute network = { "network", c->network, strlen(c->network) };
 
 	if (error == 0) {
+		notify_inode(c->fs->notify, node_ino(NODE_NODE, 0, c->node));
 		c->lease = object->id;
 		/* From here on, since its network comes with the next commit. */
 		error = fs_of_inode(holders_take(c->fs, c->lease, true, &c->held));

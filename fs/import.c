@@ -107,6 +107,24 @@ static void finish(struct round *r, int error)
 	free(r);
 }
 
+/* The kernel saw neither nodes nor leases come. Those of one node mostly follow each other. */
+static void notify_of_nodes(struct fs *fs, const struct round *r)
+{
+	const char *last = NULL;
+	struct ipam_object node;
+
+	notify_inode(fs->notify, node_ino(NODE_CLUSTER, 0, r->import->ref.id));
+	for (size_t i = 0; i < r->parsed.n; i++) {
+		const char *name = r->parsed.list[i].node;
+
+		if (last != NULL && strcmp(last, name) == 0)
+			continue;
+		last = name;
+		if (ipam_lookup(fs->ipam, IPAM_NODE, r->import->ref.id, name, &node) == 0)
+			notify_inode(fs->notify, node_ino(NODE_NODE, 0, node.id));
+	}
+}
+
 static void imported(void *arg, int error, const struct ipam_object *object)
 {
 	struct round *r = arg;
@@ -120,6 +138,8 @@ static void imported(void *arg, int error, const struct ipam_object *object)
 	if (error < 0 && m->report.size == 0)
 		buffer_print(&m->report, "-\t-\t%s\n", strerror(-error));
 	pthread_mutex_unlock(&m->lock);
+	if (error == 0)
+		notify_of_nodes(r->fs, r);
 	finish(r, error);
 }
 

@@ -1,0 +1,43 @@
+# What programs expect of any file system, who know nothing of this one.
+. "$(dirname "$0")/../lib.sh"
+sys=$HELPERS/mount/sys
+
+mount_fs
+make_cluster prod n1 n2
+cd "$M" || exit 1
+layout=prod/n1/.ipam/host-local
+one() { printf '{"node":"%s","name":"%s","addresses":["%s"]}\n' "$1" "$2" "$3"; }
+
+# ---- times and link counts are as the daemon has them, without being asked for anew
+kept=(. prod prod/n1 prod/n2)
+times() { stat "$@" -c '%n %y %z %h' "${kept[@]}"; }
+# true_after NAME COMMAND...
+true_after() {
+	local name=$1 before
+	shift
+	before=$(times --cached=never)
+	"$@" || fail "$name" "$* failed"
+	same "times after $name" "$(times)" "$(times --cached=never)"
+	if [ "$before" == "$(times)" ]; then fail "times after $name" "they are what they were"; fi
+}
+network() { mkdir $layout/net && printf 'c1\r\neth0' >$layout/net/10.244.0.50; }
+hold() { exec 5<>prod/n1/.ipam/ephemeral/job; }
+end() { exec 5>&- && until_true 20 [ ! -e prod/n1/job ]; }
+import() { { printf '{"node":"n9","cidrs":["10.244.9.0/24"]}' && one n9 a 10.244.9.7 && one n2 b 10.244.1.30; } | cat >prod/.ipam/import; }
+true_after "reserved" put prod/.ipam/reserved 10.244.200.0/24
+true_after "settings" put prod/.ipam/settings "max-blocks 2"
+true_after "cidrs" append prod/.ipam/cidrs "10.246.0.0/16 24"
+true_after "a node's settings" put prod/n1/.ipam/settings "max-leases 9"
+true_after "labels" put prod/n1/.ipam/labels "zone=a"
+true_after "a node's cidrs" put prod/n2/.ipam/cidrs 10.244.1.0/24
+true_after "a file of host-local" network
+true_after "its removal" rm $layout/net/10.244.0.50
+true_after "an ephemeral lease" hold
+true_after "its end" end
+true_after "an import" import
+same "with the directories that came" 5 "$(stat -c %h prod)"
+true_after "delegate" put prod/.ipam/delegate "n3 zone=b"
+mkdir away
+before=$(stat -c %.9Y .)
+true_after "the removal of a cluster" rmdir away
+ok "no time goes back" test "$(stat -c %.9Y .)" \> "$before"
