@@ -11,8 +11,6 @@
 
 enum { SEVERAL_MAX = 64 };
 
-static const char *const ours[] = { "address", "gateway", "created", "node", "boot-id", "generation" };
-
 static void join(struct buffer *b, unsigned family, u128 addr, int len)
 {
 	char text[CIDR_TEXT];
@@ -107,6 +105,17 @@ static int settable(struct node_ref ref, const char *name, const char **rest)
 	return 0;
 }
 
+/* Who restores a file sets what it had, and what is so already isn't refused. */
+static bool is_so(struct fs *fs, struct node_ref ref, const char *name, const char *value, size_t size)
+{
+	struct buffer b = { 0 };
+	bool so = ref.type == NODE_LEASE && strncmp(name, OURS, strlen(OURS)) == 0 && show(fs, ref.id, name + strlen(OURS), &b) == 0 &&
+		  b.size == size && memcmp(b.data, value, size) == 0;
+
+	free(b.data);
+	return so;
+}
+
 /* A worker before may have set it, which left no trace but this. */
 static bool is_set(struct fs *fs, uint64_t lease, const char *name, const char *value, size_t size)
 {
@@ -128,6 +137,10 @@ void fs_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *v
 	}
 	if (ref.type == NODE_LEASE && strcmp(name, SEVERAL) == 0) {
 		set_several(fs, req, ref.id, value, size);
+		return;
+	}
+	if (is_so(fs, ref, name, value, size)) {
+		fuse_reply_err(req, 0);
 		return;
 	}
 	rc = settable(ref, name, &name);
@@ -181,13 +194,9 @@ void fs_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 	struct buffer b = { 0 };
 	int n = 0;
 
-	if (ref.type == NODE_LEASE) {
+	/* Not ours: whoever copies or restores a file sets what is listed. */
+	if (ref.type == NODE_LEASE)
 		n = ipam_xattr_list(fs->ipam, ref.id, own, sizeof own);
-		for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
-			buffer_print(&b, OURS "%s", ours[i]);
-			buffer_add(&b, "", 1);
-		}
-	}
 	for (const char *name = own; n > 0 && name < own + n; name += strlen(name) + 1) {
 		buffer_print(&b, USER "%s", name);
 		buffer_add(&b, "", 1);

@@ -41,3 +41,24 @@ mkdir away
 before=$(stat -c %.9Y .)
 true_after "the removal of a cluster" rmdir away
 ok "no time goes back" test "$(stat -c %.9Y .)" \> "$before"
+
+# ---- attributes: what is listed can be set, so that a copy is one
+echo 10.244.0.60 >prod/n1/web
+setfattr -n user.pod -v shop/web prod/n1/web
+same "those of the daemon aren't listed" "user.pod" "$(getfattr -m - prod/n1/web | grep -v '^#' | xargs)"
+ok "what is so may be said again" setfattr -n user.ipam.node -v n1 prod/n1/web
+refused "but not changed" "Operation not permitted" setfattr -n user.ipam.node -v n2 prod/n1/web
+touch -d 2020-01-01 prod/n1/web
+chmod 640 prod/n1/web
+tar --xattrs --xattrs-include='user.*' -C prod/n1 -cf "$WORK/tar" web
+rm prod/n1/web
+same "tar restores a lease without a word" "" "$(tar --xattrs --xattrs-include='user.*' -C prod/n1 -xf "$WORK/tar" 2>&1)"
+restored() { echo "$(head -1 "$1/web") $(getfattr --absolute-names --only-values -n user.pod "$1/web") $(stat -c '%a %Y' "$1/web")"; }
+same "as it was" "10.244.0.60/24 shop/web 640 1577836800" "$(restored prod/n1)"
+if [ -x "$(command -v rsync)" ]; then
+	mkdir "$WORK/copy"
+	rsync -aX prod/n1/web "$WORK/copy/"
+	rm prod/n1/web
+	same "and so does rsync" "" "$(rsync -aX --inplace "$WORK/copy/web" prod/n1/ 2>&1)"
+	same "as well" "10.244.0.60/24 shop/web 640 1577836800" "$(restored prod/n1)"
+fi
