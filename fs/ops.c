@@ -21,11 +21,20 @@ static void init(void *userdata, struct fuse_conn_info *conn)
 
 /* ---- looking ---------------------------------------------------------------------------------------------- */
 
+/* In a directory. The kernel itself takes names of up to 1,024 bytes. */
+static size_t name_max(struct node_ref ref)
+{
+	enum ipam_kind kind;
+
+	return node_child_kind(ref, &kind) && kind == IPAM_NODE ? IPAM_NODE_NAME_MAX : IPAM_NAME_MAX;
+}
+
+/* Whatever is done to a name, it is looked up first. */
 static void lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct fs *fs = fs_of(req, FS_lookup);
 	struct fuse_entry_param e;
-	int rc = node_lookup(fs, parent, name, &e);
+	int rc = strlen(name) > name_max(node_ref(parent)) ? -ENAMETOOLONG : node_lookup(fs, parent, name, &e);
 
 	if (rc == 0 && viewer_check_link(fs, req, node_ref(e.ino)) < 0)
 		rc = -ENOENT;
@@ -115,7 +124,7 @@ static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 		.f_files = total,
 		.f_ffree = total - used,
 		.f_favail = total - used,
-		.f_namemax = IPAM_NAME_MAX,
+		.f_namemax = name_max(ref),
 	};
 	fuse_reply_statfs(req, &st);
 }

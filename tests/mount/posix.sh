@@ -62,3 +62,27 @@ if [ -x "$(command -v rsync)" ]; then
 	same "and so does rsync" "" "$(rsync -aX --inplace "$WORK/copy/web" prod/n1/ 2>&1)"
 	same "as well" "10.244.0.60/24 shop/web 640 1577836800" "$(restored prod/n1)"
 fi
+
+# ---- names that are too long are so to every call
+long=$(printf 'x%.0s' $(seq 256))
+refused_all() { # PATH WANTED: what each of these calls says, once
+	python3 - "$1" prod/n1/web <<-'END'
+		import errno, os, sys
+		long, lease = sys.argv[1], sys.argv[2]
+		calls = (os.stat, os.unlink, os.mkdir, os.rmdir, os.mknod, lambda p: os.open(p, os.O_RDONLY), lambda p: os.open(p, os.O_CREAT | os.O_RDWR),
+		         lambda p: os.rename(lease, p), lambda p: os.rename(p, lease), lambda p: os.symlink("a", p), lambda p: os.link(lease, p),
+		         lambda p: os.chmod(p, 0o600), lambda p: os.truncate(p, 0), lambda p: os.getxattr(p, "user.a"), os.chdir)
+		said = set()
+		for call in calls:
+		    try:
+		        call(long)
+		        said.add("0")
+		    except OSError as e:
+		        said.add(errno.errorcode[e.errno])
+		print(*sorted(said))
+	END
+}
+for directory in . prod prod/n1 prod/.ipam prod/.ipam/by-ip prod/n1/.ipam/ephemeral $layout $layout/net; do
+	same "a long name in $directory" ENAMETOOLONG "$(refused_all "$directory/$long")"
+done
+same "a node's is shorter" "253 255" "$(getconf NAME_MAX prod) $(getconf NAME_MAX prod/n1)"
