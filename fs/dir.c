@@ -293,7 +293,7 @@ int listing_reopen(struct fs *fs, struct keep_slot *slot, int fd, struct handle 
 static bool look(struct fs *fs, const struct listing *l, const struct entry *e, struct fuse_entry_param *out)
 {
 	if (e->offset <= 2) {
-		*out = (struct fuse_entry_param){ .attr = { .st_ino = e->ino, .st_mode = e->type } };
+		*out = (struct fuse_entry_param){ .attr = { .st_ino = node_number(e->ino), .st_mode = e->type } };
 		return true;
 	}
 	return node_lookup(fs, l->ino, l->names.data + e->name, out) == 0;
@@ -329,7 +329,7 @@ size_t listing_fill(struct fs *fs, fuse_req_t req, const struct listing *l, off_
 				continue;
 			need = fuse_add_direntry_plus(req, buf + used, size - used, name, &p, e->offset);
 		} else {
-			struct stat st = { .st_ino = e->ino, .st_mode = e->type };
+			struct stat st = { .st_ino = node_number(e->ino), .st_mode = e->type };
 
 			need = fuse_add_direntry(req, buf + used, size - used, name, &st, e->offset);
 		}

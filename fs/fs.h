@@ -114,6 +114,11 @@ struct node_ref {
 
 fuse_ino_t node_ino(enum node_type type, unsigned which, uint64_t id);
 struct node_ref node_ref(fuse_ino_t ino);
+/* The inode number that programs see, which isn't the node id: many hold it in a double, which has 53 bits, or in 32. It is twice the id of
+ * what has one of its own, and odd for other things: below 2^53 for ids below 2^52, and 2^40. */
+ino_t node_number(fuse_ino_t ino);
+/* The lease with this number, or with the node id that was its number before; false: it is no lease's. */
+bool node_numbered_lease(uint64_t number, uint64_t *lease);
 /* The object of a root, cluster, node or lease: false for other types. */
 bool node_object(struct node_ref ref, enum ipam_kind *kind);
 fuse_ino_t node_of_object(enum ipam_kind kind, uint64_t id);

@@ -53,6 +53,27 @@ struct node_ref node_ref(fuse_ino_t ino)
 	};
 }
 
+ino_t node_number(fuse_ino_t ino)
+{
+	enum { TYPE_BITS = 4, WHICH_BITS = 8 };
+	struct node_ref ref = node_ref(ino);
+	enum ipam_kind kind;
+
+	if (ref.type == NODE_ROOT)
+		return FUSE_ROOT_ID;
+	if (node_object(ref, &kind))
+		return ref.id << 1;
+	return ((ref.id << WHICH_BITS | ref.which) << TYPE_BITS | ref.type) << 1 | 1;
+}
+
+bool node_numbered_lease(uint64_t number, uint64_t *lease)
+{
+	struct node_ref ref = node_ref(number);
+
+	*lease = ref.type == NODE_LEASE ? ref.id : number >> 1;
+	return ref.type == NODE_LEASE || (number & 1) == 0;
+}
+
 bool node_object(struct node_ref ref, enum ipam_kind *kind)
 {
 	switch (ref.type) {
@@ -106,7 +127,7 @@ static void fill(const struct fs *fs, fuse_ino_t ino, mode_t type, const struct 
 	const struct options *o = &fs->options;
 
 	*st = (struct stat){
-		.st_ino = ino,
+		.st_ino = node_number(ino),
 		.st_mode = type | (o->has_umask ? (a->mode | 0777u) & ~o->umask & (S_ISDIR(type) ? 0777u : 0666u) : a->mode),
 		.st_nlink = 1,
 		.st_uid = o->has_uid ? o->uid : a->uid,

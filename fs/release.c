@@ -75,7 +75,7 @@ void release_store(struct fs *fs, struct node_ref ref, const char *text, size_t 
 		   void *arg)
 {
 	struct ipam_object object;
-	struct node_ref lease = { 0 };
+	uint64_t lease = 0;
 	const char *s;
 	uint64_t ino = 0, generation = 0;
 	char line[56] = "";
@@ -93,16 +93,14 @@ void release_store(struct fs *fs, struct node_ref ref, const char *text, size_t 
 			rc = (unused || *s == 0) && strlen(line) + 1 >= size ? 0 : -EINVAL;
 		}
 	}
-	if (rc == 0) {
-		lease = node_ref(ino);
-		rc = lease.type != NODE_LEASE ? -ENOENT : ipam_get(fs->ipam, IPAM_LEASE, lease.id, &object);
-	}
+	if (rc == 0)
+		rc = node_numbered_lease(ino, &lease) ? ipam_get(fs->ipam, IPAM_LEASE, lease, &object) : -ENOENT;
 	if (rc == 0 && object.parent != ref.id)
 		rc = -ENOENT;
 	if (rc < 0)
 		done(arg, rc, NULL);
 	else
-		release(fs, lease.id, (uint32_t)generation, unused, by, done, arg);
+		release(fs, lease, (uint32_t)generation, unused, by, done, arg);
 }
 
 void fs_forget(struct fs *fs, enum ipam_kind kind, uint64_t parent, uint64_t id)

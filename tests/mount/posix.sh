@@ -86,3 +86,21 @@ for directory in . prod prod/n1 prod/.ipam prod/.ipam/by-ip prod/n1/.ipam/epheme
 	same "a long name in $directory" ENAMETOOLONG "$(refused_all "$directory/$long")"
 done
 same "a node's is shorter" "253 255" "$(getconf NAME_MAX prod) $(getconf NAME_MAX prod/n1)"
+
+# ---- inode numbers: one each, small enough for a double, the same by a listing
+numbers() { find . prod/.ipam prod/n1/.ipam prod/n2/.ipam .ipam -printf '%i %p\n' | sed 's, \./, ,' | sort -u; }
+numbers >"$WORK/numbers"
+ok "there are many" test "$(wc -l <"$WORK/numbers")" -gt 70
+same "each is another" "" "$(cut -d' ' -f1 "$WORK/numbers" | sort | uniq -d)"
+same "and below 2^53" "" "$(awk '$1 >= 2 ^ 53' "$WORK/numbers")"
+same "as a listing has it" "$(stat -c %i prod/n1/web)" "$(ls -i prod/n1 | awk '$2 == "web" { print $1 }')"
+before=$(stat -c %i prod/n1/web)
+mark=$(lease_mark prod/n1/web)
+cd /
+umount_fs
+mount_fs
+cd "$M"
+same "after a mount they are what they were" "$before" "$(stat -c %i prod/n1/web)"
+same "all of them" "$(cat "$WORK/numbers")" "$(numbers)"
+ok "the one that was a node id is still taken" put prod/n1/.ipam/release "$((4 << 56 | before / 2)) ${mark#* }"
+ok "for the lease" test ! -e prod/n1/web
