@@ -78,6 +78,13 @@ int device_mount(const struct options *o, struct device *out, struct ipam_error 
 	return rc;
 }
 
+void device_adopt(int fd, unsigned connection, const char *mountpoint, struct device *out)
+{
+	struct device there = look(mountpoint);
+
+	*out = (struct device){ fd, open_abort(connection), connection, there.connection == connection ? there.mount : 0 };
+}
+
 static void run_fusermount(const char *mountpoint)
 {
 	pid_t pid = fork();
@@ -96,7 +103,7 @@ static bool is_there(const struct device *d, const char *mountpoint)
 	struct pollfd p = { .fd = d->fd };
 	struct device there;
 
-	if (d->mount == 0 && poll(&p, 1, 0) > 0 && p.revents & POLLERR)
+	if (d->mount == 0 && d->fd >= 0 && poll(&p, 1, 0) > 0 && p.revents & POLLERR)
 		return false; /* unmounted, or aborted and left alone */
 	there = look(mountpoint);
 	return there.mount == d->mount && there.connection == d->connection;
@@ -114,7 +121,8 @@ bool device_unmount(struct device *d, const char *mountpoint)
 		run_fusermount(mountpoint);
 	if (d->abort >= 0)
 		close(d->abort);
-	close(d->fd);
+	if (d->fd >= 0)
+		close(d->fd);
 	*d = (struct device){ .fd = -1, .abort = -1 };
 	return aborted || !there;
 }

@@ -17,6 +17,8 @@ struct device {
 
 /* -errno with a message. */
 int device_mount(const struct options *options, struct device *out, struct ipam_error *error);
+/* What another process has mounted there, and its number. */
+void device_adopt(int fd, unsigned connection, const char *mountpoint, struct device *out);
 /* Whoever waits for an answer hears that there is none; then it is unmounted, if nobody has, and closed. Nothing of it waits. false:
  * the connection ends only when whoever else has its descriptor closes that. */
 bool device_unmount(struct device *device, const char *mountpoint);

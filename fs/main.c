@@ -1,6 +1,7 @@
 #include "handover.h"
 #include "keep.h"
 #include "log.h"
+#include "mounter.h"
 #include "options.h"
 #include "printable.h"
 #include "supervise.h"
@@ -92,7 +93,7 @@ static void started(void *arg)
 	if (s->parent >= 0)
 		leave_terminal(s->parent);
 	tell_ready();
-	log_write(NULL, LOG_INFO, "mounted");
+	log_write(NULL, LOG_INFO, s->options->mounter != NULL ? "the database is open; waits for the mount" : "mounted");
 }
 
 static int serve(const struct options *options, char **argv)
@@ -175,6 +176,10 @@ int main(int argc, char **argv)
 	} else if (options.version || handover_is_probe()) {
 		printf("ipamfs %s, libfuse %s, handover %d\n", IPAM_VERSION, fuse_pkgversion(), KEEP_VERSION);
 		rc = said();
+	} else if (options.mount_for != NULL) {
+		rc = mounter_run(&options, &error) < 0;
+		if (rc != 0)
+			fprintf(stderr, "ipamfs: %s\n", error.text);
 	} else {
 		rc = serve(&options, argv);
 	}

@@ -38,6 +38,8 @@ const char options_usage[] = "usage: ipamfs SOURCE MOUNTPOINT [-o OPTION[,OPTION
 			     "  ro              read only\n"
 			     "  uid=N gid=N umask=M   what is shown as owner, group and (octal) as mask of the modes\n"
 			     "  fsname=NAME     the source shown in /proc/mounts\n"
+			     "  mounter=SOCKET  serve what another process mounts, which hands it over there\n"
+			     "  mount_for=SOCKET   be that process: mount, hand it over, and end\n"
 			     "and what mount(8) and fstab pass.\n"
 			     "\n"
 			     "With etcd:// after -o also:\n"
@@ -118,6 +120,13 @@ static bool parse_text(struct options *o, const char *word, int *rc)
 	return false;
 }
 
+static int set_text(char **to, const char *value)
+{
+	free(*to);
+	*to = strdup(value);
+	return *to == NULL ? -ENOMEM : 0;
+}
+
 static int parse_option(struct options *o, const char *word, struct ipam_error *error)
 {
 	/* Said by mount(8) or fstab, and of no meaning here. */
@@ -167,11 +176,13 @@ static int parse_option(struct options *o, const char *word, struct ipam_error *
 		o->remote.hide_leases = true;
 	else if (strcmp(word, "leases=follow") == 0)
 		o->remote.hide_leases = false;
-	else if (strncmp(word, "spool=", 6) == 0 && value[1] != 0) {
-		free(o->spool);
-		o->spool = strdup(value + 1);
-		return o->spool == NULL ? -ENOMEM : 0;
-	} else if (strcmp(word, "metrics=clusters") == 0)
+	else if (strncmp(word, "spool=", 6) == 0 && value[1] != 0)
+		return set_text(&o->spool, value + 1);
+	else if (strncmp(word, "mounter=", 8) == 0 && value[1] == '/')
+		return set_text(&o->mounter, value + 1);
+	else if (strncmp(word, "mount_for=", 10) == 0 && value[1] == '/')
+		return set_text(&o->mount_for, value + 1);
+	else if (strcmp(word, "metrics=clusters") == 0)
 		o->metrics_nodes = false;
 	else if (strncmp(word, "uid=", 4) == 0 && parse_number(value + 1, 10, UINT32_MAX - 1, &o->uid) == 0)
 		o->has_uid = true;
@@ -179,13 +190,10 @@ static int parse_option(struct options *o, const char *word, struct ipam_error *
 		o->has_gid = true;
 	else if (strncmp(word, "umask=", 6) == 0 && parse_number(value + 1, 8, 0777, &o->umask) == 0)
 		o->has_umask = true;
-	else if (strncmp(word, "fsname=", 7) == 0 && value[1] != 0) {
-		free(o->fsname);
-		o->fsname = strdup(value + 1);
-		return o->fsname == NULL ? -ENOMEM : 0;
-	} else {
+	else if (strncmp(word, "fsname=", 7) == 0 && value[1] != 0)
+		return set_text(&o->fsname, value + 1);
+	else
 		return refuse(error, "option '%s' is not known, or not with that value; 'ipamfs --help' lists them", word);
-	}
 	return 0;
 }
 
@@ -419,6 +427,8 @@ void options_free(struct options *o)
 	free(o->source);
 	free(o->mountpoint);
 	free(o->fsname);
+	free(o->mounter);
+	free(o->mount_for);
 	free(o->spool);
 	free(o->flags);
 }

@@ -5,6 +5,7 @@
 #include "handover.h"
 #include "keep.h"
 #include "log.h"
+#include "mounter.h"
 #include "privileges.h"
 #include "worker.h"
 
@@ -45,6 +46,8 @@ struct supervisor {
 	struct keep keep;
 	struct holds holds;
 	int lock, signals;
+	int mounter;     /* where another process hands over what it mounts, -1: nobody is waited for */
+	bool waits;      /* the worker, for the mount */
 	struct device device;
 	sigset_t blocked;
 	pid_t worker;        /* 0: none */
@@ -94,6 +97,8 @@ static void be_worker(struct supervisor *s, int socket, bool ahead)
 		if (s->holds.fd[i] >= 0)
 			close(s->holds.fd[i]);
 	close(s->signals);
+	if (s->mounter >= 0)
+		close(s->mounter);
 	if (s->device.fd >= 0)
 		close(s->device.fd);
 	if (s->device.abort >= 0)
@@ -143,10 +148,21 @@ static int start_worker(struct supervisor *s)
 	if (rc < 0)
 		return rc;
 	s->began = now_ms();
-	s->ready = s->handing = s->fell = false;
+	s->ready = s->handing = s->fell = s->waits = false;
 	s->killed = 0;
 	s->next = 0;
 	return 0;
+}
+
+/* Whoever started it needn't wait any longer. */
+static void tell_started(struct supervisor *s)
+{
+	if (s->started == NULL)
+		return;
+	if (privileges_of_supervisor() < 0)
+		say(LOG_WARNING, "privileges that aren't needed can't be given up");
+	s->started(s->arg);
+	s->started = NULL;
 }
 
 /* The database is open: here is the mount, and what was open on it. */
@@ -154,6 +170,11 @@ static int hand_over(struct supervisor *s)
 {
 	int rc = 0;
 
+	if (s->device.fd < 0 && s->mounter >= 0) {
+		s->waits = true;
+		tell_started(s);
+		return 0;
+	}
 	if (s->device.fd < 0) {
 		struct ipam_error error;
 
@@ -171,15 +192,30 @@ static int hand_over(struct supervisor *s)
 		rc = keep_send(s->socket, &(struct keep_message){ .word = KEEP_GO }, -1);
 	if (rc < 0)
 		return 0; /* it died meanwhile, and is missed soon */
-	if (!s->ready && s->started != NULL && privileges_of_supervisor() < 0)
-		say(LOG_WARNING, "privileges that aren't needed can't be given up");
 	s->ready = true;
 	s->hopeless = 0;
 	s->began = s->beat_seen = now_ms();
-	if (s->started != NULL)
-		s->started(s->arg);
-	s->started = NULL;
+	tell_started(s);
 	return 0;
+}
+
+/* The mount, by another process. */
+static void hear_mounter(struct supervisor *s)
+{
+	int peer, rc = mounter_accept(s->mounter, s->options->mountpoint, &s->device, &peer);
+
+	if (rc < 0) {
+		say(LOG_WARNING, "who came to hand over the mount didn't: %s", strerror(-rc));
+		return;
+	}
+	close(s->mounter);
+	s->mounter = -1;
+	say(LOG_INFO, "mounted by another process");
+	if (s->waits)
+		hand_over(s);
+	s->waits = false;
+	mounter_answer(peer);
+	close(peer);
 }
 
 /* ---- one that follows another while that serves ------------------------------------------------------------ */
@@ -445,13 +481,14 @@ static int pause_ms(const struct supervisor *s)
 static void run(struct supervisor *s)
 {
 	while (!s->ending || s->socket >= 0) {
-		struct pollfd p[3] = { { .fd = s->signals, .events = POLLIN }, { .events = POLLIN }, { .events = POLLIN } };
+		struct pollfd p[4] = { { .fd = s->signals, .events = POLLIN }, { .events = POLLIN }, { .events = POLLIN }, { .events = POLLIN } };
 
 		if (s->next != 0 && s->next <= now_ms() && start_worker(s) < 0)
 			s->next = now_ms() + BACKOFF_MAX_MS; /* no memory or process now */
 		p[1].fd = s->socket;
 		p[2].fd = s->ahead_socket;
-		if (poll(p, 3, pause_ms(s)) > 0 && p[0].revents != 0)
+		p[3].fd = s->mounter;
+		if (poll(p, 4, pause_ms(s)) > 0 && p[0].revents != 0)
 			hear_signal(s);
 		if (p[1].revents != 0 && s->socket >= 0) {
 			struct keep_message m;
@@ -464,6 +501,8 @@ static void run(struct supervisor *s)
 		}
 		if (p[2].revents != 0 && s->ahead_socket == p[2].fd)
 			hear_ahead(s);
+		if (p[3].revents != 0 && !s->ending)
+			hear_mounter(s);
 		watch(s);
 		if (s->ending)
 			watch_end(s);
@@ -513,6 +552,13 @@ static int set_up(struct supervisor *s, struct ipam_error *error)
 	s->lock = ipam_lock(worker_database(s->options), &options, error);
 	if (s->lock < 0)
 		return s->lock;
+	if (s->options->mounter != NULL) {
+		s->mounter = mounter_listen(s->options->mounter);
+		if (s->mounter < 0)
+			snprintf(error->text, sizeof error->text, "%s: %s", s->options->mounter, strerror(-s->mounter));
+		if (s->mounter < 0)
+			return s->mounter;
+	}
 	rc = keep_new(&s->keep);
 	if (rc == 0)
 		rc = start_worker(s);
@@ -559,6 +605,8 @@ static void tear_down(struct supervisor *s)
 		beside_tidy(worker_database(s->options), s->lock);
 	if (s->lock >= 0)
 		close(s->lock);
+	if (s->mounter >= 0)
+		close(s->mounter);
 	close(s->signals);
 }
 
@@ -569,6 +617,7 @@ int supervise(const struct options *options, char **argv, void (*started)(void *
 				.started = started,
 				.arg = arg,
 				.lock = -1,
+				.mounter = -1,
 				.device = { .fd = -1, .abort = -1 },
 				.socket = -1,
 				.ahead_socket = -1,
