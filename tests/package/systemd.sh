@@ -101,7 +101,7 @@ in_it touch $D/prod/n/lives && in_it setfattr -n user.netns -v /proc/1/ns/net $D
 in_it mkdir -p /run/netns
 in_it touch $D/prod/n/gone && in_it setfattr -n user.netns -v /run/netns/none $D/prod/n/gone
 in_it timeout 60 systemctl start ipamfs-gc@prod
-same "gc runs, and has nothing to say" "success" "$(in_it systemctl show -P Result ipamfs-gc@prod)$(in_it journalctl -b --no-pager -o cat -u ipamfs-gc@prod -t ipamctl)"
+same "gc runs" "success" "$(in_it systemctl show -P Result ipamfs-gc@prod)"
 same "what is gone is released, what is there stays" "a lives" "$(in_it ls $D/prod/n | xargs)"
 in_it rm $D/prod/n/lives
 
