@@ -5,7 +5,7 @@ cd "$ROOT" || exit 1
 # anchors FILE: what its headings are called in links
 anchors() { sed -n 's/^#\{1,6\} //p' "$1" | tr '[:upper:]' '[:lower:]' | sed 's/[^a-z0-9 _-]//g; s/ /-/g'; }
 
-for page in README.md docs/*.md docs/*/*.md; do
+for page in *.md docs/*.md docs/*/*.md; do
 	bad=
 	while read -r link; do
 		case $link in http*) continue ;; esac
