@@ -2,6 +2,7 @@
 
 #include "control.h"
 #include "notify.h"
+#include "removed.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -373,11 +374,14 @@ void fs_reply_part(fuse_req_t req, const char *data, size_t have, size_t size, o
 		fuse_reply_buf(req, data + off, have - (size_t)off < size ? have - (size_t)off : size);
 }
 
-/* A lease as it is now; -ESTALE where a cached reader would mix it with what it opened. */
+/* A lease as it is now, or was when its name was removed; -ESTALE where a cached reader would mix it with what it opened. */
 static int read_lease(struct fs *fs, const struct file *f, char text[IPAM_LEASE_TEXT])
 {
-	int rc = fs_of_inode(ipam_lease_text(fs->ipam, f->ref.id, text));
+	int rc = ipam_lease_text(fs->ipam, f->ref.id, text);
 
+	if (rc == -ENOENT)
+		rc = removed_text(fs, f->ino, text);
+	rc = fs_of_inode(rc);
 	if (rc >= 0 && f->cached && strcmp(text, f->content) != 0)
 		rc = -ESTALE;
 	return rc;

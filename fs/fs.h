@@ -39,6 +39,7 @@ struct fs {
 	struct notify *notify;
 	struct holders *holders;
 	struct handles *handles;
+	struct removals *removals;
 	struct stream *stream;
 	struct past *past;
 	struct reports *reports;
@@ -125,6 +126,8 @@ fuse_ino_t node_of_object(enum ipam_kind kind, uint64_t id);
 /* The kind of what a directory holds, if it is one where things are made: false otherwise. */
 bool node_child_kind(struct node_ref ref, enum ipam_kind *kind);
 
+/* Nanoseconds since the epoch. */
+struct timespec node_time(int64_t t);
 /* Fill a stat. -ENOENT where it is gone. */
 int node_stat(struct fs *fs, fuse_ino_t ino, struct stat *st);
 void node_stat_object(const struct fs *fs, const struct ipam_object *object, struct stat *st);
@@ -169,8 +172,8 @@ int file_open_text(struct fs *fs, struct fuse_file_info *fi, fuse_ino_t ino, uin
 int file_hold(struct fs *fs, struct fuse_file_info *fi, uint64_t lease);
 /* Another machine has made, changed or removed it, of which the kernel doesn't know. */
 void fs_forget(struct fs *fs, enum ipam_kind kind, uint64_t parent, uint64_t id);
-/* Release it and answer; generation as ipam_release's. */
-void fs_release_lease(struct fs *fs, fuse_req_t req, uint64_t lease, uint32_t generation);
+/* Release it: as ipam_release. */
+void fs_release_lease(struct fs *fs, uint64_t lease, struct ipam_by by, ipam_done *done, void *arg);
 /* A lease is gone, or its text is another one, and the kernel hasn't heard of it from a request of its own. */
 void fs_forget_lease(struct fs *fs, uint64_t node, uint64_t lease);
 
@@ -203,9 +206,8 @@ int host_local_open(struct fs *fs, fuse_ino_t ino, uint64_t request, struct fuse
 file_store *host_local_store(struct node_ref ref); /* NULL: not to be written */
 void host_local_create(struct fs *fs, fuse_req_t req, struct node_ref parent, const char *name, mode_t mode,
 		       const struct fuse_file_info *fi);
-void host_local_unlink(struct fs *fs, fuse_req_t req, struct node_ref parent, const char *name);
+void host_local_unlink(struct fs *fs, struct ipam_by by, struct node_ref parent, const char *name, ipam_done *done, void *arg);
 void host_local_mkdir(struct fs *fs, fuse_req_t req, struct node_ref parent, const char *name);
-void host_local_rmdir(struct fs *fs, fuse_req_t req, struct node_ref parent, const char *name);
 
 /* ---- files (file.c): open, read, write, release */
 void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);

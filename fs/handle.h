@@ -67,6 +67,6 @@ int handle_text_again(const struct keep_slot *s, int file, struct keep_text *t, 
 
 /* From its slot: each kind's own. fd: the slot's file, to be taken over, or -1. */
 typedef int handle_reopen(struct fs *fs, struct keep_slot *slot, int fd, struct handle **out);
-handle_reopen file_reopen, listing_reopen, events_reopen, history_reopen, import_reopen, delegate_reopen, report_reopen;
+handle_reopen file_reopen, listing_reopen, events_reopen, history_reopen, import_reopen, delegate_reopen, report_reopen, removed_reopen;
 
 #endif

@@ -356,13 +356,7 @@ void host_local_create(struct fs *fs, fuse_req_t req, struct node_ref parent, co
 
 /* ---- removing, directories ------------------------------------------------------------------------------------ */
 
-static void replied(void *arg, int error, const struct ipam_object *object)
-{
-	(void)object;
-	fuse_reply_err(arg, -error);
-}
-
-void host_local_unlink(struct fs *fs, fuse_req_t req, struct node_ref parent, const char *name)
+void host_local_unlink(struct fs *fs, struct ipam_by by, struct node_ref parent, const char *name, ipam_done *done, void *arg)
 {
 	uint64_t lease;
 	uint8_t family;
@@ -370,22 +364,18 @@ void host_local_unlink(struct fs *fs, fuse_req_t req, struct node_ref parent, co
 	int rc;
 
 	if (strcmp(name, "lock") == 0) {
-		fuse_reply_err(req, EPERM);
+		done(arg, -EPERM, NULL);
 		return;
 	}
 	if (foreign_last(name, &range)) {
-		ipam_network_set_last(fs->ipam, parent.id, range, 0, NULL, replied, req);
-		return;
-	}
-	if (fs_was_stored(fs)) { /* asked first: the address may be another's by now */
-		fuse_reply_err(req, 0);
+		ipam_network_set_last(fs->ipam, parent.id, range, 0, NULL, done, arg);
 		return;
 	}
 	rc = find(fs, parent.id, name, &family, &lease);
 	if (rc < 0)
-		fuse_reply_err(req, -rc);
+		done(arg, rc, NULL);
 	else
-		fs_release_lease(fs, req, lease, 0);
+		fs_release_lease(fs, lease, by, done, arg);
 }
 
 struct make {
@@ -429,12 +419,4 @@ void host_local_mkdir(struct fs *fs, fuse_req_t req, struct node_ref parent, con
 		made(m, 0, NULL);
 	else
 		ipam_network_make(fs->ipam, parent.id, name, fs_by(req), made, m);
-}
-
-void host_local_rmdir(struct fs *fs, fuse_req_t req, struct node_ref parent, const char *name)
-{
-	if (fs_was_stored(fs))
-		fuse_reply_err(req, 0);
-	else
-		ipam_network_remove(fs->ipam, parent.id, name, fs_by(req), replied, req);
 }

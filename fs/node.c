@@ -111,7 +111,7 @@ bool node_child_kind(struct node_ref ref, enum ipam_kind *kind)
 
 /* ---- attributes ------------------------------------------------------------------------------------------- */
 
-static struct timespec from_nanoseconds(int64_t t)
+struct timespec node_time(int64_t t)
 {
 	struct timespec out = { .tv_sec = t / 1000000000, .tv_nsec = t % 1000000000 };
 
@@ -133,9 +133,9 @@ static void fill(const struct fs *fs, fuse_ino_t ino, mode_t type, const struct 
 		.st_uid = o->has_uid ? o->uid : a->uid,
 		.st_gid = o->has_gid ? o->gid : a->gid,
 		.st_blksize = 4096,
-		.st_atim = from_nanoseconds(a->atime),
-		.st_mtim = from_nanoseconds(a->mtime),
-		.st_ctim = from_nanoseconds(a->ctime),
+		.st_atim = node_time(a->atime),
+		.st_mtim = node_time(a->mtime),
+		.st_ctim = node_time(a->ctime),
 	};
 }
 

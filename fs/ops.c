@@ -1,4 +1,5 @@
 #include "control.h"
+#include "removed.h"
 #include "viewer.h"
 
 #include <errno.h>
@@ -44,11 +45,27 @@ static void lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		fuse_reply_entry(req, &e);
 }
 
+static void forget(fuse_req_t req, fuse_ino_t ino, uint64_t lookups)
+{
+	(void)lookups; /* what was removed isn't looked up again */
+	removed_forget(fuse_req_userdata(req), ino);
+	fuse_reply_none(req);
+}
+
+static void forget_multi(fuse_req_t req, size_t n, struct fuse_forget_data *list)
+{
+	for (size_t i = 0; i < n; i++)
+		removed_forget(fuse_req_userdata(req), list[i].ino);
+	fuse_reply_none(req);
+}
+
 static void reply_stat(struct fs *fs, fuse_req_t req, fuse_ino_t ino)
 {
 	struct stat st;
 	int rc = node_stat(fs, ino, &st);
 
+	if (rc == -ENOENT)
+		rc = removed_stat(fs, ino, &st);
 	if (rc < 0)
 		fuse_reply_err(req, -fs_of_inode(rc));
 	else
@@ -133,7 +150,10 @@ static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 {
 	struct fs *fs = fs_of(req, FS_opendir);
 	int rc = listing_open(fs, req, ino, fi);
+	struct stat st;
 
+	if (rc == -ENOENT)
+		rc = removed_stat(fs, ino, &st); /* the kernel knows that it is empty */
 	if (rc < 0)
 		fuse_reply_err(req, -fs_of_inode(rc));
 	else
@@ -234,6 +254,34 @@ static void attr_done(void *arg, int error, const struct ipam_object *object)
 	free(p);
 }
 
+/* A name that goes: of what is open, or in use as somebody's directory, something stays. */
+struct removal {
+	struct fs *fs;
+	fuse_req_t req;
+	struct removed *removed;
+};
+
+static struct removal *removal_new(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct removal *r = malloc(sizeof *r);
+
+	if (r == NULL)
+		fuse_reply_err(req, ENOMEM);
+	else
+		*r = (struct removal){ fs, req, removed_of(fs, parent, name) };
+	return r;
+}
+
+static void removal_done(void *arg, int error, const struct ipam_object *object)
+{
+	struct removal *r = arg;
+
+	(void)object;
+	removed_settle(r->fs, r->removed, error == 0);
+	fuse_reply_err(r->req, -error);
+	free(r);
+}
+
 static void plain_done(void *arg, int error, const struct ipam_object *object)
 {
 	(void)object;
@@ -312,37 +360,49 @@ static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t new_parent, const
 	fuse_reply_err(req, EPERM);
 }
 
+/* By the name in `ephemeral`: the kernel may know the lease by its other name as well, and is to hear that it is gone. */
 static void unlink_ephemeral(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct fuse_entry_param e;
-	bool stored = fs_was_stored(fs); /* asked first: the name may be another's by now */
-	int rc = stored ? 0 : node_lookup(fs, parent, name, &e);
+	int rc = node_lookup(fs, parent, name, &e);
 
-	if (stored)
-		fuse_reply_err(req, 0); /* and the kernel, which asked by the name, forgets it */
-	else if (rc < 0)
+	if (rc < 0)
 		fuse_reply_err(req, -rc);
 	else
-		fs_release_lease(fs, req, node_ref(e.ino).id, 0);
+		fs_release_lease(fs, node_ref(e.ino).id, fs_by(req), plain_done, req);
 }
 
 static void take_away(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name, bool directory)
 {
 	struct node_ref ref = node_ref(parent);
+	enum control_directory control = control_directory(ref);
 	enum ipam_kind kind;
+	bool here = node_child_kind(ref, &kind) && directory == (kind != IPAM_LEASE) && !is_control(name);
+	bool layout = directory ? control == CONTROL_HOST_LOCAL : ref.type == NODE_NETWORK;
+	bool held = control == CONTROL_EPHEMERAL && !directory;
+	struct removal *r;
 
-	if (ref.type == NODE_NETWORK && !directory)
-		host_local_unlink(fs, req, ref, name);
-	else if (control_directory(ref) == CONTROL_HOST_LOCAL && directory)
-		host_local_rmdir(fs, req, ref, name);
-	else if (control_directory(ref) == CONTROL_EPHEMERAL && !directory)
-		unlink_ephemeral(fs, req, parent, name);
-	else if (!node_child_kind(ref, &kind) || directory != (kind != IPAM_LEASE) || is_control(name))
+	if (!here && !layout && !held) {
 		fuse_reply_err(req, EPERM);
-	else if (fs_was_stored(fs))
+		return;
+	}
+	if (fs_was_stored(fs)) { /* asked first: the name may be another's by now */
 		plain_done(req, 0, NULL);
+		return;
+	}
+	if (held) {
+		unlink_ephemeral(fs, req, parent, name);
+		return;
+	}
+	r = removal_new(fs, req, parent, name);
+	if (r == NULL)
+		return;
+	if (here)
+		ipam_remove(fs->ipam, kind, ref.id, name, fs_by(req), removal_done, r);
+	else if (directory)
+		ipam_network_remove(fs->ipam, ref.id, name, fs_by(req), removal_done, r);
 	else
-		ipam_remove(fs->ipam, kind, ref.id, name, fs_by(req), plain_done, req);
+		host_local_unlink(fs, fs_by(req), ref, name, removal_done, r);
 }
 
 static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -434,6 +494,10 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_s
 		reply_stat(fs, req, ino);
 		return;
 	}
+	if (removed_set(fs, ino, which, &attr, st) == 0) {
+		fuse_reply_attr(req, st, node_timeout(ino));
+		return;
+	}
 	p = pending_new(fs, req);
 	if (p != NULL)
 		ipam_set_attr(fs->ipam, kind, ref.id, which, &attr, fs_by(req), attr_done, p);
@@ -442,6 +506,8 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_s
 const struct fuse_lowlevel_ops fs_operations = {
 	.init = init,
 	.lookup = lookup,
+	.forget = forget,
+	.forget_multi = forget_multi,
 	.getattr = getattr,
 	.setattr = op_setattr,
 	.readlink = op_readlink,

@@ -46,15 +46,9 @@ static void release(struct fs *fs, uint64_t lease, uint32_t generation, bool unu
 	ipam_release(fs->ipam, lease, generation, unused, by, released, r);
 }
 
-static void replied(void *arg, int error, const struct ipam_object *object)
+void fs_release_lease(struct fs *fs, uint64_t lease, struct ipam_by by, ipam_done *done, void *arg)
 {
-	(void)object;
-	fuse_reply_err(arg, -error);
-}
-
-void fs_release_lease(struct fs *fs, fuse_req_t req, uint64_t lease, uint32_t generation)
-{
-	release(fs, lease, generation, false, fs_by(req), replied, req);
+	release(fs, lease, 0, false, by, done, arg);
 }
 
 static bool parse_number(const char **s, uint64_t max, uint64_t *out)

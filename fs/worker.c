@@ -5,6 +5,7 @@
 #include "notify.h"
 #include "privileges.h"
 #include "pulse.h"
+#include "removed.h"
 #include "report.h"
 #include "stream.h"
 
@@ -294,7 +295,7 @@ static int start(struct fs *fs, int lock, bool resumes, struct ipam_error *error
 	if (fs->session == NULL)
 		return -EINVAL;
 	/* What expires as soon as the database is open finds the notifier there. */
-	if ((rc = notify_new(&fs->notify)) < 0 || (rc = holders_new(&fs->holders)) < 0 || (rc = handles_new(fs->keep, &fs->handles)) < 0 ||
+	if ((rc = notify_new(&fs->notify)) < 0 || (rc = holders_new(&fs->holders)) < 0 || (rc = handles_new(fs->keep, &fs->handles)) < 0 || (rc = removals_new(&fs->removals)) < 0 ||
 	    (rc = past_new(&fs->past)) < 0 || (rc = stream_start(fs, &fs->stream)) < 0 || (rc = reports_start(fs, &fs->reports)) < 0)
 		return refuse(error, rc, "starting");
 	rc = open_database(fs, lock, resumes, error);
@@ -450,6 +451,7 @@ static void stop(struct fs *fs)
 	keep_answers_free(fs->answers);
 	holders_free(fs->holders);
 	handles_free(fs->handles);
+	removals_free(fs->removals);
 	stream_free(fs->stream);
 	reports_free(fs->reports);
 }

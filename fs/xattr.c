@@ -1,5 +1,6 @@
 #include "foreign.h"
 #include "fs.h"
+#include "removed.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -53,6 +54,14 @@ static int show(struct fs *fs, uint64_t lease, const char *name, struct buffer *
 		return -ENODATA;
 	}
 	return rc < 0 ? rc : b->failed ? -ENOMEM : 0;
+}
+
+/* What was removed and is open still has none. */
+static int of_removed(struct fs *fs, fuse_ino_t ino, int rc, int none)
+{
+	struct stat st;
+
+	return rc == -ENOENT && removed_stat(fs, ino, &st) == 0 ? none : rc;
 }
 
 static void reply_data(fuse_req_t req, const char *data, size_t have, size_t size)
@@ -181,6 +190,7 @@ void fs_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 		if (rc >= 0)
 			reply_data(req, value, (size_t)rc, size);
 	}
+	rc = of_removed(fs, ino, rc, -ENODATA);
 	if (rc < 0)
 		fuse_reply_err(req, -fs_of_inode(rc));
 	free(b.data);
@@ -196,7 +206,7 @@ void fs_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 
 	/* Not ours: whoever copies or restores a file sets what is listed. */
 	if (ref.type == NODE_LEASE)
-		n = ipam_xattr_list(fs->ipam, ref.id, own, sizeof own);
+		n = of_removed(fs, ino, ipam_xattr_list(fs->ipam, ref.id, own, sizeof own), 0);
 	for (const char *name = own; n > 0 && name < own + n; name += strlen(name) + 1) {
 		buffer_print(&b, USER "%s", name);
 		buffer_add(&b, "", 1);

@@ -87,6 +87,38 @@ for directory in . prod prod/n1 prod/.ipam prod/.ipam/by-ip prod/n1/.ipam/epheme
 done
 same "a node's is shorter" "253 255" "$(getconf NAME_MAX prod) $(getconf NAME_MAX prod/n1)"
 
+# ---- what is removed while it is open stays as it was, and has no name
+touch prod/n1/open prod/n1/other
+setfattr -n user.pod -v p prod/n1/open
+echo 10.244.0.70 >prod/n1/open
+mkdir prod/n4
+printf 'c1\r\neth0' >$layout/net/10.244.0.50
+before="$(stat -c '%f %u %s %Y %i' prod/n1/open) $(cat prod/n1/open)"
+exec 5<prod/n1/open 6<>prod/n1/open 7<prod/n4 8<prod/n1/.ipam/host-local/net/10.244.0.50
+cd prod/n4
+rm ../n1/open ../n1/.ipam/host-local/net/10.244.0.50
+rmdir ../n4
+same "an open lease" "$before" "$(stat -L -c '%f %u %s %Y %i' /dev/fd/5) $(cat <&5)"
+same "one that is written" "${before#* * * * * }" "$(cat <&6)"
+same "a file of host-local" $'c1\r\neth0 0' "$(cat <&8) $(stat -L -c %h /dev/fd/8)"
+same "without a name" "0 0" "$(stat -L -c %h /dev/fd/5 /dev/fd/7 | xargs)"
+write_it() { env printf '10.244.0.71\n' >&6; }
+refused "can't be written" "Stale" write_it
+same "attributes" "" "$(getfattr -d /dev/fd/5 2>&1)"
+ok "owner and mode" chmod 600 /dev/fd/5
+same "as they were set" 600 "$(stat -L -c %a /dev/fd/5)"
+same "a directory that one is in is empty" "" "$(ls -la 2>&1 | grep -v '^total')"
+kill -9 "$(worker_of "$daemon")"
+cd "$M"
+same "by the next worker, too" "600 $before" "$(stat -L -c %a /dev/fd/5) ${before%% *} $(stat -L -c '%u %s %Y %i' /dev/fd/5) $(python3 -c "import os; print(os.pread(5, 99, 0).decode(), end=\"\")")"
+ok "its name is free" claim prod/n1/open
+same "and another's" "0 1" "$(stat -L -c %h /dev/fd/5) $(stat -c %h prod/n1/open)"
+touch prod/n2/ends
+exec 9<prod/n2/ends
+put prod/n2/.ipam/release "$(lease_mark prod/n2/ends)"
+ok "a lease that the daemon ends is found by no name" test ! -e prod/n2/ends
+exec 5<&- 6<&- 7<&- 8<&- 9<&-
+
 # ---- inode numbers: one each, small enough for a double, the same by a listing
 numbers() { find . prod/.ipam prod/n1/.ipam prod/n2/.ipam .ipam -printf '%i %p\n' | sed 's, \./, ,' | sort -u; }
 numbers >"$WORK/numbers"
