@@ -10,6 +10,8 @@ enum {
 	ID_STRIDE = 4096, /* ids taken in the database at a time */
 	BEHIND_MS = 20,   /* attributes wait this long for company */
 	RETRY_MS = 1000,  /* after they could not be stored */
+	IDLE_MS = 2000,   /* without a change: the log is folded back, so that a plain copy of the database has all */
+	IDLE_MAX = 64000, /* where that didn't go: a reader is in the way, the disk is full */
 };
 
 struct commit {
@@ -19,6 +21,11 @@ struct commit {
 	struct change *queue, **tail;
 	bool running; /* a batch is: by the thread, or by one that leads */
 	bool behind, retry, stop;
+	bool unfolded; /* the log holds something that the database doesn't */
+	bool folding;  /* it is folded back, since nothing else is to do */
+	bool waiting;  /* the thread is, for that: no longer than it must */
+	int idle_ms;
+	struct timespec idle; /* when that is to be */
 };
 
 /* ---- the queue -------------------------------------------------------------------------------------------- */
@@ -32,6 +39,8 @@ void commit_queue(struct ipam *ipam, struct change *c)
 	pthread_mutex_lock(&co->lock);
 	*co->tail = c;
 	co->tail = &c->next;
+	if (co->folding)
+		store_interrupt(ipam->store);
 	pthread_mutex_unlock(&co->lock);
 	/* Nobody is woken: who brought it leads, or who runs a batch looks at the queue when that ends. */
 }
@@ -71,14 +80,44 @@ static struct timespec after(int ms)
 	return t;
 }
 
-/* Waits for work. false: stop, and there is none left. */
-static bool next_batch(struct commit *co, struct change **batch)
+static bool is_over(const struct timespec *when)
 {
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec != when->tv_sec ? now.tv_sec > when->tv_sec : now.tv_nsec >= when->tv_nsec;
+}
+
+static void fold_idle(struct ipam *ipam);
+
+/* With the lock held: until there is something to store, or to end. */
+static void wait_for_work(struct ipam *ipam)
+{
+	struct commit *co = ipam->commit;
+
+	while (co->running || (co->queue == NULL && !co->behind && !co->stop)) {
+		struct timespec idle = co->idle; /* each batch puts it off */
+
+		if (co->running || !co->unfolded) {
+			pthread_cond_wait(&co->wake, &co->lock);
+		} else if (is_over(&idle)) {
+			fold_idle(ipam);
+		} else {
+			co->waiting = true;
+			pthread_cond_timedwait(&co->wake, &co->lock, &idle);
+			co->waiting = false;
+		}
+	}
+}
+
+/* Waits for work. false: stop, and there is none left. */
+static bool next_batch(struct ipam *ipam, struct change **batch)
+{
+	struct commit *co = ipam->commit;
 	bool more;
 
 	pthread_mutex_lock(&co->lock);
-	while (co->running || (co->queue == NULL && !co->behind && !co->stop))
-		pthread_cond_wait(&co->wake, &co->lock);
+	wait_for_work(ipam);
 	if (co->queue == NULL && !co->stop) {
 		struct timespec until = after(co->retry ? RETRY_MS : BEHIND_MS);
 
@@ -208,11 +247,8 @@ static int transact(struct ipam *ipam, struct change *batch, const struct behind
 	return rc;
 }
 
-/* After the answers: nobody need wait for it, and an error of it is no change's. */
-static void fold(struct ipam *ipam)
+static void folded(struct ipam *ipam, int rc)
 {
-	int rc = store_fold_due(ipam->store);
-
 	if (store_broken(ipam->store))
 		engine_problem(ipam, store_message(ipam->store));
 	else if (rc < 0)
@@ -220,7 +256,38 @@ static void fold(struct ipam *ipam)
 			   store_message(ipam->store));
 }
 
-static void run_batch(struct ipam *ipam, struct change *batch)
+/* After the answers: nobody need wait for it, and an error of it is no change's. True: something is left for when nothing happens. */
+static bool fold(struct ipam *ipam)
+{
+	folded(ipam, store_fold_due(ipam->store));
+	return store_unfolded(ipam->store);
+}
+
+/* With the lock held. A change that comes meanwhile interrupts it, and is run next. */
+static void fold_idle(struct ipam *ipam)
+{
+	struct commit *co = ipam->commit;
+
+	co->running = co->folding = true;
+	pthread_mutex_unlock(&co->lock);
+	folded(ipam, store_fold_idle(ipam->store));
+	pthread_mutex_lock(&co->lock);
+	co->running = co->folding = false;
+	co->unfolded = store_unfolded(ipam->store);
+	co->idle_ms = co->idle_ms < IDLE_MAX ? 2 * co->idle_ms : IDLE_MAX;
+	co->idle = after(co->idle_ms);
+}
+
+/* With the lock held, after a batch: `unfolded` says whether it left something. True: the thread sleeps and doesn't know yet. */
+static bool put_off_fold(struct commit *co, bool unfolded)
+{
+	co->unfolded = unfolded;
+	co->idle_ms = IDLE_MS;
+	co->idle = after(IDLE_MS);
+	return unfolded && !co->waiting;
+}
+
+static bool run_batch(struct ipam *ipam, struct change *batch)
 {
 	struct behind_row *rows;
 	struct change *c, *next, *deferred;
@@ -280,7 +347,7 @@ static void run_batch(struct ipam *ipam, struct change *batch)
 		change_submit(ipam, c);
 	}
 	behind_free(rows, n);
-	fold(ipam);
+	return fold(ipam);
 }
 
 static void *run(void *arg)
@@ -288,13 +355,13 @@ static void *run(void *arg)
 	struct ipam *ipam = arg;
 	struct change *batch;
 
-	while (next_batch(ipam->commit, &batch)) {
-		bool last;
+	while (next_batch(ipam, &batch)) {
+		bool unfolded = run_batch(ipam, batch), last;
 
-		run_batch(ipam, batch);
 		/* What can't be stored at the end is given up; it was never acknowledged as durable. */
 		pthread_mutex_lock(&ipam->commit->lock);
 		ipam->commit->running = false;
+		put_off_fold(ipam->commit, unfolded);
 		last = ipam->commit->stop && ipam->commit->retry && ipam->commit->queue == NULL;
 		pthread_mutex_unlock(&ipam->commit->lock);
 		if (last)
@@ -307,6 +374,7 @@ void commit_lead(struct ipam *ipam)
 {
 	struct commit *co = ipam->commit;
 	struct change *batch = NULL;
+	bool unfolded, wake;
 
 	pthread_mutex_lock(&co->lock);
 	if (!co->running && co->queue != NULL)
@@ -314,10 +382,11 @@ void commit_lead(struct ipam *ipam)
 	pthread_mutex_unlock(&co->lock);
 	if (batch == NULL)
 		return;
-	run_batch(ipam, batch);
+	unfolded = run_batch(ipam, batch);
 	pthread_mutex_lock(&co->lock);
 	co->running = false;
-	if (co->queue != NULL || co->behind || co->stop)
+	wake = put_off_fold(co, unfolded);
+	if (co->queue != NULL || co->behind || co->stop || wake)
 		pthread_cond_signal(&co->wake);
 	pthread_mutex_unlock(&co->lock);
 }
@@ -343,6 +412,7 @@ int commit_start(struct ipam *ipam)
 	if (co == NULL)
 		return -ENOMEM;
 	co->tail = &co->queue;
+	put_off_fold(co, store_unfolded(ipam->store));
 	pthread_mutex_init(&co->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -365,6 +435,8 @@ void commit_stop(struct ipam *ipam)
 		return;
 	pthread_mutex_lock(&co->lock);
 	co->stop = true;
+	if (co->folding)
+		store_interrupt(ipam->store);
 	pthread_mutex_unlock(&co->lock);
 	pthread_cond_signal(&co->wake);
 	pthread_join(co->thread, NULL);

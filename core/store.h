@@ -67,6 +67,12 @@ int store_touch(struct store *s);
 int store_commit(struct store *s);
 /* After a commit was answered: fold the log back if it has grown. An error concerns no change, but the ones to come. */
 int store_fold_due(struct store *s);
+/* Does the log hold what the database's own file doesn't, which is all that a plain copy takes? */
+bool store_unfolded(const struct store *s);
+/* Fold it back, however little there is. An error concerns no change. */
+int store_fold_idle(struct store *s);
+/* From another thread, while store_fold_idle runs: let it end soon, after an fsync at most. */
+void store_interrupt(struct store *s);
 void store_rollback(struct store *s);
 /* A change of several statements, all or none: save, statements, then keep (undo = false) or undo them. */
 int store_save(struct store *s);

@@ -32,6 +32,7 @@ struct store {
 	char broken[768];                        /* why nothing may be acknowledged any more, or "" */
 	char trouble[768];                       /* the same, but it may pass */
 	unsigned log_pages, fold_at, fold_every; /* of the log: it has, is folded back at, and every */
+	bool log_ahead;                          /* of the database's own file */
 	struct store_file file[STORE_FILES];
 	struct {
 		const char *sql;
@@ -72,5 +73,7 @@ void store_watch_again(struct store *s);
 void store_watch_stop(struct store *s);
 /* -EIO: somebody removed, replaced or cut one of them. */
 int store_watch(struct store *s);
+/* Has nobody? Does nothing about it. */
+bool store_is_untouched(struct store *s);
 
 #endif

@@ -24,14 +24,41 @@ static int has_grown(void *arg, sqlite3 *db, const char *name, int pages)
 	(void)db;
 	(void)name;
 	s->log_pages = (unsigned)pages;
+	s->log_ahead = true;
 	return SQLITE_OK;
+}
+
+/* https://www.sqlite.org/fileformat2.html#the_write_ahead_log */
+enum { LOG_HEADER = 32, FRAME_HEADER = 24, SALTS = 8 };
+
+static sqlite3_int64 number(struct store *s, const char *sql)
+{
+	sqlite3_stmt *stmt = NULL;
+	sqlite3_int64 n = -1;
+
+	if (sqlite3_prepare_v2(s->db, sql, -1, &stmt, NULL) == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW)
+		n = sqlite3_column_int64(stmt, 0);
+	sqlite3_finalize(stmt);
+	return n;
+}
+
+/* A log that a reader has let grow is cut to twice its usual length when it begins anew, never to nothing: see store_mark.c. */
+static void limit_log(struct store *s)
+{
+	char pragma[64];
+
+	snprintf(pragma, sizeof pragma, "PRAGMA journal_size_limit = %lld",
+		 2LL * s->fold_every * (FRAME_HEADER + number(s, "PRAGMA page_size")));
+	sqlite3_exec(s->db, pragma, NULL, NULL, NULL);
 }
 
 void store_log_start(struct store *s, unsigned pages)
 {
 	s->fold_every = pages > 0 ? pages : LOG_PAGES;
 	s->fold_at = s->fold_every;
+	s->log_ahead = true; /* a log that was found may be */
 	sqlite3_wal_hook(s->db, has_grown, s);
+	limit_log(s);
 }
 
 void store_note(struct store *s, int code)
@@ -52,11 +79,10 @@ int store_fold(struct store *s, bool *whole)
 	int code = sqlite3_wal_checkpoint_v2(s->db, "main", SQLITE_CHECKPOINT_PASSIVE, &log, &done);
 
 	*whole = code == SQLITE_OK && log == done;
-	return code == SQLITE_BUSY ? 0 : store_failed(s, code);
+	if (*whole)
+		s->log_ahead = false;
+	return code == SQLITE_BUSY || code == SQLITE_INTERRUPT ? 0 : store_failed(s, code);
 }
-
-/* https://www.sqlite.org/fileformat2.html#the_write_ahead_log */
-enum { LOG_HEADER = 32, FRAME_HEADER = 24, SALTS = 8 };
 
 static sqlite3_file *log_file(struct store *s)
 {
@@ -118,15 +144,21 @@ int store_fold_due(struct store *s)
 	return rc;
 }
 
-static sqlite3_int64 number(struct store *s, const char *sql)
+bool store_unfolded(const struct store *s)
 {
-	sqlite3_stmt *stmt = NULL;
-	sqlite3_int64 n = -1;
+	return s->log_ahead && s->broken[0] == 0;
+}
 
-	if (sqlite3_prepare_v2(s->db, sql, -1, &stmt, NULL) == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW)
-		n = sqlite3_column_int64(stmt, 0);
-	sqlite3_finalize(stmt);
-	return n;
+int store_fold_idle(struct store *s)
+{
+	bool whole;
+
+	return store_is_untouched(s) ? store_fold(s, &whole) : 0; /* the next transaction says what is wrong, and does what can be done */
+}
+
+void store_interrupt(struct store *s)
+{
+	sqlite3_interrupt(s->db);
 }
 
 /* A frame of the log's own generation has its salts; one that ends a transaction says how many pages the database has

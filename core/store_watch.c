@@ -129,6 +129,14 @@ static int log_trouble(struct store *s, const struct store_file *f, enum trouble
 	return -EIO;
 }
 
+bool store_is_untouched(struct store *s)
+{
+	for (int i = 0; i < STORE_FILES && s->broken[0] == 0; i++)
+		if (look(s, &s->file[i]) != FINE)
+			return false;
+	return s->broken[0] == 0;
+}
+
 int store_watch(struct store *s)
 {
 	s->trouble[0] = 0;

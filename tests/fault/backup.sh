@@ -55,3 +55,23 @@ umount_fs
 mount_fs ro "$WORK/backup3.db"
 ok "a backup can be mounted as it is" test -d "$M/prod/n"
 umount_fs
+
+# ---- a plain copy: what is stored comes to the database's own file once nothing has happened for a while
+PLAIN=$WORK/plain.db
+in_file() { [ "$(sqlite3 "file:$PLAIN?immutable=1" 'SELECT count(*) FROM lease')" = "$1" ]; }
+fake_disk
+mount_fs "" "$PLAIN"
+make_cluster prod n
+touch "$M"/prod/n/a{1..120}
+ok "some seconds after the last change a plain copy has all" until_true 60 in_file 120
+written=$(stat -c %y "$PLAIN")
+begun() { [ "$(stat -c %y "$PLAIN")" != "$written" ]; }
+echo "slow 1000 plain.db" >"$FAULTS" # of some thirty writes
+touch "$M"/prod/n/b{1..120}
+ok "it is brought there again" until_true 60 begun
+ok "a change meanwhile" claim "$M/prod/n/c"
+ok "doesn't wait for that" eval '! in_file 240 && ! in_file 241'
+: >"$FAULTS"
+ok "and comes there, too" until_true 60 in_file 241
+umount_fs
+check_clean "after that" "$PLAIN"
