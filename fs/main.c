@@ -83,6 +83,7 @@ static void leave_terminal(int parent)
 struct start {
 	const struct options *options;
 	int parent; /* to tell how it went, -1 nobody */
+	bool mounted;
 };
 
 static void started(void *arg)
@@ -93,13 +94,14 @@ static void started(void *arg)
 	if (s->parent >= 0)
 		leave_terminal(s->parent);
 	tell_ready();
+	s->mounted = true;
 	log_write(NULL, LOG_INFO, s->options->mounter != NULL ? "the database is open; waits for the mount" : "mounted");
 }
 
 static int serve(const struct options *options, char **argv)
 {
-	struct start s = { options, -1 };
 	bool again = handover_is_one();
+	struct start s = { options, -1, again };
 	int status;
 
 	if (again)
@@ -109,7 +111,8 @@ static int serve(const struct options *options, char **argv)
 		return 1;
 	}
 	status = supervise(options, argv, again ? NULL : started, &s);
-	log_write(NULL, LOG_INFO, "unmounted");
+	if (s.mounted)
+		log_write(NULL, LOG_INFO, "unmounted");
 	return status;
 }
 

@@ -16,6 +16,7 @@ struct command {
 	int (*run)(int argc, char **argv); /* argv[0] is the name */
 	const char *summary;               /* a line for the list */
 	const char *usage;                 /* whole, from "usage:" on */
+	bool changes;                      /* what there is: not to be suggested to one who may only want to look */
 };
 
 extern const struct command command_init, command_check, command_import, command_export, command_gc, command_history, command_du,
@@ -27,6 +28,10 @@ int ctl_fail(int status, const char *format, ...) __attribute__((format(printf, 
 bool ctl_is_word(const char *s);
 /* The word nearest to a mistyped one, or NULL where none is near. words ends with NULL. */
 const char *ctl_suggest(const char *word, const char *const *words);
+/* Are they the same but for a letter? */
+bool ctl_is_slip(const char *word, const char *meant);
+/* Of "%llu lease%s". */
+#define CTL_COUNT(n) (unsigned long long)(n), (n) == 1 ? "" : "s"
 /* As fprintf(3), of a line or a part of one: printable whatever is in it. What others wrote goes through this, or is JSON in ASCII. */
 void ctl_say(FILE *to, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* A text that may hold anything, on stdout. */

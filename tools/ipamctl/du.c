@@ -175,4 +175,4 @@ static int run(int argc, char **argv)
 	return status;
 }
 
-const struct command command_du = { "du", run, "how full clusters, nodes and blocks are", usage };
+const struct command command_du = { "du", run, "how full clusters, nodes and blocks are", usage, false };

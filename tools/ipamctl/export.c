@@ -262,7 +262,8 @@ static int export(struct export *x)
 	if (status != CTL_DONE)
 		drop_temporary(x);
 	else if (!x->quiet)
-		ctl_say(stdout, "%s: %zu leases, %zu addresses\n", x->to, x->leases, x->addresses);
+		ctl_say(stdout, "%s: %llu lease%s, %llu address%s\n", x->to, CTL_COUNT(x->leases), (unsigned long long)x->addresses,
+			x->addresses == 1 ? "" : "es");
 	return status;
 }
 
@@ -298,4 +299,4 @@ static int run(int argc, char **argv)
 	return status;
 }
 
-const struct command command_export = { "export", run, "the tree as JSON or shell commands; leases as host-local's", usage };
+const struct command command_export = { "export", run, "the tree as JSON or shell commands; leases as host-local's", usage, false };

@@ -333,4 +333,4 @@ static int run(int argc, char **argv)
 	return status;
 }
 
-const struct command command_find = { "find", run, "whose is an address, where is a name", usage };
+const struct command command_find = { "find", run, "whose is an address, where is a name", usage, false };

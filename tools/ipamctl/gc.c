@@ -396,4 +396,4 @@ static int run(int argc, char **argv)
 	return status;
 }
 
-const struct command command_gc = { "gc", run, "release leases that nobody uses any more", usage };
+const struct command command_gc = { "gc", run, "release leases that nobody uses any more", usage, true };

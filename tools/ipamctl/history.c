@@ -256,4 +256,4 @@ static int run(int argc, char **argv)
 	return status;
 }
 
-const struct command command_history = { "history", run, "what happened to an address, and who held it when", usage };
+const struct command command_history = { "history", run, "what happened to an address, and who held it when", usage, false };

@@ -314,7 +314,7 @@ static int tell(const struct import *m)
 
 	if (m->json) {
 		tell_json(m, done && !m->dry_run);
-		return done ? CTL_DONE : CTL_REFUSED;
+		return done && json_array_size(m->leases) + m->present > 0 ? CTL_DONE : CTL_REFUSED;
 	}
 	for (size_t i = 0; !m->quiet && i < m->directory.skips; i++)
 		ctl_say(stdout, "skipped %s: %s\n", m->directory.skipped[i].file, m->directory.skipped[i].why);
@@ -322,6 +322,8 @@ static int tell(const struct import *m)
 		tell_conflicts(m);
 		return CTL_REFUSED;
 	}
+	if (json_array_size(m->leases) == 0 && m->present == 0)
+		return ctl_fail(CTL_REFUSED, "%s holds no lease of host-local's that could be imported; nothing was", m->from);
 	if (!m->quiet)
 		ctl_say(stdout, "%s/%s: %s %zu leases with %zu addresses of network %s; %zu were there already, %zu files skipped\n",
 			m->target.cluster, m->target.node, m->dry_run ? "would import" : "imported", json_array_size(m->leases),
@@ -409,4 +411,4 @@ static int run(int argc, char **argv)
 	return status;
 }
 
-const struct command command_import = { "import", run, "take over what host-local or Kubernetes holds", usage };
+const struct command command_import = { "import", run, "take over what host-local or Kubernetes holds", usage, true };

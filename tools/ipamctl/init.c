@@ -52,6 +52,21 @@ static int add_line(char **text, const char *line)
 	return 0;
 }
 
+static int no_cidr(const char *word)
+{
+	uint8_t family, len;
+	u128 addr;
+
+	if (cidr_parse_host(word, strlen(word), &family, &addr, &len) == 0 && strchr(word, '/') != NULL) {
+		struct cidr around = { .base = addr & cidr_mask(family, len), .family = family, .len = len };
+		char text[CIDR_TEXT];
+
+		cidr_print(&around, text);
+		return ctl_fail(CTL_USAGE, "'%s' has bits set behind its length, so it is no CIDR; did you mean '%s'?", word, text);
+	}
+	return ctl_fail(CTL_USAGE, "'%s' is no CIDR: ADDRESS/LENGTH", word);
+}
+
 /* A comma list of CIDRs into lines; with a mask for each if `masks`. */
 static int add_cidrs(struct init *in, const char *list, bool masks, char **out)
 {
@@ -63,7 +78,7 @@ static int add_cidrs(struct init *in, const char *list, bool masks, char **out)
 		struct cidr c;
 
 		if (cidr_parse(word, strlen(word), &c) < 0) {
-			status = ctl_fail(CTL_USAGE, "'%s' is no CIDR: ADDRESS/LENGTH, with no bit set below the length", word);
+			status = no_cidr(word);
 			break;
 		}
 		cidr_print(&c, text);
@@ -121,8 +136,13 @@ static int parse(struct init *in, int argc, char **argv)
 		if (bad < 0)
 			return ctl_fail(CTL_USAGE, "'%s' is no mask size", optarg);
 	}
+	if (argc - optind > 1)
+		return ctl_fail(CTL_USAGE, "what is '%s'? One database at a time; 'ipamctl help init' tells more", argv[optind + 1]);
 	if (argc - optind != 1 || in->cluster == NULL || cidrs == NULL)
-		return ctl_fail(CTL_USAGE, "say DB, --cluster and --cluster-cidr; 'ipamctl help init' tells more");
+		return ctl_fail(CTL_USAGE, "%s is missing; 'ipamctl help init' tells more",
+				argc - optind != 1  ? "the database's name" :
+				in->cluster == NULL ? "--cluster NAME" :
+						      "--cluster-cidr CIDR[,CIDR...]");
 	in->db = argv[optind];
 	if (ipam_check_name(IPAM_CLUSTER, in->cluster) < 0)
 		return ctl_fail(CTL_USAGE, "'%s' can't name a cluster: 1 to %d bytes, no control bytes, no leading dot", in->cluster,
@@ -183,7 +203,7 @@ static void summary(struct ipam *ipam, const struct init *in, uint64_t cluster)
 		cidr_print(&v.cidr, text);
 		printf("  %s: ", text);
 		if (v.blocks <= UINT64_MAX)
-			printf("%llu nodes", (unsigned long long)v.blocks);
+			printf("%llu node%s", CTL_COUNT((uint64_t)v.blocks));
 		else
 			printf("2^%u nodes", v.node_mask - v.cidr.len);
 		if (bits < 32)
@@ -276,4 +296,4 @@ static int run(int argc, char **argv)
 	return status;
 }
 
-const struct command command_init = { "init", run, "make a cluster in a database", usage };
+const struct command command_init = { "init", run, "make a cluster in a database", usage, true };

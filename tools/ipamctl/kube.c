@@ -209,6 +209,10 @@ static int import(struct kube *k)
 		status = kube_mount_read(k);
 	if (status != CTL_DONE)
 		return status;
+	if (k->nodes.n == 0 && k->pods.n == 0 && k->conflicts.n == 0)
+		return ctl_fail(CTL_REFUSED,
+				"%s has neither Nodes with podCIDRs nor pods with addresses of their own; nothing was imported",
+				strcmp(k->from, "-") == 0 ? "standard input" : k->from);
 	kube_sort(k);
 	status = provide_cidrs(k);
 	if (status != CTL_DONE)

@@ -30,11 +30,13 @@ static void usage(FILE *to)
 
 static int unknown(const char *word)
 {
-	const char *words[COMMANDS + 2] = { [COMMANDS] = "help" };
+	const char *words[COMMANDS + 2] = { "help" };
 	const char *near;
+	int n = 1;
 
 	for (int i = 0; i < COMMANDS; i++)
-		words[i] = commands[i]->name;
+		if (!commands[i]->changes || ctl_is_slip(word, commands[i]->name))
+			words[n++] = commands[i]->name;
 	near = ctl_suggest(word, words);
 	if (near != NULL)
 		return ctl_fail(CTL_USAGE, "no command '%s'; did you mean '%s'?", word, near);

@@ -84,4 +84,4 @@ static int run(int argc, char **argv)
 	return status;
 }
 
-const struct command command_node = { "node", run, "take a node from a machine that is dead", usage };
+const struct command command_node = { "node", run, "take a node from a machine that is dead", usage, true };

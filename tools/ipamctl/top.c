@@ -448,4 +448,4 @@ static int run(int argc, char **argv)
 	return status;
 }
 
-const struct command command_top = { "top", run, "what goes on, live", usage_text };
+const struct command command_top = { "top", run, "what goes on, live", usage_text, false };

@@ -167,4 +167,4 @@ static int run(int argc, char **argv)
 	return upgrade(target_mount(mount), timeout, json);
 }
 
-const struct command command_upgrade = { "upgrade", run, "let the ipamfs that is installed now take over a mount", usage };
+const struct command command_upgrade = { "upgrade", run, "let the ipamfs that is installed now take over a mount", usage, true };

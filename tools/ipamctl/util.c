@@ -53,6 +53,12 @@ void ctl_print(const char *s)
 	ctl_say(stdout, "%s", s);
 }
 
+/* What makes a command change what it wouldn't, which nobody is to be led to by a word that only looks like it. */
+static bool is_sharp(const char *option)
+{
+	return strcmp(option, "repair") == 0 || strcmp(option, "force") == 0;
+}
+
 int ctl_option(int argc, char **argv, const struct option *longs)
 {
 	return ctl_options(argc, argv, ":", longs);
@@ -60,7 +66,7 @@ int ctl_option(int argc, char **argv, const struct option *longs)
 
 int ctl_options(int argc, char **argv, const char *shorts, const struct option *longs)
 {
-	const char *words[32] = { NULL }, *near, *given;
+	const char *words[32] = { NULL }, *near, *given, *sharp = NULL;
 	char said[64]; /* without its value */
 	int c;
 
@@ -70,9 +76,12 @@ int ctl_options(int argc, char **argv, const char *shorts, const struct option *
 		return c;
 	given = argv[optind - 1];
 	snprintf(said, sizeof said, "%.*s", (int)strcspn(given, "="), given);
-	for (int i = 0; longs[i].name != NULL && i < 31; i++)
-		words[i] = longs[i].name;
-	near = strncmp(said, "--", 2) == 0 ? ctl_suggest(said + 2, words) : NULL;
+	for (int i = 0, n = 0; longs[i].name != NULL && n < 31; i++)
+		if (!is_sharp(longs[i].name))
+			words[n++] = longs[i].name;
+		else if (ctl_is_slip(said + strspn(said, "-"), longs[i].name))
+			sharp = longs[i].name;
+	near = sharp != NULL ? sharp : strncmp(said, "--", 2) == 0 ? ctl_suggest(said + 2, words) : NULL;
 	if (c == ':')
 		ctl_fail(CTL_USAGE, "'%s' wants a value; 'ipamctl help %s' tells more", given, argv[0]);
 	else if (near != NULL && strcmp(near, said + 2) != 0)
@@ -91,6 +100,8 @@ bool ctl_is_word(const char *s)
 	return p > s && *p == 0;
 }
 
+enum { FAR = 99 };
+
 /* Levenshtein's distance, for words up to 31 bytes. */
 static unsigned distance(const char *a, const char *b)
 {
@@ -98,7 +109,7 @@ static unsigned distance(const char *a, const char *b)
 	unsigned row[32];
 
 	if (n > 31 || m > 31)
-		return 99;
+		return FAR;
 	for (unsigned j = 0; j <= m; j++)
 		row[j] = j;
 	for (size_t i = 1; i <= n; i++) {
@@ -117,6 +128,11 @@ static unsigned distance(const char *a, const char *b)
 		}
 	}
 	return row[m];
+}
+
+bool ctl_is_slip(const char *word, const char *meant)
+{
+	return distance(word, meant) <= 1;
 }
 
 const char *ctl_suggest(const char *word, const char *const *words)
