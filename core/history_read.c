@@ -1,6 +1,7 @@
 /* Reading the past: by a connection of its own, so that neither the daemon nor its changes wait. */
 #include "ipam.h"
 
+#include "open_reading.h"
 #include "schema.h"
 
 #include <errno.h>
@@ -61,7 +62,7 @@ static int open_database(struct ipam_history *h, const char *path)
 
 	if (!schema_is_file(path))
 		return -EINVAL;
-	if (sqlite3_open_v2(path, &h->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
+	if (open_reading(path, &h->db) != SQLITE_OK)
 		return h->db == NULL                             ? -ENOMEM :
 		       out_of_files(h->db) < 0                   ? out_of_files(h->db) :
 		       sqlite3_errcode(h->db) == SQLITE_CANTOPEN ? -ENOENT :
@@ -72,8 +73,6 @@ static int open_database(struct ipam_history *h, const char *path)
 		return out_of_files(h->db);
 	if (rc == 1)
 		return -ENOTSUP;
-	if (rc == -ENODATA)
-		return -EINVAL;
 	return rc < 0 ? rc : prepare(h);
 }
 
@@ -81,9 +80,10 @@ int ipam_history_open(const char *path, struct ipam_history **out, struct ipam_e
 {
 	struct ipam_history *h = calloc(1, sizeof *h);
 	int rc = h == NULL ? -ENOMEM : open_database(h, path);
+	bool named = rc == -EINVAL || rc == -ENODATA || rc == -EUCLEAN;
 	const char *why = rc == -ENOTSUP ? "of another version of ipamfs; mount it with this one, which brings it up to date" :
-			  rc == -EINVAL  ? "not an ipamfs database" :
 			  rc == -ENOENT  ? "there is no such file, or it can't be read" :
+			  named          ? schema_error(rc, NULL) :
 					   strerror(-rc);
 
 	error->text[0] = 0;

@@ -1,5 +1,7 @@
 #include "schema.h"
 
+#include "open_reading.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -204,8 +206,9 @@ static int error_of(int code)
 	case SQLITE_OK:
 		return 0;
 	case SQLITE_NOTADB:
-	case SQLITE_CORRUPT:
 		return -EINVAL;
+	case SQLITE_CORRUPT:
+		return -EUCLEAN;
 	case SQLITE_BUSY:
 		return -EBUSY;
 	case SQLITE_NOMEM:
@@ -230,23 +233,44 @@ static int get_int(sqlite3 *db, const char *sql, int *out)
 	return error_of(code);
 }
 
-/* *version is user_version; 0 for an empty file that may become ours. */
+/* *version is user_version; 0 for an empty file that may become ours. One that has pages and no schema has lost it. */
 static int identify(sqlite3 *db, int *version)
 {
-	int application = 0, objects = 0;
+	int application = 0, objects = 0, tables = 0, pages = 0;
 	int rc = get_int(db, "PRAGMA application_id", &application);
 
 	if (rc == 0)
 		rc = get_int(db, "PRAGMA user_version", version);
 	if (rc == 0)
 		rc = get_int(db, "SELECT count(*) FROM sqlite_schema", &objects);
+	if (rc == 0)
+		rc = get_int(db, "SELECT count(*) FROM sqlite_schema WHERE name IN ('sequence', 'cluster', 'cidr', 'node', 'lease')",
+			     &tables);
+	if (rc == 0)
+		rc = get_int(db, "PRAGMA page_count", &pages);
 	if (rc < 0)
 		return rc;
 	if (application == 0 && *version == 0 && objects == 0)
-		return 0;
-	if (application != SCHEMA_APPLICATION_ID || *version < 1)
-		return -EINVAL;
-	return *version > SCHEMA_VERSION ? -ENOTSUP : 0;
+		return pages > 1 ? -EUCLEAN : 0;
+	if (application != SCHEMA_APPLICATION_ID)
+		return tables < 5 ? -EINVAL : -EUCLEAN;
+	return *version < 1 ? -EUCLEAN : *version > SCHEMA_VERSION ? -ENOTSUP : 0;
+}
+
+const char *schema_error(int rc, sqlite3 *db)
+{
+	switch (rc) {
+	case -EINVAL:
+		return "not an ipamfs database; if it was one its beginning is damaged: restore a backup";
+	case -EUCLEAN:
+		return "a damaged ipamfs database; 'ipamctl check --repair' makes another of what can be read, or restore a backup";
+	case -ENODATA:
+		return "not an ipamfs database: nothing is in it";
+	case -ENOTSUP:
+		return "made by a newer ipamfs; use that version";
+	default:
+		return open_error(db);
+	}
 }
 
 bool schema_is_file(const char *path)

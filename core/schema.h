@@ -16,8 +16,10 @@ enum {
 };
 
 /* Give an empty database its identity and bring any to SCHEMA_VERSION, in one transaction. -ENOTSUP: newer than this
- * program; -EINVAL: not an ipamfs database; -EIO and the like from SQLite. */
+ * program; -EINVAL: not an ipamfs database; -EUCLEAN: a damaged one; -EIO and the like from SQLite. */
 int schema_migrate(sqlite3 *db);
+/* What is wrong and what helps, to follow the name of the file: of an error of these functions. */
+const char *schema_error(int rc, sqlite3 *db);
 /* Not a FIFO or the like, of which opening would wait for the other end; what isn't there is for who opens it to tell. */
 bool schema_is_file(const char *path);
 /* Check the identity without changing anything: as above, -ENODATA for an empty database; 1 for one of an older version. */

@@ -2,6 +2,7 @@
 
 #include "guard.h"
 #include "label.h"
+#include "open_reading.h"
 #include "schema.h"
 #include "store_mark.h"
 
@@ -18,9 +19,7 @@
 
 enum {
 	PAGE_SIZE = 2048, /* of a new database: a change writes six or seven pages, whatever is new in them */
-	LOCK_TRIES = 100,
-	LOCK_PAUSE = 20000000, /* nanoseconds: two seconds in all */
-	BUSY_MS = 5000,        /* how long a foreign writer (a shell) may hold the database */
+	BUSY_MS = 5000,   /* how long a foreign writer (a shell) may hold the database */
 };
 
 static int fail(struct ipam_error *error, int rc, const char *format, ...)
@@ -31,19 +30,6 @@ static int fail(struct ipam_error *error, int rc, const char *format, ...)
 	vsnprintf(error->text, sizeof error->text, format, ap);
 	va_end(ap);
 	return rc;
-}
-
-/* A daemon that was unmounted a moment ago still folds its log back: one that is mounted at once waits for it a little. */
-static bool lock(int fd)
-{
-	const struct timespec pause = { .tv_nsec = LOCK_PAUSE };
-
-	for (int i = 0; i < LOCK_TRIES; i++) {
-		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-			return true;
-		nanosleep(&pause, NULL);
-	}
-	return false;
 }
 
 /* A lock of our own kind (flock) on the database's file: SQLite's own locks come and go with each transaction. The
@@ -62,7 +48,7 @@ int ipam_lock(const char *path, const struct ipam_options *options, struct ipam_
 			  errno == ENOENT && !options->create ? "; make it with 'ipamctl init'" : "");
 	else if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		rc = fail(error, -EINVAL, "%s: not a regular file; name the SQLite file to use", path);
-	else if (!lock(fd))
+	else if (!lock_database(fd, LOCK_EX))
 		rc = fail(error, -EBUSY, "%s: in use by another ipamfs; unmount that first, or name another file", path);
 	if (rc < 0 && fd >= 0)
 		close(fd);
@@ -99,11 +85,7 @@ static int identify(struct store *s, const char *path, bool read_only, struct ip
 		return 0;
 	if (rc == 1)
 		return fail(error, -ENOTSUP, "%s: made by an older ipamfs; mount it once without 'ro', which brings it up to date", path);
-	if (rc == -ENOTSUP)
-		return fail(error, rc, "%s: made by a newer ipamfs (its format is past %d); use that version", path, SCHEMA_VERSION);
-	if (rc == -EINVAL || rc == -ENODATA)
-		return fail(error, -EINVAL, "%s: not an ipamfs database; name another file, or a new one", path);
-	return fail(error, rc, "%s: %s", path, sqlite3_errmsg(s->db));
+	return fail(error, rc == -ENODATA ? -EINVAL : rc, "%s: %s", path, schema_error(rc, s->db));
 }
 
 static void first_difference(void *arg, bool foreign, const char *what)
@@ -185,7 +167,7 @@ static int open_database(struct store *s, const char *path, bool read_only, stru
 	int code = sqlite3_open_v2(path, &s->db, (read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE) | SQLITE_OPEN_NOMUTEX, NULL);
 
 	if (code != SQLITE_OK)
-		return fail(error, -EIO, "%s: %s", path, s->db != NULL ? sqlite3_errmsg(s->db) : "out of memory");
+		return fail(error, -EIO, "%s: %s", path, s->db != NULL ? open_error(s->db) : "out of memory");
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	return identify(s, path, read_only, error);
 }

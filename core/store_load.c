@@ -24,11 +24,20 @@ static int refuse(struct load *l, int rc, const char *format, ...)
 	int n = 0;
 
 	if (rc == -EUCLEAN)
-		n = snprintf(l->error->text, sizeof l->error->text, "the database contradicts itself ('ipamctl check' tells all): ");
+		n = snprintf(l->error->text, sizeof l->error->text,
+			     "the database contradicts itself ('ipamctl check' tells all, 'ipamctl check --repair' makes it anew): ");
 	va_start(ap, format);
 	vsnprintf(l->error->text + n, sizeof l->error->text - (size_t)n, format, ap);
 	va_end(ap);
 	return rc;
+}
+
+static int unreadable(struct load *l, int code)
+{
+	bool damaged = (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB;
+
+	return refuse(l, store_error(code), "reading the database: %s%s", sqlite3_errstr(code),
+		      damaged ? "; 'ipamctl check --repair' makes another of what can be read, or restore a backup" : "");
 }
 
 static const char *text(sqlite3_stmt *row, int column)
@@ -68,7 +77,7 @@ static int each(struct load *l, const char *sql, int (*fn)(struct load *l, sqlit
 	}
 	sqlite3_finalize(stmt);
 	if (rc == 0 && code != SQLITE_DONE)
-		rc = refuse(l, store_error(code), "reading the database: %s", sqlite3_errstr(code));
+		rc = unreadable(l, code);
 	return rc;
 }
 
@@ -480,7 +489,7 @@ static int each_of(struct load *l, const char *sql, uint64_t lease, int (*fn)(st
 		return rc;
 	sqlite3_bind_int64(stmt, 1, (int64_t)lease);
 	while (rc == 0 && (code = sqlite3_step(stmt)) != SQLITE_DONE) {
-		rc = code == SQLITE_ROW ? fn(l, stmt) : refuse(l, store_error(code), "reading the database: %s", sqlite3_errstr(code));
+		rc = code == SQLITE_ROW ? fn(l, stmt) : unreadable(l, code);
 		++*rows;
 	}
 	sqlite3_reset(stmt);

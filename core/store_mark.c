@@ -7,6 +7,7 @@
  * rightly: what wasn't synced comes to the disk in any order, and the index is whatever it is. */
 #include "store_mark.h"
 
+#include "open_reading.h"
 #include "store_db.h"
 #include "wal.h"
 
@@ -63,24 +64,6 @@ int store_mark(struct store *s, bool open)
 
 /* ---- reading it --------------------------------------------------------------------------------------------------- */
 
-/* By this name SQLite reads the database's own file and nothing beside it, takes no lock, and leaves the index of the log alone. */
-static char *name_alone(const char *path)
-{
-	static const char before[] = "file:", after[] = "?immutable=1";
-	char *name = malloc(sizeof before + 3 * strlen(path) + sizeof after), *p = name;
-
-	if (name == NULL)
-		return NULL;
-	p = stpcpy(p, before);
-	for (; *path != 0; path++)
-		if (*path == '?' || *path == '#' || *path == '%')
-			p += sprintf(p, "%%%02X", (unsigned)*path);
-		else
-			*p++ = *path;
-	strcpy(p, after);
-	return name;
-}
-
 struct mark {
 	bool open, same_boot; /* of this very file; in this boot */
 };
@@ -117,24 +100,19 @@ static int query(sqlite3 *db, const char *inode, const char *boot, struct mark *
 /* What isn't a database, or is damaged, has no mark that can be read: whoever opens it says so. */
 static int read_mark(const char *path, const char *boot, struct mark *out)
 {
-	char inode[32], *name = name_alone(path);
+	char inode[32];
 	sqlite3 *db = NULL;
 	struct stat st;
 	int code;
 
 	*out = (struct mark){ false, false };
-	if (name == NULL)
-		return -ENOMEM;
-	if (stat(path, &st) < 0) {
-		free(name);
+	if (stat(path, &st) < 0)
 		return errno == ENOENT ? 0 : -errno;
-	}
 	print_inode(st.st_ino, inode);
-	code = sqlite3_open_v2(name, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL);
+	code = open_alone(path, &db);
 	if (code == SQLITE_OK)
 		code = query(db, inode, boot, out);
 	sqlite3_close(db);
-	free(name);
 	code &= 0xff;
 	return code == SQLITE_NOTADB || code == SQLITE_CORRUPT || code == SQLITE_ERROR ? 0 : store_error(code);
 }

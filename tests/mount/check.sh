@@ -6,11 +6,16 @@ ok "init" ctl init "$DB" --cluster prod --cluster-cidr 10.244.0.0/16,fd00:10:244
 	--node-cidr-mask-size-ipv4 25 --node-cidr-mask-size-ipv6 80 --service-cluster-ip-range 10.244.255.0/24
 refused "a cluster that is there" "already" ctl init "$DB" --cluster prod --cluster-cidr 10.1.0.0/16
 refused "host bits" "is no CIDR" ctl init "$DB" --cluster b --cluster-cidr 10.1.0.1/16
+refused "what was meant is offered" "did you mean '10.1.0.0/16'" ctl init "$DB" --cluster b --cluster-cidr 10.1.0.1/16
+refused "what is missing is said" "--cluster-cidr CIDR[,CIDR...] is missing" ctl init "$DB" --cluster b
 refused "overlap" "overlap" ctl init "$DB" --cluster b --cluster-cidr 10.1.0.0/16,10.1.128.0/17
 same "of which nothing is left" "prod" "$(sqlite3 "$DB" 'SELECT name FROM cluster')"
 refused "a mask that doesn't suit" "doesn't suit" ctl init "$WORK/new.db" --cluster b --cluster-cidr 10.1.0.0/28
 same "no new file" "" "$(ls "$WORK" | grep new)"
 refused "a mistyped command" "did you mean 'check'" ctl chekc
+same "to who reads, nothing is suggested that changes" "" "$(for word in get lst show ls stat port; do ctl $word 2>&1 | grep -E "mean '(gc|init|import|node|upgrade)'"; done)"
+same "nor by an option" "" "$(ctl check --report "$DB" 2>&1 | grep "mean '--repair'")"
+refused "but a slip is" "did you mean '--repair'" ctl check --repairs "$DB"
 ctl frobnicate 2>/dev/null
 same "usage is status 2" 2 $?
 
@@ -21,7 +26,15 @@ same "the masks" "10.244.0.0/25 fd00:10:244::/80" "$(xargs <"$M/prod/n1/.ipam/ci
 touch "$M/prod/n1/a" "$M/prod/n1/b" "$M/prod/n2/c"
 ok "a mount is sound" ctl check "$M"
 umount_fs
-ok "a database is sound" ctl check "$DB"
+ok "a database is sound: 1 cluster" grep -q ': 1 cluster, 2 nodes, .*: 0 findings$' <(ctl check "$DB")
+refused "a backup to standard output" "can't be written to standard output" ctl backup --database "$DB" -
+same "makes no file" "" "$(ls | grep -x -- -)"
+ok "its history is read" ctl history --database "$DB"
+same "and who only reads makes nothing beside it" "ipam.db" "$(ls "$WORK" | grep ipam.db)"
+sqlite3 "$WORK/empty.db" ".restore $DB" 'PRAGMA foreign_keys = ON; DELETE FROM lease; DELETE FROM block; DELETE FROM node; DELETE FROM cluster; DELETE FROM history'
+refused "one without a cluster, as a plain copy may be, isn't called sound" "no cluster is in it" ctl check "$WORK/empty.db"
+ctl check --quiet "$WORK/empty.db" >/dev/null
+same "nor by the status" 1 $?
 same "JSON says it" "0 3" "$(ctl check --json "$DB" | jq -r '"\(.findings | length) \(.leases)"')"
 
 # tamper WHAT WANTED SQL: on a copy without constraints, one finding at least that has the words, and status 1

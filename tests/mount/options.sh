@@ -18,6 +18,24 @@ sqlite3 "$WORK/other.db" 'CREATE TABLE t (x)'
 refused "another program's database" "not an ipamfs database" run "$WORK/other.db" "$M"
 same "left as it was, too" "CREATE TABLE t (x);" "$(sqlite3 "$WORK/other.db" .schema)"
 
+# ---- a damaged one is called so by whoever reads it, and nobody advises a new one
+# damaged WHAT SQL
+damaged() {
+	local copy=$WORK/damaged.db
+	rm -f "$copy"
+	"$IPAMCTL" init "$copy" --cluster c --cluster-cidr 10.0.0.0/16 >/dev/null
+	sqlite3 "$copy" "$2" >/dev/null
+	before=$(cksum <"$copy")
+	for who in "$IPAMFS $copy $M" "$IPAMFS $copy $M -o ro" "$IPAMCTL check $copy" "$IPAMCTL history --database $copy" \
+		"$IPAMCTL backup --database $copy $WORK/no.db" "$IPAMCTL init $copy --cluster d --cluster-cidr 10.1.0.0/16"; do
+		refused "$1: $(basename "${who%% *}") ${who#* }" "a damaged ipamfs database; 'ipamctl check --repair'" $who
+	done
+	same "$1: it is as it was" "$before" "$(cksum <"$copy")"
+}
+damaged "the version is gone" 'PRAGMA user_version = 0'
+damaged "the mark of whose it is is gone" 'PRAGMA application_id = 0'
+damaged "the schema is gone" 'PRAGMA writable_schema = 1; DELETE FROM sqlite_schema; PRAGMA application_id = 0; PRAGMA user_version = 0'
+
 # ---- the background
 ok "in the background" run "$DB" "$M" -o allow_other,sync=normal,rw,dev,suid,noauto,x-systemd.automount,_netdev
 mounts+=("$M")

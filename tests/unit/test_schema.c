@@ -158,7 +158,12 @@ static void test_identity(void **state)
 	takes("PRAGMA user_version = 99");
 	assert_int_equal(schema_check(db), -ENOTSUP);
 	assert_int_equal(schema_migrate(db), -ENOTSUP);
+	/* With our tables in it, it is damaged. */
 	takes("PRAGMA user_version = 2; PRAGMA application_id = 7");
+	assert_int_equal(schema_check(db), -EUCLEAN);
+	takes("PRAGMA user_version = 0; PRAGMA application_id = 1768972653");
+	assert_int_equal(schema_check(db), -EUCLEAN);
+	takes("PRAGMA writable_schema = ON; PRAGMA application_id = 7; DELETE FROM sqlite_schema");
 	assert_int_equal(schema_check(db), -EINVAL);
 }
 

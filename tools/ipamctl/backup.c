@@ -2,6 +2,7 @@
 #include "check.h"
 
 #include "json_text.h"
+#include "open_reading.h"
 #include "schema.h"
 
 #include <errno.h>
@@ -50,7 +51,7 @@ static void interrupt(int signal)
 
 static int fail(sqlite3 *db, const char *what)
 {
-	return ctl_fail(CTL_REFUSED, "%s: %s", what, db != NULL ? sqlite3_errmsg(db) : "out of memory");
+	return ctl_fail(CTL_REFUSED, "%s: %s", what, db != NULL ? open_error(db) : "out of memory");
 }
 
 /* One read transaction for all of it: what changes meanwhile is not in the copy, and does not make it begin anew. */
@@ -63,12 +64,12 @@ static int open_both(struct backup *b)
 		return ctl_fail(CTL_REFUSED, "%s", error.text);
 	if (!schema_is_file(b->source))
 		return ctl_fail(CTL_REFUSED, "%s: not a regular file", b->source);
-	if (sqlite3_open_v2(b->source, &b->from, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK)
+	if (open_reading(b->source, &b->from) != SQLITE_OK)
 		return fail(b->from, b->source);
 	sqlite3_busy_timeout(b->from, BUSY_MS);
 	rc = schema_check(b->from);
 	if (rc < 0)
-		return ctl_fail(CTL_REFUSED, "%s: not an ipamfs database of a version that this program knows", b->source);
+		return ctl_fail(CTL_REFUSED, "%s: %s", b->source, schema_error(rc, b->from));
 	if (sqlite3_exec(b->from, "BEGIN; SELECT count(*) FROM sequence", NULL, NULL, NULL) != SQLITE_OK)
 		return fail(b->from, b->source);
 	if (sqlite3_open_v2(b->temporary, &b->copy, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK ||
@@ -216,8 +217,7 @@ static void summary(const struct backup *b)
 
 	stat(b->to, &st);
 	if (!b->json) {
-		ctl_say(stdout, "%s: %lld bytes, %llu leases, checked\n", b->to, (long long)st.st_size,
-			(unsigned long long)b->check.leases);
+		ctl_say(stdout, "%s: %lld bytes, %llu lease%s, checked\n", b->to, (long long)st.st_size, CTL_COUNT(b->check.leases));
 		return;
 	}
 	file = json_text(b->to, strlen(b->to));
@@ -287,6 +287,9 @@ static int parse(struct backup *b, int argc, char **argv)
 			return CTL_USAGE;
 	if (argc - optind != 1 || argv[optind][0] == 0)
 		return ctl_fail(CTL_USAGE, "say where to: ipamctl backup FILE");
+	if (strcmp(argv[optind], "-") == 0)
+		return ctl_fail(CTL_USAGE,
+				"a backup can't be written to standard output, since the copy is checked; name a file ('./-' is one, too)");
 	if (b->mount != NULL && b->database != NULL)
 		return ctl_fail(CTL_USAGE, "--mount or --database, not both");
 	b->to = argv[optind];
@@ -305,7 +308,12 @@ static int run(int argc, char **argv)
 	else if (!ctl_mount_source(target_mount(b.mount), b.source))
 		return ctl_fail(CTL_REFUSED, "%s: not where an ipamfs is mounted; say where with --mount or IPAMFS_MOUNT",
 				target_mount(b.mount));
+	if (strncmp(b.source, "etcd://", 7) == 0)
+		return ctl_fail(CTL_REFUSED,
+				"%s: its blocks are etcd's ('etcdctl snapshot save'); of this machine's own part name the state"
+				" file with --database",
+				target_mount(b.mount));
 	return make(&b);
 }
 
-const struct command command_backup = { "backup", run, "copy the database while it is in use", usage };
+const struct command command_backup = { "backup", run, "copy the database while it is in use", usage, false };

@@ -2,6 +2,7 @@
 
 #include "check_past.h"
 
+#include "open_reading.h"
 #include "schema.h"
 #include "store_mark.h"
 
@@ -17,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char usage[] = "usage: ipamctl check DB|MOUNT [--json] [--quiet]\n"
+static const char usage[] = "usage: ipamctl check [DB|MOUNT] [--json] [--quiet]\n"
 			    "       ipamctl check --repair DB [--json] [--quiet]\n"
 			    "\n"
 			    "Proves from the rows of a database, mounted or not, that no two leases and no two\n"
@@ -25,7 +26,8 @@ static const char usage[] = "usage: ipamctl check DB|MOUNT [--json] [--quiet]\n"
 			    "block in a CIDR of its cluster, and that nothing reserved is held. Of a mount, also\n"
 			    "that it shows what the rows say; of one that shares an engine (etcd) with other\n"
 			    "machines, that no address is in two hands on all of them, as far as they published\n"
-			    "their leases, and that the engine's blocks are mirrored. Changes nothing.\n"
+			    "their leases, and that the engine's blocks are mirrored. Changes nothing. Without a\n"
+			    "name it checks the mount that $IPAMFS_MOUNT says, or /run/ipamfs.\n"
 			    "\n"
 			    "With --repair, of a database that isn't mounted and has findings: makes a new one of\n"
 			    "what can be read, and gives it its name. Rows, indexes, history and the log each tell a\n"
@@ -107,17 +109,11 @@ static int open_db(struct check *c, const char *path)
 
 	if (!schema_is_file(path))
 		return ctl_fail(CTL_REFUSED, "%s: not a regular file", path);
-	if (sqlite3_open_v2(path, &c->db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK)
-		return ctl_fail(CTL_REFUSED, "%s: %s", path, sqlite3_errmsg(c->db));
+	if (open_reading(path, &c->db) != SQLITE_OK)
+		return ctl_fail(CTL_REFUSED, "%s: %s", path, open_error(c->db));
 	sqlite3_busy_timeout(c->db, 5000);
 	rc = schema_check(c->db);
-	if (rc == -ENOTSUP)
-		return ctl_fail(CTL_REFUSED, "%s: made by a newer ipamfs; use its ipamctl", path);
-	if (rc == -EINVAL || rc == -ENODATA)
-		return ctl_fail(CTL_REFUSED, "%s: not an ipamfs database", path);
-	if (rc < 0)
-		return ctl_fail(CTL_REFUSED, "%s: %s", path, sqlite3_errmsg(c->db));
-	return CTL_DONE;
+	return rc < 0 ? ctl_fail(CTL_REFUSED, "%s: %s", path, schema_error(rc, c->db)) : CTL_DONE;
 }
 
 bool check_log_exists(const char *path)
@@ -163,9 +159,8 @@ static void summary(const struct check *c, const char *target, bool shared, int 
 		printf(" \"clusters\": %llu, \"nodes\": %llu, \"blocks\": %llu, \"leases\": %llu}\n", (unsigned long long)c->clusters,
 		       (unsigned long long)c->nodes, (unsigned long long)c->blocks, (unsigned long long)c->leases);
 	} else if (!c->quiet || c->findings > 0) {
-		ctl_say(stdout, "%s: %llu clusters, %llu nodes, %llu blocks, %llu leases: %llu findings\n", target,
-			(unsigned long long)c->clusters, (unsigned long long)c->nodes, (unsigned long long)c->blocks,
-			(unsigned long long)c->leases, (unsigned long long)c->findings);
+		ctl_say(stdout, "%s: %llu cluster%s, %llu node%s, %llu block%s, %llu lease%s: %llu finding%s\n", target,
+			CTL_COUNT(c->clusters), CTL_COUNT(c->nodes), CTL_COUNT(c->blocks), CTL_COUNT(c->leases), CTL_COUNT(c->findings));
 		if (shared && asked == CTL_DONE)
 			ctl_say(stdout, "the engine: %s\n", said);
 	}
@@ -222,6 +217,9 @@ static int check_all(struct check *c, const char *target)
 	sqlite3_exec(c->db, "ROLLBACK", NULL, NULL, NULL);
 	if (mount && c->findings == 0)
 		check_mount(c, target);
+	else if (!mount && c->clusters == 0 && c->findings == 0)
+		check_finding(c, "no cluster is in it: it is a new one, or a copy that was made while it was in use, by other means than"
+				 " 'ipamctl backup'");
 	if (c->failed < 0 && !c->json)
 		return ctl_fail(CTL_REFUSED, "%s: the mount has ended meanwhile: %s; name its database", target, strerror(-c->failed));
 	if (c->failed < 0) {
@@ -258,13 +256,13 @@ static int run(int argc, char **argv)
 			return CTL_USAGE;
 		}
 	}
-	if (argc - optind != 1)
-		return ctl_fail(CTL_USAGE, "say what: a database, or where one is mounted");
+	if (argc - optind > 1 || (repair && argc - optind != 1))
+		return ctl_fail(CTL_USAGE, repair ? "say which database is to be repaired" : "one database or mount at a time");
 	if (repair)
 		return repair_run(argv[optind], c.json, c.quiet);
-	status = check_all(&c, argv[optind]);
+	status = check_all(&c, argc > optind ? argv[optind] : target_mount(NULL));
 	sqlite3_close(c.db);
 	return status;
 }
 
-const struct command command_check = { "check", run, "prove that nothing overlaps and all is in its place", usage };
+const struct command command_check = { "check", run, "prove that nothing overlaps and all is in its place", usage, false };

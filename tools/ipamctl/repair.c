@@ -3,6 +3,7 @@
 
 #include "check_past.h"
 #include "json_text.h"
+#include "open_reading.h"
 #include "repair_copy.h"
 #include "schema.h"
 
@@ -68,7 +69,7 @@ static int name_files(struct files *f, const char *path)
 	return CTL_DONE;
 }
 
-static int lock_database(struct files *f)
+static int lock_files(struct files *f)
 {
 	struct stat st;
 
@@ -77,7 +78,7 @@ static int lock_database(struct files *f)
 		return ctl_fail(CTL_REFUSED, "%s: %s", f->path, strerror(errno));
 	if (fstat(f->lock, &st) < 0 || !S_ISREG(st.st_mode))
 		return ctl_fail(CTL_REFUSED, "%s: not a database; --repair takes a file", f->path);
-	if (flock(f->lock, LOCK_EX | LOCK_NB) < 0)
+	if (!lock_database(f->lock, LOCK_EX))
 		return ctl_fail(CTL_REFUSED, "%s: in use by an ipamfs; unmount that first", f->path);
 	return CTL_DONE;
 }
@@ -168,9 +169,10 @@ static int accept_sound(struct repair *r, const char *path, bool log_whole)
 	if (code == SQLITE_OK)
 		code = sqlite3_exec(db, sql, NULL, NULL, NULL);
 	if (code == SQLITE_OK && sqlite3_changes(db) > 0)
-		repair_tell(r, TELL_UNCERTAIN,
-			    "its daemon died, and the log that it left is missing or damaged: what was stored last may be, too; compare with what runs"
-			    " before anything is leased");
+		repair_tell(
+			r, TELL_UNCERTAIN,
+			"its daemon died, and the log that it left is missing or damaged: what was stored last may be, too; compare with what runs"
+			" before anything is leased");
 	if (code != SQLITE_OK)
 		ctl_fail(CTL_REFUSED, "%s: %s", path, sqlite3_errmsg(db));
 	sqlite3_close(db);
@@ -311,7 +313,7 @@ int repair_run(const char *path, bool json, bool quiet)
 	int status = name_files(&f, path);
 
 	if (status == CTL_DONE)
-		status = lock_database(&f);
+		status = lock_files(&f);
 	if (status == CTL_DONE)
 		status = repair_copy(&r, path, f.copy);
 	if (status == CTL_DONE && is_sound(&r)) {
