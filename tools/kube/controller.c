@@ -1,4 +1,5 @@
 /* controller — gives the Nodes of a cluster their podCIDRs, from the mount. */
+#include "dry.h"
 #include "follow.h"
 #include "kube.h"
 #include "leader.h"
@@ -28,6 +29,8 @@ static const char usage[] = "usage: ipamkube controller [--cluster NAME] [--moun
 			    "                           account, or ~/.kube/config)\n"
 			    "  --context NAME           of the kubeconfig (its current one)\n"
 			    "  --once                   do what there is to do, and end\n"
+			    "  --dry-run                tell what there is to do, a line for each Node, and write\n"
+			    "                           nothing, neither to the mount nor to the API server\n"
 			    "  --workers N              Nodes that are worked on at once (24)\n"
 			    "  --qps N --burst N        requests a second, and at once after a rest (20 and 30;\n"
 			    "                           --qps 0: no limit)\n"
@@ -41,7 +44,8 @@ static const char usage[] = "usage: ipamkube controller [--cluster NAME] [--moun
 			    "  --mass-release-delay TIME   likewise where more than a third of them are, or the API\n"
 			    "                           server went back to an older state (15m)\n"
 			    "\n"
-			    "Exit status: 0 done, 1 some Nodes were left alone (--once) or nothing could be done, 2 usage.\n";
+			    "Exit status: 0 done, 1 some Nodes were left alone (--once) or would be (--dry-run), or nothing\n"
+			    "could be done, 2 usage.\n";
 
 enum {
 	ONCE_TRIES = 8,
@@ -62,6 +66,7 @@ struct controller {
 	struct keys keys;
 	struct follow nodes;
 	struct patrol *patrol;
+	struct dry dry;
 	bool no_memory;
 };
 
@@ -186,6 +191,8 @@ static int follow(struct controller *c)
 			break;
 		if (rc == 0 && c->o.once) {
 			left = table_settle(c->table, ONCE_TRIES, &c->relist);
+			if (c->o.dry_run && !halt_is(&c->relist) && left == c->dry.refused)
+				return dry_end(&c->dry);
 			if (left > 0 && !halt_is(&c->relist))
 				say(LOG_WARNING, "%zu Node%s left alone", left, left == 1 ? "" : "s");
 			return left > 0 || halt_is(&c->relist) ? KUBE_REFUSED : KUBE_DONE;
@@ -274,7 +281,8 @@ static int lead(struct controller *c)
 	int status;
 
 	do {
-		struct work work = { .look = reconcile,
+		struct work work = { .look = c->o.dry_run ? dry_look : reconcile,
+				     .arg = &c->dry,
 				     .options = &c->o,
 				     .site = &c->site,
 				     .client = c->client,

@@ -64,7 +64,7 @@ static const char *next_line(const char *at)
 	return at + (*at != 0);
 }
 
-static bool is_covered(const char *lines, const struct cidr *c)
+bool cover_has(const char *lines, const struct cidr *c)
 {
 	for (const char *at = lines; *at != 0; at = next_line(at)) {
 		struct cover has;
@@ -116,7 +116,7 @@ static int lacking(const char *lines, const struct covers *said, const struct ci
 {
 	const struct cover *it;
 
-	if (is_covered(lines, c) || (*text != NULL && is_covered(*text, c)))
+	if (cover_has(lines, c) || (*text != NULL && cover_has(*text, c)))
 		return 0;
 	if (said->n > 0) {
 		it = said_for(said, c);

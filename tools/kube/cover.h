@@ -20,6 +20,8 @@ struct covers {
 /* --cluster-cidr's value, "CIDR[/MASK],...": -EINVAL. */
 int covers_parse(const char *s, struct covers *out);
 
+/* Is this a block of a cluster whose control file `cidrs` reads so? */
+bool cover_has(const char *cidrs, const struct cidr *c);
 /* Makes the cluster, and gives it what it lacks: of `said`, or, where nothing was said, the podCIDRs themselves, if all of its CIDRs
  * are single blocks too (so made like this before). -EADDRNOTAVAIL: the cluster has other CIDRs, or `said` doesn't hold them. */
 int cover(const struct site *s, const struct covers *said, const struct pod_cidrs *cidrs);

@@ -31,6 +31,7 @@ enum option_code {
 	RETRY_PERIOD,
 	RELEASE_DELAY,
 	MASS_RELEASE_DELAY,
+	DRY_RUN,
 	NODE,
 	CLUSTER_CIDR,
 };
@@ -46,6 +47,7 @@ enum option_code {
 
 static const struct option of_controller[] = {
 	BOTH,
+	{ "dry-run", no_argument, NULL, DRY_RUN },
 	{ "workers", required_argument, NULL, WORKERS },
 	{ "leader-elect", optional_argument, NULL, LEADER_ELECT },
 	{ "lease-namespace", required_argument, NULL, LEASE_NAMESPACE },
@@ -116,6 +118,9 @@ static bool take(struct options *o, int option, const char *value, bool *elect_s
 	case ONCE:
 		o->once = true;
 		return true;
+	case DRY_RUN:
+		o->dry_run = true;
+		return true;
 	case QPS:
 		return number(value, 1e6, &o->qps);
 	case BURST:
@@ -161,6 +166,13 @@ static int finish(struct options *o, enum options_of command, bool elect_said)
 	char host[256] = "";
 
 	gethostname(host, sizeof host - 1);
+	if (o->dry_run && (o->metrics != NULL || (elect_said && o->leader_elect)))
+		return fail(KUBE_USAGE, "--dry-run writes nothing: neither %s",
+			    o->metrics != NULL ? "the file of --metrics" : "the Lease of --leader-elect");
+	if (o->dry_run) {
+		o->once = true;
+		o->workers = 1; /* one line after the other */
+	}
 	if (!elect_said)
 		o->leader_elect = !o->once;
 	if (o->identity[0] == 0) { /* another one with each start: what an earlier one did isn't this one's */

@@ -10,6 +10,7 @@ enum options_of { OPTIONS_CONTROLLER = 1, OPTIONS_AGENT = 2 };
 struct options {
 	const char *mount, *kubeconfig, *context, *cluster, *metrics;
 	bool once;
+	bool dry_run; /* `once` is set, too */
 	double qps, burst;
 	int64_t timeout_ms;
 	/* controller */
