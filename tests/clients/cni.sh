@@ -11,7 +11,7 @@ del() { plugin "$CNI" DEL "$1" "$(conf 1.1.0 "${2-}" "${3-}")"; }
 # Of a name that is this test's own: it counts its processes.
 ln -s "$CNI" "$WORK/cni$$"
 CNI=$WORK/cni$$
-at_work() { [ "$(pgrep -c -x "cni$$")" "$1" "$2" ]; }
+at_work() { test "$(pgrep -c -x "cni$$")" "$1" "$2"; }
 # behind DIR PLUGIN'S-ARGUMENTS...: in the background, with its output in $WORK/DIR; wait for ${running[DIR]}
 declare -A running
 behind() {
@@ -39,6 +39,7 @@ plugin "$CNI" ADD v1 "$(conf "")"
 same "no version is 0.1.0" "0.1.0" "$(jq -r .cniVersion "$WORK/out")"
 code "a version of the future" 1 ADD x "$(conf 9.9.9)"
 code "CHECK before 0.4.0" 1 CHECK v1 "$(conf 0.3.1)"
+same "in the words of other plugins" "config version does not allow CHECK 0.3.1 null" "$(jq -r '"\(.msg) \(.cniVersion) \(.details)"' "$WORK/out")"
 code "GC before 1.1.0" 1 GC "" "$(conf 1.0.0)"
 code "STATUS before 1.1.0" 1 STATUS "" "$(conf 1.0.0)"
 plugin "$CNI" VERSION "" '{"cniVersion":"0.4.0"}'
@@ -133,6 +134,11 @@ code "no ipam" 7 ADD x '{"cniVersion":"1.1.0","name":"net"}'
 code "no name" 7 ADD x '{"cniVersion":"1.1.0","ipam":{"type":"ipamfs","mount":"'"$M"'"}}'
 code "a cluster that isn't there" 7 ADD x "$(conf 1.1.0 ',"cluster":"other"')"
 code "a node's name with a slash" 7 ADD x "$(conf 1.1.0 ',"node":"../x"')"
+for it in ADD CHECK GC STATUS; do code "$it with a network's name that is none" 7 "$it" x "$(NETWORK=a/b conf 1.1.0)"; done
+NETWORK=a/b ok "which a DEL does without" del x
+code "a route's number that is none" 7 ADD x "$(conf 1.1.0 ',"routes":[{"dst":"0.0.0.0/0","mtu":"1400"}]')"
+NETNS='' code "no namespace, and an older version" 4 ADD x "$(conf 0.4.0)"
+same "the answer is of that version" 0.4.0 "$(jq -r .cniVersion "$WORK/out")"
 code "routes that are none" 7 ADD x "$(conf 1.1.0 ',"routes":[{"dst":"x"}]')"
 code "a route to no network" 7 ADD x "$(conf 1.1.0 ',"routes":[{"dst":"10.0.0.0"}]')"
 code "a route by no address" 7 ADD x "$(conf 1.1.0 ',"routes":[{"dst":"10.0.0.0/8","gw":"x"}]')"
@@ -203,7 +209,7 @@ del x
 add r1 ',"subnet":"10.244.0.0/24","rangeStart":"10.244.0.100","rangeEnd":"10.244.0.101","gateway":"10.244.0.254","dataDir":"/x"'
 same "one range" "10.244.0.100/24" "$(addresses)"
 same "its gateway" "10.244.0.254" "$(jq -r '.ips[0].gateway' "$WORK/out")"
-ok "dataDir is said to mean nothing" grep -q dataDir "$WORK/err"
+ok "dataDir is said to mean nothing" grep -q "'dataDir' of ipam .*means nothing" "$WORK/err"
 add r2 ',"subnet":"10.244.0.0/24","rangeStart":"10.244.0.100","rangeEnd":"10.244.0.101"'
 same "its second address" "10.244.0.101/24" "$(addresses)"
 code "no third" 100 ADD r3 "$(conf 1.1.0 ',"subnet":"10.244.0.0/24","rangeStart":"10.244.0.100","rangeEnd":"10.244.0.101"')"
@@ -244,7 +250,11 @@ code "an end before its start" 7 ADD x "$(conf 1.1.0 ',"subnet":"10.244.0.0/24",
 code "ranges that overlap" 7 ADD x "$(conf 1.1.0 ',"ranges":[[{"subnet":"10.244.0.0/24"}],[{"subnet":"10.244.0.0/24"}]]')"
 code "a set of both families" 7 ADD x "$(conf 1.1.0 ',"ranges":[[{"subnet":"10.244.0.0/24"},{"subnet":"fd00:10:244::/64"}]]')"
 code "two of a family, which 0.2.0 can't say" 2 ADD x "$(conf 0.2.0 ',"ranges":[[{"subnet":"10.244.0.0/24","rangeEnd":"10.244.0.9"}],[{"subnet":"10.244.0.0/24","rangeStart":"10.244.0.240"}]]')"
+same "in the words of other plugins" "CNI version 0.2.0 does not support more than 1 address per family" "$(jq -r .msg "$WORK/out")"
 same "none of which left a lease" "r1.eth0 r2.eth0 r3.eth0 r6.eth0" "$(leases)"
+add r1 ',"Subnet":"10.244.0.0/24","RangeStart":"10.244.0.100","gatewya":"10.244.0.9"'
+same "keys in another case are taken, as elsewhere" "10.244.0.100/24" "$(addresses)"
+same "and those that mean nothing are named" "ipamfs: 'gatewya' of ipam is not known here and means nothing" "$(cat "$WORK/err")"
 for id in r1 r2 r3 r6; do del $id; done
 
 # ---- requested addresses
@@ -317,7 +327,7 @@ code "STATUS of a node that isn't there nor to be made" 50 STATUS "" "$(conf 1.1
 code "STATUS of a cluster that isn't there" 50 STATUS "" "$(conf 1.1.0 ',"cluster":"other"')"
 mkdir "$M/tiny"
 put "$M/tiny/.ipam/cidrs" "10.8.0.0/29 30"
-tiny() { conf 1.1.0 ',"cluster":"tiny","node":"'"$1"'"'; }
+tiny() { conf 1.1.0 ',"cluster":"tiny","node":"'"$1"'"'"${2-}"; }
 ok "STATUS of a node to be made" plugin "$CNI" STATUS "" "$(tiny t1)"
 ok "its only address" plugin "$CNI" ADD t1 "$(tiny t1)"
 code "STATUS of a full node" 50 STATUS "" "$(tiny t1)"

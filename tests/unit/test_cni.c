@@ -127,6 +127,109 @@ static void test_requests(void **state)
 	refuses("{\"cniVersion\":\"1.0.0\",\"name\":\"n\",\"runtimeConfig\":{\"ips\":[\"x\"]},\"ipam\":{}}", CNI_BAD_CONFIG);
 }
 
+/* The specification's rule for names of networks, and the length of a file's name. */
+static void test_network_names(void **state)
+{
+	static const char *const bad[] = { "../x", "a/b", "a b", "-x", ".x", "_x", "a\303\251", "a\\tb", "" };
+	char text[512], name[300];
+	struct cni_error e;
+	struct cni_conf c;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		snprintf(text, sizeof text, "{\"cniVersion\":\"1.1.0\",\"name\":\"%s\",\"ipam\":{}}", bad[i]);
+		refuses(text, CNI_BAD_CONFIG);
+	}
+	for (int length = 255; length <= 256; length++) {
+		memset(name, 'x', sizeof name);
+		name[length] = 0;
+		snprintf(text, sizeof text, "{\"cniVersion\":\"1.1.0\",\"name\":\"%s\",\"ipam\":{}}", name);
+		if (length <= 255) {
+			assert_int_equal(parse(&c, text, &e), 0);
+			cni_conf_free(&c);
+		} else {
+			refuses(text, CNI_BAD_CONFIG);
+		}
+	}
+	assert_int_equal(parse(&c, "{\"cniVersion\":\"1.1.0\",\"name\":\"0aZ_.-\",\"ipam\":{}}", &e), 0);
+	cni_conf_free(&c);
+}
+
+static void test_route_numbers(void **state)
+{
+	static const char *const keys[] = { "mtu", "advmss", "priority", "table", "scope" };
+	static const struct {
+		const char *value;
+		bool good;
+	} values[] = {
+		{ "0", true },     { "255", true },         { "null", true },    { "-1", false },  { "1.5", false }, { "\"255\"", false },
+		{ "true", false }, { "4294967296", false }, { "1400.0", false }, { "[1]", false }, { "{}", false },
+	};
+	char text[256];
+	struct cni_error e;
+	struct cni_conf c;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+		for (size_t k = 0; k < sizeof values / sizeof *values; k++) {
+			snprintf(text, sizeof text, IPAM(",\"routes\":[{\"dst\":\"10.0.0.0/8\",\"%s\":%s}]"), keys[i], values[k].value);
+			assert_int_equal(parse(&c, text, &e), values[k].good ? 0 : CNI_FAILED);
+			assert_int_equal(e.code, values[k].good ? 0 : CNI_BAD_CONFIG);
+			cni_conf_free(&c);
+		}
+	refuses(IPAM(",\"routes\":[{\"dst\":\"10.0.0.0/8\",\"scope\":256}]"), CNI_BAD_CONFIG);
+	assert_int_equal(parse(&c, IPAM(",\"routes\":[{\"dst\":\"10.0.0.0/8\",\"table\":4294967295}]"), &e), 0);
+	cni_conf_free(&c);
+}
+
+/* The nth remark; NULL: there are fewer. */
+static const char *remark(const struct cni_conf *c, size_t n)
+{
+	return json_string_value(json_array_get(c->remarks, n));
+}
+
+/* As Go's decoder takes them: in any case; but what means nothing is remarked upon. */
+static void test_keys(void **state)
+{
+	struct cni_error e;
+	struct cni_conf c;
+
+	(void)state;
+	assert_int_equal(parse(&c,
+			       "{\"CNIVersion\":\"1.0.0\",\"Name\":\"n\",\"Bridge\":\"b\",\"RuntimeConfig\":{\"IPs\":[\"10.0.0.7\"]},"
+			       "\"IPAM\":{\"Type\":\"x\",\"Subnet\":\"10.0.0.0/24\",\"RangeStart\":\"10.0.0.5\",\"ranges\":[[{\"SUBNET\":"
+			       "\"fd00::/64\"}]],\"Routes\":[{\"DST\":\"10.0.0.0/8\",\"Mtu\":1400}],\"NODE\":\"n1\"}}",
+			       &e),
+			 0);
+	assert_int_equal(c.version, CNI_1_0_0);
+	assert_string_equal(c.node, "n1");
+	assert_true(c.sets.sets == 2 && c.requests == 1 && c.sets.set[0].range[0].first == 0x0a000005);
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(c.routes, 0), "mtu")), 1400);
+	assert_null(remark(&c, 0));
+	cni_conf_free(&c);
+	/* Of two the exact one. */
+	assert_int_equal(parse(&c, IPAM(",\"Node\":\"a\",\"node\":\"b\",\"NODE\":\"c\""), &e), 0);
+	assert_string_equal(c.node, "b");
+	assert_non_null(strstr(remark(&c, 0), "'Node'"));
+	assert_non_null(strstr(remark(&c, 1), "'NODE'"));
+	assert_null(remark(&c, 2));
+	cni_conf_free(&c);
+	assert_int_equal(parse(&c,
+			       IPAM(",\"rangestrat\":\"10.0.0.5\",\"dataDir\":\"/x\",\"routes\":[{\"dst\":\"10.0.0.0/8\",\"metric\":1}],"
+				    "\"gateway\":\"10.0.0.1\",\"ranges\":[[{\"subnet\":\"10.0.0.0/24\",\"excludes\":[]}]]"),
+			       &e),
+			 0);
+	assert_non_null(strstr(remark(&c, 0), "'rangestrat' of ipam"));
+	assert_non_null(strstr(remark(&c, 1), "'dataDir' of ipam"));
+	assert_non_null(strstr(remark(&c, 2), "'metric' of a route"));
+	assert_non_null(strstr(remark(&c, 3), "'excludes' of ranges"));
+	assert_non_null(strstr(remark(&c, 4), "'gateway' of ipam has no 'subnet'"));
+	assert_null(remark(&c, 5));
+	cni_conf_free(&c);
+	refuses(IPAM(",\"gateway\":\"10.0.0.1\""), CNI_BAD_CONFIG);
+	refuses(IPAM(",\"rangeStart\":\"10.0.0.9\""), CNI_BAD_CONFIG);
+}
+
 /* Whatever comes in: an answer, and nothing read past the end (the sanitizers watch). */
 static void test_noise(void **state)
 {
@@ -169,8 +272,9 @@ static void test_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults), cmocka_unit_test(test_ranges), cmocka_unit_test(test_args),
-		cmocka_unit_test(test_requests), cmocka_unit_test(test_noise),  cmocka_unit_test(test_names),
+		cmocka_unit_test(test_defaults), cmocka_unit_test(test_ranges),        cmocka_unit_test(test_args),
+		cmocka_unit_test(test_requests), cmocka_unit_test(test_network_names), cmocka_unit_test(test_route_numbers),
+		cmocka_unit_test(test_keys),     cmocka_unit_test(test_noise),         cmocka_unit_test(test_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

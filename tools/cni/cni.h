@@ -51,6 +51,8 @@ enum cni_version { CNI_0_1_0, CNI_0_2_0, CNI_0_3_0, CNI_0_3_1, CNI_0_4_0, CNI_1_
 extern const char *const cni_version_name[CNI_VERSIONS];
 /* Absent (NULL or empty) means 0.1.0. */
 int cni_version_parse(const char *s, enum cni_version *out, struct cni_error *e);
+/* That of a configuration which need not be one; the newest if it names none of them. */
+enum cni_version cni_version_asked(const char *text, size_t size);
 
 /* ---- the environment (env.c) */
 enum cni_command { CNI_ADD, CNI_DEL, CNI_CHECK, CNI_GC, CNI_STATUS, CNI_VERSION, CNI_COMMANDS };
@@ -63,6 +65,9 @@ struct cni_env {
 	char ips[1024];                         /* of CNI_ARGS IP=, a comma list */
 };
 int cni_env_read(struct cni_env *env, struct cni_error *e);
+/* What the specification lets containers and networks be called: a letter or digit, then also '_', '.' and '-'. */
+bool cni_is_identifier(const char *s);
+extern const char *const cni_command_name[CNI_COMMANDS];
 /* CNI_ARGS: KEY=VALUE pairs between semicolons; keys that mean nothing to us are passed over. */
 int cni_args_parse(const char *args, struct cni_env *env, struct cni_error *e);
 
@@ -84,8 +89,8 @@ struct cni_sets {
 };
 /* One set from a JSON array of range objects, or one from an object with subnet, rangeStart, rangeEnd, gateway. */
 int cni_sets_add(struct cni_sets *s, const json_t *set, struct cni_error *e);
-/* No two may overlap; gives each its lease. */
-int cni_sets_finish(struct cni_sets *s, struct cni_error *e);
+/* No two may overlap, and before 0.3.0 no two may be of a family; gives each its lease. */
+int cni_sets_finish(struct cni_sets *s, enum cni_version version, struct cni_error *e);
 void cni_sets_free(struct cni_sets *s);
 bool cni_set_has(const struct cni_set *s, uint8_t family, u128 addr); /* an address that it may give */
 
@@ -110,7 +115,7 @@ struct cni_conf {
 	size_t requests;
 	const json_t *prev;  /* prevResult, or NULL */
 	const json_t *valid; /* cni.dev/valid-attachments, or NULL */
-	bool data_dir;       /* there was one, which means nothing here */
+	json_t *remarks;     /* an array of lines for a person, on what means nothing here */
 };
 /* lenient: what DEL doesn't need may be wrong. */
 int cni_conf_parse(struct cni_conf *c, const char *text, size_t size, const struct cni_env *env, bool lenient, struct cni_error *e);

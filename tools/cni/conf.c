@@ -1,5 +1,7 @@
 #include "cni.h"
 
+#include "keys.h"
+
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +28,19 @@ static int check_name(const char *key, const char *s, struct cni_error *e)
 {
 	if (s != NULL && (strchr(s, '/') != NULL || s[0] == '.' || strlen(s) > NAME_MAX))
 		return cni_fail(e, CNI_BAD_CONFIG, "'%s' can't be '%s': it names a directory of the mount", key, s);
+	return 0;
+}
+
+/* As the specification has it, and no longer than a file's name. */
+static int check_network(const char *s, struct cni_error *e)
+{
+	if (s == NULL)
+		return cni_fail(e, CNI_BAD_CONFIG, "the network has no 'name'");
+	if (!cni_is_identifier(s) || strlen(s) > NAME_MAX)
+		return cni_fail(e, CNI_BAD_CONFIG,
+				"the network's name '%.*s' can't be one: a letter or digit, then also '_', '.' and '-', at most %d "
+				"in all",
+				NAME_MAX, s, NAME_MAX);
 	return 0;
 }
 
@@ -82,10 +97,11 @@ static int get_requests(struct cni_conf *c, const struct cni_env *env, struct cn
 
 /* ---- ranges ------------------------------------------------------------------------------------------------------- */
 
-static int add_sets(struct cni_conf *c, const json_t *list, const char *where, struct cni_error *e)
+static int add_sets(struct cni_conf *c, json_t *list, const char *where, struct cni_error *e)
 {
-	const json_t *set;
-	size_t i;
+	static const char *const known[] = { "subnet", "rangeStart", "rangeEnd", "gateway", NULL };
+	json_t *set, *range;
+	size_t i, k;
 
 	if (list == NULL || json_is_null(list))
 		return 0;
@@ -94,24 +110,46 @@ static int add_sets(struct cni_conf *c, const json_t *list, const char *where, s
 	json_array_foreach(list, i, set) {
 		if (!json_is_array(set))
 			return cni_fail(e, CNI_BAD_CONFIG, "'%s': a set is a list of ranges", where);
+		json_array_foreach(set, k, range)
+			cni_keys_settle(range, known, where, c->remarks);
 		if (cni_sets_add(&c->sets, set, e) < 0)
 			return CNI_FAILED;
 	}
 	return 0;
 }
 
+/* Beside a 'subnet' these say something of it, and without one nothing. */
+static int check_lonely(struct cni_conf *c, const json_t *ipam, struct cni_error *e)
+{
+	static const char *const keys[] = { "rangeStart", "rangeEnd", "gateway" };
+
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+		const json_t *value = json_object_get(ipam, keys[i]);
+
+		if (value == NULL || json_is_null(value) || (json_is_string(value) && json_string_length(value) == 0))
+			continue;
+		if (c->sets.sets == 0)
+			return cni_fail(e, CNI_BAD_CONFIG, "'%s' without a 'subnet' that it is of", keys[i]);
+		cni_remark(c->remarks, "'%s' of ipam has no 'subnet' beside it and means nothing", keys[i]);
+	}
+	return 0;
+}
+
 /* The runtime's come first, then the single range of old, then the list: host-local's order. */
-static int get_sets(struct cni_conf *c, const json_t *ipam, struct cni_error *e)
+static int get_sets(struct cni_conf *c, json_t *ipam, struct cni_error *e)
 {
 	const json_t *subnet = json_object_get(ipam, "subnet");
+	bool single = subnet != NULL && !json_is_null(subnet);
 
 	if (add_sets(c, json_object_get(json_object_get(c->json, "runtimeConfig"), "ipRanges"), "runtimeConfig.ipRanges", e) < 0)
 		return CNI_FAILED;
-	if (subnet != NULL && !json_is_null(subnet) && cni_sets_add(&c->sets, ipam, e) < 0)
+	if (single && cni_sets_add(&c->sets, ipam, e) < 0)
 		return CNI_FAILED;
 	if (add_sets(c, json_object_get(ipam, "ranges"), "ranges", e) < 0)
 		return CNI_FAILED;
-	return cni_sets_finish(&c->sets, e);
+	if (!single && check_lonely(c, ipam, e) < 0)
+		return CNI_FAILED;
+	return cni_sets_finish(&c->sets, c->version, e);
 }
 
 /* ---- the whole ---------------------------------------------------------------------------------------------------- */
@@ -124,10 +162,33 @@ bool cni_route_gw(const json_t *route, const char **out)
 	return gw != NULL && !json_is_null(gw) && (*out == NULL || **out != 0);
 }
 
-static int check_routes(const json_t *routes, struct cni_error *e)
+/* What the kernel has as numbers, and whoever reads the result decodes as such. */
+static int check_numbers(const json_t *route, size_t i, struct cni_error *e)
 {
-	const json_t *route;
+	static const struct {
+		const char *key;
+		json_int_t most;
+	} numbers[] = {
+		{ "mtu", UINT32_MAX }, { "advmss", UINT32_MAX }, { "priority", UINT32_MAX }, { "table", UINT32_MAX }, { "scope", UINT8_MAX }
+	};
+
+	for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++) {
+		const json_t *value = json_object_get(route, numbers[k].key);
+
+		if (value == NULL || json_is_null(value))
+			continue;
+		if (!json_is_integer(value) || json_integer_value(value) < 0 || json_integer_value(value) > numbers[k].most)
+			return cni_fail(e, CNI_BAD_CONFIG, "route %zu: '%s' is no number from 0 to %" JSON_INTEGER_FORMAT, i,
+					numbers[k].key, numbers[k].most);
+	}
+	return 0;
+}
+
+static int check_routes(struct cni_conf *c, json_t *routes, struct cni_error *e)
+{
+	static const char *const known[] = { "dst", "gw", "mtu", "advmss", "priority", "table", "scope", NULL };
 	uint8_t family, len;
+	json_t *route;
 	const char *s;
 	u128 gw;
 	size_t i;
@@ -135,12 +196,15 @@ static int check_routes(const json_t *routes, struct cni_error *e)
 	if (routes != NULL && !json_is_array(routes))
 		return cni_fail(e, CNI_BAD_CONFIG, "'routes' is no list");
 	json_array_foreach(routes, i, route) {
+		cni_keys_settle(route, known, "a route", c->remarks);
 		s = json_string_value(json_object_get(route, "dst"));
 		/* With any host bits, as host-local takes it. */
 		if (s == NULL || strchr(s, '/') == NULL || cidr_parse_host(s, strlen(s), &family, &gw, &len) < 0)
 			return cni_fail(e, CNI_BAD_CONFIG, "route %zu: 'dst' is no network (ADDRESS/LENGTH)", i);
 		if (cni_route_gw(route, &s) && (s == NULL || cidr_parse_addr(s, strlen(s), &family, &gw) < 0))
 			return cni_fail(e, CNI_BAD_CONFIG, "route %zu: 'gw' is no address", i);
+		if (check_numbers(route, i, e) < 0)
+			return CNI_FAILED;
 	}
 	return 0;
 }
@@ -173,30 +237,49 @@ static int get_place(struct cni_conf *c, const json_t *ipam, struct cni_error *e
 	return 0;
 }
 
-static int get_ipam(struct cni_conf *c, const json_t *ipam, const struct cni_env *env, struct cni_error *e)
+static int get_ipam(struct cni_conf *c, json_t *ipam, const struct cni_env *env, struct cni_error *e)
 {
-	c->routes = json_object_get(ipam, "routes");
-	if (json_is_null(c->routes))
-		c->routes = NULL;
-	c->data_dir = json_object_get(ipam, "dataDir") != NULL;
-	if (get_string(ipam, "resolvConf", &c->resolv_conf, e) < 0 || check_routes(c->routes, e) < 0 || get_sets(c, ipam, e) < 0)
+	json_t *routes = json_object_get(ipam, "routes");
+
+	if (json_is_null(routes))
+		routes = NULL;
+	c->routes = routes;
+	if (get_string(ipam, "resolvConf", &c->resolv_conf, e) < 0 || check_routes(c, routes, e) < 0 || get_sets(c, ipam, e) < 0)
 		return CNI_FAILED;
 	return get_requests(c, env, e);
+}
+
+/* Of what isn't our own alone, the names that mean something here. */
+static void settle_keys(struct cni_conf *c)
+{
+	static const char *const network[] = {
+		"cniVersion", "name", "ipam", "args", "runtimeConfig", "prevResult", "cni.dev/valid-attachments", NULL
+	};
+	static const char *const ipam[] = { "type",   "mount",      "cluster",  "node",    "createNode", "routes", "resolvConf",
+					    "subnet", "rangeStart", "rangeEnd", "gateway", "ranges",     NULL };
+	static const char *const runtime[] = { "ips", "ipRanges", NULL }, *const args[] = { "cni", NULL };
+
+	cni_keys_settle(c->json, network, "", NULL);
+	cni_keys_settle(json_object_get(c->json, "ipam"), ipam, "ipam", c->remarks);
+	cni_keys_settle(json_object_get(c->json, "runtimeConfig"), runtime, "", NULL);
+	cni_keys_settle(json_object_get(c->json, "args"), args, "", NULL);
+	cni_keys_settle(json_object_get(json_object_get(c->json, "args"), "cni"), runtime, "", NULL);
 }
 
 int cni_conf_parse(struct cni_conf *c, const char *text, size_t size, const struct cni_env *env, bool lenient, struct cni_error *e)
 {
 	const char *version = NULL;
 	json_error_t error;
-	const json_t *ipam;
+	json_t *ipam;
 	struct cni_error ignored = { 0 };
 
-	*c = (struct cni_conf){ .version = CNI_VERSIONS - 1, .create_node = true };
+	*c = (struct cni_conf){ .version = CNI_VERSIONS - 1, .create_node = true, .remarks = json_array() };
 	c->json = json_loadb(text, size, 0, &error);
 	if (c->json == NULL)
 		return cni_fail(e, CNI_UNDECODABLE, "the configuration on standard input is no JSON: line %d, %s", error.line, error.text);
 	if (!json_is_object(c->json))
 		return cni_fail(e, CNI_UNDECODABLE, "the configuration on standard input is no JSON object");
+	settle_keys(c);
 	if (get_string(c->json, "cniVersion", &version, e) < 0 || cni_version_parse(version, &c->version, e) < 0)
 		return CNI_FAILED;
 	ipam = json_object_get(c->json, "ipam");
@@ -208,16 +291,15 @@ int cni_conf_parse(struct cni_conf *c, const char *text, size_t size, const stru
 		return CNI_FAILED;
 	if (get_string(c->json, "name", &c->name, lenient ? &ignored : e) < 0 && !lenient)
 		return CNI_FAILED;
-	if (c->name == NULL && !lenient)
-		return cni_fail(e, CNI_BAD_CONFIG, "the network has no 'name'");
-	if (!lenient)
-		return get_ipam(c, ipam, env, e);
-	return 0;
+	if (lenient)
+		return 0;
+	return check_network(c->name, e) < 0 ? CNI_FAILED : get_ipam(c, ipam, env, e);
 }
 
 void cni_conf_free(struct cni_conf *c)
 {
 	cni_sets_free(&c->sets);
 	free(c->requested);
+	json_decref(c->remarks);
 	json_decref(c->json);
 }

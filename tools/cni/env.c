@@ -5,17 +5,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct {
-	const char *name;
-	bool container, ifname, netns; /* what it needs */
-} commands[CNI_COMMANDS] = {
-	[CNI_ADD] = { "ADD", true, true, true },          [CNI_DEL] = { "DEL", true, true, false },
-	[CNI_CHECK] = { "CHECK", true, true, true },      [CNI_GC] = { "GC", false, false, false },
-	[CNI_STATUS] = { "STATUS", false, false, false }, [CNI_VERSION] = { "VERSION", false, false, false },
+const char *const cni_command_name[CNI_COMMANDS] = {
+	[CNI_ADD] = "ADD", [CNI_DEL] = "DEL", [CNI_CHECK] = "CHECK", [CNI_GC] = "GC", [CNI_STATUS] = "STATUS", [CNI_VERSION] = "VERSION",
 };
 
-/* A letter or digit, then these and "_.-" (CNI specification, Parameters). */
-static bool good_container(const char *s)
+/* What each needs. */
+static const struct {
+	bool container, ifname, netns;
+} commands[CNI_COMMANDS] = {
+	[CNI_ADD] = { true, true, true },
+	[CNI_DEL] = { true, true, false },
+	[CNI_CHECK] = { true, true, true },
+};
+
+bool cni_is_identifier(const char *s)
 {
 	if (!isalnum((unsigned char)*s))
 		return false;
@@ -49,7 +52,7 @@ static int need(const char *name, bool needed, const char **out, struct cni_erro
 static int find_command(const char *name, enum cni_command *out, struct cni_error *e)
 {
 	for (int i = 0; i < CNI_COMMANDS; i++)
-		if (strcmp(commands[i].name, name) == 0) {
+		if (strcmp(cni_command_name[i], name) == 0) {
 			*out = (enum cni_command)i;
 			return 0;
 		}
@@ -96,7 +99,7 @@ int cni_args_parse(const char *args, struct cni_env *env, struct cni_error *e)
 
 static int check_attachment(const struct cni_env *env, struct cni_error *e)
 {
-	if (commands[env->command].container && !good_container(env->container))
+	if (commands[env->command].container && !cni_is_identifier(env->container))
 		return cni_fail(e, CNI_BAD_ENVIRONMENT, "CNI_CONTAINERID '%s': letters and digits, then also '_', '.' and '-'",
 				env->container);
 	if (commands[env->command].ifname && !good_ifname(env->ifname))
@@ -125,7 +128,8 @@ int cni_env_read(struct cni_env *env, struct cni_error *e)
 	if (rc == 0)
 		rc = need("CNI_NETNS", commands[env->command].netns, &env->netns, e);
 	if (rc == 0 && env->command == CNI_DEL)
-		env->nobody = !good_container(env->container) || !good_ifname(env->ifname) || cni_lease_name(env, 0, name, &too_long) < 0;
+		env->nobody =
+			!cni_is_identifier(env->container) || !good_ifname(env->ifname) || cni_lease_name(env, 0, name, &too_long) < 0;
 	else if (rc == 0)
 		rc = check_attachment(env, e);
 	if (rc == 0 && args != NULL && env->command != CNI_DEL)

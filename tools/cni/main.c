@@ -1,6 +1,7 @@
 /* ipamfs-cni — a CNI IPAM plugin whose leases are files of an ipamfs mount. */
 #include "cni.h"
 
+#include "printable.h"
 #include "streams.h"
 
 #include <errno.h>
@@ -53,30 +54,31 @@ static char *read_input(size_t *size, struct cni_error *e)
 	return text;
 }
 
-/* VERSION: the request's own version comes back, if it is one. */
-static int versions(struct cni_call *c, size_t size)
+/* For whoever looks at the runtime's log: the runtime itself reads standard output alone. */
+static void print_remarks(const struct cni_conf *c)
 {
-	json_t *json = json_loadb(c->input, size, 0, NULL);
-	const char *asked = json_string_value(json_object_get(json, "cniVersion"));
-	struct cni_error ignored = { 0 };
-	enum cni_version version = CNI_VERSIONS - 1;
+	const json_t *remark;
+	size_t i;
 
-	if (asked != NULL)
-		cni_version_parse(asked, &version, &ignored);
-	c->out = cni_versions_object(cni_version_name[version]);
-	json_decref(json);
-	return 0;
+	json_array_foreach(c->remarks, i, remark) {
+		char *text = strdup(json_string_value(remark));
+
+		if (text == NULL)
+			continue;
+		printable(text, text, strlen(text));
+		fprintf(stderr, "ipamfs: %s\n", text);
+		free(text);
+	}
 }
 
 static int run(struct cni_call *c, size_t size, struct cni_error *e)
 {
 	if (cni_conf_parse(&c->conf, c->input, size, &c->env, c->env.command == CNI_DEL, e) < 0)
 		return CNI_FAILED;
-	if (c->conf.version < since[c->env.command])
-		return cni_fail(e, CNI_VERSION_UNKNOWN, "this command came with cniVersion %s; the configuration says %s",
-				cni_version_name[since[c->env.command]], cni_version_name[c->conf.version]);
-	if (c->conf.data_dir && c->env.command == CNI_ADD)
-		fputs("ipamfs: 'dataDir' is host-local's and means nothing here\n", stderr);
+	if (c->conf.version < since[c->env.command]) /* the words of the library that other plugins are made with */
+		return cni_fail(e, CNI_VERSION_UNKNOWN, "config version does not allow %s", cni_command_name[c->env.command]);
+	if (c->env.command == CNI_ADD)
+		print_remarks(&c->conf);
 	c->shared->version = c->conf.version;
 	c->shared->status = c->env.command == CNI_STATUS;
 	snprintf(c->shared->waits, sizeof c->shared->waits, "ipamfs on %s doesn't answer; is the daemon at work?", c->conf.mount);
@@ -86,17 +88,22 @@ static int run(struct cni_call *c, size_t size, struct cni_error *e)
 
 static void work(struct cni_call *c)
 {
-	struct cni_error e = { 0 };
+	struct cni_error e = { 0 }, unread = { 0 };
 	size_t size = 0;
 
 	c->conf.version = CNI_VERSIONS - 1;
 	c->status = cni_env_read(&c->env, &e);
-	if (c->status == 0)
-		c->input = read_input(&size, &e);
+	/* Whatever else is wrong, the answer is of the version that was asked for. */
+	if (c->status == 0 || !isatty(STDIN_FILENO))
+		c->input = read_input(&size, c->status == 0 ? &e : &unread);
 	if (c->input == NULL)
 		c->status = CNI_FAILED;
+	else if (c->status < 0)
+		c->conf.version = cni_version_asked(c->input, size);
+	else if (c->env.command == CNI_VERSION)
+		c->out = cni_versions_object(cni_version_name[cni_version_asked(c->input, size)]);
 	else
-		c->status = c->env.command == CNI_VERSION ? versions(c, size) : run(c, size, &e);
+		c->status = run(c, size, &e);
 	if (c->status < 0 && c->env.command == CNI_STATUS && e.code == CNI_TRY_AGAIN)
 		e.code = CNI_NOT_AVAILABLE; /* that is how STATUS says so */
 	if (c->status < 0)

@@ -125,7 +125,7 @@ static bool sets_overlap(const struct cni_set *a, const struct cni_set *b)
 	return false;
 }
 
-int cni_sets_finish(struct cni_sets *s, struct cni_error *e)
+int cni_sets_finish(struct cni_sets *s, enum cni_version version, struct cni_error *e)
 {
 	unsigned next[CIDR_FAMILIES] = { 0 };
 
@@ -136,6 +136,9 @@ int cni_sets_finish(struct cni_sets *s, struct cni_error *e)
 		s->set[i].lease = next[s->set[i].family]++;
 		if (s->set[i].lease >= CNI_LEASES_MAX)
 			return cni_fail(e, CNI_BAD_CONFIG, "more than %d range sets of a family", CNI_LEASES_MAX);
+		if (s->set[i].lease > 0 && version < CNI_0_3_0) /* host-local's words */
+			return cni_fail(e, CNI_UNSUPPORTED_FIELD, "CNI version %s does not support more than 1 address per family",
+					cni_version_name[version]);
 	}
 	return 0;
 }

@@ -121,7 +121,7 @@ static json_t *routes_of(const struct cni_conf *c, unsigned family)
 			continue;
 		copy = json_object();
 		for (size_t k = 0; k < fields; k++)
-			if (json_object_get(route, known[k]) != NULL)
+			if (!json_is_null(json_object_get(route, known[k])))
 				json_object_set(copy, known[k], json_object_get(route, known[k]));
 		if (!cni_route_gw(route, &dst))
 			json_object_del(copy, "gw");
@@ -165,13 +165,8 @@ json_t *cni_result(const struct cni_conf *c, const struct cni_ip *ip, size_t n, 
 
 		if (c->version >= CNI_0_3_0)
 			json_array_append_new(ips, ip_object(c, &ip[i]));
-		else if (json_object_get(o, key) == NULL)
+		else /* one set of a family at most, as the configuration was checked for */
 			json_object_set_new(o, key, ip_object(c, &ip[i]));
-		else
-			rc = cni_fail(e, CNI_UNSUPPORTED_FIELD,
-				      "'ranges' has several sets of a family, and cniVersion %s knows one address of "
-				      "each",
-				      cni_version_name[c->version]);
 	}
 	if (c->version >= CNI_0_3_0)
 		json_object_set(o, "ips", ips);

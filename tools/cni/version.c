@@ -22,3 +22,16 @@ int cni_version_parse(const char *s, enum cni_version *out, struct cni_error *e)
 			"0.3.1, 0.4.0, 1.0.0, 1.1.0",
 			s);
 }
+
+enum cni_version cni_version_asked(const char *text, size_t size)
+{
+	json_t *json = json_loadb(text, size, 0, NULL);
+	const char *asked = json_string_value(json_object_get(json, "cniVersion"));
+	struct cni_error ignored = { 0 };
+	enum cni_version version = CNI_VERSIONS - 1;
+
+	if (asked != NULL)
+		cni_version_parse(asked, &version, &ignored);
+	json_decref(json);
+	return version;
+}
