@@ -255,6 +255,10 @@ same "none of which left a lease" "r1.eth0 r2.eth0 r3.eth0 r6.eth0" "$(leases)"
 add r1 ',"Subnet":"10.244.0.0/24","RangeStart":"10.244.0.100","gatewya":"10.244.0.9"'
 same "keys in another case are taken, as elsewhere" "10.244.0.100/24" "$(addresses)"
 same "and those that mean nothing are named" "ipamfs: 'gatewya' of ipam is not known here and means nothing" "$(cat "$WORK/err")"
+code "STATUS of a range that is full" 50 STATUS "" "$(conf 1.1.0 ',"subnet":"10.244.0.0/24","rangeStart":"10.244.0.100","rangeEnd":"10.244.0.101"')"
+ok "and of one that has room" plugin "$CNI" STATUS "" "$(conf 1.1.0 ',"subnet":"10.244.0.0/24","rangeStart":"10.244.0.100","rangeEnd":"10.244.0.102"')"
+code "one set that is full is enough" 50 STATUS "" "$(conf 1.1.0 ',"ranges":[[{"subnet":"fd00:10:244::/64"}],[{"subnet":"10.244.0.0/24","rangeStart":"10.244.0.100","rangeEnd":"10.244.0.101"}]]')"
+code "STATUS of a range outside the blocks" 7 STATUS "" "$(conf 1.1.0 ',"subnet":"10.99.0.0/24"')"
 for id in r1 r2 r3 r6; do del $id; done
 
 # ---- requested addresses
@@ -334,7 +338,12 @@ code "STATUS of a full node" 50 STATUS "" "$(tiny t1)"
 code "ADD on a full node" 100 ADD t2 "$(tiny t1)"
 put "$M/tiny/.ipam/settings" "max-blocks 2"
 ok "STATUS of one that may grow" plugin "$CNI" STATUS "" "$(tiny t1)"
-ok "it grows" plugin "$CNI" ADD t2 "$(tiny t1)"
+spread=',"ranges":[[{"subnet":"10.8.0.0/30"},{"subnet":"10.8.0.4/30"}]]'
+ok "so may its ranges: STATUS" plugin "$CNI" STATUS "" "$(tiny t1 "$spread")"
+code "but none that lie elsewhere alone" 7 ADD t2 "$(tiny t1 ',"subnet":"10.8.0.4/30"')"
+ok "which is said" grep -q "may grow" "$WORK/out"
+ok "it grows" plugin "$CNI" ADD t2 "$(tiny t1 "$spread")"
+same "into the other range" "10.8.0.6/30" "$(addresses)"
 code "STATUS where no block is left" 50 STATUS "" "$(tiny t3)"
 code "ADD where no block is left" 100 ADD t3 "$(tiny t3)"
 same "no node was made" "t1" "$(ls "$M/tiny")"

@@ -1,5 +1,7 @@
 #include "cni.h"
 
+#include <stdlib.h>
+
 static void undo(struct cni_call *c)
 {
 	cni_leases_undo(&c->node, &c->leases, true);
@@ -11,11 +13,17 @@ static uint8_t first_family(const struct cni_call *c)
 {
 	const struct cni_lease *l = &c->leases.lease[0];
 	struct cni_error ignored = { 0 };
-	struct cidr block;
+	uint8_t family = CIDR_V4;
+	struct cidr *block;
+	int blocks;
 
-	if (c->conf.sets.sets > 0 || !l->has[CIDR_V4] || !l->has[CIDR_V6] || cni_node_blocks(&c->node, &block, 1, &ignored) < 1)
-		return CIDR_V4;
-	return block.family;
+	if (c->conf.sets.sets > 0 || !l->has[CIDR_V4] || !l->has[CIDR_V6])
+		return family;
+	blocks = cni_node_blocks(&c->node, &block, &ignored);
+	if (blocks > 0)
+		family = block[0].family;
+	free(block);
+	return family;
 }
 
 int cni_add(struct cni_call *c, struct cni_error *e)

@@ -1,6 +1,8 @@
 /* Making the leases of an attachment, all or none. */
 #include "lease.h"
 
+#include "room.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

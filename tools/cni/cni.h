@@ -139,8 +139,10 @@ void cni_node_close(struct cni_node *n);
 int cni_node_check(const struct cni_conf *c, const struct cni_node *n, struct cni_error *e);
 /* Take back a node that this call made and that has no lease. */
 void cni_node_undo(struct cni_node *n);
-/* The node's blocks, at most max; how many there are, or CNI_FAILED. */
-int cni_node_blocks(const struct cni_node *n, struct cidr *out, int max, struct cni_error *e);
+/* The CIDRs that lines of a file begin with: how many, or CNI_FAILED. The list is the caller's to free; it may be NULL. */
+int cni_cidrs_at(int dir, const char *path, struct cidr **out, struct cni_error *e);
+/* The node's blocks, likewise. */
+int cni_node_blocks(const struct cni_node *n, struct cidr **out, struct cni_error *e);
 /* A small file below a directory, NUL-terminated: its length, or a negative errno. */
 int cni_read_at(int dir, const char *path, char *out, size_t room);
 /* The value of KEY in "KEY VALUE" lines: false if it isn't there. */

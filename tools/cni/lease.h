@@ -24,8 +24,6 @@ void cni_wants_find(const struct cni_conf *c, unsigned lease, struct cni_want ou
 /* Let the open lease, the last one of all, have them; goes: see above, 0 where it is worth no other. */
 int cni_wants_set(const struct cni_node *n, int fd, const struct cni_want want[CIDR_FAMILIES], struct cni_leases *all, int *goes,
 		  struct cni_error *e);
-/* A range in none of the node's blocks is a mistake of the configuration. */
-int cni_ranges_check(const struct cni_conf *c, const struct cni_node *n, struct cni_error *e);
 /* Each requested address must have a place. */
 int cni_requests_check(const struct cni_conf *c, struct cni_error *e);
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -279,20 +280,36 @@ void cni_node_undo(struct cni_node *n)
 	n->made = false;
 }
 
-int cni_node_blocks(const struct cni_node *n, struct cidr *out, int max, struct cni_error *e)
+int cni_cidrs_at(int dir, const char *path, struct cidr **out, struct cni_error *e)
 {
-	char text[65536];
-	int have = 0, rc = cni_read_at(n->dir, ".ipam/cidrs", text, sizeof text);
+	int fd = openat(dir, path, O_RDONLY | O_CLOEXEC), have = 0, error;
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
+	char *line = NULL;
+	size_t room = 0;
 
-	if (rc < 0)
-		return cni_fail_errno(e, CNI_TRY_AGAIN, -rc, "the node's blocks can't be read");
-	for (const char *line = text; *line != 0 && have < max;) {
-		size_t size = strcspn(line, "\n");
+	*out = NULL;
+	if (f == NULL)
+		return cni_fail_errno(e, CNI_TRY_AGAIN, errno, "%s can't be read", path);
+	errno = 0;
+	while (getline(&line, &room, f) > 0) {
+		struct cidr *bigger = reallocarray(*out, (size_t)have + 1, sizeof *bigger);
 
-		if (cidr_parse(line, size, &out[have]) == 0)
-			have++;
-		line += size;
-		line += *line == '\n';
+		if (bigger == NULL)
+			break;
+		*out = bigger;
+		have += cidr_parse(line, strcspn(line, " \n"), &bigger[have]) == 0;
 	}
-	return have;
+	error = feof(f) ? 0 : errno;
+	free(line);
+	fclose(f);
+	if (error == 0)
+		return have;
+	free(*out);
+	*out = NULL;
+	return cni_fail_errno(e, error == ENOMEM ? CNI_IO : CNI_TRY_AGAIN, error, "%s can't be read", path);
+}
+
+int cni_node_blocks(const struct cni_node *n, struct cidr **out, struct cni_error *e)
+{
+	return cni_cidrs_at(n->dir, ".ipam/cidrs", out, e);
 }

@@ -1,40 +1,8 @@
-#include "cni.h"
+#include "room.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/vfs.h>
-#include <unistd.h>
-
-/* Of each family one: what statfs says of a cluster is the scarcest family's. */
-static bool has_block(const struct cni_node *n)
-{
-	int fd = openat(n->mount, n->cluster, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	struct statfs st;
-	bool none = fd >= 0 && fstatfs(fd, &st) == 0 && st.f_ffree == 0;
-
-	if (fd >= 0)
-		close(fd);
-	return !none;
-}
-
-/* May a node that is full take another block? Then its next ADD would try. */
-static bool may_grow(const struct cni_node *n)
-{
-	char settings[4096], value[64];
-	unsigned have[CIDR_FAMILIES] = { 0 }, most;
-	struct cni_error ignored = { 0 };
-	struct cidr block[1024];
-	int blocks = cni_node_blocks(n, block, 1024, &ignored);
-
-	if (cni_read_at(n->dir, ".ipam/settings", settings, sizeof settings) < 0 || !cni_value(settings, "max-blocks", value, sizeof value))
-		return false;
-	for (int i = 0; i < blocks; i++)
-		have[block[i].family]++;
-	most = have[CIDR_V4] > have[CIDR_V6] ? have[CIDR_V4] : have[CIDR_V6];
-	return strtoul(value, NULL, 10) > most && has_block(n);
-}
 
 static bool may_hold_more(const struct cni_node *n, const char *stats)
 {
@@ -52,11 +20,11 @@ static int check_node(struct cni_call *c, struct cni_error *e)
 
 	if (cni_read_at(c->node.dir, ".ipam/stats", stats, sizeof stats) < 0)
 		return cni_fail(e, CNI_NOT_AVAILABLE, "node '%s' can't be read", c->node.name);
-	if (cni_value(stats, "leases_free", free, sizeof free) && strcmp(free, "0") == 0 && !may_grow(&c->node))
+	if (cni_value(stats, "leases_free", free, sizeof free) && strcmp(free, "0") == 0 && !cni_node_may_grow(&c->node))
 		return cni_fail(e, CNI_NOT_AVAILABLE, "no address is left in the blocks of node '%s'", c->node.name);
 	if (!may_hold_more(&c->node, stats))
 		return cni_fail(e, CNI_NOT_AVAILABLE, "node '%s' holds as many leases as its max-leases allows", c->node.name);
-	return 0;
+	return cni_ranges_have_room(&c->conf, &c->node, e);
 }
 
 static int check_cluster(struct cni_call *c, struct cni_error *e)
@@ -71,7 +39,7 @@ static int check_cluster(struct cni_call *c, struct cni_error *e)
 	snprintf(path, sizeof path, "%s/.ipam/stats", c->node.cluster);
 	if (cni_read_at(c->node.mount, path, stats, sizeof stats) < 0)
 		return cni_fail(e, CNI_NOT_AVAILABLE, "there is no cluster '%s'", c->node.cluster);
-	if (!has_block(&c->node))
+	if (!cni_cluster_has_block(&c->node))
 		return cni_fail(e, CNI_NOT_AVAILABLE, "cluster '%s' has no block left for node '%s'", c->node.cluster, c->node.name);
 	return 0;
 }

@@ -185,39 +185,6 @@ int cni_wants_set(const struct cni_node *n, int fd, const struct cni_want want[C
 
 /* ---- before anything is asked for ------------------------------------------------------------------------------------- */
 
-int cni_ranges_check(const struct cni_conf *c, const struct cni_node *n, struct cni_error *e)
-{
-	struct cidr block[1024];
-	int blocks = c->sets.sets == 0 ? 0 : cni_node_blocks(n, block, 1024, e);
-
-	if (blocks < 0)
-		return CNI_FAILED;
-	for (size_t i = 0; i < c->sets.sets; i++)
-		for (size_t k = 0; k < c->sets.set[i].ranges; k++) {
-			const struct cni_range *r = &c->sets.set[i].range[k];
-			struct cidr_range range = { r->first, r->last, r->subnet.family };
-			char text[CIDR_TEXT];
-			bool inside = false;
-
-			for (int b = 0; b < blocks; b++) {
-				struct cidr_range all = cidr_range_of(&block[b]);
-
-				inside |= cidr_range_overlap(&range, &all);
-			}
-			if (inside)
-				continue;
-			cidr_print(&r->subnet, text);
-			cni_fail(e, CNI_BAD_CONFIG, "the range of subnet %s is outside the blocks of node '%s'", text, c->node);
-			for (int b = 0; b < blocks; b++) {
-				cidr_print(&block[b], text);
-				if (strlen(e->details) + strlen(text) + 3 < sizeof e->details)
-					sprintf(e->details + strlen(e->details), "%s%s", b > 0 ? ", " : "its blocks: ", text);
-			}
-			return CNI_FAILED;
-		}
-	return 0;
-}
-
 /* The one set that it can be of; NULL: none. */
 static const struct cni_set *set_of(const struct cni_conf *c, const struct cni_address *r)
 {
