@@ -100,7 +100,8 @@ static const struct remote_rest *rest_of(const struct remote *r, uint64_t cluste
 	return NULL;
 }
 
-void ask_if_free(struct ask *a, uint64_t cluster, const struct cidr *block)
+/* The block is nobody's: not there, or rested. */
+static void ask_if_free(struct ask *a, uint64_t cluster, const struct cidr *block)
 {
 	const struct remote_rest *rest;
 	char key[RECORD_KEY];

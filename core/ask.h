@@ -44,9 +44,7 @@ void ask_put(struct ask *a, const struct record *r);
 void ask_put_block(struct ask *a, const struct record_block *b);
 void ask_delete(struct ask *a, const char *key, size_t size);
 void ask_delete_all(struct ask *a, const char *kind, uint64_t id); /* PREFIX/KIND/ID/... */
-/* The block is nobody's: not there, or rested. */
-void ask_if_free(struct ask *a, uint64_t cluster, const struct cidr *block);
-/* The same, and it becomes this record's. -ENOMEM. */
+/* If the block is nobody's (not there, or rested), it becomes this record's. -ENOMEM. */
 int ask_take_block(struct ask *a, struct record *r, const struct cidr *block);
 /* The next free block of a family for a node of that name with these labels; noted in want. -ENOSPC; -EMSGSIZE: too many. */
 int ask_choose(struct ask *a, const struct cluster *c, unsigned family, const char *name, const char *labels, struct cidr *out);

@@ -124,7 +124,7 @@ extern const struct change_type change_lease_make, change_lease_remove, change_l
 extern const struct change_type change_lease_describe, change_import;
 extern const struct change_type change_network_make, change_network_remove, change_network_last;
 extern const struct change_type change_mirror_node, change_mark, change_doubt, change_wake;
-extern const struct change_type change_attr, change_sync, change_rest_end, change_history_trim;
+extern const struct change_type change_attr, change_sync, change_rest_end;
 
 /* ---- shared by the types */
 void object_of_cluster(const struct cluster *c, struct ipam_object *out);

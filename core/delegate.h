@@ -19,11 +19,9 @@ struct delegate {
 	void (*back)(struct ipam *ipam, struct block *b);
 };
 
-extern const struct delegate delegate_local, delegate_etcd;
+extern const struct delegate delegate_local;
 
-/* Memory's part, which both sides share. */
-int delegate_local_this(struct ipam *ipam, struct node *n, const struct cidr *cidr, struct block **out);
-/* The same of what is delegated elsewhere already: what is reserved doesn't count. */
+/* Memory's part, which both sides share. Claim a block that is delegated elsewhere already: what is reserved doesn't count. */
 int delegate_restore_this(struct ipam *ipam, struct node *n, const struct cidr *cidr, struct block **out);
 void delegate_local_back(struct ipam *ipam, struct block *b);
 

@@ -88,7 +88,7 @@ static int take_this(struct ipam *ipam, struct node *n, const struct cidr *cidr,
 	return rc;
 }
 
-int delegate_local_this(struct ipam *ipam, struct node *n, const struct cidr *cidr, struct block **out)
+static int delegate_local_this(struct ipam *ipam, struct node *n, const struct cidr *cidr, struct block **out)
 {
 	return take_this(ipam, n, cidr, false, out);
 }

@@ -120,7 +120,6 @@ int rest_beyond(const struct ipam *ipam, const struct cluster *c, const struct n
 		struct store_rest **out, size_t *n);
 /* Let those end then; what has rested enough is free at once, and its row goes as that of any rest does. */
 void rest_shorten(struct ipam *ipam, const struct store_rest *shorter, size_t n, int64_t now);
-bool rest_has(const struct ipam *ipam, uint64_t cluster, unsigned family, u128 addr);
 
 /* ---- behind: attributes that are written after the answer (behind.c) */
 struct behind_row {

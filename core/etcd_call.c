@@ -93,7 +93,7 @@ static bool is_unwanted(CURLcode code, const char *text)
 	       (strstr(text, "certificate") != NULL || strstr(text, "unknown ca") != NULL);
 }
 
-bool etcd_is_tls(const struct ipam_error *error)
+static bool etcd_is_tls(const struct ipam_error *error)
 {
 	return strstr(error->text, ": TLS: ") != NULL;
 }

@@ -56,8 +56,6 @@ int64_t etcd_now_ms(void); /* monotonic */
 int etcd_fail(struct ipam_error *error, int rc, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* What etcd's own error says: {"error" or "message": ..., "code": N} in a reply of this HTTP status. */
 int etcd_refusal(const char *endpoint, long status, const json_t *reply, struct ipam_error *error);
-/* Whether an error is of that kind: the other members may have other certificates. */
-bool etcd_is_tls(const struct ipam_error *error);
 /* Whether another endpoint may do what this one didn't, which doesn't answer, or isn't etcd, or has another certificate. */
 bool etcd_is_for_next(int rc, const struct ipam_error *error);
 /* The error of a transfer: -EHOSTUNREACH, -ECANCELED, -EACCES (TLS). */

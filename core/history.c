@@ -343,7 +343,7 @@ static void trim_settle(struct ipam *ipam, struct change *c)
 	}
 }
 
-const struct change_type change_history_trim = { .reserve = trim_reserve, .apply = trim_apply, .settle = trim_settle };
+static const struct change_type change_history_trim = { .reserve = trim_reserve, .apply = trim_apply, .settle = trim_settle };
 
 int64_t history_trim(struct ipam *ipam, int64_t now)
 {

@@ -178,12 +178,12 @@ static int parse_requirement(const char *s, size_t n, struct requirement *out)
 
 	*out = (struct requirement){ .what = EXISTS, .label = { s, "", n, 0 } };
 	if (equals != NULL) {
-		bool not = equals > s && equals[-1] == '!';
+		bool differs = equals > s && equals[-1] == '!';
 
-		out->what = not ? EQUAL_NOT : EQUAL;
-		l->key_size = (size_t)(equals - s) - not ;
+		out->what = differs ? EQUAL_NOT : EQUAL;
+		l->key_size = (size_t)(equals - s) - differs;
 		l->value = equals + 1;
-		if (!not &&l->value < end && *l->value == '=')
+		if (!differs && l->value < end && *l->value == '=')
 			l->value++;
 		l->value_size = (size_t)(end - l->value);
 	} else if (n > 0 && s[0] == '!') {

@@ -5,10 +5,10 @@
 #include <time.h>
 
 /* Nanoseconds: from what memory takes to what a disk in trouble takes. */
-const uint64_t ipam_latency_bounds[IPAM_BUCKETS] = {
+static const uint64_t ipam_latency_bounds[IPAM_BUCKETS] = {
 	100000, 250000, 500000, 1000000, 2500000, 5000000, 10000000, 25000000, 50000000, 100000000, 250000000, 1000000000,
 };
-const uint64_t ipam_batch_bounds[IPAM_BUCKETS] = { 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096 };
+static const uint64_t ipam_batch_bounds[IPAM_BUCKETS] = { 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096 };
 
 const char *const ipam_release_name[IPAM_RELEASES] = {
 	[IPAM_RELEASE_REQUEST] = "request",

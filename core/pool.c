@@ -258,8 +258,3 @@ struct cidr pool_cidr(const struct pool *p, u128 slot)
 
 	return (struct cidr){ shift == 128 ? p->prefix.base : p->prefix.base + (slot << shift), p->prefix.family, p->slot_len };
 }
-
-size_t pool_memory(const struct pool *p)
-{
-	return p->spans * sizeof *p->span + bitset_memory(&p->taken);
-}

@@ -57,6 +57,5 @@ u128 pool_free(const struct pool *p);     /* slots that can be given now */
 /* Between slots and prefixes. pool_slot: -EADDRNOTAVAIL unless addr (of the pool's family) is inside. */
 int pool_slot(const struct pool *p, u128 addr, u128 *slot);
 struct cidr pool_cidr(const struct pool *p, u128 slot);
-size_t pool_memory(const struct pool *p);
 
 #endif

@@ -41,7 +41,7 @@ static void print_cidr(struct lines *l, const struct cidr *cidr, unsigned node_m
 	fprintf(l->f, "%s %u%s%s\n", text, node_mask, selector != NULL ? " selector=" : "", selector != NULL ? selector : "");
 }
 
-char *record_cluster_cidrs(const struct cluster *c)
+static char *record_cluster_cidrs(const struct cluster *c)
 {
 	struct lines l;
 
@@ -91,7 +91,7 @@ char *record_ranges(const struct ipam_reserved *range, size_t n)
 	return lines_end(&l);
 }
 
-char *record_reserved(const struct cluster *c)
+static char *record_reserved(const struct cluster *c)
 {
 	return record_ranges(c->reserved, c->reserveds);
 }

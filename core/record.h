@@ -51,10 +51,8 @@ struct record_block {
 };
 
 /* The lines that the files show. The caller's to free; NULL: no memory. */
-char *record_cluster_cidrs(const struct cluster *c);
-char *record_cidrs(const struct text_cidr *line, size_t n); /* the same of what was written */
+char *record_cidrs(const struct text_cidr *line, size_t n); /* a cluster's, as they were written */
 char *record_node_cidrs(const struct node *n);
-char *record_reserved(const struct cluster *c);
 char *record_ranges(const struct ipam_reserved *range, size_t n);
 char *record_settings(const struct settings *s);
 

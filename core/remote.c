@@ -251,7 +251,7 @@ void remote_ask(struct remote *r, struct change *c)
 		change_finish(r->ipam, c, -ESHUTDOWN);
 }
 
-void *remote_worker(void *arg)
+static void *remote_worker(void *arg)
 {
 	struct remote *r = arg;
 
@@ -330,7 +330,8 @@ static int begin_growth(struct ipam *ipam, struct node *n, unsigned family)
 	return -ESHUTDOWN;
 }
 
-int remote_grow(struct ipam *ipam, struct node *n, unsigned family)
+/* A block more for an own node, in the background. Under the lock of struct ipam, for writing. As delegate's next. */
+static int remote_grow(struct ipam *ipam, struct node *n, unsigned family)
 {
 	if (n->grow_after > engine_now())
 		return n->grow_error;
@@ -374,6 +375,13 @@ static int etcd_next(struct ipam *ipam, struct node *n, unsigned family, struct 
 	(void)out; /* it comes with the watch */
 	return remote_grow(ipam, n, family);
 }
+
+static const struct delegate delegate_etcd = {
+	.name = "etcd",
+	.next = etcd_next,
+	.this = delegate_restore_this,
+	.back = delegate_local_back,
+};
 
 /* ---- whose state file this is ------------------------------------------------------------------------------------------------ */
 
@@ -596,10 +604,3 @@ void remote_close(struct remote *r)
 	free(r->node);
 	free(r);
 }
-
-const struct delegate delegate_etcd = {
-	.name = "etcd",
-	.next = etcd_next,
-	.this = delegate_restore_this,
-	.back = delegate_local_back,
-};

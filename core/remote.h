@@ -87,7 +87,7 @@ struct remote {
 	} * asked; /* blocks that are being asked for */
 	size_t askeds;
 	int schema; /* under the prefix, as it was last seen */
-	uint64_t asks, tries, conflicts, mirrored, resyncs;
+	uint64_t asks, tries, conflicts, resyncs;
 };
 
 /* Called when the database is loaded and nothing uses it yet. -EINVAL (with a message): not this machine's state file. */
@@ -103,9 +103,8 @@ void remote_close(struct remote *r); /* NULL is fine */
 
 /* Ask the engine; c is answered when that is mirrored, or refused. Takes it over. */
 void remote_ask(struct remote *r, struct change *c);
-/* A block more for an own node, in the background. Under the lock of struct ipam, for writing. As delegate's next. */
-int remote_grow(struct ipam *ipam, struct node *n, unsigned family);
-/* The same where it is getting full: called after each lease. */
+/* A block more for an own node where it is getting full, in the background: called after each lease, under the lock of struct ipam,
+ * for writing. */
 void remote_grow_early(struct ipam *ipam, struct node *n);
 
 /* The engine answers, as far as is known. */
@@ -150,6 +149,5 @@ void remote_engine(struct remote *r, struct ipam_engine *out);
 
 void *remote_sync(void *arg); /* the threads */
 void *remote_pulse(void *arg);
-void *remote_worker(void *arg);
 
 #endif

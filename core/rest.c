@@ -150,16 +150,6 @@ int rest_apply(struct ipam *ipam, struct block *block)
 	return 0;
 }
 
-bool rest_has(const struct ipam *ipam, uint64_t cluster, unsigned family, u128 addr)
-{
-	const struct rests *r = &ipam->rests;
-
-	for (size_t i = 0; i < r->count; i++)
-		if (r->heap[i].cluster == cluster && r->heap[i].family == family && r->heap[i].addr == addr)
-			return true;
-	return false;
-}
-
 /* ---- shorter ones ------------------------------------------------------------------------------------------- */
 
 static int by_address(const void *a, const void *b)

@@ -23,7 +23,7 @@ struct node *view_visible_node(const struct ipam *ipam, uint64_t id)
 	return n == NULL || n->pending ? NULL : n;
 }
 
-struct lease *view_visible_lease(const struct ipam *ipam, uint64_t id)
+static struct lease *view_visible_lease(const struct ipam *ipam, uint64_t id)
 {
 	uint32_t h = registry_find_lease(&ipam->registry, id);
 	struct lease *l = h == 0 ? NULL : registry_lease(&ipam->registry, h);

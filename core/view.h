@@ -10,7 +10,6 @@
 /* By id; NULL: there is none, or it is pending. */
 struct cluster *view_visible_cluster(const struct ipam *ipam, uint64_t id);
 struct node *view_visible_node(const struct ipam *ipam, uint64_t id);
-struct lease *view_visible_lease(const struct ipam *ipam, uint64_t id);
 
 /* As a report has them; what they point to is memory's. */
 void view_node(const struct node *n, struct ipam_node_view *out);

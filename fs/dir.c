@@ -213,6 +213,24 @@ int listing_begin(struct fs *fs, struct listing *l)
 	return again ? read_listing(fs, l) : 0;
 }
 
+static void listing_free(struct listing *l)
+{
+	if (l == NULL)
+		return;
+	free(l->entry);
+	free(l->names.data);
+	viewer_free(&l->viewer);
+	free(l);
+}
+
+static void discard(struct fs *fs, struct handle *h)
+{
+	handle_close(fs, h);
+	listing_free((struct listing *)h);
+}
+
+static const struct handle_ops listing_ops = { .discard = discard };
+
 /* The viewer is taken over. */
 static int listing_make(struct fs *fs, const struct viewer *viewer, fuse_ino_t ino, struct listing **out)
 {
@@ -234,24 +252,6 @@ static int listing_make(struct fs *fs, const struct viewer *viewer, fuse_ino_t i
 		*out = l;
 	return rc;
 }
-
-void listing_free(struct listing *l)
-{
-	if (l == NULL)
-		return;
-	free(l->entry);
-	free(l->names.data);
-	viewer_free(&l->viewer);
-	free(l);
-}
-
-static void discard(struct fs *fs, struct handle *h)
-{
-	handle_close(fs, h);
-	listing_free((struct listing *)h);
-}
-
-const struct handle_ops listing_ops = { .discard = discard };
 
 int listing_open(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {

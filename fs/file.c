@@ -16,7 +16,8 @@ enum {
 	CONTROL_TEXT_MAX = 1024 * 1024, /* to a control file */
 };
 
-void file_free(struct file *f)
+/* Not before nobody uses it. NULL is fine. */
+static void file_free(struct file *f)
 {
 	if (f == NULL || atomic_fetch_sub(&f->users, 1) > 1)
 		return;

@@ -35,8 +35,6 @@ struct file {
 	struct viewer opener; /* where what is written reaches into nodes */
 };
 
-/* Not before nobody uses it. NULL is fine. */
-void file_free(struct file *f);
 /* Take it out of the table, with its claim on an ephemeral lease. */
 void file_close(struct fs *fs, struct file *f);
 

@@ -141,14 +141,12 @@ extern const char node_readme[];
 
 /* ---- directories (dir.c) */
 struct listing;
-extern const struct handle_ops listing_ops;
 /* Add an entry while a listing is made: 0, -ENOMEM. */
 int listing_add(struct listing *l, const char *name, fuse_ino_t ino, mode_t type);
 /* As the caller may see it. */
 int listing_open(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 /* To be called before it is read from its beginning: a rewound directory is read anew. */
 int listing_begin(struct fs *fs, struct listing *l);
-void listing_free(struct listing *l);
 /* Fill buf with what comes after the entry with this offset: bytes used. */
 size_t listing_fill(struct fs *fs, fuse_req_t req, const struct listing *l, off_t from, bool plus, char *buf, size_t size);
 

@@ -204,7 +204,7 @@ static void stream_read(struct fs *fs, fuse_req_t req, struct handle *h, size_t 
 	struct buffer b = { 0 };
 	int error = w == NULL ? ENOMEM : 0;
 	const struct wire_request *current = wire_current();
-	bool ready = false, parked = false;
+	bool ready = false, waits, parked = false;
 
 	(void)off;
 	fuse_req_interrupt_func(req, interrupted, s); /* not under the lock, which it may take */
@@ -215,13 +215,12 @@ static void stream_read(struct fs *fs, fuse_req_t req, struct handle *h, size_t 
 		ready = ring_take(&r->ring, size, &b);
 	if (ready)
 		keep_place(fs, r, current->unique);
-	if (error == 0 && !ready && s->stop) {
-		ready = true; /* an end of file */
-	} else if (error == 0 && !ready && flags & O_NONBLOCK) {
+	waits = error == 0 && !ready && !s->stop; /* stopped: an end of file */
+	if (waits && flags & O_NONBLOCK) {
 		error = EAGAIN;
-	} else if (error == 0 && !ready && fuse_req_interrupted(req)) {
+	} else if (waits && fuse_req_interrupted(req)) {
 		error = EINTR;
-	} else if (error == 0 && !ready) {
+	} else if (waits) {
 		*w = (struct waiter){ .next = s->waiting, .reader = r, .req = req, .request = current->unique, .size = size };
 		s->waiting = w;
 		/* An interruption that came before it was here found nothing. */

@@ -37,13 +37,11 @@ static int refuse(struct ipam_error *error, int rc, const char *what)
 /* fsname goes in an argument of its own, with its commas and backslashes escaped as libfuse wants it. */
 static int add_fsname(struct fuse_args *args, const struct options *o)
 {
-	char *list = strdup("fsname="), *name = NULL;
+	char *list = NULL, *name = NULL;
 	int rc = 0;
 
 	if (asprintf(&name, "fsname=%s", o->fsname != NULL ? o->fsname : o->source) < 0)
 		name = NULL;
-	free(list);
-	list = NULL;
 	if (name == NULL || fuse_opt_add_opt_escaped(&list, name) < 0 || fuse_opt_add_arg(args, "-o") < 0 ||
 	    fuse_opt_add_arg(args, list) < 0)
 		rc = -ENOMEM;

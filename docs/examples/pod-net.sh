@@ -20,7 +20,7 @@ die() {
 }
 
 add() {
-	node=$1 name=$2 bridge=$3 lease=$1/$2
+	name=$2 bridge=$3 lease=$1/$2
 	# Interfaces' names have 15 characters at most, leases' 255.
 	veth=v$(printf %s "$lease" | cksum | cut -d ' ' -f 1)
 	command -v getfattr >/dev/null || die "getfattr is missing, which reads the lease's gateway: install the package attr"

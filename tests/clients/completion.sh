@@ -15,7 +15,7 @@ offers() {
 }
 same "commands" "$(ipamctl help | sed -n 's/^  \([a-z]*\) .*/\1/p' | sort | sed '$a help' | sort | xargs)" "$(offers '')"
 same "that begin so" "import init" "$(offers i)"
-same "help of them" "find" "$(offers help fi)"
+same "help of them" "find" "$(offers help "fi")"
 same "options of a command" "--cluster --json --mount --node" "$(offers find --)"
 same "of another" "--by" "$(offers du --b)"
 same "clusters" 'my\ cluster other prod' "$(offers du --cluster '')"

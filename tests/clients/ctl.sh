@@ -138,6 +138,7 @@ put "$M/prod/w1/b" "10.244.0.60"
 touch "$M/prod/w1/10.244.0.61" && mv "$M/prod/w1/10.244.0.61" "$M/prod/w1/moved" && put "$M/prod/w1/moved" 10.244.0.62
 touch "$M/prod/w1/10.244.0.62-not"
 setfattr -n user.nul -v 0sYQBi "$M/prod/w1/moved"
+# shellcheck disable=SC1083 # the braces are expanded
 mkdir "$M/-x" && put "$M/-x/.ipam/cidrs" "10.2.0.0/24 28" && mkdir "$M/-x/-n" "$M/-x/"$'\xfe' && touch "$M/-x/-n/-l" "$M/-x/"$'\xfe'"/"{a,$'\xff'}
 setfattr -n user.blob -v 0s//8= "$M/-x/"$'\xfe'"/"$'\xff'
 chmod 0600 "$M/-x/-n/-l" && chmod 0700 "$M/-x"

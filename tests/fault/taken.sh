@@ -45,7 +45,7 @@ judge() {
 	same "$2: all is refused" "$3" "$(tried "done" "$WORK/$1" | xargs)"
 	local it
 	for it in $3; do grep "^taken $it: refused" "$WORK/$1"; done
-	same "$2: nothing was left out" "" "$(comm -23 <(tried "done" "$WORK/free.log") <(cat <(tried refused "$WORK/$1") <(tried done "$WORK/$1") | sort) | xargs)"
+	same "$2: nothing was left out" "" "$(comm -23 <(tried "done" "$WORK/free.log") <(cat <(tried refused "$WORK/$1") <(tried "done" "$WORK/$1") | sort) | xargs)"
 	same "$2: what it needs it has" "itself log read spool thread" "$(sed -n 's/^taken needs \(.*\): done/\1/p' "$WORK/$1" | sort | xargs)"
 }
 left_alone() {

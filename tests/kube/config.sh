@@ -60,7 +60,7 @@ there=$!
 refused "a context that isn't there" "nowhere" try --context nowhere
 mkdir -p "$WORK/home/.kube"
 cp "$WORK/conf" "$WORK/home/.kube/config"
-ok "~/.kube/config" env -u KUBECONFIG HOME="$WORK/home" timeout 60 "$IPAMKUBE" controller --mount "$M" --cluster prod --once
+ok "the kubeconfig below HOME" env -u KUBECONFIG HOME="$WORK/home" timeout 60 "$IPAMKUBE" controller --mount "$M" --cluster prod --once
 
 # ---- what isn't
 status_of() { "$@" >"$WORK/out" 2>&1; echo $?; }

@@ -20,7 +20,7 @@ const char *const op_key[OPS] = {
 	.op = { [OP_CREATE] = tree_create,   [OP_STAT] = tree_stat,     [OP_CAT] = tree_cat,                                               \
 		[OP_READDIR] = tree_readdir, [OP_UNLINK] = tree_unlink, [OP_MKDIR] = tree_mkdir }
 
-const struct target_kind target_kinds[] = {
+static const struct target_kind target_kinds[] = {
 	{ .name = "ipamfs", .is_ipamfs = true, .counts = ".ipam/stats", TREE },
 	{ .name = "floor", .counts = ".requests", TREE },
 	{ .name = "disk", .fills = true, .fsyncs = true, TREE },

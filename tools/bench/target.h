@@ -40,8 +40,6 @@ struct target_kind {
 	int (*op[OPS])(struct worker *w, const char *name); /* NULL: has no such thing */
 };
 
-extern const struct target_kind target_kinds[];
-
 struct target_options {
 	unsigned threads; /* workers to make room for */
 	bool per_node;    /* a directory a worker, not one for all */

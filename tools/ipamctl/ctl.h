@@ -70,9 +70,7 @@ struct names {
 	char **name;
 	size_t n, room;
 };
-/* The names in t->path: of its directories, or of what else there is; to be freed in any case. */
-int target_names(const struct target *t, bool directories, struct names *out);
-/* Of the node's leases. */
+/* The names of the leases of the node that t->path is; to be freed in any case. */
 int target_leases(const struct target *t, struct names *out);
 /* Those in any directory, added to what is there. */
 int names_read(const char *path, bool directories, struct names *out);

@@ -30,14 +30,19 @@ static int later_begin(struct later *l)
 	return l->file == NULL ? ctl_fail(CTL_REFUSED, "out of memory") : CTL_DONE;
 }
 
-static void later_end(struct later *l)
+static void later_drop(struct later *l)
 {
-	if (l->file == NULL)
-		return;
-	fclose(l->file);
-	fwrite(l->text, 1, l->size, stdout);
+	if (l->file != NULL)
+		fclose(l->file);
 	free(l->text);
 	*l = (struct later){ 0 };
+}
+
+static void later_end(struct later *l)
+{
+	if (l->file != NULL && fflush(l->file) == 0)
+		fwrite(l->text, 1, l->size, stdout);
+	later_drop(l);
 }
 
 /* ---- words -------------------------------------------------------------------------------------------------------- */
@@ -356,11 +361,8 @@ int export_shell(const struct view *v, bool quiet)
 		/* Half a tree must not look like one. */
 		end_import(&s);
 		puts("echo 'this script ends early: ipamctl export failed' >&2\nexit 1");
-		for (struct later *l = &s.odd; l <= &s.last; l++)
-			if (l->file != NULL)
-				fclose(l->file);
-		free(s.odd.text);
-		free(s.last.text);
+		later_drop(&s.odd);
+		later_drop(&s.last);
 	}
 	return status;
 }

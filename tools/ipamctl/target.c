@@ -194,7 +194,8 @@ int names_read(const char *path, bool directories, struct names *out)
 	return status;
 }
 
-int target_names(const struct target *t, bool directories, struct names *out)
+/* The names in t->path: of its directories, or of what else there is. */
+static int target_names(const struct target *t, bool directories, struct names *out)
 {
 	*out = (struct names){ 0 };
 	return names_read(t->path, directories, out);

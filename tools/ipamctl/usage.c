@@ -102,7 +102,7 @@ int usage_fullest(const void *a, const void *b)
 	return order != 0 ? order : cidr_compare(&x->cidr, &y->cidr);
 }
 
-void usage_forget(struct usage *u)
+static void usage_forget(struct usage *u)
 {
 	for (size_t i = 0; i < u->n; i++)
 		free(u->row[i].node);

@@ -24,7 +24,6 @@ struct usage {
 
 /* A status; rows of before are forgotten. */
 int usage_read(struct usage *u);
-void usage_forget(struct usage *u);
 void usage_free(struct usage *u);
 int usage_fullest(const void *a, const void *b); /* for qsort */
 

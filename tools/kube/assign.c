@@ -209,7 +209,7 @@ struct result assign(struct worker *w, struct task *task, bool mounted, const st
 			rc = give_back(w, task);
 		if (rc < 0)
 			return work_failed(w, task, "giving its blocks back", rc);
-		mounted = fresh = false;
+		fresh = false;
 		if (result.outcome != OUTCOME_SETTLED || !work_may_write(w))
 			break;
 		result = delegate(w, task, &cidrs);

@@ -63,7 +63,7 @@ void metrics_set(enum metric m, int64_t v)
 	atomic_store_explicit(&value[m], v, memory_order_relaxed);
 }
 
-int64_t metrics_get(enum metric m)
+static int64_t metrics_get(enum metric m)
 {
 	return atomic_load_explicit(&value[m], memory_order_relaxed);
 }

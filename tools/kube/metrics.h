@@ -41,7 +41,6 @@ enum metric {
 
 void metrics_add(enum metric m, int64_t n);
 void metrics_set(enum metric m, int64_t value);
-int64_t metrics_get(enum metric m);
 
 /* Writes them into the file from now on, until stop; NULL: nowhere. A status. */
 int metrics_begin(const char *file, const struct halt *stop);

@@ -93,7 +93,7 @@ void queue_drop(struct table *t, struct known *e)
 	}
 }
 
-struct known *queue_take(struct table *t, int64_t now)
+static struct known *queue_take(struct table *t, int64_t now)
 {
 	struct known *e = t->queued == 0 ? NULL : t->heap[1];
 

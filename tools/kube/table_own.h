@@ -55,7 +55,6 @@ struct table {
 int queue_reserve(struct table *t); /* room for all entries: -ENOMEM */
 void queue_add(struct table *t, struct known *e, int64_t due);
 void queue_drop(struct table *t, struct known *e);
-struct known *queue_take(struct table *t, int64_t now);
 /* What is counted of an entry: -1 before it is changed, 1 after. */
 void table_tally(struct table *t, const struct known *e, int sign);
 void table_forget(struct table *t, struct known *e);

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# What needs no run to be seen, of a plain build: scripts that shellcheck warns of, and functions or variables with a name of the whole
+# program that one object alone uses.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+failed=0
+
+git ls-files -z '*.sh' | xargs -0 shellcheck -S warning || failed=1
+
+# nm's lines: "FILE:ADDRESS KIND NAME", of what is undefined "FILE: U NAME".
+lonely=$(find build -path build/deb -prune -o -name '*.o' -exec nm -A {} + | awk '
+	$2 == "U" { used[$3] = 1; next }
+	$2 ~ /^[TDBRV]$/ && $3 != "main" { sub(/:.*/, "", $1); from[$3] = $1 }
+	END { for (name in from) if (!(name in used)) print from[name], name }' | sort |
+	while read -r object name; do grep -rqw "$name" tests || echo "$object: $name"; done) # fuzzers are built apart
+if [ -n "$lonely" ]; then
+	printf 'used in one object alone, so it is to be static:\n%s\n' "$lonely"
+	failed=1
+fi
+exit $failed
