@@ -8,9 +8,11 @@
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -107,6 +109,82 @@ static bool is_there(const struct device *d, const char *mountpoint)
 		return false; /* unmounted, or aborted and left alone */
 	there = look(mountpoint);
 	return there.mount == d->mount && there.connection == d->connection;
+}
+
+/* Of the mount that this is the root of. It is not asked. */
+static bool is_ipamfs(const char *mountpoint)
+{
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+	char *line = NULL, *type;
+	bool ours = false;
+	struct statx st;
+	size_t room = 0;
+
+	if (statx(AT_FDCWD, mountpoint, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_MNT_ID, &st) < 0 || !(st.stx_mask & STATX_MNT_ID) ||
+	    !(st.stx_attributes & STATX_ATTR_MOUNT_ROOT))
+		st.stx_mnt_id = 0;
+	while (f != NULL && !ours && getline(&line, &room, f) > 0) {
+		type = strstr(line, " - "); /* ID PARENT ... - TYPE SOURCE OPTIONS */
+		ours = strtoull(line, NULL, 10) == st.stx_mnt_id && type != NULL && strncmp(type, " - fuse.ipamfs ", 15) == 0;
+	}
+	free(line);
+	if (f != NULL)
+		fclose(f);
+	return ours;
+}
+
+/* What a request that every mount takes is answered: 0 or the errno, -1: nothing in time. A process of nobody's asks, since nothing ends one
+ * that waits for a daemon which hangs. */
+static int ask(const char *mountpoint)
+{
+	enum { PATIENCE_MS = 2000 };
+	struct statfs st;
+	int pipes[2], answer = -1;
+	pid_t pid;
+
+	if (pipe2(pipes, O_CLOEXEC) < 0)
+		return -1;
+	pid = fork();
+	if (pid == 0) {
+		if (fork() == 0) {
+			dup2(pipes[1], 0);
+			close_range(3, ~0U, 0); /* a lock, the end of a pipe: it may stay */
+			answer = statfs(mountpoint, &st) < 0 ? errno : 0;
+			(void)!write(0, &answer, sizeof answer);
+		}
+		_exit(0);
+	}
+	close(pipes[1]);
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	if (pid < 0 || poll(&(struct pollfd){ .fd = pipes[0], .events = POLLIN }, 1, PATIENCE_MS) <= 0 ||
+	    read(pipes[0], &answer, sizeof answer) != sizeof answer)
+		answer = -1;
+	close(pipes[0]);
+	return answer;
+}
+
+unsigned device_clear(const char *mountpoint)
+{
+	enum { MOST = 100 };
+	unsigned n = 0;
+
+	while (n < MOST && is_ipamfs(mountpoint)) {
+		struct device before = look(mountpoint), after;
+		int answer = ask(mountpoint);
+
+		if (answer != ENOTCONN && answer != ECONNABORTED)
+			break;
+		if (geteuid() != 0)
+			run_fusermount(mountpoint);
+		else if (umount2(mountpoint, MNT_DETACH) < 0)
+			break;
+		after = look(mountpoint);
+		if (after.mount == before.mount && after.connection == before.connection)
+			break;
+		n++;
+	}
+	return n;
 }
 
 bool device_unmount(struct device *d, const char *mountpoint)

@@ -15,6 +15,9 @@ struct device {
 	uint64_t mount;      /* the mount's, which no other is ever given; 0: the kernel doesn't tell (it does since Linux 6.8) */
 };
 
+/* Take off the mounts of other ipamfs that are there and dead, their connections closed: how many. A mount that serves, or hangs, or isn't
+ * an ipamfs, stays. */
+unsigned device_clear(const char *mountpoint);
 /* -errno with a message. */
 int device_mount(const struct options *options, struct device *out, struct ipam_error *error);
 /* What another process has mounted there, and its number. */

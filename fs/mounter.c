@@ -113,6 +113,7 @@ int mounter_run(const struct options *o, struct ipam_error *error)
 	if (rc < 0) {
 		snprintf(error->text, sizeof error->text, "%s: no ipamfs waits there for a mount: %s", o->mount_for, strerror(-rc));
 	} else {
+		device_clear(o->mountpoint);
 		rc = device_mount(o, &device, error);
 		if (rc == 0) {
 			rc = hand_over(peer, &device);

@@ -1,6 +1,7 @@
 #include "options.h"
 
 #include <errno.h>
+#include <fuse_opt.h>
 #include <getopt.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -37,6 +38,7 @@ const char options_usage[] = "usage: ipamfs SOURCE MOUNTPOINT [-o OPTION[,OPTION
 			     "  allow_other     users other than the one who mounts may use it\n"
 			     "  ro              read only\n"
 			     "  uid=N gid=N umask=M   what is shown as owner, group and (octal) as mask of the modes\n"
+			     "  context=LABEL fscontext=LABEL defcontext=LABEL rootcontext=LABEL   SELinux' labels, for the kernel\n"
 			     "  fsname=NAME     the source shown in /proc/mounts\n"
 			     "  mounter=SOCKET  serve what another process mounts, which hands it over there\n"
 			     "  mount_for=SOCKET   be that process: mount, hand it over, and end\n"
@@ -79,16 +81,21 @@ static bool in(const char *word, const char *const *list)
 	return *list != NULL;
 }
 
-/* A flag that the kernel or fusermount3 is to know. */
+/* A flag that the kernel or fusermount3 is to know. libfuse wants commas and backslashes in it escaped. */
 static int add_flag(struct options *o, const char *flag)
 {
-	char *joined = NULL;
+	return fuse_opt_add_opt_escaped(&o->flags, flag) < 0 ? -ENOMEM : 0;
+}
 
-	if (asprintf(&joined, "%s%s%s", o->flags != NULL ? o->flags : "", o->flags != NULL ? "," : "", flag) < 0)
-		return -ENOMEM;
-	free(o->flags);
-	o->flags = joined;
-	return 0;
+/* SELinux' labels, for the kernel to judge. */
+static bool is_context(const char *word)
+{
+	static const char *const key[] = { "context=", "fscontext=", "defcontext=", "rootcontext=" };
+
+	for (size_t i = 0; i < sizeof key / sizeof *key; i++)
+		if (strncmp(word, key[i], strlen(key[i])) == 0 && word[strlen(key[i])] != 0)
+			return true;
+	return false;
 }
 
 /* "KEY=VALUE" for etcd://: true if it is one of these. */
@@ -144,7 +151,7 @@ static int parse_option(struct options *o, const char *word, struct ipam_error *
 	if (*word == 0 || in(word, ignored) || strncmp(word, "x-", 2) == 0 || strncmp(word, "comment=", 8) == 0 ||
 	    strncmp(word, "subtype=", 8) == 0)
 		return 0;
-	if (in(word, passed))
+	if (in(word, passed) || is_context(word))
 		return add_flag(o, word);
 	if (parse_text(o, word, &rc))
 		return rc;
@@ -197,12 +204,27 @@ static int parse_option(struct options *o, const char *word, struct ipam_error *
 	return 0;
 }
 
+/* The next word, whose commas between double quotes are its own: a label has them. */
+static char *next_word(char **rest)
+{
+	char *word = *rest, *end = word;
+	bool quoted = false;
+
+	if (word == NULL)
+		return NULL;
+	for (; *end != 0 && (quoted || *end != ','); end++)
+		quoted ^= *end == '"';
+	*rest = *end == 0 ? NULL : end + 1;
+	*end = 0;
+	return word;
+}
+
 static int parse_list(struct options *o, const char *list, struct ipam_error *error)
 {
 	char *copy = strdup(list), *rest = copy, *word;
 	int rc = copy == NULL ? -ENOMEM : 0;
 
-	while (rc == 0 && (word = strsep(&rest, ",")) != NULL)
+	while (rc == 0 && (word = next_word(&rest)) != NULL)
 		rc = parse_option(o, word, error);
 	free(copy);
 	return rc;

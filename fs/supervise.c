@@ -178,6 +178,7 @@ static int hand_over(struct supervisor *s)
 	if (s->device.fd < 0) {
 		struct ipam_error error;
 
+		device_clear(s->options->mountpoint); /* whose lock this has is gone by now, if it wasn't before */
 		rc = device_mount(s->options, &s->device, &error);
 		if (rc < 0) {
 			say(LOG_ERR, "%s", error.text);
@@ -527,8 +528,11 @@ static void raise_limit(struct supervisor *s)
 
 static int check_mountpoint(const struct options *o, struct ipam_error *error)
 {
+	unsigned dead = device_clear(o->mountpoint);
 	struct stat st;
 
+	if (dead > 0)
+		say(LOG_NOTICE, "%s: the mount of an ipamfs that died was taken off%s", o->mountpoint, dead > 1 ? ", and others below it" : "");
 	if (stat(o->mountpoint, &st) < 0) {
 		snprintf(error->text, sizeof error->text, "%s: %s", o->mountpoint, strerror(errno));
 		return -errno;

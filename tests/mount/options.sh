@@ -87,6 +87,35 @@ same "uid, gid, umask of a directory" "1001 1002 750" "$(stat -c '%u %g %a' "$M/
 same "and of a lease" "1001 1002 640" "$(stat -c '%u %g %a' "$M/prod/n1/a")"
 umount_fs
 
+# ---- the mount of one that died is taken off; nothing else is
+mounts_at() { [ "$(grep -c " $M " /proc/mounts)" -eq "$1" ]; }
+mount_fs
+kill -9 "$daemon"
+wait "$daemon" 2>/dev/null
+mount_fs "" "$WORK/other-one.db"
+ok "over one that died: taken off" mounts_at 1
+ok "which the log tells" grep -q "that died was taken off" "$WORK/log"
+ok "and it serves" mkdir "$M/fresh"
+first=$daemon
+mount_fs
+ok "over one that serves: it stays" until_true 20 mounts_at 2
+umount_fs
+ok "as it was" test -d "$M/fresh"
+daemon=$first
+umount_fs
+mount -t tmpfs none "$M"
+mount_fs
+ok "over something else: it stays" mounts_at 2
+umount_fs
+same "as it was, too" tmpfs "$(stat -f -c %T "$M")"
+umount "$M"
+
+# ---- what mount(8) passes of SELinux is the kernel's to judge
+if [ ! -d /sys/fs/selinux ]; then
+	refused "a label, where there is no SELinux" "can't be mounted" run "$DB" "$M" -o 'context="system_u:object_r:tmp_t:s0:c1,c2"'
+	refused "but no label is none" "is not known" run "$DB" "$M" -o context=
+fi
+
 # ---- mount(8), which finds an installed program by fuse.ipamfs, and any by its path
 ok "mount(8)" mount -t fuse "$IPAMFS#$DB" "$M" -o sync=normal,nosuid,nodev
 same "is mounted" "$DB" "$(awk -v m="$M" '$2 == m { print $1 }' /proc/mounts)"
