@@ -39,6 +39,7 @@ void behind_mark(struct ipam *ipam, struct lease *l, const struct ipam_by *by)
 		b->mark[l->behind ? i - 1 : i].by = *by;
 	l->behind = true;
 	l->described |= by != NULL;
+	engine_changed(ipam, lease_node(&ipam->registry, l)->cluster, lease_node(&ipam->registry, l));
 	publish_lease(ipam, lease_node(&ipam->registry, l), l->id);
 }
 

@@ -319,6 +319,8 @@ static bool run_batch(struct ipam *ipam, struct change *batch)
 	for (c = batch; c != NULL; c = c->next) {
 		if (rc < 0)
 			c->error = rc;
+		if (c->error == 0 && c->cluster != NULL)
+			engine_changed(ipam, c->cluster, c->type == &change_import ? NULL : c->node);
 		c->type->settle(ipam, c);
 	}
 	deferred = ipam->deferred;

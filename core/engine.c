@@ -15,6 +15,18 @@ int64_t engine_now(void)
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+void engine_changed(struct ipam *ipam, struct cluster *c, struct node *n)
+{
+	int64_t now = engine_now();
+
+	ipam->changed = now > ipam->changed ? now : ipam->changed + 1;
+	c->changed = ipam->changed;
+	if (n != NULL)
+		n->changed = ipam->changed;
+	else
+		c->widely = ipam->changed;
+}
+
 int64_t engine_after(int64_t time, uint64_t seconds)
 {
 	int64_t after;

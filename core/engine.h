@@ -46,6 +46,7 @@ struct ipam {
 	struct registry registry;
 	struct gate root_gate;
 	int64_t clusters_changed; /* when one came, went or was renamed, since it was opened; 0: not yet */
+	int64_t changed, opened; /* when anything changed last; before the database was opened, at that moment (engine_changed) */
 	struct rests rests;
 	struct behind behind;
 	struct history history;
@@ -84,6 +85,9 @@ void engine_clocks_begin(struct ipam *ipam, int64_t known);
 int64_t engine_due(struct ipam *ipam);
 int64_t engine_kept(struct ipam *ipam);
 uint64_t engine_id(struct ipam *ipam);
+/* With the lock held: something in the node changes, or with NULL in the cluster as a whole. No two changes have one time, and none
+ * has an earlier one than a change before it, whatever the clock does. */
+void engine_changed(struct ipam *ipam, struct cluster *c, struct node *n);
 void engine_log(struct ipam *ipam, int priority, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* When the database is opened and nothing else runs: release what can't be alive (after_boot.c). */
 void engine_after_boot(struct ipam *ipam);

@@ -82,6 +82,7 @@ static int load(struct ipam *ipam, bool ahead, struct ipam_error *error)
 	ipam->history.next_id = loaded.next_history;
 	if (ipam->options.opened != NULL)
 		ipam->options.opened(ipam->options.arg, loaded.next_history - 1);
+	ipam->opened = ipam->changed = loaded.last_event > engine_now() ? loaded.last_event : engine_now();
 	behind_lost(ipam);
 	engine_clocks_begin(ipam, loaded.last_event);
 	rc = rest_load(ipam, loaded.rest, loaded.rests);

@@ -164,6 +164,9 @@ struct ipam_object {
 };
 
 int ipam_get(struct ipam *ipam, enum ipam_kind kind, uint64_t id, struct ipam_object *out); /* -ENOENT */
+/* When anything in it, or in what it is in and counts for it, changed last: nanoseconds since the epoch. Later with each change, and
+ * no earlier than the database was opened. What is looked at after it has all that had changed by then. -ENOENT */
+int ipam_changed(struct ipam *ipam, enum ipam_kind kind, uint64_t id, int64_t *out);
 /* kind is the child's. -ENOENT. */
 int ipam_lookup(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const char *name, struct ipam_object *out);
 /* -ENOENT. */

@@ -247,6 +247,7 @@ void publish_take(struct remote *r, uint64_t node, uint64_t bucket, const char *
 		json_array_foreach(list, i, it)
 			take_lease(r, n, bucket, it, &t);
 		touch_attr(&n->attr, engine_now());
+		engine_changed(r->ipam, n->cluster, n);
 	}
 	pthread_rwlock_unlock(&r->ipam->lock);
 	for (size_t k = 0; k < t.n; k++)

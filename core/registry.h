@@ -33,6 +33,7 @@ struct cluster {
 	bool pending; /* being made: not visible yet */
 	char *name;
 	struct ipam_attr attr;
+	int64_t changed, widely; /* when anything in it changed last; and what all its nodes share (engine_changed) */
 	struct settings settings;
 	struct gate gate;
 	struct cluster_cidr **cidr; /* in the order written */
@@ -103,6 +104,7 @@ struct node {
 	char *labels; /* canonical (label.h); NULL: none */
 	struct cluster *cluster;
 	struct ipam_attr attr;
+	int64_t changed; /* as the cluster's */
 	struct settings settings;
 	struct gate gate;
 	struct block **block; /* oldest first */

@@ -97,6 +97,7 @@ void rest_end(struct ipam *ipam, const struct store_rest *rest)
 	assert(b->resting > 0 && registry_holder(&ipam->registry, b->node->cluster, rest->family, rest->addr) == 0);
 	pool_release(&b->pool, rest->addr - b->pool.prefix.base);
 	b->resting--;
+	engine_changed(ipam, b->node->cluster, b->node);
 }
 
 static int take(struct block *b, struct store_rest *rest)

@@ -87,6 +87,33 @@ int ipam_get(struct ipam *ipam, enum ipam_kind kind, uint64_t id, struct ipam_ob
 	return rc;
 }
 
+static int changed(const struct ipam *ipam, enum ipam_kind kind, uint64_t id, int64_t *out)
+{
+	const struct cluster *c = kind == IPAM_CLUSTER ? view_visible_cluster(ipam, id) : NULL;
+	const struct node *n = kind == IPAM_NODE ? view_visible_node(ipam, id) : NULL;
+
+	*out = ipam->opened;
+	if (kind == IPAM_ROOT)
+		*out = ipam->changed;
+	else if (c != NULL && c->changed > *out)
+		*out = c->changed;
+	if (n != NULL && n->changed > *out)
+		*out = n->changed;
+	if (n != NULL && n->cluster->widely > *out)
+		*out = n->cluster->widely;
+	return kind == IPAM_ROOT || c != NULL || n != NULL ? 0 : -ENOENT;
+}
+
+int ipam_changed(struct ipam *ipam, enum ipam_kind kind, uint64_t id, int64_t *out)
+{
+	int rc;
+
+	pthread_rwlock_rdlock(&ipam->lock);
+	rc = changed(ipam, kind, id, out);
+	pthread_rwlock_unlock(&ipam->lock);
+	return rc;
+}
+
 int ipam_lookup(struct ipam *ipam, enum ipam_kind kind, uint64_t parent, const char *name, struct ipam_object *out)
 {
 	const struct registry *r = &ipam->registry;
