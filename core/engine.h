@@ -46,7 +46,7 @@ struct ipam {
 	struct registry registry;
 	struct gate root_gate;
 	int64_t clusters_changed; /* when one came, went or was renamed, since it was opened; 0: not yet */
-	int64_t changed, opened; /* when anything changed last; before the database was opened, at that moment (engine_changed) */
+	int64_t changed, opened;  /* when anything changed last; before the database was opened, at that moment (engine_changed) */
 	struct rests rests;
 	struct behind behind;
 	struct history history;

@@ -5,27 +5,27 @@
 /* Node ids carry the row's number, so rows are only ever added at the end. */
 const struct control control_table[] = {
 	{ IPAM_ROOT, "version", .show = show_version },
-	{ IPAM_ROOT, "stats", .show = show_stats },
-	{ IPAM_ROOT, "health", .show = show_health },
+	{ IPAM_ROOT, "stats", .show = show_stats, .ages = true },
+	{ IPAM_ROOT, "health", .show = show_health, .ages = true },
 
 	{ IPAM_CLUSTER, "cidrs", .show = show_cidrs, .writable = true, .text = IPAM_CLUSTER_CIDRS },
 	{ IPAM_CLUSTER, "reserved", .show = show_reserved, .writable = true, .reaches = true, .text = IPAM_CLUSTER_RESERVED },
 	{ IPAM_CLUSTER, "settings", .show = show_settings, .writable = true, .reaches = true, .text = IPAM_CLUSTER_SETTINGS },
-	{ IPAM_CLUSTER, "blocks", .show = show_blocks },
+	{ IPAM_CLUSTER, "blocks", .show = show_blocks, .grows = CONTROL_BY_NODES },
 	{ IPAM_CLUSTER, "by-ip", .directory = CONTROL_BY_IP },
-	{ IPAM_CLUSTER, "leases", .report = show_leases },
-	{ IPAM_CLUSTER, "leases.json", .report = show_json },
+	{ IPAM_CLUSTER, "leases", .report = show_leases, .grows = CONTROL_BY_LEASES },
+	{ IPAM_CLUSTER, "leases.json", .report = show_json, .grows = CONTROL_BY_LEASES },
 	{ IPAM_CLUSTER, "stats", .show = show_stats },
-	{ IPAM_CLUSTER, "map.txt", .show = show_map },
+	{ IPAM_CLUSTER, "map.txt", .show = show_map, .grows = CONTROL_PICTURE },
 
 	{ IPAM_NODE, "cidrs", .show = show_cidrs, .writable = true, .text = IPAM_NODE_CIDRS },
 	{ IPAM_NODE, "settings", .show = show_settings, .writable = true, .text = IPAM_NODE_SETTINGS },
 	{ IPAM_NODE, "gateway", .show = show_gateway },
 	{ IPAM_NODE, "by-ip", .directory = CONTROL_BY_IP, .tells = true },
-	{ IPAM_NODE, "leases", .report = show_leases, .tells = true },
-	{ IPAM_NODE, "leases.json", .report = show_json, .tells = true },
+	{ IPAM_NODE, "leases", .report = show_leases, .grows = CONTROL_BY_LEASES, .tells = true },
+	{ IPAM_NODE, "leases.json", .report = show_json, .grows = CONTROL_BY_LEASES, .tells = true },
 	{ IPAM_NODE, "stats", .show = show_stats },
-	{ IPAM_NODE, "map.txt", .show = show_map, .tells = true },
+	{ IPAM_NODE, "map.txt", .show = show_map, .grows = CONTROL_PICTURE, .tells = true },
 
 	{ IPAM_CLUSTER, "import", .writable = true, .open = import_open },
 	{ IPAM_NODE, "release", .writable = true, .store = release_store },
@@ -39,17 +39,18 @@ const struct control control_table[] = {
 	{ IPAM_CLUSTER, "history", .open = history_open },
 	{ IPAM_NODE, "history", .open = history_open, .tells = true },
 	{ IPAM_ROOT, "metrics", .directory = CONTROL_METRICS },
-	{ IPAM_ROOT, "ipamfs.prom", .in = CONTROL_METRICS, .show = show_metrics },
-	{ IPAM_CLUSTER, "map.svg", .show = show_map_svg },
-	{ IPAM_NODE, "map.svg", .show = show_map_svg, .tells = true },
+	{ IPAM_ROOT, "ipamfs.prom", .in = CONTROL_METRICS, .show = show_metrics, .grows = CONTROL_BY_NODES, .ages = true },
+	{ IPAM_CLUSTER, "map.svg", .show = show_map_svg, .grows = CONTROL_PICTURE },
+	{ IPAM_NODE, "map.svg", .show = show_map_svg, .grows = CONTROL_PICTURE, .tells = true },
 	{ IPAM_NODE, "remove", .writable = true, .store = remove_store },
 	{ IPAM_CLUSTER, "delegate", .writable = true, .makes = true, .open = delegate_open },
 	{ IPAM_NODE, "labels", .show = show_labels, .writable = true, .text = IPAM_NODE_LABELS },
-	{ IPAM_ROOT, "audit", .show = show_audit },
+	{ IPAM_ROOT, "audit", .show = show_audit, .grows = CONTROL_ASKS, .ages = true },
 	{ IPAM_ROOT, "accept", .writable = true, .store = accept_store },
 };
 
 const unsigned control_rows = sizeof control_table / sizeof *control_table;
+_Static_assert(sizeof control_table / sizeof *control_table <= 64, "node ids have 6 bits for the row (rendition.c)");
 
 int control_find(enum ipam_kind level, enum control_directory in, const char *name)
 {

@@ -13,14 +13,25 @@ enum control_directory {
 	CONTROL_METRICS,    /* what Prometheus' node_exporter reads */
 };
 
+/* How long what it shows gets: with what there is. */
+enum control_grows {
+	CONTROL_SMALL,
+	CONTROL_PICTURE, /* up to some megabytes, whatever there is */
+	CONTROL_BY_NODES,
+	CONTROL_BY_LEASES,
+	CONTROL_ASKS, /* it asks others, so that only an open makes it */
+};
+
 struct control {
 	enum ipam_kind level; /* in whose .ipam it stands */
 	const char *name;
 	enum control_directory in; /* one that is a directory of that kind; CONTROL_FILE: in .ipam itself */
 	enum control_directory directory;
 	bool writable;
-	bool tells;          /* of the leases in the node: to be read by whom its directory lets list it and look into it */
-	bool reaches;        /* into nodes: what it may do there goes by who opened it (viewer.h) */
+	bool tells;   /* of the leases in the node: to be read by whom its directory lets list it and look into it */
+	bool reaches; /* into nodes: what it may do there goes by who opened it (viewer.h) */
+	enum control_grows grows;
+	bool ages;           /* it tells of this moment: what was read is old, though nothing changed */
 	bool makes;          /* nodes or leases: to be written by whom the directory allows to make some */
 	enum ipam_text text; /* what writing it means */
 	file_store *store;   /* or this, where it means more than a change of text */

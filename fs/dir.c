@@ -1,4 +1,5 @@
 #include "control.h"
+#include "generated.h"
 #include "viewer.h"
 
 #include <errno.h>
@@ -289,10 +290,10 @@ int listing_reopen(struct fs *fs, struct keep_slot *slot, int fd, struct handle 
 }
 
 /* The entry as it is now, by its name: the kernel will believe it for long, and the name may be another's since.
- * false: it has gone. "." and ".." are not looked up. */
+ * false: it has gone. "." and ".." are not looked up, nor is what is made for a lookup: the kernel does that, where it wants to know. */
 static bool look(struct fs *fs, const struct listing *l, const struct entry *e, struct fuse_entry_param *out)
 {
-	if (e->offset <= 2) {
+	if (e->offset <= 2 || generated_is(node_ref(e->ino))) {
 		*out = (struct fuse_entry_param){ .attr = { .st_ino = node_number(e->ino), .st_mode = e->type } };
 		return true;
 	}

@@ -1,6 +1,7 @@
 #include "file.h"
 
 #include "control.h"
+#include "generated.h"
 #include "notify.h"
 #include "removed.h"
 
@@ -24,7 +25,10 @@ static void file_free(struct file *f)
 	if (f->kept >= 0)
 		close(f->kept);
 	viewer_free(&f->opener);
-	free(f->content);
+	if (f->made != NULL)
+		rendered_leave(f->made);
+	else
+		free(f->content);
 	free(f->text);
 	free(f);
 }
@@ -70,6 +74,8 @@ void file_close(struct fs *fs, struct file *f)
 {
 	uint64_t lease = f->held_lease;
 
+	if (atomic_load(&handle_slot(fs, &f->handle)->flags) & KEEP_RENDERED)
+		renditions_close(fs->renditions, f->ino);
 	handle_close(fs, &f->handle);
 	if (lease != 0)
 		holders_leave(fs, lease);
@@ -162,6 +168,33 @@ int file_open_text(struct fs *fs, struct fuse_file_info *fi, fuse_ino_t ino, uin
 	return 0;
 }
 
+int file_open_made(struct fs *fs, struct fuse_file_info *fi, fuse_ino_t ino, uint64_t request, struct rendered *p)
+{
+	struct file *f = new_file(ino);
+	struct keep_slot *s;
+	int rc = -ENOMEM;
+
+	if (f != NULL) {
+		f->made = p;
+		f->content = p->spool.mem.data;
+		f->size = p->spool.mem.size;
+		rc = open_slot(fs, f, request, fi);
+	}
+	if (rc < 0) {
+		renditions_close(fs->renditions, ino);
+		if (f != NULL)
+			file_free(f);
+		else
+			rendered_leave(p);
+		return rc;
+	}
+	s = handle_slot(fs, &f->handle);
+	s->changed = p->changed;
+	atomic_fetch_or(&s->flags, KEEP_RENDERED);
+	fi->noflush = 1;
+	return 0;
+}
+
 int file_hold(struct fs *fs, struct fuse_file_info *fi, uint64_t lease)
 {
 	struct file *f = (struct file *)handle_of(fs, fi);
@@ -202,6 +235,8 @@ static int open_control(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fu
 		return -EACCES;
 	if (row->open != NULL)
 		return row->open(fs, req, ref, fi);
+	if (row->show != NULL && generated_writer(fs, req, ino))
+		return -ESTALE;
 	if ((fi->flags & O_ACCMODE) != O_WRONLY && row->show != NULL)
 		rc = row->show(fs, row->level, ref.id, &content);
 	if (rc == 0 && content.failed)
@@ -225,8 +260,8 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		rc = set_up_lease(fs, ino, 0, NULL, false, wire_current()->unique, fi);
 		break;
 	case NODE_FILE:
-		if (ref.which < control_rows && control_table[ref.which].report != NULL) {
-			report_open(fs, req, ref, fi);
+		if (generated_is(ref) && !wants_write(fi)) {
+			generated_open(fs, req, ino, fi);
 			return;
 		}
 		rc = ref.which < control_rows && control_directory(ref) == CONTROL_FILE ? open_control(fs, req, ino, fi) : -EISDIR;
@@ -460,7 +495,9 @@ static void discard_file(struct fs *fs, struct handle *h)
 	file_close(fs, (struct file *)h);
 }
 
-static const struct handle_ops file_ops = { .read = read_file, .write = file_write, .flush = file_flush, .release = file_release, .discard = discard_file };
+static const struct handle_ops file_ops = {
+	.read = read_file, .write = file_write, .flush = file_flush, .release = file_release, .discard = discard_file
+};
 
 void fs_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {

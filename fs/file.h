@@ -4,6 +4,7 @@
 #ifndef IPAMFS_FILE_H
 #define IPAMFS_FILE_H
 
+#include "rendition.h"
 #include "viewer.h"
 
 /* An open file.
@@ -27,7 +28,8 @@ struct file {
 	bool cached;                  /* a lease, read through the page cache */
 	char *content;                /* of a control file, or a lease that is only read: as it was at open */
 	size_t size;
-	char *text; /* written so far (appending: of what isn't stored yet) */
+	struct rendered *made; /* whose content it is, not its own; NULL: it is */
+	char *text;            /* written so far (appending: of what isn't stored yet) */
 	size_t text_size;
 	size_t held;          /* bytes at its end that wait for the rest of their line */
 	uint64_t files;       /* whose table of descriptors it was written through last; 0 not known */

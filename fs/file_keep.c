@@ -42,5 +42,7 @@ int file_again(struct fs *fs, struct file *f, const struct keep_slot *s)
 	f->held_lease = atomic_load(&s->holds);
 	if (rc == 0 && f->held_lease != 0)
 		rc = holders_again(fs, f->held_lease);
+	if (rc == 0 && atomic_load(&s->flags) & KEEP_RENDERED)
+		rc = renditions_opened(fs->renditions, f->ino, (off_t)f->size, s->changed);
 	return rc;
 }

@@ -16,6 +16,8 @@
 #include <stdatomic.h>
 
 struct notify;
+struct rendered;
+struct renditions;
 
 /* One row an operation: its name is the counter's, requests_NAME in .ipam/stats. */
 /* clang-format off */
@@ -43,6 +45,7 @@ struct fs {
 	struct stream *stream;
 	struct past *past;
 	struct reports *reports;
+	struct renditions *renditions;
 	struct keep *keep;            /* what outlives this process, and */
 	struct wire *wire;            /* the descriptor that does */
 	struct keep_answers *answers; /* requests that a worker before stored and did not answer */
@@ -130,6 +133,9 @@ bool node_child_kind(struct node_ref ref, enum ipam_kind *kind);
 struct timespec node_time(int64_t t);
 /* Fill a stat. -ENOENT where it is gone. */
 int node_stat(struct fs *fs, fuse_ino_t ino, struct stat *st);
+/* Its size, and the blocks of it. */
+void node_size(struct stat *st, off_t size);
+struct timespec node_time(int64_t nanoseconds);
 void node_stat_object(const struct fs *fs, const struct ipam_object *object, struct stat *st);
 /* Look a name up: the entry for the kernel, timeouts included. */
 int node_lookup(struct fs *fs, fuse_ino_t parent, const char *name, struct fuse_entry_param *out);
@@ -166,6 +172,8 @@ typedef void file_store(struct fs *fs, struct node_ref ref, const char *text, si
 			void *arg);
 /* A file with this content, which is taken over, and what writing to it means. */
 int file_open_text(struct fs *fs, struct fuse_file_info *fi, fuse_ino_t ino, uint64_t request, struct buffer *content, file_store *store);
+/* One to read p, which is taken over, by a node id that was counted as open (rendition.h); also where it fails. */
+int file_open_made(struct fs *fs, struct fuse_file_info *fi, fuse_ino_t ino, uint64_t request, struct rendered *p);
 /* A file in host-local's layout was made: hold its lease while it is open. */
 int file_hold(struct fs *fs, struct fuse_file_info *fi, uint64_t lease);
 /* Another machine has made, changed or removed it, of which the kernel doesn't know. */

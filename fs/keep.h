@@ -17,7 +17,7 @@
 #include <sys/types.h>
 
 enum {
-	KEEP_VERSION = 4,
+	KEEP_VERSION = 5,
 	KEEP_HANDLES = 1 << 20, /* open files at a time */
 	KEEP_STORING = 1 << 16, /* the last requests that were stored: far more than can be unanswered */
 	KEEP_CHANGES = 1 << 14, /* the last files of which the kernel was to be told: more than a transaction has */
@@ -40,6 +40,7 @@ enum {
 	KEEP_STORED = 32, /* a write succeeded */
 	KEEP_CUT = 64,    /* a line that waits for its rest could not be kept: the next worker won't have it */
 	KEEP_CLOSES = 128, /* what was written is taken when it is closed, too */
+	KEEP_RENDERED = 256, /* by a node id that is counted as open (rendition.h) */
 	KEEP_BIG = 16,    /* content and text are in the file that the supervisor has */
 };
 
@@ -59,6 +60,7 @@ struct keep_slot {
 	uint32_t uid, gid;      /* who opened it, where that says what is in it */
 	_Atomic uint64_t holds; /* an ephemeral lease, 0 none */
 	_Atomic uint32_t flags;
+	int64_t changed; /* of what was made at open: the last change in it */
 	union {
 		struct {
 			uint64_t size;          /* of the content */

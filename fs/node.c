@@ -1,4 +1,5 @@
 #include "control.h"
+#include "generated.h"
 #include "viewer.h"
 
 #include <errno.h>
@@ -30,7 +31,9 @@ const char node_readme[] = "ipamfs: IP addresses as files\n"
 			   "  delegate                              a cluster's: a node with labels or exact blocks, a line each\n"
 			   "  blocks leases leases.json stats       what there is\n"
 			   "  by-ip/10.244.0.7                      who holds it: a link to the lease\n"
-			   "  map.txt                               how full it is\n"
+			   "  map.txt map.svg                       how full it is\n"
+			   "  events history                        what happens and what happened: cat events | jq .\n"
+			   "                                        (not tail -f, which waits for an end, nor busybox cat)\n"
 			   "  ephemeral/job                         a node's: a lease for as long as it is open\n"
 			   "  host-local/                           a node's: the dataDir of that CNI plugin\n"
 			   "\n"
@@ -46,6 +49,7 @@ fuse_ino_t node_ino(enum node_type type, unsigned which, uint64_t id)
 
 struct node_ref node_ref(fuse_ino_t ino)
 {
+	ino = rendition_plain(ino);
 	return (struct node_ref){
 		.type = (enum node_type)(ino >> TYPE_SHIFT),
 		.which = (unsigned)(ino >> WHICH_SHIFT) & 0xff,
@@ -139,23 +143,21 @@ static void fill(const struct fs *fs, fuse_ino_t ino, mode_t type, const struct 
 	};
 }
 
+void node_size(struct stat *st, off_t size)
+{
+	st->st_size = size;
+	st->st_blocks = (size + 511) / 512; /* none would be a file of nothing but holes */
+}
+
 void node_stat_object(const struct fs *fs, const struct ipam_object *object, struct stat *st)
 {
 	mode_t type = object->kind == IPAM_LEASE ? S_IFREG : S_IFDIR;
 
 	fill(fs, node_of_object(object->kind, object->id), type, &object->attr, st);
 	if (object->kind == IPAM_LEASE)
-		st->st_size = object->size;
+		node_size(st, object->size);
 	else
 		st->st_nlink = object->kind == IPAM_NODE ? 2 : 2 + object->children;
-}
-
-static int64_t now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
 /* Files of .ipam belong to whom the directory belongs. */
@@ -187,9 +189,13 @@ static int stat_control(struct fs *fs, fuse_ino_t ino, struct node_ref ref, stru
 		object.attr.mode = control_table[ref.which].writable ? 0644 :
 				   control_table[ref.which].tells    ? viewer_classes(object.attr.mode, 4) :
 								       0444;
-		if (!control_table[ref.which].writable)
-			object.attr.mtime = object.attr.ctime = now(); /* made when it is opened */
 	}
+	if (type == S_IFREG) {
+		rc = generated_changed(fs, ref.which, ref.id, &object.attr.mtime);
+		object.attr.ctime = object.attr.mtime;
+	}
+	if (rc < 0)
+		return rc;
 	fill(fs, ino, type, &object.attr, st);
 	if (type == S_IFDIR)
 		st->st_nlink = 2;
@@ -224,7 +230,7 @@ static int stat_host_local(struct fs *fs, fuse_ino_t ino, struct node_ref ref, s
 	if (rc < 0)
 		return rc;
 	fill(fs, ino, type, &attr, st);
-	st->st_size = size;
+	node_size(st, size);
 	if (type == S_IFDIR)
 		st->st_nlink = 2;
 	return 0;
@@ -250,7 +256,7 @@ int node_stat(struct fs *fs, fuse_ino_t ino, struct stat *st)
 			return rc;
 		object.attr.mode = 0444;
 		fill(fs, ino, S_IFREG, &object.attr, st);
-		st->st_size = (off_t)strlen(node_readme);
+		node_size(st, (off_t)strlen(node_readme));
 		return 0;
 	case NODE_CONTROL:
 		return ref.which < IPAM_LEASE ? stat_control(fs, ino, ref, st) : -ENOENT;
@@ -276,7 +282,8 @@ double node_timeout(fuse_ino_t ino)
 		return FOR_LONG;
 	/* A path's directories are asked for their modes with every look into them, and host-local looks at every file of a
 	 * network thrice at each turn. For a moment they may be as they were: a file whose lease has ended can't be opened. */
-	if (ref.type == NODE_CONTROL || ref.type == NODE_NETWORK || ref.type == NODE_RESERVATION || control_directory(ref) != CONTROL_FILE)
+	if (ref.type == NODE_CONTROL || ref.type == NODE_NETWORK || ref.type == NODE_RESERVATION ||
+	    control_directory(ref) != CONTROL_FILE || rendition_is(ino))
 		return SHORTLY;
 	return NOT_AT_ALL;
 }

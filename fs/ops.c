@@ -1,4 +1,5 @@
 #include "control.h"
+#include "generated.h"
 #include "removed.h"
 #include "viewer.h"
 
@@ -39,6 +40,8 @@ static void lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 	if (rc == 0 && viewer_check_link(fs, req, node_ref(e.ino)) < 0)
 		rc = -ENOENT;
+	if (rc == 0)
+		generated_entry(fs, req, &e);
 	if (rc < 0)
 		fuse_reply_err(req, -rc);
 	else
@@ -64,7 +67,9 @@ static void reply_stat(struct fs *fs, fuse_req_t req, fuse_ino_t ino)
 	struct stat st;
 	int rc = node_stat(fs, ino, &st);
 
-	if (rc == -ENOENT)
+	if (rc == 0)
+		generated_stat(fs, req, ino, &st);
+	else if (rc == -ENOENT)
 		rc = removed_stat(fs, ino, &st);
 	if (rc < 0)
 		fuse_reply_err(req, -fs_of_inode(rc));

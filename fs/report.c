@@ -1,6 +1,7 @@
 #include "report.h"
 
 #include "control.h"
+#include "generated.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -10,28 +11,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum {
-	SHORT = 1024, /* leases: fewer are told at once */
-	NICE = 10,    /* who allocates goes first */
-};
-
-/* What was made, and is the same for all who have it open. */
-struct report {
-	atomic_uint users;
-	struct spool spool;
-};
+enum { NICE = 10 }; /* who allocates goes first */
 
 struct reader {
 	struct handle handle;
-	struct report *report;
+	struct rendered *made;
 };
 
 /* An open that waits. */
 struct waiter {
 	struct waiter *next;
-	fuse_req_t req;
-	uint64_t request; /* its number, by which it is known when it comes again */
-	struct fuse_file_info fi;
+	struct generated_wish asks;
 	struct report_wish wish;
 };
 
@@ -48,39 +38,32 @@ struct reports {
 
 /* ---- an open one ------------------------------------------------------------------------------------------ */
 
-static void report_leave(struct report *p)
-{
-	if (p == NULL || atomic_fetch_sub(&p->users, 1) > 1)
-		return;
-	spool_free(&p->spool);
-	free(p);
-}
-
 static void report_read(struct fs *fs, fuse_req_t req, struct handle *h, size_t size, off_t off, int flags)
 {
-	struct report *p = ((struct reader *)h)->report;
+	struct rendered *p = ((struct reader *)h)->made;
 	char *part = malloc(size);
 	ssize_t n;
 
 	(void)fs;
 	(void)flags;
 	/* The release may come while the reply still returns. */
-	atomic_fetch_add(&p->users, 1);
+	rendered_enter(p);
 	n = part == NULL ? -ENOMEM : spool_read(&p->spool, part, size, off);
 	if (n < 0)
 		fuse_reply_err(req, (int)-n);
 	else
 		fuse_reply_buf(req, part, (size_t)n);
 	free(part);
-	report_leave(p);
+	rendered_leave(p);
 }
 
 static void discard(struct fs *fs, struct handle *h)
 {
 	struct reader *r = (struct reader *)h;
 
+	renditions_close(fs->renditions, handle_slot(fs, h)->ino);
 	handle_close(fs, h);
-	report_leave(r->report);
+	rendered_leave(r->made);
 	free(r);
 }
 
@@ -92,82 +75,73 @@ static void report_release(struct fs *fs, fuse_req_t req, struct handle *h)
 
 static const struct handle_ops ops = { .read = report_read, .release = report_release, .discard = discard };
 
-static struct reader *new_reader(struct report *p)
+/* p is taken over, if there is memory. */
+static struct reader *new_reader(struct rendered *p)
 {
 	struct reader *r = malloc(sizeof *r);
 
-	if (r != NULL) {
-		*r = (struct reader){ .handle.ops = &ops, .report = p };
-		atomic_fetch_add(&p->users, 1);
-	}
+	if (r != NULL)
+		*r = (struct reader){ .handle.ops = &ops, .made = p };
 	return r;
 }
 
-/* request: the one that opens it. Its file is held by the supervisor too, for the next worker. */
-static void reply(struct fs *fs, fuse_req_t req, const struct report_wish *wish, uint64_t request, struct fuse_file_info *fi,
-		  struct report *p)
+/* Its file is held by the supervisor too, for the next worker. */
+int report_open_made(struct fs *fs, struct fuse_file_info *fi, fuse_ino_t ino, uint64_t request, uint32_t uid, struct rendered *p)
 {
 	struct reader *r = new_reader(p);
-	int rc = r == NULL ? -ENOMEM : handle_open(fs, &r->handle, KEEP_REPORT, node_ino(NODE_FILE, wish->row, wish->id), request, fi);
+	int rc = r == NULL ? -ENOMEM : handle_open(fs, &r->handle, KEEP_REPORT, ino, request, fi);
 
 	if (rc < 0) {
-		if (r != NULL)
-			report_leave(p);
+		renditions_close(fs->renditions, ino);
+		rendered_leave(p);
 		free(r);
-	} else {
-		rc = handle_hold(fs, &r->handle, p->spool.fd, wish->viewer.uid);
-		if (rc < 0)
-			discard(fs, &r->handle);
+		return rc;
 	}
-	if (rc < 0) {
-		fuse_reply_err(req, -rc);
-		return;
-	}
-	fi->direct_io = 1;
+	handle_slot(fs, &r->handle)->changed = p->changed;
+	rc = handle_hold(fs, &r->handle, p->spool.fd, uid);
+	if (rc < 0)
+		discard(fs, &r->handle);
 	fi->noflush = 1;
-	handle_reply_open(fs, req, fi);
+	return rc;
 }
 
 /* Each worker after the first has a report for itself of what was shared. */
 int report_reopen(struct fs *fs, struct keep_slot *s, int fd, struct handle **out)
 {
-	struct report *p = fd < 0 ? NULL : malloc(sizeof *p);
+	struct rendered *p = fd < 0 ? NULL : rendered_new(fs->options.spool);
 	struct reader *r = NULL;
 	struct stat st;
+	int rc = -EIO;
 
-	(void)s;
 	if (p != NULL && fstat(fd, &st) == 0) {
-		atomic_init(&p->users, 1);
-		spool_init(&p->spool, fs->options.spool);
 		p->spool.fd = fd;
 		p->spool.size = st.st_size;
+		p->changed = s->changed;
 		r = new_reader(p);
-		report_leave(p); /* the reader's then, or closed */
-	} else {
-		if (fd >= 0)
-			close(fd);
-		free(p);
+		rc = r == NULL ? -ENOMEM : renditions_opened(fs->renditions, s->ino, st.st_size, s->changed);
+	} else if (fd >= 0) {
+		close(fd);
 	}
-	if (r == NULL)
-		return -EIO;
+	if (rc < 0) {
+		rendered_leave(p);
+		free(r);
+		return rc;
+	}
 	*out = &r->handle;
 	return 0;
 }
 
-static int report_new(struct fs *fs, const struct report_wish *wish, atomic_bool *stop, struct report **out)
+static int report_new(struct fs *fs, const struct report_wish *wish, atomic_bool *stop, struct rendered **out)
 {
-	struct report *p = malloc(sizeof *p);
-	int rc;
+	struct rendered *p = rendered_new(fs->options.spool);
+	int rc = p == NULL ? -ENOMEM : generated_changed(fs, wish->row, wish->id, &p->changed);
 
-	if (p == NULL)
-		return -ENOMEM;
-	atomic_init(&p->users, 1);
-	spool_init(&p->spool, fs->options.spool);
-	rc = control_table[wish->row].report(fs, wish, stop, &p->spool);
+	if (rc == 0)
+		rc = control_table[wish->row].report(fs, wish, stop, &p->spool);
 	if (rc == 0)
 		rc = spool_end(&p->spool);
 	if (rc < 0)
-		report_leave(p);
+		rendered_leave(p);
 	else
 		*out = p;
 	return rc;
@@ -203,22 +177,22 @@ static void take_turn(struct reports *r)
 	atomic_store(&r->stop, false);
 }
 
-static void answer_all(struct reports *r, struct waiter *list, struct report *p, int rc)
+static void answer_all(struct reports *r, struct waiter *list, struct rendered *p, int rc)
 {
 	while (list != NULL) {
 		struct waiter *w = list;
 
 		list = w->next;
 		if (rc < 0)
-			fuse_reply_err(w->req, -fs_of_inode(rc));
+			fuse_reply_err(w->asks.req, -fs_of_inode(rc));
 		else
-			reply(r->fs, w->req, &w->wish, w->request, &w->fi, p);
+			generated_ready(r->fs, &w->asks, w->wish.viewer.uid, p);
 		free_waiter(w);
 	}
 }
 
 /* Its own copy of the wish: who made it may leave meanwhile. */
-static int make_one(struct reports *r, struct report_wish *wish, struct report **out)
+static int make_one(struct reports *r, struct report_wish *wish, struct rendered **out)
 {
 	struct viewer *v = &wish->viewer;
 	gid_t *group = v->groups == 0 ? NULL : malloc(v->groups * sizeof *group);
@@ -242,7 +216,7 @@ static void *run(void *arg)
 	setpriority(PRIO_PROCESS, 0, NICE); /* this thread's */
 	pthread_mutex_lock(&r->lock);
 	while (!r->end) {
-		struct report *p = NULL;
+		struct rendered *p = NULL;
 		struct report_wish wish;
 		struct waiter *list;
 		int rc;
@@ -259,7 +233,7 @@ static void *run(void *arg)
 		pthread_mutex_unlock(&r->lock);
 		if (rc == 0 || !r->end || r->refuse)
 			answer_all(r, list, p, rc);
-		report_leave(p);
+		rendered_leave(p);
 		pthread_mutex_lock(&r->lock);
 	}
 	pthread_mutex_unlock(&r->lock);
@@ -270,7 +244,7 @@ static struct waiter *take_out(struct waiter **at, fuse_req_t req)
 {
 	struct waiter *w;
 
-	while (*at != NULL && (*at)->req != req)
+	while (*at != NULL && (*at)->asks.req != req)
 		at = &(*at)->next;
 	w = *at;
 	if (w != NULL)
@@ -302,7 +276,7 @@ static void interrupted(fuse_req_t req, void *data)
 
 static void wait_in_line(struct reports *r, struct waiter *w)
 {
-	fuse_req_t req = w->req;
+	fuse_req_t req = w->asks.req;
 	bool refused;
 
 	fuse_req_interrupt_func(req, interrupted, r); /* not under the lock, which it may take */
@@ -329,52 +303,22 @@ static void wait_in_line(struct reports *r, struct waiter *w)
 
 /* ---- opening ---------------------------------------------------------------------------------------------- */
 
-static int count_leases(struct fs *fs, const struct report_wish *wish, uint64_t *leases)
+void report_ask(struct fs *fs, const struct generated_wish *asks)
 {
-	struct ipam_cluster_view cluster;
-	struct ipam_node_view node;
-	int rc;
+	struct node_ref ref = node_ref(asks->ino);
+	struct waiter *w = calloc(1, sizeof *w);
+	int rc = w == NULL ? -ENOMEM : viewer_of(asks->req, &w->wish.viewer);
 
-	ipam_read_begin(fs->ipam);
-	if (wish->kind == IPAM_CLUSTER) {
-		rc = ipam_view_cluster(fs->ipam, wish->id, &cluster);
-		*leases = rc == 0 ? cluster.leases + cluster.nodes : 0;
-	} else {
-		rc = ipam_view_node(fs->ipam, wish->id, &node);
-		*leases = rc == 0 ? node.leases : 0;
+	if (rc < 0) {
+		free(w);
+		fuse_reply_err(asks->req, -rc);
+		return;
 	}
-	ipam_read_end(fs->ipam);
-	return rc;
-}
-
-void report_open(struct fs *fs, fuse_req_t req, struct node_ref ref, struct fuse_file_info *fi)
-{
-	struct report_wish wish = { .row = ref.which, .kind = control_table[ref.which].level, .id = ref.id };
-	struct waiter *w = NULL;
-	struct report *p = NULL;
-	atomic_bool stop = false;
-	uint64_t leases = 0;
-	int rc = (fi->flags & O_ACCMODE) != O_RDONLY ? -EACCES : viewer_of(req, &wish.viewer);
-
-	if (rc == 0)
-		rc = count_leases(fs, &wish, &leases);
-	if (rc == 0 && leases > SHORT) {
-		w = malloc(sizeof *w);
-		if (w != NULL) {
-			*w = (struct waiter){ .req = req, .request = wire_current()->unique, .fi = *fi, .wish = wish };
-			wait_in_line(fs->reports, w);
-			return;
-		}
-		rc = -ENOMEM;
-	}
-	if (rc == 0)
-		rc = report_new(fs, &wish, &stop, &p);
-	viewer_free(&wish.viewer);
-	if (rc < 0)
-		fuse_reply_err(req, -fs_of_inode(rc));
-	else
-		reply(fs, req, &wish, wire_current()->unique, fi, p);
-	report_leave(p);
+	w->asks = *asks;
+	w->wish.row = ref.which;
+	w->wish.kind = control_table[ref.which].level;
+	w->wish.id = ref.id;
+	wait_in_line(fs->reports, w);
 }
 
 /* ---- life ------------------------------------------------------------------------------------------------- */

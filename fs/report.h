@@ -1,7 +1,7 @@
 /* report — control files whose content may be hundreds of megabytes: made at open as one snapshot, then read from a spool.
  *
- * A short one is made by the thread that serves the open. A long one is made by a thread of its own, one at a time, so
- * that those which serve allocations stay free; who asks for the same one while it waits its turn shares it.
+ * Such a one is made by a thread of its own, one at a time, so that those which serve allocations stay free; who asks for the same one
+ * while it waits its turn shares it. A short one is made by the thread that serves the request (generated.h).
  */
 #ifndef IPAMFS_REPORT_H
 #define IPAMFS_REPORT_H
@@ -26,7 +26,10 @@ int reports_start(struct fs *fs, struct reports **out);
  * ones can be read until reports_free. NULL is fine. */
 void reports_stop(struct reports *r, bool refuse);
 void reports_free(struct reports *r);
+struct generated_wish;
 /* Answers the open. */
-void report_open(struct fs *fs, fuse_req_t req, struct node_ref ref, struct fuse_file_info *fi);
+void report_ask(struct fs *fs, const struct generated_wish *asks);
+/* An open file to read p from, as file_open_made; uid: whose descriptor it is. */
+int report_open_made(struct fs *fs, struct fuse_file_info *fi, fuse_ino_t ino, uint64_t request, uint32_t uid, struct rendered *p);
 
 #endif

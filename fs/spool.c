@@ -117,7 +117,7 @@ int spool_flush(struct spool *s)
 {
 	if (s->mem.failed)
 		return -ENOMEM;
-	return s->mem.size < PORTION ? 0 : to_file(s);
+	return s->mem.size < PORTION || s->dir == NULL ? 0 : to_file(s);
 }
 
 int spool_end(struct spool *s)
@@ -126,6 +126,8 @@ int spool_end(struct spool *s)
 
 	if (s->mem.failed)
 		return -ENOMEM;
+	if (s->dir == NULL)
+		return 0;
 	/* A short one in a file that is memory: it can be handed to another process all the same. */
 	if (s->fd < 0 && (s->fd = memfd_create("report", MFD_CLOEXEC)) < 0)
 		return -errno;

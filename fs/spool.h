@@ -10,7 +10,7 @@
 #include <sys/types.h>
 
 struct spool {
-	const char *dir;   /* where the file is made */
+	const char *dir;   /* where the file is made; NULL: all is memory */
 	struct buffer mem; /* what isn't in the file yet, */
 	int fd;            /* which is -1 until it is needed */
 	off_t size;        /* of what is in the file */

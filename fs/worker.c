@@ -6,6 +6,7 @@
 #include "privileges.h"
 #include "pulse.h"
 #include "removed.h"
+#include "rendition.h"
 #include "report.h"
 #include "stream.h"
 
@@ -293,8 +294,9 @@ static int start(struct fs *fs, int lock, bool resumes, struct ipam_error *error
 	if (fs->session == NULL)
 		return -EINVAL;
 	/* What expires as soon as the database is open finds the notifier there. */
-	if ((rc = notify_new(&fs->notify)) < 0 || (rc = holders_new(&fs->holders)) < 0 || (rc = handles_new(fs->keep, &fs->handles)) < 0 || (rc = removals_new(&fs->removals)) < 0 ||
-	    (rc = past_new(&fs->past)) < 0 || (rc = stream_start(fs, &fs->stream)) < 0 || (rc = reports_start(fs, &fs->reports)) < 0)
+	if ((rc = notify_new(&fs->notify)) < 0 || (rc = holders_new(&fs->holders)) < 0 || (rc = handles_new(fs->keep, &fs->handles)) < 0 ||
+	    (rc = removals_new(&fs->removals)) < 0 || (rc = past_new(&fs->past)) < 0 || (rc = stream_start(fs, &fs->stream)) < 0 ||
+	    (rc = reports_start(fs, &fs->reports)) < 0 || (rc = renditions_new(&fs->renditions)) < 0)
 		return refuse(error, rc, "starting");
 	rc = open_database(fs, lock, resumes, error);
 	fs->mounted = (int64_t)time(NULL) * 1000000000;
@@ -452,6 +454,7 @@ static void stop(struct fs *fs)
 	removals_free(fs->removals);
 	stream_free(fs->stream);
 	reports_free(fs->reports);
+	renditions_free(fs->renditions);
 }
 
 static void set_up_process(void)

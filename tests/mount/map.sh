@@ -106,20 +106,21 @@ same "a descriptor keeps its picture" 0 "$(grep -c ' later$' <&7)"
 exec 7<&-
 ok "the next one has it" grep -q ' later$' prod/half/.ipam/map.svg
 
-# ---- a real browser
-if command -v chromium >/dev/null; then
-	browser() {
-		timeout 120 chromium --headless --no-sandbox --disable-gpu --user-data-dir="$WORK/chromium" --window-size=1200,900 \
-			"$@" "file://$svg" 2>>"$WORK/browser.log"
-	}
-	browser --dump-dom >"$WORK/dom"
-	same "Chromium reads it without an error" "0 $(count '<title>' "$svg")" "$(count parsererror "$WORK/dom") $(count '<title>' "$WORK/dom")"
-	browser --blink-settings=preferredColorScheme=1 --screenshot="$WORK/light.png" >/dev/null
-	browser --blink-settings=preferredColorScheme=0 --screenshot="$WORK/dark.png" >/dev/null
-	ok "draws it" test "$(stat -c %s "$WORK/light.png")" -gt 20000
-	ok "in the dark as well" test "$(stat -c %s "$WORK/dark.png")" -gt 20000
-	refused "with other colours" differ cmp "$WORK/light.png" "$WORK/dark.png"
-fi
+# ---- a real browser, on the mount itself
+browser() { # FILE, OPTIONS: what it has drawn
+	timeout 120 chromium --headless --no-sandbox --disable-gpu --user-data-dir="$WORK/chromium" --window-size=1200,900 \
+		"${@:2}" "file://$M/$1" 2>>"$WORK/browser.log"
+}
+drawn() { # FILE, COPY: titles of what it draws, and errors that it shows
+	browser "$1" --dump-dom >"$WORK/dom"
+	same "Chromium reads it without an error: $1" "0 $(count '<title>' "$WORK/$2.svg")" "$(count parsererror "$WORK/dom") $(count '<title>' "$WORK/dom")"
+}
+drawn prod/rest/.ipam/map.svg rest
+browser prod/.ipam/map.svg --blink-settings=preferredColorScheme=1 --screenshot="$WORK/light.png" >/dev/null
+browser prod/.ipam/map.svg --blink-settings=preferredColorScheme=0 --screenshot="$WORK/dark.png" >/dev/null
+ok "draws a cluster's" test "$(stat -c %s "$WORK/light.png")" -gt 20000
+ok "in the dark as well" test "$(stat -c %s "$WORK/dark.png")" -gt 20000
+refused "with other colours" differ cmp "$WORK/light.png" "$WORK/dark.png"
 umount_fs
 
 # ---- large ones
@@ -129,6 +130,7 @@ mount_fs "" "$WORK/large.db"
 keep "$M/big/.ipam/map.svg" big
 same "65,536 blocks, each drawn" 65536 "$(grep -c '|1/253 leased, ' "$WORK/big.titles")"
 ok "well-formed" xmllint --noout --huge "$WORK/big.svg"
+drawn big/.ipam/map.svg big
 ok "at most 128 bytes each" test "$(stat -c %s "$WORK/big.svg")" -lt $((65536 * 128))
 umount_fs
 rm "$WORK"/large.db*
