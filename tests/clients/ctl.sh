@@ -52,6 +52,24 @@ refused "nothing" "no lease, node, pod or container of any cluster is called 'no
 refused "no block" "no block of any cluster lies in or around '10.99.0.0/24'" ctl find 10.99.0.0/24
 ctl find nothing --json >/dev/null
 same "and 1 tells so" 1 $?
+# opens DIR COMMAND...: the names in it that are opened meanwhile
+opens() { python3 -c '
+import ctypes, os, struct, subprocess, sys
+libc = ctypes.CDLL(None)
+fd = libc.inotify_init()
+libc.inotify_add_watch(fd, sys.argv[1].encode(), 0x20)
+subprocess.run(sys.argv[2:], stdout=subprocess.DEVNULL, check=True)
+os.set_blocking(fd, False)
+try: events = os.read(fd, 65536)
+except BlockingIOError: events = b""
+while events:
+    n, = struct.unpack_from("I", events, 12)
+    print(events[16:16 + n].rstrip(b"\0").decode())
+    events = events[16 + n:]' "$@"; }
+same "a name is looked for in its node, without reading all leases of the cluster" 0 "$(opens "$M/prod/.ipam" "$IPAMCTL" find web-0 | grep -c leases.json)"
+same "a pattern in all" 1 "$(opens "$M/prod/.ipam" "$IPAMCTL" find 'web-*' | grep -c leases.json)"
+setfattr -n user.container-id -v fedcba9876543210 "$M/prod/w2/a"
+same "what was set a moment ago is found" "lease prod w2 a" "$(found fedcba98)"
 ok "for people" grep -q 'prod/w1/a  10.244.0.2/24 fd00:10:244::2/64.*pod=default/web-0' <(ctl find a)
 refused "a slip in an option" "did you mean '--cluster'" ctl find a --clustr prod
 refused "a slip in a cluster" "did you mean 'prod'" ctl find a --cluster prd

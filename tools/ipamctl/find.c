@@ -1,6 +1,8 @@
 /* find — whose is an address, where is a name. */
 #include "find.h"
 
+#include "find_rows.h"
+
 #include <errno.h>
 #include <fnmatch.h>
 #include <getopt.h>
@@ -8,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static const char usage[] = "usage: ipamctl find ADDRESS|BLOCK|NAME [--json] [--cluster NAME] [--node NAME] [--mount DIR]\n"
@@ -222,11 +225,49 @@ static int find_nodes(struct find *f)
 	return status;
 }
 
+static int take_health(void *arg, char *line)
+{
+	bool *ok = arg;
+
+	*ok |= strcmp(line, "ok") == 0;
+	return CTL_DONE;
+}
+
+/* Attributes are stored some milliseconds after they are set, where the mount can store. */
+static bool is_stored(struct find *f)
+{
+	enum { PAUSE = 100000000 };
+	bool ok = false;
+
+	nanosleep(&(struct timespec){ .tv_nsec = PAUSE }, NULL);
+	return view_lines(&f->view, ".", "health", take_health, &ok) == CTL_DONE && ok;
+}
+
+/* Of a mount whose database can be read here and has all leases, only the nodes that may have it are asked. False: it is none. */
+static bool find_by_rows(struct find *f, int *status)
+{
+	struct names nodes = { 0 };
+	char source[4096], below[PATH_MAX];
+	bool known = hint_of(f) != NULL && ctl_mount_source(f->view.mount, source) && source[0] == '/' &&
+		     find_rows(source, f->cluster, f->view.node, f->wanted, &nodes);
+
+	if (known && nodes.n == 0)
+		known = is_stored(f) && find_rows(source, f->cluster, f->view.node, f->wanted, &nodes);
+	for (size_t i = 0; known && *status == CTL_DONE && i < nodes.n; i++) {
+		snprintf(below, sizeof below, "%s/%s", f->cluster, nodes.name[i]);
+		*status = view_leases(&f->view, below, hint_of(f), take_lease, f);
+	}
+	names_free(&nodes);
+	return known;
+}
+
 static int find_name(struct find *f)
 {
 	char below[PATH_MAX];
-	int status;
+	int status = CTL_DONE;
 
+	if (find_by_rows(f, &status))
+		return status == CTL_DONE ? find_nodes(f) : status;
 	snprintf(below, sizeof below, "%s%s%s", f->cluster, f->view.node != NULL ? "/" : "", f->view.node != NULL ? f->view.node : "");
 	status = view_leases(&f->view, below, hint_of(f), take_lease, f);
 	return status == CTL_DONE ? find_nodes(f) : status;
