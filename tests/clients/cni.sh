@@ -355,6 +355,12 @@ put "$M/tiny/.ipam/settings" "max-blocks 3"
 put "$M/tiny/.ipam/cidrs" "10.8.0.0/29 30
 fd00:8::/48 64"
 code "STATUS where one family has no block left" 50 STATUS "" "$(tiny t3)"
+mkdir "$M/bare"
+for it in "ADD 100" "STATUS 50"; do
+	code "${it% *} in a cluster that has no CIDRs" "${it#* }" "${it% *}" b1 "$(conf 1.1.0 ',"cluster":"bare"')"
+	same "${it% *} says that" true "$(jq '.msg | contains("no CIDRs yet")' "$WORK/out")"
+done
+rmdir "$M/bare"
 mkdir "$M/more"
 put "$M/more/.ipam/cidrs" "10.9.0.0/24 29"
 more() { conf 1.1.0 ',"cluster":"more"'"${1-}"; }

@@ -145,6 +145,8 @@ int cni_cidrs_at(int dir, const char *path, struct cidr **out, struct cni_error 
 int cni_node_blocks(const struct cni_node *n, struct cidr **out, struct cni_error *e);
 /* A small file below a directory, NUL-terminated: its length, or a negative errno. */
 int cni_read_at(int dir, const char *path, char *out, size_t room);
+/* A cluster gave no block: "has no block left", or that it never had a CIDR. `cidrs` is its control file, as seen from dir. */
+const char *cni_why_no_block(int dir, const char *cidrs);
 /* The value of KEY in "KEY VALUE" lines: false if it isn't there. */
 bool cni_value(const char *text, const char *key, char *out, size_t room);
 

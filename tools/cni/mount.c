@@ -32,6 +32,14 @@ int cni_read_at(int dir, const char *path, char *out, size_t room)
 	return n < 0 ? (int)n : (int)have;
 }
 
+const char *cni_why_no_block(int dir, const char *cidrs)
+{
+	char first[2];
+
+	return cni_read_at(dir, cidrs, first, sizeof first) == 0 ? "has no CIDRs yet (its .ipam/cidrs takes them), so no block" :
+								   "has no block left";
+}
+
 bool cni_value(const char *text, const char *key, char *out, size_t room)
 {
 	size_t size = strlen(key);
@@ -183,7 +191,8 @@ static int make_node(const struct cni_conf *c, int cluster, struct cni_node *n, 
 	if (mkdirat(cluster, n->name, 0755) == 0)
 		n->made = true;
 	else if (errno == ENOSPC)
-		return cni_fail(e, CNI_NO_ADDRESS, "cluster '%s' has no block left for node '%s'", n->cluster, n->name);
+		return cni_fail(e, CNI_NO_ADDRESS, "cluster '%s' %s for node '%s'", n->cluster, cni_why_no_block(cluster, ".ipam/cidrs"),
+				n->name);
 	else if (errno != EEXIST)
 		return cni_fail_errno(e, cni_code_of(errno), errno, "node '%s' can't be made in cluster '%s'", n->name, n->cluster);
 	n->dir = open_directory(cluster, n->name);

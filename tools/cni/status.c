@@ -39,9 +39,11 @@ static int check_cluster(struct cni_call *c, struct cni_error *e)
 	snprintf(path, sizeof path, "%s/.ipam/stats", c->node.cluster);
 	if (cni_read_at(c->node.mount, path, stats, sizeof stats) < 0)
 		return cni_fail(e, CNI_NOT_AVAILABLE, "there is no cluster '%s'", c->node.cluster);
-	if (!cni_cluster_has_block(&c->node))
-		return cni_fail(e, CNI_NOT_AVAILABLE, "cluster '%s' has no block left for node '%s'", c->node.cluster, c->node.name);
-	return 0;
+	if (cni_cluster_has_block(&c->node))
+		return 0;
+	snprintf(path, sizeof path, "%s/.ipam/cidrs", c->node.cluster);
+	return cni_fail(e, CNI_NOT_AVAILABLE, "cluster '%s' %s for node '%s'", c->node.cluster, cni_why_no_block(c->node.mount, path),
+			c->node.name);
 }
 
 int cni_status(struct cni_call *c, struct cni_error *e)

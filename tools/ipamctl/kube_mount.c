@@ -30,9 +30,10 @@ static int only_cluster(struct kube *k)
 	closedir(d);
 	if (found < 0)
 		return ctl_fail(CTL_REFUSED, "%s: %s", k->mount, strerror(-found));
+	if (found == 0)
+		return ctl_fail(CTL_REFUSED, "%s has no cluster yet; --create makes the one that --cluster says", k->mount);
 	if (found != 1)
-		return ctl_fail(CTL_USAGE, "%s has %s; say which with --cluster", k->mount,
-				found == 0 ? "no cluster yet" : "several clusters");
+		return ctl_fail(CTL_USAGE, "%s has several clusters; say which with --cluster", k->mount);
 	k->cluster = k->cluster_name;
 	return CTL_DONE;
 }

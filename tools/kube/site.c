@@ -50,9 +50,10 @@ static int only_cluster(struct site *s)
 	closedir(d);
 	if (rc != 0)
 		return fail(KUBE_REFUSED, "%s: %s", s->mount, strerror(rc));
+	if (found == 0)
+		return fail(KUBE_REFUSED, "%s has no cluster yet; mkdir makes one, and its .ipam/cidrs takes its CIDRs", s->mount);
 	if (found != 1)
-		return fail(KUBE_USAGE, "%s has %s; say which with --cluster", s->mount,
-			    found == 0 ? "no cluster yet" : "several clusters");
+		return fail(KUBE_USAGE, "%s has several clusters; say which with --cluster", s->mount);
 	s->cluster = s->name;
 	return KUBE_DONE;
 }
