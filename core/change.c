@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 struct change *change_new(const struct change_type *type, ipam_done *done, void *arg)
 {
@@ -124,6 +125,15 @@ void change_submit(struct ipam *ipam, struct change *c)
 }
 
 /* ---- shared by the types ---------------------------------------------------------------------------------- */
+
+struct ipam_owner owner_in(const struct ipam_attr *directory, struct ipam_owner owner, bool makes_directory)
+{
+	if (directory->mode & S_ISGID) {
+		owner.gid = directory->gid;
+		owner.mode |= makes_directory ? S_ISGID : 0;
+	}
+	return owner;
+}
 
 struct ipam_attr attr_of(const struct ipam_owner *owner, int64_t now)
 {

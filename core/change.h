@@ -147,6 +147,8 @@ int lease_begin(struct ipam *ipam, struct change *c, const char *name, uint32_t 
 void lease_unbegin(struct ipam *ipam, uint32_t handle);
 /* What storing it needs. name lives as long as row. */
 void lease_row(const struct ipam *ipam, const struct change *c, const struct lease *l, const char *name, struct store_lease *row);
+/* What is made in a directory that has the set-group-ID bit is of the directory's group, and a directory has the bit, too. */
+struct ipam_owner owner_in(const struct ipam_attr *directory, struct ipam_owner owner, bool makes_directory);
 struct ipam_attr attr_of(const struct ipam_owner *owner, int64_t now);
 /* mtime and ctime of a directory whose content changed. */
 void touch_attr(struct ipam_attr *a, int64_t now);

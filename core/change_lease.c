@@ -77,7 +77,7 @@ int lease_begin(struct ipam *ipam, struct change *c, const char *name, uint32_t 
 	l = registry_lease(&ipam->registry, *out);
 	l->pending = l->busy = true;
 	l->uid = c->owner.uid;
-	l->gid = c->owner.gid;
+	l->gid = owner_in(&c->node->attr, c->owner, false).gid;
 	l->mode = (uint16_t)(c->owner.mode & 07777);
 	l->atime = l->mtime = l->ctime = l->btime = c->now;
 	l->generation = 1;

@@ -11,6 +11,8 @@ int node_begin(struct ipam *ipam, const struct change *c, const char *name, cons
 {
 	char *copy = labels == NULL || labels[0] == 0 ? NULL : strdup(labels);
 	int rc = labels != NULL && labels[0] != 0 && copy == NULL ? -ENOMEM : 0;
+	/* What is mirrored has been decided where it was asked for. */
+	struct ipam_owner owner = c->mirrored ? c->owner : owner_in(&c->cluster->attr, c->owner, true);
 
 	if (rc == 0)
 		rc = registry_add_node(&ipam->registry, c->cluster, engine_id(ipam), name, out);
@@ -20,7 +22,7 @@ int node_begin(struct ipam *ipam, const struct change *c, const char *name, cons
 	}
 	(*out)->pending = true;
 	(*out)->labels = copy;
-	(*out)->attr = attr_of(&c->owner, c->now);
+	(*out)->attr = attr_of(&owner, c->now);
 	return 0;
 }
 

@@ -65,13 +65,16 @@ static int make(struct ask *a, const struct cluster *cluster, const struct ipam_
 static int make_all(struct ipam *ipam, const struct change *c, struct ask *a, uint64_t cluster_id, const struct text_node *list, size_t n)
 {
 	struct cluster *cluster = registry_cluster(&ipam->registry, cluster_id);
-	struct ipam_attr attr = attr_of(&c->owner, engine_now());
 	const struct node *made;
+	struct ipam_owner owner;
+	struct ipam_attr attr;
 	uint64_t id;
 	int rc;
 
 	if (cluster == NULL || cluster->pending || cluster->shared == 0)
 		return -ENOENT;
+	owner = owner_in(&cluster->attr, c->owner, true);
+	attr = attr_of(&owner, engine_now());
 	rc = ask_new_id(a, c, 0, &a->shared);
 	if (rc < 0)
 		return rc;

@@ -277,9 +277,13 @@ static void delegate_flush(struct fs *fs, fuse_req_t req, struct handle *h)
 	if (ends)
 		r = malloc(sizeof *r);
 	if (r != NULL) {
-		*r = (struct round){
-			.fs = fs, .req = req, .delegation = d, .cluster = d->ref.id, .request = current->unique, .closes = true, .text = d->held
-		};
+		*r = (struct round){ .fs = fs,
+				     .req = req,
+				     .delegation = d,
+				     .cluster = d->ref.id,
+				     .request = current->unique,
+				     .closes = true,
+				     .text = d->held };
 		d->held = (struct buffer){ 0 };
 	}
 	pthread_mutex_unlock(&d->lock);

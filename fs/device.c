@@ -133,8 +133,8 @@ static bool is_ipamfs(const char *mountpoint)
 	return ours;
 }
 
-/* What a request that every mount takes is answered: 0 or the errno, -1: nothing in time. A process of nobody's asks, since nothing ends one
- * that waits for a daemon which hangs. */
+/* What a request that every mount takes is answered: 0 or the errno, -1: nothing in time. A process of nobody's asks, since nothing ends
+ * one that waits for a daemon which hangs. */
 static int ask(const char *mountpoint)
 {
 	enum { PATIENCE_MS = 2000 };

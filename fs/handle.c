@@ -256,8 +256,7 @@ void handle_reply_create(struct fs *fs, fuse_req_t req, const struct fuse_entry_
 
 static handle_reopen *const reopen[] = {
 	[KEEP_FILE] = file_reopen,     [KEEP_DIRECTORY] = listing_reopen, [KEEP_EVENTS] = events_reopen, [KEEP_HISTORY] = history_reopen,
-	[KEEP_IMPORT] = import_reopen, [KEEP_DELEGATE] = delegate_reopen, [KEEP_REPORT] = report_reopen,
-	[KEEP_REMOVED] = removed_reopen,
+	[KEEP_IMPORT] = import_reopen, [KEEP_DELEGATE] = delegate_reopen, [KEEP_REPORT] = report_reopen, [KEEP_REMOVED] = removed_reopen,
 };
 
 static int compare(const void *a, const void *b)

@@ -32,9 +32,9 @@ struct import {
 	struct buffer text, report;
 	struct foreign_scan scan; /* of the text */
 	uint64_t files;           /* whose table of descriptors it was written through last */
-	int kept;         /* the text again, in a file that outlives the worker */
-	uint64_t request; /* the write that it ends with, or the fsync that took it; */
-	int error;        /* with this answer */
+	int kept;                 /* the text again, in a file that outlives the worker */
+	uint64_t request;         /* the write that it ends with, or the fsync that took it; */
+	int error;                /* with this answer */
 };
 
 /* A round of fsync, or of a close: what lives until the answer. */
@@ -70,9 +70,7 @@ static void keep_state(struct fs *fs, const struct import *m)
 	struct keep_slot *s = handle_slot(fs, &m->handle);
 	uint32_t which = atomic_load(&s->file.which) ^ 1;
 
-	s->file.text[which] = (struct keep_text){
-		.request = m->request, .size = m->text.size, .held = m->files, .error = m->error
-	};
+	s->file.text[which] = (struct keep_text){ .request = m->request, .size = m->text.size, .held = m->files, .error = m->error };
 	atomic_store(&s->file.which, which);
 }
 
@@ -324,9 +322,12 @@ static void import_release(struct fs *fs, fuse_req_t req, struct handle *h)
 
 static struct import *new_import(struct node_ref ref, const struct ipam_object *cluster, int kept)
 {
-	static const struct handle_ops ops = {
-		.read = import_read, .write = import_write, .fsync = import_fsync, .flush = import_flush, .release = import_release, .discard = discard
-	};
+	static const struct handle_ops ops = { .read = import_read,
+					       .write = import_write,
+					       .fsync = import_fsync,
+					       .flush = import_flush,
+					       .release = import_release,
+					       .discard = discard };
 	struct import *m = calloc(1, sizeof *m);
 
 	if (m == NULL)

@@ -37,19 +37,19 @@ enum {
 	KEEP_CACHED = 2,  /* read through the page cache */
 	KEEP_READS = 4,   /* has content */
 	KEEP_APPENDS = 8,
-	KEEP_STORED = 32, /* a write succeeded */
-	KEEP_CUT = 64,    /* a line that waits for its rest could not be kept: the next worker won't have it */
-	KEEP_CLOSES = 128, /* what was written is taken when it is closed, too */
+	KEEP_STORED = 32,    /* a write succeeded */
+	KEEP_CUT = 64,       /* a line that waits for its rest could not be kept: the next worker won't have it */
+	KEEP_CLOSES = 128,   /* what was written is taken when it is closed, too */
 	KEEP_RENDERED = 256, /* by a node id that is counted as open (rendition.h) */
-	KEEP_BIG = 16,    /* content and text are in the file that the supervisor has */
+	KEEP_BIG = 16,       /* content and text are in the file that the supervisor has */
 };
 
 /* What was written so far. Two: one is valid while the other is being filled. */
 struct keep_text {
-	uint64_t request; /* the write that was the last part of it */
+	uint64_t request;    /* the write that was the last part of it */
 	uint64_t size, held; /* held: of 'import' whose table of descriptors that write came through */
-	int64_t next;  /* where it goes on; of 'delegate' the error that its rest gets */
-	int32_t error; /* other than 0: that write was refused */
+	int64_t next;        /* where it goes on; of 'delegate' the error that its rest gets */
+	int32_t error;       /* other than 0: that write was refused */
 };
 
 struct keep_slot {

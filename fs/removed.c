@@ -21,7 +21,7 @@ _Static_assert(IPAM_LEASE_TEXT <= 2 * KEEP_TEXT, "and for a lease's text");
 struct removed {
 	struct handle handle; /* whose slot it is in, once it is removed */
 	fuse_ino_t ino;
-	struct removed *next;           /* in its bucket */
+	struct removed *next; /* in its bucket */
 	struct removed *older, *younger;
 	struct kept kept; /* until then */
 	char text[IPAM_LEASE_TEXT];

@@ -46,8 +46,8 @@ struct supervisor {
 	struct keep keep;
 	struct holds holds;
 	int lock, signals;
-	int mounter;     /* where another process hands over what it mounts, -1: nobody is waited for */
-	bool waits;      /* the worker, for the mount */
+	int mounter; /* where another process hands over what it mounts, -1: nobody is waited for */
+	bool waits;  /* the worker, for the mount */
 	struct device device;
 	sigset_t blocked;
 	pid_t worker;        /* 0: none */
@@ -482,7 +482,9 @@ static int pause_ms(const struct supervisor *s)
 static void run(struct supervisor *s)
 {
 	while (!s->ending || s->socket >= 0) {
-		struct pollfd p[4] = { { .fd = s->signals, .events = POLLIN }, { .events = POLLIN }, { .events = POLLIN }, { .events = POLLIN } };
+		struct pollfd p[4] = {
+			{ .fd = s->signals, .events = POLLIN }, { .events = POLLIN }, { .events = POLLIN }, { .events = POLLIN }
+		};
 
 		if (s->next != 0 && s->next <= now_ms() && start_worker(s) < 0)
 			s->next = now_ms() + BACKOFF_MAX_MS; /* no memory or process now */
@@ -532,7 +534,8 @@ static int check_mountpoint(const struct options *o, struct ipam_error *error)
 	struct stat st;
 
 	if (dead > 0)
-		say(LOG_NOTICE, "%s: the mount of an ipamfs that died was taken off%s", o->mountpoint, dead > 1 ? ", and others below it" : "");
+		say(LOG_NOTICE, "%s: the mount of an ipamfs that died was taken off%s", o->mountpoint,
+		    dead > 1 ? ", and others below it" : "");
 	if (stat(o->mountpoint, &st) < 0) {
 		snprintf(error->text, sizeof error->text, "%s: %s", o->mountpoint, strerror(errno));
 		return -errno;

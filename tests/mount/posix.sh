@@ -87,6 +87,22 @@ for directory in . prod prod/n1 prod/.ipam prod/.ipam/by-ip prod/n1/.ipam/epheme
 done
 same "a node's is shorter" "253 255" "$(getconf NAME_MAX prod) $(getconf NAME_MAX prod/n1)"
 
+# ---- set-group-ID: what is made in such a directory is of its group
+mkdir team
+put team/.ipam/cidrs "10.99.0.0/16 24"
+chown :1234 team
+chmod g+s team
+mkdir team/n
+same "a node in such a cluster" "1234 2755" "$(stat -c '%g %a' team/n)"
+put team/.ipam/delegate more
+same "also by delegate" "1234 2755" "$(stat -c '%g %a' team/more)"
+touch team/n/a
+mkdir team/n/.ipam/host-local/net
+printf 'c2\r\neth0' >team/n/.ipam/host-local/net/10.99.0.9
+one n i 10.99.0.10 | cat >team/.ipam/import
+same "leases in such a node, however they are made" "1234 644" "$(stat -c '%g %a' team/n/a team/n/10.99.0.9 team/n/i | sort -u)"
+same "elsewhere they aren't" 0 "$(stat -c %g prod/n1/web)"
+
 # ---- what is removed while it is open stays as it was, and has no name
 touch prod/n1/open prod/n1/other
 setfattr -n user.pod -v p prod/n1/open
@@ -133,6 +149,7 @@ umount_fs
 mount_fs
 cd "$M"
 same "after a mount they are what they were" "$before" "$(stat -c %i prod/n1/web)"
+same "so do groups" 1234 "$(stat -c %g team/n/a team/n team/more | sort -u)"
 same "all of them" "$(cat "$WORK/numbers")" "$(numbers)"
 ok "the one that was a node id is still taken" put prod/n1/.ipam/release "$((4 << 56 | before / 2)) ${mark#* }"
 ok "for the lease" test ! -e prod/n1/web
