@@ -158,6 +158,10 @@ $(B)/tests/test_kube $(B)/tests/test_kube_config $(B)/tests/test_kube_sieve: $(B
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka -lyaml -ljansson -lcurl -lpthread
 
+$(B)/tests/test_rendition: $(B)/tests/unit/test_rendition.o $(addprefix $(B)/fs/,rendition.o spool.o buffer.o log.o) $(lib)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS_core)
+
 $(B)/tests/fault/calls: LDLIBS += -lseccomp
 $(helpers): $(B)/tests/%: $(B)/tests/%.o
 	@mkdir -p $(@D)

@@ -130,21 +130,22 @@ void generated_entry(struct fs *fs, fuse_req_t req, struct fuse_entry_param *e)
 	pid_t thread = fuse_req_ctx(req)->pid;
 	fuse_ino_t plain = e->ino;
 	struct rendered *p = NULL;
-	bool expected;
+	bool expected, known;
 	int64_t changed;
 	off_t size;
 
 	if (!generated_is(ref))
 		return;
 	expected = thread != 0 && renditions_expected(fs->renditions, plain, thread, &e->ino);
-	if (e->ino == plain)
+	known = renditions_stat(fs->renditions, e->ino, &size, &changed);
+	if (!known || e->ino == plain)
 		p = look(fs, req, ref);
 	/* A thread that isn't known can't be asked to look again: what it may write keeps its plain id. */
 	if (p != NULL && !expected && (thread != 0 || !control_table[ref.which].writable))
 		e->ino = renditions_add(fs->renditions, plain, p);
 	if (p != NULL)
 		fill(&e->attr, rendered_size(p), p->changed);
-	else if (renditions_stat(fs->renditions, e->ino, &size, &changed))
+	else if (known)
 		fill(&e->attr, size, changed);
 	rendered_leave(p);
 	e->entry_timeout = 0;

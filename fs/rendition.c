@@ -219,13 +219,14 @@ static void make_room(struct renditions *r)
 		let_go(r, r->oldest);
 }
 
-static void forget_first(struct renditions *r)
+/* It is no longer expected. */
+static void forget(struct renditions *r, struct expected **at)
 {
-	struct expected *x = r->first;
+	struct expected *x = *at;
 
-	r->first = x->next;
-	if (r->first == NULL)
-		r->last = &r->first;
+	*at = x->next;
+	if (r->last == &x->next)
+		r->last = at;
 	r->expected--;
 	if (x->entry != NULL) {
 		x->entry->awaited--;
@@ -240,7 +241,7 @@ static void forget_old(struct renditions *r)
 	int64_t now = monotonic();
 
 	while (r->first != NULL && (r->expected > EXPECTED || now - r->first->since > (int64_t)LATE * SECOND))
-		forget_first(r);
+		forget(r, &r->first);
 	for (struct expected *x = r->first; x != NULL && now - x->since > (int64_t)SOON * SECOND; x = x->next)
 		if (x->entry != NULL) {
 			struct entry *e = x->entry;
@@ -279,7 +280,7 @@ void renditions_free(struct renditions *r)
 	if (r == NULL)
 		return;
 	while (r->first != NULL)
-		forget_first(r);
+		forget(r, &r->first);
 	for (size_t i = 0; i < BUCKETS; i++)
 		while (r->bucket[i] != NULL) {
 			struct entry *e = r->bucket[i]->first;
@@ -291,13 +292,22 @@ void renditions_free(struct renditions *r)
 	free(r);
 }
 
-/* A serial that none of the file's texts has: the next, so that it is long until one comes again. 0: there is none. */
+/* A serial that none of the file's texts has which somebody has open: the next, so that it is long until one comes again. 0: there is none.
+ */
 static fuse_ino_t new_ino(struct renditions *r, struct file_of *f, bool asked)
 {
 	for (unsigned i = 0; i < SERIALS; i++) {
+		struct entry *e;
+
 		f->serial = (f->serial + 1) % SERIALS;
-		if (find(r, compose(f->plain, f->serial, false)) == NULL && find(r, compose(f->plain, f->serial, true)) == NULL)
-			return compose(f->plain, f->serial, asked);
+		e = find(r, compose(f->plain, f->serial, false));
+		if (e == NULL)
+			e = find(r, compose(f->plain, f->serial, true));
+		if (e != NULL && (e->opens > 0 || e->awaited > 0))
+			continue;
+		if (e != NULL)
+			let_go(r, e);
+		return compose(f->plain, f->serial, asked);
 	}
 	return 0;
 }
@@ -308,18 +318,20 @@ static struct entry *new_entry(struct renditions *r, fuse_ino_t plain, fuse_ino_
 	struct file_of *f = file_of(r, plain);
 	struct entry *e = f == NULL ? NULL : calloc(1, sizeof *e);
 
-	if (e != NULL) {
-		e->ino = ino != 0 ? ino : new_ino(r, f, asked);
-		e->file = f;
-		e->next = f->first;
-		f->first = e;
-		if (e->ino == 0) {
-			tidy(r, e);
-			e = NULL;
+	if (e == NULL) {
+		if (f != NULL && f->first == NULL) {
+			*place_of(r, plain) = f->next;
+			free(f);
 		}
-	} else if (f != NULL && f->first == NULL) {
-		*place_of(r, plain) = f->next;
-		free(f);
+		return NULL;
+	}
+	e->file = f;
+	e->next = f->first;
+	f->first = e; /* before an id is looked for, so that the file stays */
+	e->ino = ino != 0 ? ino : new_ino(r, f, asked);
+	if (e->ino == 0) {
+		tidy(r, e);
+		e = NULL;
 	}
 	return e;
 }
@@ -440,13 +452,16 @@ void renditions_close(struct renditions *r, fuse_ino_t ino)
 
 bool renditions_expect(struct renditions *r, fuse_ino_t plain, pid_t thread, struct rendered *p)
 {
-	struct expected *x = calloc(1, sizeof *x);
+	struct expected *x = calloc(1, sizeof *x), **before;
 	struct entry *e = NULL;
 
 	if (x == NULL)
 		return false;
 	pthread_mutex_lock(&r->lock);
 	forget_old(r);
+	before = place_expected(r, plain, thread);
+	if (*before != NULL) /* it never came, and asks anew */
+		forget(r, before);
 	if (p != NULL)
 		e = add(r, plain, p, true);
 	if (p == NULL || e != NULL) {
@@ -481,22 +496,14 @@ bool renditions_expected(struct renditions *r, fuse_ino_t plain, pid_t thread, f
 
 bool renditions_arrived(struct renditions *r, fuse_ino_t plain, pid_t thread)
 {
-	struct expected **at, *x;
+	struct expected **at;
+	bool found;
 
 	pthread_mutex_lock(&r->lock);
 	at = place_expected(r, plain, thread);
-	x = *at;
-	if (x != NULL) {
-		*at = x->next;
-		if (r->last == &x->next)
-			r->last = at;
-		r->expected--;
-		if (x->entry != NULL) {
-			x->entry->awaited--;
-			tidy(r, x->entry);
-		}
-		free(x);
-	}
+	found = *at != NULL;
+	if (found)
+		forget(r, at);
 	pthread_mutex_unlock(&r->lock);
-	return x != NULL;
+	return found;
 }
