@@ -81,7 +81,7 @@ static void test_an_id_is_of_one_text(void **state)
 static void test_an_open_text_keeps_its_id(void **state)
 {
 	fuse_ino_t a = look(file, "a", 1);
-	char s[16];
+	char s[32];
 	int64_t changed;
 	off_t size;
 
@@ -101,7 +101,7 @@ static void test_an_open_text_keeps_its_id(void **state)
 
 static void test_when_all_ids_are_open_there_is_none(void **state)
 {
-	char s[16];
+	char s[32];
 	int n;
 
 	(void)state;
@@ -132,7 +132,7 @@ static void test_who_is_to_look_again_gets_what_was_made_for_him(void **state)
 	assert_true(renditions_expected(r, file, 11, &ino));
 	assert_true(rendition_asked(ino));
 	for (int i = 0; i < 1000; i++) {
-		char s[16];
+		char s[32];
 
 		snprintf(s, sizeof s, "text %d", i);
 		look(file, s, 1);
