@@ -72,7 +72,7 @@ TEST_PACKAGES := clang stress-ng libclang-rt-14-dev valgrind libcmocka-dev sqlit
 	chromium libxml2-utils etcd-server etcd-client openssl spin debhelper dpkg-dev build-essential lintian mandoc systemd \
 	libmicrohttpd-dev libgnutls28-dev curl python3-yaml rsync rust-coreutils
 
-.PHONY: all run stop test test-sanitizers test-kube test-etcd lint units helpers fuzz fuzzers bench install uninstall deb clean help deps deps-test format FORCE
+.PHONY: all run stop test test-sanitizers test-kube test-etcd test-debian13 lint units helpers fuzz fuzzers bench install uninstall deb clean help deps deps-test format FORCE
 .DEFAULT_GOAL := all
 
 all: $(lib) $(programs) ## build everything into build/ (the default)
@@ -103,6 +103,10 @@ test-kube: deps-test ## run the tests with a real kube-apiserver (built once, te
 test-etcd: deps-test ## run the tests with many machines against Debian 13's etcd (fetched once; kept in ~/.cache/ipamfs/trixie-etcd)
 	@bash tools/deps.sh debootstrap
 	@bash tests/debian13/etcd.sh
+
+test-debian13: deps-test ## build, test and package in a Debian 13 (fetched once; kept in ~/.cache/ipamfs/trixie-root)
+	@sh tools/deps.sh debootstrap
+	@bash tests/debian13/package.sh
 
 lint: all units helpers ## look for what shellcheck warns of, and for globals that one object alone uses
 	@sh tools/deps.sh shellcheck

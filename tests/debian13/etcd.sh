@@ -10,32 +10,13 @@
 # are fetched once, of which 50 MB stay.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-cache=${IPAMFS_TRIXIE_CACHE:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/ipamfs/trixie-etcd}
+. tests/debian13/lib.sh
+cache=${IPAMFS_TRIXIE_CACHE:-$(cache trixie-etcd)}
 bin=$cache/usr/bin
 
-# The mirror that this machine's own apt uses for Debian (not for security updates).
-mirror() {
-	# shellcheck disable=SC2016 # apt's variable, not the shell's
-	apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' | sort -u | head -1
-}
-
 fetch() {
-	local from package
-	command -v debootstrap >/dev/null || {
-		echo "etcd.sh: debootstrap is missing: apt-get install debootstrap" >&2
-		return 1
-	}
-	from=$(mirror)
-	[ -n "$from" ] || {
-		echo "etcd.sh: apt knows no mirror of Debian" >&2
-		return 1
-	}
-	mkdir -p "$cache"
-	rm -rf "$cache/root"
-	debootstrap --download-only --variant=minbase --include=etcd-server,etcd-client trixie "$cache/root" "$from" >"$cache/log" 2>&1 || {
-		tail -5 "$cache/log" >&2
-		return 1
-	}
+	local package
+	bootstrap --download-only --variant=minbase --include=etcd-server,etcd-client "$cache/root" || return 1
 	for package in "$cache"/root/var/cache/apt/archives/etcd-*.deb; do dpkg-deb -x "$package" "$cache"; done
 	rm -rf "$cache/root"
 }

@@ -111,7 +111,7 @@ mkdir prod/n4
 printf 'c1\r\neth0' >$layout/net/10.244.0.50
 before="$(stat -c '%f %u %s %Y %i' prod/n1/open) $(cat prod/n1/open)"
 exec 5<prod/n1/open 6<>prod/n1/open 7<prod/n4 8<prod/n1/.ipam/host-local/net/10.244.0.50
-cd prod/n4
+cd prod/n4 || exit 1
 rm ../n1/open ../n1/.ipam/host-local/net/10.244.0.50
 rmdir ../n4
 same "an open lease" "$before" "$(stat -L -c '%f %u %s %Y %i' /dev/fd/5) $(cat <&5)"
@@ -125,7 +125,7 @@ ok "owner and mode" chmod 600 /dev/fd/5
 same "as they were set" 600 "$(stat -L -c %a /dev/fd/5)"
 same "a directory that one is in is empty" "" "$(ls -la 2>&1 | grep -v '^total')"
 kill -9 "$(worker_of "$daemon")"
-cd "$M"
+cd "$M" || exit 1
 same "by the next worker, too" "600 $before" "$(stat -L -c %a /dev/fd/5) ${before%% *} $(stat -L -c '%u %s %Y %i' /dev/fd/5) $(python3 -c "import os; print(os.pread(5, 99, 0).decode(), end=\"\")")"
 ok "its name is free" claim prod/n1/open
 same "and another's" "0 1" "$(stat -L -c %h /dev/fd/5) $(stat -c %h prod/n1/open)"
@@ -147,7 +147,7 @@ mark=$(lease_mark prod/n1/web)
 cd /
 umount_fs
 mount_fs
-cd "$M"
+cd "$M" || exit 1
 same "after a mount they are what they were" "$before" "$(stat -c %i prod/n1/web)"
 same "so do groups" 1234 "$(stat -c %g team/n/a team/n team/more | sort -u)"
 same "all of them" "$(cat "$WORK/numbers")" "$(numbers)"

@@ -1,0 +1,32 @@
+# What the scripts for Debian 13 share.
+# shellcheck shell=bash
+
+# cache NAME: where to keep things
+cache() { echo "${XDG_CACHE_HOME:-${HOME:?}/.cache}/ipamfs/$1"; }
+
+# The mirror that this machine's own apt uses for Debian (not for security updates).
+mirror() {
+	local from
+	# shellcheck disable=SC2016 # apt's variable, not the shell's
+	from=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' | sort -u | head -1)
+	[ -n "$from" ] || {
+		echo "${0##*/}: apt knows no mirror of Debian" >&2
+		return 1
+	}
+	echo "$from"
+}
+
+# bootstrap OPTION... DIR: debootstrap's own log is DIR.log
+bootstrap() {
+	local from dir=${!#}
+	command -v debootstrap >/dev/null || {
+		echo "${0##*/}: debootstrap is missing: apt-get install debootstrap" >&2
+		return 1
+	}
+	from=$(mirror) || return 1
+	rm -rf "$dir"
+	mkdir -p "$(dirname "$dir")"
+	debootstrap "${@:1:$#-1}" trixie "$dir" "$from" >"$dir.log" 2>&1 && return
+	tail -5 "$dir.log" >&2
+	return 1
+}
