@@ -13,6 +13,7 @@ same "nothing was made" "" "$(ls "$WORK" | grep ipam.db)"
 head -c 8192 /dev/urandom >"$WORK/noise.db"
 before=$(cksum <"$WORK/noise.db")
 refused "no database" "not an ipamfs database" run "$WORK/noise.db" "$M"
+same "what never was mounted isn't unmounted" "" "$(run "$WORK/noise.db" "$M" -f 2>&1 | grep unmounted)"
 same "left as it was" "$before" "$(cksum <"$WORK/noise.db")"
 sqlite3 "$WORK/other.db" 'CREATE TABLE t (x)'
 refused "another program's database" "not an ipamfs database" run "$WORK/other.db" "$M"
@@ -31,10 +32,17 @@ damaged() {
 		refused "$1: $(basename "${who%% *}") ${who#* }" "a damaged ipamfs database; 'ipamctl check --repair'" $who
 	done
 	same "$1: it is as it was" "$before" "$(cksum <"$copy")"
+	if "$IPAMCTL" check --repair "$copy" >"$WORK/out" 2>&1; then ok "$1: repaired, it is sound" "$IPAMCTL" check "$copy"; else
+		ok "$1: it can't be repaired, which is said" grep -q "nothing can be read of it.*restore a backup" "$WORK/out"
+		same "$1: and stays" "$before" "$(cksum <"$copy")"
+	fi
+	repaired+=" $(sqlite3 "$copy" 'SELECT count(*) FROM cluster' 2>/dev/null || echo no)"
 }
+repaired=
 damaged "the version is gone" 'PRAGMA user_version = 0'
 damaged "the mark of whose it is is gone" 'PRAGMA application_id = 0'
 damaged "the schema is gone" 'PRAGMA writable_schema = 1; DELETE FROM sqlite_schema; PRAGMA application_id = 0; PRAGMA user_version = 0'
+same "what has its tables still is repaired" " 1 1 no" "$repaired"
 
 # ---- the background
 ok "in the background" run "$DB" "$M" -o allow_other,sync=normal,rw,dev,suid,noauto,x-systemd.automount,_netdev

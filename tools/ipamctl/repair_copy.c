@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sendfile.h>
@@ -189,10 +190,31 @@ static int judge(struct repair *r, const char *path, int rc)
 			sqlite3_errcode(r->from) == SQLITE_OK ? "no ipamfs database" : sqlite3_errmsg(r->from));
 }
 
+/* What says whose the copy is, and of which version, is written anew where all the tables are there: that is read in the tables. */
+static int identify(struct repair *r, bool *stamped)
+{
+	static const char tables[] = "SELECT count(*) = 6 FROM sqlite_schema WHERE type = 'table' AND rootpage > 1"
+				     " AND name IN ('sequence', 'cluster', 'cidr', 'node', 'lease', 'history')";
+	sqlite3_stmt *stmt = NULL;
+	int rc = schema_check(r->from);
+	char stamp[96];
+
+	if (rc != -EUCLEAN)
+		return rc;
+	if (sqlite3_prepare_v2(r->from, tables, -1, &stmt, NULL) == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW)
+		*stamped = sqlite3_column_int(stmt, 0) != 0;
+	sqlite3_finalize(stmt);
+	snprintf(stamp, sizeof stamp, "PRAGMA application_id = %d; PRAGMA user_version = %d", SCHEMA_APPLICATION_ID, SCHEMA_VERSION);
+	if (!*stamped || sqlite3_exec(r->from, stamp, NULL, NULL, NULL) != SQLITE_OK)
+		return rc;
+	return schema_check(r->from);
+}
+
 int repair_copy(struct repair *r, const char *path, const char *copy)
 {
-	struct stat st;
 	int rc = make_copy(r, path, copy), status = CTL_DONE;
+	bool stamped = false;
+	struct stat st;
 
 	if (rc == 0 && stat(copy, &st) < 0)
 		rc = -errno;
@@ -205,13 +227,14 @@ int repair_copy(struct repair *r, const char *path, const char *copy)
 		status = ctl_fail(CTL_REFUSED, "out of memory");
 	if (status == CTL_DONE)
 		status = open_copy(r, copy);
-	rc = status == CTL_DONE ? schema_check(r->from) : 0;
+	rc = status == CTL_DONE ? identify(r, &stamped) : 0;
 	if (rc != 0)
 		status = judge(r, path, rc);
 	if (status == CTL_DONE && !schema_is_sane(r))
 		status = ctl_fail(CTL_REFUSED, "%s: its schema can't be read; restore a backup", path);
 	if (status == CTL_DONE) {
 		make_ours(r, &r->schema_same);
+		r->schema_same &= !stamped;
 		sqlite3_close(r->from); /* what was changed is seen by who opens it anew */
 		r->from = NULL;
 		status = open_copy(r, copy);
