@@ -5,10 +5,10 @@
 #   tests/run.sh NAME...       the tests whose file has NAME in its path
 #   tests/run.sh --sanitizers  many of them again under ASan, UBSan, TSan and valgrind; a build by clang; the fuzzers
 #
-# Tests wait more than they work, so some run at once: JOBS of them, two a processor.
+# Tests wait more than they work, so some run at once: JOBS of them, three a processor.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-JOBS=${JOBS:-$(($(nproc) * 2))}
+JOBS=${JOBS:-$(($(nproc) * 3))}
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
 count=0

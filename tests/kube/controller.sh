@@ -29,9 +29,11 @@ mkdir "$M/other"
 refused "of several, it is" "several clusters" timeout 60 "$IPAMKUBE" controller --mount "$M" --once
 rmdir "$M/other" "$M/prod/n-2" 2>/dev/null
 mkdir "$WORK/empty"
+prod=$daemon
 mount_fs "" "$WORK/empty.db" "$WORK/empty"
 refused "a mount without a cluster has none" "no cluster yet" timeout 60 "$IPAMKUBE" controller --mount "$WORK/empty" --once
 umount_fs "$WORK/empty"
+daemon=$prod
 rule '{"method":"PATCH","times":-1,"code":500}'
 node_make n-3
 controller_once --timeout 2

@@ -177,6 +177,7 @@ ok "export" sh -c "'$IPAMCTL' export --json --quiet --mount '$M' >'$WORK/tree.js
 same "has selectors" "10.1.0.0/24 26 selector=zone=c" "$(jq -r '.clusters[] | select(.name == "prod").cidrs[1]' "$WORK/tree.json")"
 same "and labels" '{"a.io/b":"","arch":"arm64","zone":"c"}' \
 	"$(jq -c '.clusters[] | select(.name == "prod").nodes[] | select(.name == "n1").labels' "$WORK/tree.json")"
+main=$daemon
 mount_fs "" "$WORK/copy.db" "$WORK/copy"
 ok "which make the tree again" sh "$WORK/tree.sh" "$WORK/copy"
 M=$WORK/copy picture >"$WORK/copied"
@@ -187,6 +188,7 @@ refused "with others it isn't" "File exists" import '{"node":"n3","cidrs":["10.1
 refused "no nonsense" "Invalid argument" import '{"node":"x","cidrs":["10.1.0.64/26"],"labels":{"zone":"a b"}}'
 refused "of any kind" "Invalid argument" import '{"node":"x","cidrs":["10.1.0.64/26"],"labels":["zone=a"]}'
 umount_fs "$WORK/copy"
+daemon=$main
 check_clean "the copy" "$WORK/copy.db"
 
 # ---- mkdir and delegate race for names and blocks
