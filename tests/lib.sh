@@ -98,10 +98,21 @@ mount_fs() {
 }
 is_up() { [ -e "$1/.ipam/version" ] || ! kill -0 "$daemon"; }
 
+# has_ended PID: of a child, waited for or not
+has_ended() {
+	local state
+	{ read -r _ _ state _ <"/proc/$1/stat"; } 2>/dev/null || return 0
+	[ "$state" = Z ]
+}
+
 # umount_fs [DIR]: the daemon ends by itself, and well
 umount_fs() {
 	cd / || exit 1
 	umount "${1:-$M}" || take_off "${1:-$M}"
+	until_true 120 has_ended "$daemon" || {
+		fail "umount ends the daemon" "$(tail -5 "$WORK/log")" "where else it is mounted: $(grep -l " ${1:-$M} fuse" /proc/[0-9]*/mounts 2>/dev/null | xargs)"
+		kill -9 "$daemon"
+	}
 	wait "$daemon"
 	same "umount ends the daemon cleanly" 0 $?
 }

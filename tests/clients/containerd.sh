@@ -130,8 +130,12 @@ until_true 20 stopped another
 ctl task rm another >/dev/null 2>&1
 ctl container rm another
 ok "no cgroup is left" until_true 10 no_cgroups
-# Its mount namespace holds the mount as well.
+# Its mount namespace holds the mount as well, and so does whatever it left there.
+theirs=$(readlink "/proc/$containerd/ns/mnt")
 kill "$containerd"
+until_true 20 has_ended "$containerd" || kill -9 "$containerd"
 wait "$containerd" 2>/dev/null
+left=$(ls -l /proc/[0-9]*/ns/mnt 2>/dev/null | grep -F "$theirs" | sed 's,.* /proc/\([0-9]*\)/.*,\1,')
+[ -z "$left" ] || kill -9 $left
 umount_fs
 check_clean "after it all"
