@@ -25,7 +25,7 @@ X
 # namespace of the test's, with a network namespace of the test's, so that the host's stay as they are. What is written to
 # /var/lib goes to a tmpfs: no overlay has another one's files above it.
 ip netns add "$host" || exit 1
-nsenter --net="/run/netns/$host" unshare -m bash -c '
+nsenter --net="/run/netns/$host" unshare -m --propagation slave bash -c '
 	mount --bind "$1/opt" /opt &&
 	mount -t overlay -o "lowerdir=$1/etc:/etc" overlay /etc &&
 	mount -t tmpfs tmpfs "$1/over" && mkdir "$1/over/upper" "$1/over/work" &&

@@ -31,7 +31,7 @@ printf '[storage]\ndriver = "vfs"\nrunroot = "%s"\ngraphroot = "%s"\n' "$WORK/ru
 # podman runs, and its bridge stands, in a network namespace of the test's; in a mount namespace, too, for what it keeps below
 # /var/lib, /run and /dev/shm. What is written to /var/lib goes to a tmpfs: no overlay has another one's files above it.
 ip netns add "$host" || exit 1
-nsenter --net="/run/netns/$host" unshare -m bash -c '
+nsenter --net="/run/netns/$host" unshare -m --propagation slave bash -c '
 	mount -t tmpfs tmpfs "$1/over" && mkdir "$1/over/upper" "$1/over/work" &&
 	mount -t overlay -o "lowerdir=/var/lib,upperdir=$1/over/upper,workdir=$1/over/work" overlay /var/lib &&
 	mount -t tmpfs -o mode=1777 tmpfs /dev/shm &&

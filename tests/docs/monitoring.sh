@@ -108,10 +108,14 @@ same "none has a template that fails" "" "$(jq -r '.data.alerts[].annotations[] 
 
 # A query that asks for what happens gets it while it happens.
 cp "$WORK/queries" "$WORK/unanswered"
+while sleep 0.5; do
+	touch "$M/prod/n1/x" "$M/prod/n2/x" && rm "$M/prod/n1/x" "$M/prod/n2/x"
+	touch "$M/tiny/n1/more"
+done 2>/dev/null &
+busy=$!
+pids+=("$busy")
 answered() {
 	local it
-	touch "$M/prod/n1/x" "$M/prod/n2/x" && rm "$M/prod/n1/x" "$M/prod/n2/x"
-	touch "$M/tiny/n1/more" 2>/dev/null
 	while IFS= read -r it; do has "$it" || printf '%s\n' "$it"; done <"$WORK/unanswered" >"$WORK/rest"
 	mv "$WORK/rest" "$WORK/unanswered"
 	[ ! -s "$WORK/unanswered" ]
@@ -119,6 +123,8 @@ answered() {
 # When it was mounted changes with the next mount alone.
 sed -i '/^changes(ipamfs_mount_time_seconds/d' "$WORK/unanswered"
 until_true 60 answered
+kill "$busy"
+wait "$busy" 2>/dev/null
 same "each query of the dashboard is answered" "" "$(cat "$WORK/unanswered")"
 while IFS= read -r it; do
 	inner=${it#label_values(}

@@ -60,7 +60,7 @@ cat /proc/sys/kernel/random/uuid >"$WORK/boot"
 elsewhere() {
 	local name=$1
 	mkdir -p "$WORK/$name"
-	unshare -m --propagation private bash -c "mount --bind $WORK/boot /proc/sys/kernel/random/boot_id && exec \"\$@\"" - \
+	unshare -m --propagation slave bash -c "mount --bind $WORK/boot /proc/sys/kernel/random/boot_id && exec \"\$@\"" - \
 		"$IPAMFS" "etcd://$(etcd_endpoints)$PREFIX" "$WORK/$name" -f -o "node=w1,state=$WORK/$name.db" 2>>"$WORK/$name.log" &
 	machine[$name]=$!
 	pids+=("$!")

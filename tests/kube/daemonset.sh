@@ -2,7 +2,7 @@
 # The DaemonSet as it is shipped: what its container `mount` starts mounts so that the host sees it, also after a crash. The host is a
 # mount namespace with a shared /run; the container has a root and processes of its own, and its volumes are bind mounts, as the kubelet
 # makes them.
-[ -n "${HOST-}" ] || HOST=1 exec unshare --mount --propagation private bash "$0"
+[ -n "${HOST-}" ] || HOST=1 exec unshare --mount --propagation slave bash "$0"
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 mount -t tmpfs host /run

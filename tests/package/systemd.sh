@@ -8,7 +8,7 @@ mkdir "$S"
 # boot: in namespaces of its own. Its files are this machine's, and what it writes goes with it.
 boot() {
 	local root=$S/root it
-	mount --make-rprivate /
+	mount --make-rslave / # of this machine: what it unmounts goes here, too
 	mount -t tmpfs -o mode=755 tmpfs "$S" && mkdir "$S/upper" "$S/work" "$root"
 	mount -t overlay -o "lowerdir=/,upperdir=$S/upper,workdir=$S/work" overlay "$root" || return
 	mount -t proc proc "$root/proc" && mount -t sysfs sysfs "$root/sys" && mount -t cgroup2 cgroup2 "$root/sys/fs/cgroup" || return
@@ -44,7 +44,7 @@ group=$groups/ipamfs-test.$$
 mkdir "$group"
 export -f boot
 export S ROOT BUILD
-bash -c 'echo $$ >"$1/cgroup.procs" && exec unshare --mount --pid --fork --kill-child --cgroup --uts --ipc --net bash -c boot' sh "$group" 2>"$WORK/boot" &
+bash -c 'echo $$ >"$1/cgroup.procs" && exec unshare --mount --propagation slave --pid --fork --kill-child --cgroup --uts --ipc --net bash -c boot' sh "$group" 2>"$WORK/boot" &
 unshared=$!
 pids+=("$unshared")
 first() { pgrep -P "$unshared" -o; }
