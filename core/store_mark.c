@@ -171,6 +171,17 @@ static int verify(const char *path, const char *boot, struct ipam_error *error)
 	return rc;
 }
 
+void store_trim_log(const char *path)
+{
+	struct wal_index index;
+	struct wal *w = NULL;
+
+	/* An index that a daemon has written, not one that was made from the log. Every answer was given for what it says, or less. */
+	if (wal_index_read(path, &index) == 0 && index.commits > 0 && wal_open(path, &w) == 0 && wal_agrees(w, &index) && wal_behind(w) > 0)
+		wal_trim(w, path);
+	wal_close(w);
+}
+
 int store_verify_log(const char *path, const char *boot, struct ipam_error *error)
 {
 	char *name = realpath(path, NULL);

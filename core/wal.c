@@ -56,14 +56,14 @@ static int read_at(int fd, void *out, size_t n, off_t at)
 	return 0;
 }
 
-static int open_beside(const char *database, const char *suffix)
+static int open_beside(const char *database, const char *suffix, int how)
 {
 	char *path;
 	int fd, rc;
 
 	if (asprintf(&path, "%s%s", database, suffix) < 0)
 		return -ENOMEM;
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	fd = open(path, how | O_CLOEXEC | O_NONBLOCK);
 	rc = fd < 0 ? -errno : fd;
 	free(path);
 	return rc;
@@ -167,7 +167,7 @@ int wal_open(const char *database, struct wal **out)
 
 	if (w == NULL)
 		return -ENOMEM;
-	w->fd = open_beside(database, "-wal");
+	w->fd = open_beside(database, "-wal", O_RDONLY);
 	rc = w->fd < 0 ? w->fd : fstat(w->fd, &st) < 0 ? -errno : 0;
 	if (rc == 0 && st.st_size == 0)
 		rc = -ENOENT;
@@ -212,6 +212,21 @@ uint32_t wal_behind(const struct wal *w)
 	return w->behind;
 }
 
+int wal_trim(struct wal *w, const char *database)
+{
+	int fd = open_beside(database, "-wal", O_WRONLY), rc = fd < 0 ? fd : 0;
+
+	if (rc == 0 && ftruncate(fd, frame_at(w, w->readable + 1)) < 0)
+		rc = -errno;
+	if (fd >= 0)
+		close(fd);
+	if (rc == 0) {
+		w->frames = w->readable;
+		w->behind = 0;
+	}
+	return rc;
+}
+
 int wal_read(struct wal *w, uint32_t number, struct wal_frame *out)
 {
 	uint32_t sum[2];
@@ -252,7 +267,7 @@ int wal_index_read(const char *database, struct wal_index *out)
 		uint32_t checkpointed;
 	} index;
 	const struct index_header *h = index.header;
-	int fd = open_beside(database, "-shm");
+	int fd = open_beside(database, "-shm", O_RDONLY);
 	int rc = fd < 0 ? fd : read_at(fd, &index, sizeof index, 0);
 
 	if (fd >= 0)

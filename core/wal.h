@@ -1,7 +1,7 @@
 /* wal — the write-ahead log beside an SQLite database, and its index, read by themselves: SQLite stops at the first frame that isn't as
  * it was written, and says nothing of those behind it.
  *
- * Files are read and nothing else: SQLite makes the index again as soon as it opens a database that nobody has open, so whoever wants to
+ * Files are read, and but for wal_trim nothing else: SQLite makes the index again as soon as it opens a database that nobody has open, so whoever wants to
  * know what a process that died has left calls this first. The database may not be in use.
  * https://www.sqlite.org/fileformat2.html#the_write_ahead_log, https://www.sqlite.org/walformat.html#the_wal_index_file_format
  */
@@ -33,6 +33,8 @@ uint32_t wal_frames(const struct wal *w);
 uint32_t wal_readable(const struct wal *w);
 /* Transactions of the log's own generation that end behind that: whatever stopped SQLite there is no end. */
 uint32_t wal_behind(const struct wal *w);
+/* Remove what lies behind wal_readable() from the file. -errno. */
+int wal_trim(struct wal *w, const char *database);
 /* Frame 1 to wal_frames(). -EIO and others from the system. */
 int wal_read(struct wal *w, uint32_t number, struct wal_frame *out);
 

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -165,6 +166,54 @@ static void test_cut(void **state)
 	wal_close(w);
 }
 
+/* SQLite alone, as a start that fails has it: the index is made from the log, and nothing is stored. */
+static void make_index(const struct fixture *f)
+{
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+	sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	assert_int_equal(sqlite3_exec(db, "SELECT count(*) FROM lease", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+/* What was begun when its daemon died is no damage, also where a start has failed since. */
+static void test_begun(void **state)
+{
+	struct fixture *f = *state;
+	unsigned char begun[24 + 2048];
+	struct wal_index index;
+	struct ipam_error error;
+	struct wal *w;
+	uint32_t all;
+	int fd;
+
+	die(f);
+	assert_int_equal(wal_open(f->path, &w), 0);
+	all = wal_readable(w);
+	/* A frame that ends a transaction, and doesn't follow the one before it. */
+	fd = open_log(f);
+	assert_int_equal(pread(fd, begun, sizeof begun, frame(w, all)), sizeof begun);
+	assert_int_equal(pwrite(fd, begun, sizeof begun, frame(w, all + 1)), sizeof begun);
+	close(fd);
+	wal_close(w);
+	assert_int_equal(wal_open(f->path, &w), 0);
+	assert_int_equal(wal_readable(w), all);
+	assert_int_equal(wal_behind(w), 1);
+	wal_close(w);
+	assert_int_equal(store_verify_log(f->path, boot, &error), 0);
+	store_trim_log(f->path);
+	make_index(f);
+	assert_int_equal(wal_index_read(f->path, &index), 0);
+	assert_int_equal(index.commits, 0);
+	assert_int_equal(index.frames, all);
+	assert_int_equal(store_verify_log(f->path, boot, &error), 0);
+	/* Damage within is still damage: no index vouches for what lies behind. */
+	flip(f, 32 + 24 + 100);
+	store_trim_log(f->path);
+	assert_int_equal(store_verify_log(f->path, boot, &error), -EUCLEAN);
+}
+
 static void test_headless(void **state)
 {
 	struct fixture *f = *state;
@@ -202,6 +251,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_whole, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_bit, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_cut, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_begun, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_headless, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_unmarked, set_up, tear_down),
 	};
