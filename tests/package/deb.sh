@@ -94,7 +94,7 @@ for header in ipam/ipam.h ipam.h; do
 	ok "a program that includes <$header> is linked by pkg-config" gcc -Wall -Werror -o "$WORK/user" "$WORK/user.c" $flags
 	same "and runs" opened "$("$WORK/user" "$WORK/lib.db")"
 done
-check_clean "what it made" "$WORK/lib.db"
+refused "what it made is a database, and an empty one" "no cluster is in it: it is a new one" "$BUILD/bin/ipamctl" check --quiet "$WORK/lib.db"
 
 # ---- gone again
 cp "$WORK/lib.db" "$root/var/lib/ipamfs/prod.db"
