@@ -350,6 +350,11 @@ static struct entry *add(struct renditions *r, fuse_ino_t plain, struct rendered
 		e->made = p;
 		rendered_enter(p);
 	}
+	if (e != NULL && e->made != p) { /* the same, and younger */
+		rendered_enter(p);
+		rendered_leave(e->made);
+		e->made = p;
+	}
 	if (e != NULL && p->spool.fd < 0) {
 		unlist(r, e);
 		list(r, e);

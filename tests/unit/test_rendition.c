@@ -99,6 +99,25 @@ static void test_an_open_text_keeps_its_id(void **state)
 	assert_false(renditions_stat(r, a, &size, &changed));
 }
 
+static void test_a_recent_text_is_not_made_again(void **state)
+{
+	struct rendered *old = text("a", 1), *p;
+	fuse_ino_t ino;
+
+	(void)state;
+	old->begun -= 2 * (int64_t)1000000000;
+	ino = renditions_add(r, file, old);
+	rendered_leave(old);
+	assert_null(renditions_recent(r, file, 1));
+	assert_int_equal(look(file, "a", 1), ino);
+	p = renditions_recent(r, file, 1);
+	assert_non_null(p);
+	assert_int_equal(renditions_add(r, file, p), ino);
+	rendered_leave(p);
+	assert_null(renditions_recent(r, file, 2));
+	assert_null(renditions_recent(r, other, 1));
+}
+
 static void test_when_all_ids_are_open_there_is_none(void **state)
 {
 	char s[32];
@@ -204,6 +223,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(an_id_is_of_one_text),
 		TEST(an_open_text_keeps_its_id),
+		TEST(a_recent_text_is_not_made_again),
 		TEST(when_all_ids_are_open_there_is_none),
 		TEST(who_is_to_look_again_gets_what_was_made_for_him),
 		TEST(who_asks_anew_gets_the_newer),
