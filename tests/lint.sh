@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What needs no run to be seen, of a plain build: scripts that shellcheck warns of, and functions or variables with a name of the whole
-# program that one object alone uses.
+# What needs no run to be seen: scripts that shellcheck warns of and, of the plain build, functions or variables with a name of the
+# whole program that one object alone uses. Other flavours lie in directories beside its own.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 failed=0
@@ -8,7 +8,7 @@ failed=0
 git ls-files -z '*.sh' | xargs -0 shellcheck -S warning || failed=1
 
 # nm's lines: "FILE:ADDRESS KIND NAME", of what is undefined "FILE: U NAME".
-lonely=$(find build -path build/deb -prune -o -name '*.o' -exec nm -A {} + | awk '
+lonely=$(find build/core build/fs build/tools build/tests -name '*.o' -exec nm -A {} + | awk '
 	$2 == "U" { used[$3] = 1; next }
 	$2 ~ /^[TDBRV]$/ && $3 != "main" { sub(/:.*/, "", $1); from[$3] = $1 }
 	END { for (name in from) if (!(name in used)) print from[name], name }' | sort |
