@@ -142,9 +142,13 @@ take_off() { umount -f -l "$1" 2>/dev/null; }
 
 # kill_fs [DIR]: as a crash does
 kill_fs() {
+	local worker workers
 	cd / || exit 1
+	workers=$(pgrep -P "$daemon")
 	kill -9 "$daemon" 2>/dev/null
 	wait "$daemon" 2>/dev/null
+	# They die of it, each in its time, and have the database until then.
+	for worker in $workers; do until_true 60 has_ended "$worker"; done
 	take_off "${1:-$M}"
 }
 
