@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 /* Of what is told in a line or more each: a file that has no more of them is made for a lookup. */
@@ -72,6 +73,50 @@ static bool is_short(struct fs *fs, struct node_ref ref)
 	return rc == 0 && n <= (row->grows == CONTROL_BY_LEASES ? MOST_LEASES : MOST_NODES);
 }
 
+/* ---- for whom ------------------------------------------------------------------------------------------------------ */
+
+/* As viewer_same() compares: root is root, whatever his groups. */
+static char *key_of(const struct viewer *v, size_t *size)
+{
+	size_t groups = v->uid == 0 ? 0 : v->groups, ids = sizeof v->uid + (v->uid == 0 ? 0 : sizeof v->gid);
+	char *key = malloc(ids + groups * sizeof *v->group);
+
+	if (key == NULL)
+		return NULL;
+	memcpy(key, &v->uid, sizeof v->uid);
+	if (v->uid != 0)
+		memcpy(key + sizeof v->uid, &v->gid, sizeof v->gid);
+	if (groups > 0)
+		memcpy(key + ids, v->group, groups * sizeof *v->group);
+	*size = ids + groups * sizeof *v->group;
+	return key;
+}
+
+int generated_for(struct rendered *p, const struct viewer *viewer)
+{
+	p->audience = key_of(viewer, &p->audience_size);
+	return p->audience == NULL ? -ENOMEM : 0;
+}
+
+/* Whether the text may be told to who asks. One who can't be told for who he is gets one of his own. */
+static bool is_for(const struct rendered *p, fuse_req_t req)
+{
+	struct viewer v;
+	size_t size = 0;
+	char *key;
+	bool is;
+
+	if (p->audience == NULL)
+		return true;
+	if (viewer_of(req, &v) < 0)
+		return false;
+	key = key_of(&v, &size);
+	is = key != NULL && size == p->audience_size && memcmp(key, p->audience, size) == 0;
+	free(key);
+	viewer_free(&v);
+	return is;
+}
+
 /* ---- making it ----------------------------------------------------------------------------------------------------- */
 
 static int make(struct fs *fs, struct node_ref ref, const struct viewer *viewer, struct rendered **out)
@@ -82,6 +127,8 @@ static int make(struct fs *fs, struct node_ref ref, const struct viewer *viewer,
 	atomic_bool stop = false;
 	int rc = p == NULL ? -ENOMEM : generated_changed(fs, ref.which, ref.id, &p->changed);
 
+	if (rc == 0)
+		rc = row->report != NULL ? generated_for(p, viewer) : 0;
 	if (rc == 0)
 		rc = row->report != NULL ? row->report(fs, &wish, &stop, &p->spool) : row->show(fs, row->level, ref.id, &p->spool.mem);
 	if (rc == 0 && p->spool.mem.failed)
@@ -168,6 +215,19 @@ void generated_stat(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct stat *
 	}
 }
 
+int generated_stat_gone(struct fs *fs, fuse_ino_t ino, struct stat *st)
+{
+	int64_t changed;
+	off_t size;
+
+	if (!rendition_is(ino) || !renditions_stat(fs->renditions, ino, &size, &changed))
+		return -ENOENT;
+	/* Nobody else opens it any more. */
+	*st = (struct stat){ .st_ino = node_number(ino), .st_mode = S_IFREG | 0400, .st_blksize = 4096 };
+	fill(st, size, changed);
+	return 0;
+}
+
 /* ---- opening --------------------------------------------------------------------------------------------------------- */
 
 /* p is taken over. */
@@ -206,6 +266,12 @@ void generated_ready(struct fs *fs, struct generated_wish *w, uint32_t uid, stru
 	answer(fs, w, rc);
 }
 
+/* Another worker may have told a thread ESTALE, which comes to this one, and isn't told so again by the kernel. */
+static bool follows(struct fs *fs)
+{
+	return atomic_load(&fs->keep->memory->workers) > 1 && renditions_young(fs->renditions);
+}
+
 void generated_open(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	const struct wire_request *current = wire_current();
@@ -218,13 +284,17 @@ void generated_open(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_f
 	int rc;
 
 	p = renditions_open(fs->renditions, ino, &shared);
+	if (p != NULL && !is_for(p, req)) {
+		renditions_close(fs->renditions, ino);
+		rendered_leave(p);
+		p = NULL;
+	}
 	arrived = thread != 0 && renditions_arrived(fs->renditions, rendition_plain(ino), thread);
 	if (p != NULL) {
-		wish.fi.keep_cache = shared;
 		answer(fs, &wish, open_made(fs, &wish, current->uid, p));
 		return;
 	}
-	wish.direct = thread == 0 || arrived || rendition_asked(ino) || current->again;
+	wish.direct = thread == 0 || arrived || rendition_asked(ino) || current->again || follows(fs);
 	if (control_table[ref.which].report != NULL && !is_short(fs, ref)) {
 		report_ask(fs, &wish);
 		return;
@@ -247,7 +317,7 @@ bool generated_writer(struct fs *fs, fuse_req_t req, fuse_ino_t ino)
 	fuse_ino_t plain = rendition_plain(ino);
 
 	if (thread == 0 || renditions_arrived(fs->renditions, plain, thread) || !rendition_is(ino) || rendition_asked(ino) ||
-	    wire_current()->again)
+	    wire_current()->again || follows(fs))
 		return false;
 	return renditions_expect(fs->renditions, plain, thread, NULL);
 }

@@ -19,6 +19,10 @@ void generated_entry(struct fs *fs, fuse_req_t req, struct fuse_entry_param *e);
 void generated_stat(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct stat *st);
 /* Answer an open, to read it. */
 void generated_open(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+/* Of one that is open, whose node or cluster is gone. -ENOENT: it isn't open. */
+int generated_stat_gone(struct fs *fs, fuse_ino_t ino, struct stat *st);
+/* What is told depends on who asks: note for whom this is. -ENOMEM */
+int generated_for(struct rendered *p, const struct viewer *viewer);
 /* It is to be written: whether the open must be answered with ESTALE, since who writes has a node id that no reader has. */
 bool generated_writer(struct fs *fs, fuse_req_t req, fuse_ino_t ino);
 

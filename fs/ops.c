@@ -71,6 +71,8 @@ static void reply_stat(struct fs *fs, fuse_req_t req, fuse_ino_t ino)
 		generated_stat(fs, req, ino, &st);
 	else if (rc == -ENOENT)
 		rc = removed_stat(fs, ino, &st);
+	if (rc == -ENOENT)
+		rc = generated_stat_gone(fs, ino, &st);
 	if (rc < 0)
 		fuse_reply_err(req, -fs_of_inode(rc));
 	else

@@ -2,6 +2,7 @@
 
 #include "fs.h"
 #include "log.h"
+#include "rendition.h"
 
 #include <poll.h>
 #include <pthread.h>
@@ -99,6 +100,7 @@ static void *run(void *arg)
 			atomic_fetch_add(&fs->keep->memory->beat, 1);
 		taken = load.taken;
 		calm += load.caught_up && calm <= CALM_BEATS;
+		renditions_tend(fs->renditions);
 		if (calm == CALM_BEATS)
 			holders_sweep(fs);
 	}

@@ -52,6 +52,8 @@ struct renditions {
 	size_t kept, bytes;
 	struct expected *first, **last; /* the oldest first */
 	size_t expected;
+	unsigned serial; /* where the next file's begin: ids of before are no text's soon again */
+	int64_t began;
 };
 
 /* ---- what was made ---------------------------------------------------------------------------------------------- */
@@ -88,6 +90,7 @@ void rendered_leave(struct rendered *p)
 	if (p == NULL || atomic_fetch_sub(&p->users, 1) > 1)
 		return;
 	spool_free(&p->spool);
+	free(p->audience);
 	free(p);
 }
 
@@ -98,7 +101,10 @@ off_t rendered_size(const struct rendered *p)
 
 static bool is_same(const struct rendered *a, const struct rendered *b)
 {
-	return a == b || (a->spool.fd < 0 && b->spool.fd < 0 && a->changed == b->changed && a->spool.mem.size == b->spool.mem.size &&
+	bool for_same = a->audience_size == b->audience_size &&
+			(a->audience_size == 0 || memcmp(a->audience, b->audience, a->audience_size) == 0);
+
+	return a == b || (for_same && a->spool.fd < 0 && b->spool.fd < 0 && a->changed == b->changed && a->spool.mem.size == b->spool.mem.size &&
 			  (a->spool.mem.size == 0 || memcmp(a->spool.mem.data, b->spool.mem.data, a->spool.mem.size) == 0));
 }
 
@@ -156,8 +162,10 @@ static struct file_of *file_of(struct renditions *r, fuse_ino_t plain)
 
 	if (*at == NULL) {
 		*at = calloc(1, sizeof **at);
-		if (*at != NULL)
+		if (*at != NULL) {
 			(*at)->plain = plain;
+			(*at)->serial = r->serial++;
+		}
 	}
 	return *at;
 }
@@ -240,7 +248,7 @@ static void forget_old(struct renditions *r)
 {
 	int64_t now = monotonic();
 
-	while (r->first != NULL && (r->expected > EXPECTED || now - r->first->since > (int64_t)LATE * SECOND))
+	while (r->first != NULL && now - r->first->since > (int64_t)LATE * SECOND)
 		forget(r, &r->first);
 	for (struct expected *x = r->first; x != NULL && now - x->since > (int64_t)SOON * SECOND; x = x->next)
 		if (x->entry != NULL) {
@@ -271,6 +279,8 @@ int renditions_new(struct renditions **out)
 		return -ENOMEM;
 	pthread_mutex_init(&r->lock, NULL);
 	r->last = &r->first;
+	r->began = monotonic();
+	r->serial = (unsigned)(r->began >> 10);
 	*out = r;
 	return 0;
 }
@@ -342,7 +352,7 @@ static struct entry *add(struct renditions *r, fuse_ino_t plain, struct rendered
 	struct file_of *f = *place_of(r, plain);
 	struct entry *e = f == NULL ? NULL : f->first;
 
-	while (e != NULL && (e->made == NULL || !is_same(e->made, p) || (asked && !rendition_asked(e->ino))))
+	while (e != NULL && (e->made == NULL || !is_same(e->made, p) || asked != rendition_asked(e->ino)))
 		e = e->next;
 	if (e == NULL && (e = new_entry(r, plain, 0, asked)) != NULL) {
 		e->size = rendered_size(p);
@@ -393,12 +403,20 @@ struct rendered *renditions_recent(struct renditions *r, fuse_ino_t plain, int64
 	return p;
 }
 
+/* What is looked at without being looked up is told as it is now, unless somebody has it open. */
+static bool is_due(const struct entry *e)
+{
+	return e->awaited > 0 || (e->made != NULL && monotonic() - e->made->begun <= (int64_t)SOON * SECOND);
+}
+
 bool renditions_stat(struct renditions *r, fuse_ino_t ino, off_t *size, int64_t *changed)
 {
 	struct entry *e;
 
 	pthread_mutex_lock(&r->lock);
 	e = find(r, ino);
+	if (e != NULL && e->opens == 0 && !is_due(e))
+		e = NULL;
 	if (e != NULL) {
 		*size = e->size;
 		*changed = e->changed;
@@ -414,7 +432,7 @@ struct rendered *renditions_open(struct renditions *r, fuse_ino_t ino, bool *sha
 
 	pthread_mutex_lock(&r->lock);
 	e = find(r, ino);
-	if (e != NULL && e->made != NULL) {
+	if (e != NULL && e->made != NULL && is_due(e)) {
 		*shared = e->opens++ > 0;
 		p = e->made;
 		rendered_enter(p);
@@ -427,16 +445,16 @@ int renditions_opened(struct renditions *r, fuse_ino_t ino, off_t size, int64_t 
 {
 	struct entry *e;
 
+	if (!rendition_is(ino))
+		return 0;
 	pthread_mutex_lock(&r->lock);
 	e = find(r, ino);
 	if (e == NULL)
 		e = new_entry(r, rendition_plain(ino), ino, false);
-	if (e != NULL) {
-		e->opens++;
-		if (!e->listed) {
-			e->size = size;
-			e->changed = changed;
-		}
+	/* Whoever has it open already goes by the size that was told him. */
+	if (e != NULL && e->opens++ == 0 && !e->listed) {
+		e->size = size;
+		e->changed = changed;
 	}
 	pthread_mutex_unlock(&r->lock);
 	return e != NULL ? 0 : -ENOMEM;
@@ -467,9 +485,9 @@ bool renditions_expect(struct renditions *r, fuse_ino_t plain, pid_t thread, str
 	before = place_expected(r, plain, thread);
 	if (*before != NULL) /* it never came, and asks anew */
 		forget(r, before);
-	if (p != NULL)
+	if (p != NULL && r->expected < EXPECTED)
 		e = add(r, plain, p, true);
-	if (p == NULL || e != NULL) {
+	if (r->expected < EXPECTED && (p == NULL || e != NULL)) {
 		*x = (struct expected){
 			.plain = plain, .thread = thread, .since = monotonic(), .ino = e != NULL ? e->ino : plain, .entry = e
 		};
@@ -484,6 +502,18 @@ bool renditions_expect(struct renditions *r, fuse_ino_t plain, pid_t thread, str
 	}
 	pthread_mutex_unlock(&r->lock);
 	return x != NULL;
+}
+
+bool renditions_young(const struct renditions *r)
+{
+	return monotonic() - r->began < (int64_t)SOON * SECOND;
+}
+
+void renditions_tend(struct renditions *r)
+{
+	pthread_mutex_lock(&r->lock);
+	forget_old(r);
+	pthread_mutex_unlock(&r->lock);
 }
 
 bool renditions_expected(struct renditions *r, fuse_ino_t plain, pid_t thread, fuse_ino_t *ino)

@@ -23,6 +23,8 @@ struct rendered {
 	struct spool spool;
 	int64_t begun;   /* when: monotonic nanoseconds */
 	int64_t changed; /* the last change that is in it: nanoseconds since the epoch */
+	char *audience;  /* for whom it was made, where it depends on that: bytes that are compared; NULL: for all */
+	size_t audience_size;
 };
 struct rendered *rendered_new(const char *spool); /* where it goes, NULL: to memory. NULL: there is none */
 void rendered_enter(struct rendered *p);
@@ -46,17 +48,23 @@ fuse_ino_t renditions_add(struct renditions *r, fuse_ino_t plain, struct rendere
 struct rendered *renditions_recent(struct renditions *r, fuse_ino_t plain, int64_t changed);
 bool renditions_stat(struct renditions *r, fuse_ino_t ino, off_t *size, int64_t *changed);
 
-/* It is opened: what it is, of which the caller is a user then. *shared: somebody has it open already. NULL: it isn't kept. */
+/* It is opened: what it is, of which the caller is a user then. *shared: somebody has it open already. NULL: it isn't kept, or is old: an open
+ * without a lookup before it (of a file that is mounted elsewhere, or by a descriptor) gets what is now. */
 struct rendered *renditions_open(struct renditions *r, fuse_ino_t ino, bool *shared);
-/* This is open by that id, whatever else is (also of a worker before). -ENOMEM: its size isn't known then. */
+/* This is open by that id, whatever else is (also of a worker before). -ENOMEM: its size isn't known then. Of a plain id nothing is noted: each
+ * who has it open may have another text. */
 int renditions_opened(struct renditions *r, fuse_ino_t ino, off_t size, int64_t changed);
 void renditions_close(struct renditions *r, fuse_ino_t ino);
 
 /* The thread will be told ESTALE, and looks the name up again: for this, of which the caller goes on to be a user; or with NULL for the
- * plain id, to write. False: no memory, so it must be answered otherwise. */
+ * plain id, to write. False: no memory, or too many are awaited, so it must be answered otherwise. */
 bool renditions_expect(struct renditions *r, fuse_ino_t plain, pid_t thread, struct rendered *p);
 /* For what it looks up. */
 bool renditions_expected(struct renditions *r, fuse_ino_t plain, pid_t thread, fuse_ino_t *ino);
+/* Is this so new that threads which an earlier worker has told ESTALE may still come? They aren't expected, and can't be told it twice. */
+bool renditions_young(const struct renditions *r);
+/* Now and then: what killed clients don't come for goes. */
+void renditions_tend(struct renditions *r);
 /* It has come to open it. False: it wasn't expected. */
 bool renditions_arrived(struct renditions *r, fuse_ino_t plain, pid_t thread);
 

@@ -137,6 +137,8 @@ static int report_new(struct fs *fs, const struct report_wish *wish, atomic_bool
 	int rc = p == NULL ? -ENOMEM : generated_changed(fs, wish->row, wish->id, &p->changed);
 
 	if (rc == 0)
+		rc = generated_for(p, &wish->viewer);
+	if (rc == 0)
 		rc = control_table[wish->row].report(fs, wish, stop, &p->spool);
 	if (rc == 0)
 		rc = spool_end(&p->spool);
@@ -177,6 +179,13 @@ static void take_turn(struct reports *r)
 	atomic_store(&r->stop, false);
 }
 
+/* Also of an open that comes again: what the worker before held for it goes. */
+static void refuse(struct fs *fs, const struct generated_wish *asks, int rc)
+{
+	handle_refused(fs, asks->request);
+	fuse_reply_err(asks->req, -fs_of_inode(rc));
+}
+
 static void answer_all(struct reports *r, struct waiter *list, struct rendered *p, int rc)
 {
 	while (list != NULL) {
@@ -184,7 +193,7 @@ static void answer_all(struct reports *r, struct waiter *list, struct rendered *
 
 		list = w->next;
 		if (rc < 0)
-			fuse_reply_err(w->asks.req, -fs_of_inode(rc));
+			refuse(r->fs, &w->asks, rc);
 		else
 			generated_ready(r->fs, &w->asks, w->wish.viewer.uid, p);
 		free_waiter(w);
@@ -231,7 +240,9 @@ static void *run(void *arg)
 		list = r->served;
 		r->served = NULL;
 		pthread_mutex_unlock(&r->lock);
-		if (rc == 0 || !r->end || r->refuse)
+		/* Left unanswered at a handover, also where it is ready: whoever is told ESTALE now would come to the next worker, which doesn't
+		 * expect him. */
+		if (!r->end || r->refuse)
 			answer_all(r, list, p, rc);
 		rendered_leave(p);
 		pthread_mutex_lock(&r->lock);
@@ -269,7 +280,7 @@ static void interrupted(fuse_req_t req, void *data)
 		atomic_store(&r->stop, true);
 	pthread_mutex_unlock(&r->lock);
 	if (w != NULL) {
-		fuse_reply_err(req, EINTR);
+		refuse(r->fs, &w->asks, -EINTR);
 		free_waiter(w);
 	}
 }
@@ -296,7 +307,7 @@ static void wait_in_line(struct reports *r, struct waiter *w)
 	}
 	pthread_mutex_unlock(&r->lock);
 	if (refused) {
-		fuse_reply_err(req, EINTR);
+		refuse(r->fs, &w->asks, -EINTR);
 		free_waiter(w);
 	}
 }
@@ -311,7 +322,7 @@ void report_ask(struct fs *fs, const struct generated_wish *asks)
 
 	if (rc < 0) {
 		free(w);
-		fuse_reply_err(asks->req, -rc);
+		refuse(fs, asks, rc);
 		return;
 	}
 	w->asks = *asks;
