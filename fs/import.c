@@ -29,6 +29,7 @@ struct import {
 	struct viewer opener;
 	bool closes;          /* a close takes it, too */
 	pthread_mutex_t lock; /* the rest: requests of one descriptor may come at once */
+	bool taking;          /* a round is under way: what comes meanwhile would be dropped with its text */
 	struct buffer text, report;
 	struct foreign_scan scan; /* of the text */
 	uint64_t files;           /* whose table of descriptors it was written through last */
@@ -78,6 +79,7 @@ static void keep_state(struct fs *fs, const struct import *m)
 static void begin_anew(struct fs *fs, struct import *m, uint64_t request, int error)
 {
 	pthread_mutex_lock(&m->lock);
+	m->taking = false;
 	m->text.size = 0;
 	m->scan = (struct foreign_scan){ 0 };
 	m->request = request;
@@ -172,6 +174,13 @@ static void take(struct fs *fs, fuse_req_t req, struct import *m, bool closed)
 	}
 	*r = (struct round){ .fs = fs, .req = req, .request = wire_current()->unique, .import = m, .closed = closed };
 	pthread_mutex_lock(&m->lock);
+	if (m->taking) {
+		pthread_mutex_unlock(&m->lock);
+		free(r);
+		fuse_reply_err(req, EBUSY);
+		return;
+	}
+	m->taking = true;
 	m->report.size = 0;
 	rc = fs_was_stored(fs) ? 0 : m->text.failed ? -ENOMEM : foreign_import_parse(&r->parsed, m->text.data, m->text.size, &m->report);
 	if (rc == 0)
@@ -191,7 +200,7 @@ static bool is_answered(struct import *m, int *error)
 	bool answered;
 
 	pthread_mutex_lock(&m->lock);
-	answered = m->text.size == 0 || (current->again && current->unique == m->request);
+	answered = (m->text.size == 0 && !m->taking) || (current->again && current->unique == m->request);
 	*error = m->error;
 	pthread_mutex_unlock(&m->lock);
 	return answered;
@@ -276,7 +285,9 @@ static void import_write(struct fs *fs, fuse_req_t req, struct handle *h, const 
 
 	(void)off; /* a text is a sequence of writes, whatever was read in between */
 	pthread_mutex_lock(&m->lock);
-	if (!r->again || r->unique != m->request) {
+	if (m->taking) {
+		rc = -EBUSY;
+	} else if (!r->again || r->unique != m->request) {
 		if (size > IMPORT_MAX - m->text.size)
 			rc = -EFBIG;
 		else

@@ -42,6 +42,23 @@ said() { [ "$(grep -c "the disk has not answered\|the disk answers again" "$WORK
 ok "the log has said both, once" until_true 10 said
 same "health is well" ok "$(health)"
 
+# What is written to an import while its text is being stored would go with that.
+echo '{"node":"n","name":"one","addresses":["10.244.0.51"]}' >"$WORK/one"
+sed 's/one/two/; s/51/52/' "$WORK/one" >"$WORK/two"
+fault "slow-sync 3000 ipam.db-wal"
+exec 6>"$M/prod/.ipam/import"
+cat "$WORK/one" >&6 &
+first=$!
+pids+=("$first")
+until_true 20 grep -q '^ipamfs_queue_length [1-9]' "$M/.ipam/metrics/ipamfs.prom"
+refused "an import that comes while one is being stored" "busy" sh -c 'cat "$1" >&6' sh "$WORK/two"
+wait "$first"
+same "the one before is taken" "0 10.244.0.51/24" "$? $(cat "$M/prod/n/one")"
+fault
+ok "and so is the next" sh -c 'cat "$1" >&6' sh "$WORK/two"
+exec 6>&-
+same "with its lease" "10.244.0.52/24" "$(cat "$M/prod/n/two")"
+
 # A sync that fails. The next one would succeed, and mean nothing.
 fault "sync ipam.db-wal"
 refused "a sync fails: the caller's errno" "Input/output error" claim "$M/prod/n/c1"
