@@ -180,7 +180,7 @@ static int open_locked(struct store *s, const char *path, const struct ipam_opti
 	if (rc == 0 && !sound)
 		rc = store_verify_log(path, options->boot, error);
 	if (rc == 0 && !sound && !options->read_only)
-		store_trim_log(path);
+		store_trim_log(path, s->boot);
 	if (rc == 0)
 		rc = open_database(s, path, options->read_only, error);
 	if (rc == 0)

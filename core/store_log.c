@@ -146,7 +146,8 @@ int store_fold_due(struct store *s)
 
 bool store_unfolded(const struct store *s)
 {
-	return s->log_ahead && s->broken[0] == 0;
+	/* What is still to be written anew isn't folded back before (s->unfolded). */
+	return s->log_ahead && !s->unfolded && s->broken[0] == 0;
 }
 
 int store_fold_idle(struct store *s)

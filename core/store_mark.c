@@ -171,13 +171,15 @@ static int verify(const char *path, const char *boot, struct ipam_error *error)
 	return rc;
 }
 
-void store_trim_log(const char *path)
+void store_trim_log(const char *path, const char *boot)
 {
 	struct wal_index index;
+	struct mark mark;
 	struct wal *w = NULL;
 
 	/* An index that a daemon has written, not one that was made from the log. Every answer was given for what it says, or less. */
-	if (wal_index_read(path, &index) == 0 && index.commits > 0 && wal_open(path, &w) == 0 && wal_agrees(w, &index) && wal_behind(w) > 0)
+	if (wal_index_read(path, &index) == 0 && index.commits > 0 && wal_open(path, &w) == 0 && wal_agrees(w, &index) && wal_behind(w) > 0 &&
+	    strcmp(boot, unknown_boot) != 0 && read_mark(path, boot, &mark) == 0 && mark.open && mark.same_boot)
 		wal_trim(w, path);
 	wal_close(w);
 }

@@ -22,7 +22,8 @@ int store_verify_log(const char *path, const char *boot, struct ipam_error *erro
 
 /* After that, of a database that is opened to be changed: what was begun and never answered goes from the end of the log, where its daemon
  * died in the midst of it, or the disk refused it. SQLite makes an index that knows nothing of it, and if this start fails after that, the next one
- * would take it for damage. Errors are nobody's: then it stays. */
-void store_trim_log(const char *path);
+ * would take it for damage. In the same boot alone: after a loss of power the index is whatever it is, and what lies behind a break is told of and
+ * can be looked at. Errors are nobody's: then it stays. */
+void store_trim_log(const char *path, const char *boot);
 
 #endif
