@@ -270,10 +270,10 @@ static void delegate_flush(struct fs *fs, fuse_req_t req, struct handle *h)
 	struct delegation *d = (struct delegation *)h;
 	const struct wire_request *current = wire_current();
 	struct round *r = NULL;
-	bool ends;
+	bool ends, stored = current->again && fs_was_stored(fs); /* by this close, of which a worker has died */
 
 	pthread_mutex_lock(&d->lock);
-	ends = d->held.size > 0 && d->error == 0 && d->files == current->files && !fs_was_stored(fs);
+	ends = d->held.size > 0 && d->error == 0 && (stored || d->files == current->files);
 	if (ends)
 		r = malloc(sizeof *r);
 	if (r != NULL) {
@@ -289,6 +289,8 @@ static void delegate_flush(struct fs *fs, fuse_req_t req, struct handle *h)
 	pthread_mutex_unlock(&d->lock);
 	if (r == NULL)
 		fuse_reply_err(req, ends ? ENOMEM : 0);
+	else if (stored)
+		made(r, 0, NULL);
 	else
 		ipam_delegate(fs->ipam, d->ref.id, r->text.data, r->text.size, &d->owner, fs_by(req), made, r);
 }

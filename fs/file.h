@@ -1,6 +1,6 @@
 /* file — an open lease, or an open control file whose content is a text.
  *
- * Its fields are changed by one request at a time: the kernel lets one writer into a file. */
+ * Its fields are changed by one request at a time: the kernel lets one writer into a file, and who closes it meanwhile finds it busy. */
 #ifndef IPAMFS_FILE_H
 #define IPAMFS_FILE_H
 
@@ -22,6 +22,7 @@ struct file {
 	size_t text_max;
 	bool append;
 	char name[IPAM_NAME_MAX + 1]; /* of a created lease */
+	atomic_flag busy;             /* a write is under way, or what a close makes of one */
 	uint64_t request;             /* the last write whose text is in `text`, */
 	int error;                    /* or with which it was refused */
 	int kept;                     /* the file in which what is long outlives the worker; -1 none */

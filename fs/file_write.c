@@ -41,6 +41,7 @@ static void answer_write(struct write *w)
 {
 	if (w->file->ref.type == NODE_LEASE)
 		atomic_fetch_sub(&w->fs->writing, 1);
+	atomic_flag_clear(&w->file->busy);
 	if (w->error < 0)
 		fuse_reply_err(w->req, -w->error);
 	else if (w->closes)
@@ -166,10 +167,17 @@ void file_write(struct fs *fs, fuse_req_t req, struct handle *h, const char *buf
 	struct file *f = (struct file *)h;
 	const struct wire_request *r = wire_current();
 	bool again = r->again && f->request == r->unique; /* what a worker before took in, and didn't answer */
-	int rc = f->store == NULL ? -EPERM : again ? 0 : gather(f, buf, size, off);
-	struct write *w = rc < 0 ? NULL : malloc(sizeof *w);
+	struct write *w;
+	int rc;
 
+	if (atomic_flag_test_and_set(&f->busy)) { /* by a close of another thread's */
+		fuse_reply_err(req, EBUSY);
+		return;
+	}
+	rc = f->store == NULL ? -EPERM : again ? 0 : gather(f, buf, size, off);
+	w = rc < 0 ? NULL : malloc(sizeof *w);
 	if (w == NULL) {
+		atomic_flag_clear(&f->busy);
 		fuse_reply_err(req, rc < 0 ? -rc : ENOMEM);
 		return;
 	}
@@ -201,11 +209,20 @@ void file_flush(struct fs *fs, fuse_req_t req, struct handle *h)
 {
 	struct file *f = (struct file *)h;
 	const struct wire_request *r = wire_current();
-	bool ends = f->held > 0 && f->files == r->files && !fs_was_stored(fs);
-	struct write *w = ends ? malloc(sizeof *w) : NULL;
+	struct write *w = NULL;
+	bool stored, ends;
 	int rc;
 
+	if (atomic_flag_test_and_set(&f->busy)) { /* there is more to come, or another closes it */
+		fuse_reply_err(req, 0);
+		return;
+	}
+	stored = r->again && fs_was_stored(fs); /* by this close, of which a worker has died */
+	ends = f->held > 0 && (stored || f->files == r->files);
+	if (ends)
+		w = malloc(sizeof *w);
 	if (w == NULL) {
+		atomic_flag_clear(&f->busy);
 		fuse_reply_err(req, ends ? ENOMEM : 0);
 		return;
 	}
@@ -213,8 +230,8 @@ void file_flush(struct fs *fs, fuse_req_t req, struct handle *h)
 	if (f->append)
 		keep_held(f);
 	f->held = 0;
-	rc = check_reach(fs, f);
-	if (rc < 0)
+	rc = stored ? 0 : check_reach(fs, f);
+	if (rc < 0 || stored)
 		written(w, rc, NULL);
 	else
 		f->store(fs, f->ref, f->text, f->text_size, f->append, fs_by(req), written, w);
