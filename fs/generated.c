@@ -248,11 +248,21 @@ static void answer(struct fs *fs, struct generated_wish *w, int rc)
 	}
 }
 
+/* Noted where the next worker finds it, before the thread is told. */
+static bool expect(struct fs *fs, fuse_ino_t plain, pid_t thread, struct rendered *p)
+{
+	bool expected = renditions_expect(fs->renditions, plain, thread, p);
+
+	if (expected)
+		atomic_store(&fs->keep->memory->sent[(uint32_t)thread % KEEP_SENT], thread);
+	return expected;
+}
+
 void generated_ready(struct fs *fs, struct generated_wish *w, uint32_t uid, struct rendered *p)
 {
 	int rc;
 
-	if (!w->direct && renditions_expect(fs->renditions, rendition_plain(w->ino), fuse_req_ctx(w->req)->pid, p)) {
+	if (!w->direct && expect(fs, rendition_plain(w->ino), fuse_req_ctx(w->req)->pid, p)) {
 		answer(fs, w, -ESTALE);
 		return;
 	}
@@ -266,10 +276,12 @@ void generated_ready(struct fs *fs, struct generated_wish *w, uint32_t uid, stru
 	answer(fs, w, rc);
 }
 
-/* Another worker may have told a thread ESTALE, which comes to this one, and isn't told so again by the kernel. */
-static bool follows(struct fs *fs)
+/* Whether the thread was told ESTALE, by this worker or one before, and now comes again. */
+static bool was_sent(struct fs *fs, pid_t thread)
 {
-	return atomic_load(&fs->keep->memory->workers) > 1 && renditions_young(fs->renditions);
+	int32_t expected = thread;
+
+	return thread != 0 && atomic_compare_exchange_strong(&fs->keep->memory->sent[(uint32_t)thread % KEEP_SENT], &expected, 0);
 }
 
 void generated_open(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -278,7 +290,7 @@ void generated_open(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_f
 	struct generated_wish wish = { .req = req, .request = current->unique, .ino = ino, .fi = *fi };
 	struct node_ref ref = node_ref(ino);
 	pid_t thread = fuse_req_ctx(req)->pid;
-	bool shared, arrived;
+	bool shared, arrived, sent = was_sent(fs, thread);
 	struct viewer viewer;
 	struct rendered *p;
 	int rc;
@@ -294,7 +306,7 @@ void generated_open(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_f
 		answer(fs, &wish, open_made(fs, &wish, current->uid, p));
 		return;
 	}
-	wish.direct = thread == 0 || arrived || rendition_asked(ino) || current->again || follows(fs);
+	wish.direct = thread == 0 || arrived || rendition_asked(ino) || current->again || sent;
 	if (control_table[ref.which].report != NULL && !is_short(fs, ref)) {
 		report_ask(fs, &wish);
 		return;
@@ -316,8 +328,9 @@ bool generated_writer(struct fs *fs, fuse_req_t req, fuse_ino_t ino)
 	pid_t thread = fuse_req_ctx(req)->pid;
 	fuse_ino_t plain = rendition_plain(ino);
 
-	if (thread == 0 || renditions_arrived(fs->renditions, plain, thread) || !rendition_is(ino) || rendition_asked(ino) ||
-	    wire_current()->again || follows(fs))
+	bool sent = was_sent(fs, thread), arrived = thread != 0 && renditions_arrived(fs->renditions, plain, thread);
+
+	if (thread == 0 || arrived || sent || !rendition_is(ino) || rendition_asked(ino) || wire_current()->again)
 		return false;
-	return renditions_expect(fs->renditions, plain, thread, NULL);
+	return expect(fs, plain, thread, NULL);
 }

@@ -17,12 +17,13 @@
 #include <sys/types.h>
 
 enum {
-	KEEP_VERSION = 5,
+	KEEP_VERSION = 6,
 	KEEP_HANDLES = 1 << 20, /* open files at a time */
 	KEEP_STORING = 1 << 16, /* the last requests that were stored: far more than can be unanswered */
 	KEEP_CHANGES = 1 << 14, /* the last files of which the kernel was to be told: more than a transaction has */
 	KEEP_MARKS = 1 << 14,   /* the last leases of which something was to be written behind */
 	KEEP_DROPS = 1 << 12,   /* the last ephemeral leases whose holders were gone */
+	KEEP_SENT = 1 << 12,    /* threads that were told to look up again */
 	KEEP_READ = 1 << 14,    /* requests read and not answered */
 	KEEP_CONTENT = 128,
 	KEEP_TEXT = 96, /* bytes that need no file */
@@ -111,6 +112,7 @@ struct keep_memory {
 	_Atomic uint64_t mark[KEEP_MARKS];
 	_Atomic uint32_t drops;
 	_Atomic uint64_t drop[KEEP_DROPS]; /* ids: no lease ever has one of these again */
+	_Atomic int32_t sent[KEEP_SENT]; /* by their number: the kernel takes the answer ESTALE to an open once, whoever answers */
 	_Atomic uint64_t read[KEEP_READ];
 	_Atomic uint32_t deaths[KEEP_READ]; /* of workers that had read it, and not answered */
 	_Atomic uint64_t suspect;           /* a request that is handled alone; 0 none */

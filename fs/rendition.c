@@ -53,7 +53,6 @@ struct renditions {
 	struct expected *first, **last; /* the oldest first */
 	size_t expected;
 	unsigned serial; /* where the next file's begin: ids of before are no text's soon again */
-	int64_t began;
 };
 
 /* ---- what was made ---------------------------------------------------------------------------------------------- */
@@ -279,8 +278,7 @@ int renditions_new(struct renditions **out)
 		return -ENOMEM;
 	pthread_mutex_init(&r->lock, NULL);
 	r->last = &r->first;
-	r->began = monotonic();
-	r->serial = (unsigned)(r->began >> 10);
+	r->serial = (unsigned)(monotonic() >> 10);
 	*out = r;
 	return 0;
 }
@@ -502,11 +500,6 @@ bool renditions_expect(struct renditions *r, fuse_ino_t plain, pid_t thread, str
 	}
 	pthread_mutex_unlock(&r->lock);
 	return x != NULL;
-}
-
-bool renditions_young(const struct renditions *r)
-{
-	return monotonic() - r->began < (int64_t)SOON * SECOND;
 }
 
 void renditions_tend(struct renditions *r)

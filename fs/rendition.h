@@ -61,8 +61,6 @@ void renditions_close(struct renditions *r, fuse_ino_t ino);
 bool renditions_expect(struct renditions *r, fuse_ino_t plain, pid_t thread, struct rendered *p);
 /* For what it looks up. */
 bool renditions_expected(struct renditions *r, fuse_ino_t plain, pid_t thread, fuse_ino_t *ino);
-/* Is this so new that threads which an earlier worker has told ESTALE may still come? They aren't expected, and can't be told it twice. */
-bool renditions_young(const struct renditions *r);
 /* Now and then: what killed clients don't come for goes. */
 void renditions_tend(struct renditions *r);
 /* It has come to open it. False: it wasn't expected. */

@@ -160,6 +160,26 @@ ok "which are listed" test "$(as 1001 getfattr -m user.[0-9] "$f" 2>/dev/null | 
 refused "names of the daemon's own can't be set" "Operation not permitted" as 1001 setfattr -n user.ipam.node -v x "$f"
 refused "other classes neither" "not supported" setfattr -n trusted.x -v x "$f"
 
+# ---- a file that is mounted elsewhere, or comes as a descriptor: nobody looks it up for himself
+touch "$WORK/bound"
+mount --bind "$M/prod/.ipam/leases" "$WORK/bound"
+mounts=("$WORK/bound" "${mounts[@]}")
+ok "leases, mounted elsewhere: root reads all" grep -q secret "$WORK/bound"
+as 1002 cat "$WORK/bound" >"$WORK/seen"
+ok "who may not know of a node isn't told of it by what root was" grep -q root-lease "$WORK/seen"
+ok "but all that he may" test -z "$(grep secret "$WORK/seen")"
+touch "$M/prod/open/root-later"
+told_later() { grep -q root-later "$WORK/bound"; }
+ok "what is read there is soon what is now" until_true 20 told_later
+rm "$M/prod/open/root-later"
+umount "$WORK/bound"
+mkdir "$M/prod/brief"
+exec 5<"$M/prod/brief/.ipam/stats"
+rmdir "$M/prod/brief"
+sleep 1.1 # until the kernel asks again what it knew
+ok "who has a file open reads it when its node is gone" grep -q . <&5
+exec 5<&-
+
 # ---- other namespaces
 in_userns() { as 1002 unshare --user --map-root-user "$@"; }
 if in_userns true 2>/dev/null; then
