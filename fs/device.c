@@ -112,7 +112,7 @@ static bool is_there(const struct device *d, const char *mountpoint)
 }
 
 /* Of the mount that this is the root of. It is not asked. */
-static bool is_ipamfs(const char *mountpoint)
+static bool is_ipamfs(int root)
 {
 	FILE *f = fopen("/proc/self/mountinfo", "re");
 	char *line = NULL, *type;
@@ -120,7 +120,7 @@ static bool is_ipamfs(const char *mountpoint)
 	struct statx st;
 	size_t room = 0;
 
-	if (statx(AT_FDCWD, mountpoint, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_MNT_ID, &st) < 0 || !(st.stx_mask & STATX_MNT_ID) ||
+	if (statx(root, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, &st) < 0 || !(st.stx_mask & STATX_MNT_ID) ||
 	    !(st.stx_attributes & STATX_ATTR_MOUNT_ROOT))
 		st.stx_mnt_id = 0;
 	while (f != NULL && !ours && getline(&line, &room, f) > 0) {
@@ -135,7 +135,7 @@ static bool is_ipamfs(const char *mountpoint)
 
 /* What a request that every mount takes is answered: 0 or the errno, -1: nothing in time. A process of nobody's asks, since nothing ends
  * one that waits for a daemon which hangs. */
-static int ask(const char *mountpoint)
+static int ask(int root)
 {
 	enum { PATIENCE_MS = 2000 };
 	struct statfs st;
@@ -148,8 +148,9 @@ static int ask(const char *mountpoint)
 	if (pid == 0) {
 		if (fork() == 0) {
 			dup2(pipes[1], 0);
-			close_range(3, ~0U, 0); /* a lock, the end of a pipe: it may stay */
-			answer = statfs(mountpoint, &st) < 0 ? errno : 0;
+			dup2(root, 1);
+			close_range(2, ~0U, 0); /* a lock, the end of a pipe, somebody's terminal: it may stay */
+			answer = fstatfs(1, &st) < 0 ? errno : 0;
 			(void)!write(0, &answer, sizeof answer);
 		}
 		_exit(0);
@@ -164,43 +165,62 @@ static int ask(const char *mountpoint)
 	return answer;
 }
 
+/* The mount that was looked at and no other: by its name somebody may have mounted meanwhile. fusermount3 knows names alone. */
+static int take_off(int root, const char *mountpoint)
+{
+	char path[64];
+
+	if (geteuid() != 0) {
+		run_fusermount(mountpoint);
+		return 0;
+	}
+	snprintf(path, sizeof path, "/proc/self/fd/%d", root);
+	return umount2(path, MNT_DETACH) < 0 ? -errno : 0;
+}
+
+static bool clear_one(const char *mountpoint)
+{
+	int root = open(mountpoint, O_PATH | O_DIRECTORY | O_CLOEXEC), answer;
+	struct device before = look(mountpoint), after;
+	bool taken = false;
+
+	if (root < 0)
+		return false;
+	if (is_ipamfs(root)) {
+		answer = ask(root);
+		taken = (answer == ENOTCONN || answer == ECONNABORTED) && take_off(root, mountpoint) == 0;
+	}
+	close(root);
+	after = look(mountpoint);
+	return taken && (after.mount != before.mount || after.connection != before.connection);
+}
+
 unsigned device_clear(const char *mountpoint)
 {
 	enum { MOST = 100 };
 	unsigned n = 0;
 
-	while (n < MOST && is_ipamfs(mountpoint)) {
-		struct device before = look(mountpoint), after;
-		int answer = ask(mountpoint);
-
-		if (answer != ENOTCONN && answer != ECONNABORTED)
-			break;
-		if (geteuid() != 0)
-			run_fusermount(mountpoint);
-		else if (umount2(mountpoint, MNT_DETACH) < 0)
-			break;
-		after = look(mountpoint);
-		if (after.mount == before.mount && after.connection == before.connection)
-			break;
+	while (n < MOST && clear_one(mountpoint))
 		n++;
-	}
 	return n;
 }
 
 bool device_unmount(struct device *d, const char *mountpoint)
 {
-	bool there = is_there(d, mountpoint), aborted = d->abort >= 0 && write(d->abort, "1", 1) == 1;
+	bool there = is_there(d, mountpoint), ended = d->abort >= 0 && write(d->abort, "1", 1) == 1;
+	struct pollfd p = { .fd = d->fd };
 
 	/* First the abort, which MNT_FORCE is as well, or whoever walks there would wait for an answer. Both at once, since what is not
 	 * busy is gone after the first, and its mount point's name means something else. */
 	if (there && geteuid() == 0)
-		aborted |= umount2(mountpoint, MNT_FORCE | MNT_DETACH) == 0;
+		ended |= umount2(mountpoint, MNT_FORCE | MNT_DETACH) == 0;
 	else if (there)
 		run_fusermount(mountpoint);
+	ended |= d->fd < 0 || (poll(&p, 1, 0) > 0 && p.revents & POLLERR);
 	if (d->abort >= 0)
 		close(d->abort);
 	if (d->fd >= 0)
 		close(d->fd);
 	*d = (struct device){ .fd = -1, .abort = -1 };
-	return aborted || !there;
+	return ended;
 }

@@ -1,3 +1,4 @@
+#include "device.h"
 #include "handover.h"
 #include "keep.h"
 #include "log.h"
@@ -179,6 +180,9 @@ int main(int argc, char **argv)
 	} else if (options.version || handover_is_probe()) {
 		printf("ipamfs %s, libfuse %s, handover %d\n", IPAM_VERSION, fuse_pkgversion(), KEEP_VERSION);
 		rc = said();
+	} else if (options.clear) {
+		device_clear(options.mountpoint);
+		rc = 0;
 	} else if (options.mount_for != NULL) {
 		rc = mounter_run(&options, &error) < 0;
 		if (rc != 0)

@@ -40,6 +40,7 @@ const char options_usage[] = "usage: ipamfs SOURCE MOUNTPOINT [-o OPTION[,OPTION
 			     "  uid=N gid=N umask=M   what is shown as owner, group and (octal) as mask of the modes\n"
 			     "  context=LABEL fscontext=LABEL defcontext=LABEL rootcontext=LABEL   SELinux' labels, for the kernel\n"
 			     "  fsname=NAME     the source shown in /proc/mounts\n"
+			     "  clear           take off what an ipamfs that died has left mounted there, and end\n"
 			     "  mounter=SOCKET  serve what another process mounts, which hands it over there\n"
 			     "  mount_for=SOCKET   be that process: mount, hand it over, and end\n"
 			     "and what mount(8) and fstab pass.\n"
@@ -163,6 +164,8 @@ static int parse_option(struct options *o, const char *word, struct ipam_error *
 		o->keep_after_boot = true;
 	else if (strcmp(word, "insecure_dir") == 0)
 		o->insecure_dir = true;
+	else if (strcmp(word, "clear") == 0)
+		o->clear = true;
 	else if (strcmp(word, "allow_other") == 0)
 		o->allow_other = true;
 	else if (strcmp(word, "sync=full") == 0)

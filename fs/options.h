@@ -23,6 +23,7 @@ struct options {
 	bool has_uid, has_gid, has_umask; /* what getattr shows instead */
 	uint32_t uid, gid, umask;
 	char *fsname;
+	bool clear;      /* take a dead ipamfs off the mount point, and no more */
 	char *mounter;   /* absolute: the socket where another process hands over the mount; or NULL */
 	char *mount_for; /* the same, and this is that process */
 	char *spool; /* absolute: where long reports are kept while they are open */

@@ -146,6 +146,10 @@ in_it mkdir $D/theirs
 in_it timeout 60 systemctl start $U
 in_it timeout 60 systemctl stop $U
 ok "a mount of somebody else's that was there is there still" in_it timeout 5 test -d $D/theirs
+in_it timeout 60 systemctl start $U
+in_it umount $D
+ok "ours is unmounted by hand: it ends" until_true 20 ended
+ok "and theirs is there still" in_it timeout 5 test -d $D/theirs
 in_it umount $D
 
 in_it sh -c 'mkdir -p /etc/ipamfs && echo SOURCE=/var/lib/ipamfs/none/x.db >/etc/ipamfs/bad.conf'
