@@ -19,12 +19,24 @@
 
 void remote_reached(struct remote *r, const char *what)
 {
-	bool up = what == NULL, news;
+	enum { LOG_EVERY_MS = 5000, LOG_EVERY_MAX = 3600000 }; /* between reasons that are logged: they may take turns */
+	bool up = what == NULL, turns, news;
+	int64_t now = remote_now_ms();
 
 	pthread_mutex_lock(&r->lock);
-	news = up != r->up || r->since == 0;
-	if (news)
+	turns = up != r->up || r->since == 0;
+	if (turns) {
 		r->since = (int64_t)time(NULL);
+		r->log_every = LOG_EVERY_MS;
+	}
+	/* The first reason may be one that says little: that an answer didn't come in time. */
+	r->unlogged |= !up && strncmp(r->problem, what, sizeof r->problem - 1) != 0;
+	news = turns || (!up && r->unlogged && now >= r->next_log);
+	if (news) {
+		r->unlogged = false;
+		r->next_log = now + r->log_every;
+		r->log_every = r->log_every < LOG_EVERY_MAX ? 2 * r->log_every : LOG_EVERY_MAX;
+	}
 	if (!up)
 		snprintf(r->problem, sizeof r->problem, "%s", what);
 	r->up = up;

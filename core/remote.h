@@ -74,6 +74,8 @@ struct remote {
 	uint64_t reads;    /* the full read that was ended last: the resyncs-th */
 	bool up;
 	int64_t since;                          /* of up or down, seconds since the epoch; 0: never up */
+	bool unlogged;                          /* the reason why it is down */
+	int64_t next_log, log_every;            /* when another reason why it is down is logged, as remote_now_ms; milliseconds to the one after */
 	char problem[256];                      /* why down */
 	char refusal[256];                      /* what it refuses this machine though it is there, or "" */
 	char complaint[REMOTE_COMPLAINTS][256]; /* what else is wrong, or "" */
