@@ -3,7 +3,7 @@
 # hands at any time, nothing was lost, and all mounts agree.
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/lib.sh"
-MACHINES=${MACHINES:-8} DURATION=${SECONDS_OF:-40} EACH=${EACH:-20}
+MACHINES=${MACHINES:-6} DURATION=${SECONDS_OF:-25} EACH=${EACH:-20}
 
 net_members 3
 etcd_cluster 3

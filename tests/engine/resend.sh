@@ -2,7 +2,7 @@
 # call has its effect once and is told the truth, though etcd had done it already. KILLS=200 does it more often.
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/lib.sh"
-KILLS=${KILLS:-40} THREADS=${THREADS:-6}
+KILLS=${KILLS:-20} THREADS=${THREADS:-6}
 
 etcd_cluster 1
 machine w1

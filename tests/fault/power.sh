@@ -22,8 +22,8 @@ found_out() {
 }
 
 for sync in full normal; do
-	(judged "sync=$sync, each answered change" --sync $sync --steps 24) >"$WORK/$sync" &
-	(judged "sync=$sync, with syncs that fail" --sync $sync --failing --seed 7 --steps 20) >"$WORK/$sync-failing" &
+	(judged "sync=$sync, each answered change" --sync $sync --steps 16) >"$WORK/$sync" &
+	(judged "sync=$sync, with syncs that fail" --sync $sync --failing --seed 7 --steps 14) >"$WORK/$sync-failing" &
 	wait
 	cat "$WORK/$sync" "$WORK/$sync-failing"
 done

@@ -1,7 +1,7 @@
 # Workers are killed in full flow, or followed by others, again and again, under a mount that stays: nobody notices. KILLS=200 does
 # it more often.
 . "$(dirname "$0")/../lib.sh"
-KILLS=${KILLS:-12} THREADS=${THREADS:-8}
+KILLS=${KILLS:-8} THREADS=${THREADS:-8}
 
 worker() { pgrep -P "$daemon" -o; }
 # Until the next one serves.
