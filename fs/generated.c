@@ -75,26 +75,9 @@ static bool is_short(struct fs *fs, struct node_ref ref)
 
 /* ---- for whom ------------------------------------------------------------------------------------------------------ */
 
-/* As viewer_same() compares: root is root, whatever his groups. */
-static char *key_of(const struct viewer *v, size_t *size)
-{
-	size_t groups = v->uid == 0 ? 0 : v->groups, ids = sizeof v->uid + (v->uid == 0 ? 0 : sizeof v->gid);
-	char *key = malloc(ids + groups * sizeof *v->group);
-
-	if (key == NULL)
-		return NULL;
-	memcpy(key, &v->uid, sizeof v->uid);
-	if (v->uid != 0)
-		memcpy(key + sizeof v->uid, &v->gid, sizeof v->gid);
-	if (groups > 0)
-		memcpy(key + ids, v->group, groups * sizeof *v->group);
-	*size = ids + groups * sizeof *v->group;
-	return key;
-}
-
 int generated_for(struct rendered *p, const struct viewer *viewer)
 {
-	p->audience = key_of(viewer, &p->audience_size);
+	p->audience = viewer_key(viewer, &p->audience_size);
 	return p->audience == NULL ? -ENOMEM : 0;
 }
 
@@ -110,7 +93,7 @@ static bool is_for(const struct rendered *p, fuse_req_t req)
 		return true;
 	if (viewer_of(req, &v) < 0)
 		return false;
-	key = key_of(&v, &size);
+	key = viewer_key(&v, &size);
 	is = key != NULL && size == p->audience_size && memcmp(key, p->audience, size) == 0;
 	free(key);
 	viewer_free(&v);

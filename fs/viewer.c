@@ -46,6 +46,23 @@ bool viewer_same(const struct viewer *a, const struct viewer *b)
 	       (a->groups == 0 || memcmp(a->group, b->group, a->groups * sizeof *a->group) == 0);
 }
 
+/* As viewer_same: root is root, whatever his groups. */
+char *viewer_key(const struct viewer *v, size_t *size)
+{
+	size_t groups = v->uid == 0 ? 0 : v->groups, ids = sizeof v->uid + (v->uid == 0 ? 0 : sizeof v->gid);
+	char *key = malloc(ids + groups * sizeof *v->group);
+
+	if (key == NULL)
+		return NULL;
+	memcpy(key, &v->uid, sizeof v->uid);
+	if (v->uid != 0)
+		memcpy(key + sizeof v->uid, &v->gid, sizeof v->gid);
+	if (groups > 0)
+		memcpy(key + ids, v->group, groups * sizeof *v->group);
+	*size = ids + groups * sizeof *v->group;
+	return key;
+}
+
 static bool in_group(const struct viewer *v, gid_t gid)
 {
 	for (size_t i = 0; i < v->groups; i++)

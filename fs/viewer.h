@@ -15,6 +15,8 @@ struct viewer {
 int viewer_of(fuse_req_t req, struct viewer *out);
 void viewer_free(struct viewer *v);
 bool viewer_same(const struct viewer *a, const struct viewer *b);
+/* Bytes that are equal for the same viewers alone; the caller's to free. NULL: no memory. */
+char *viewer_key(const struct viewer *v, size_t *size);
 /* May he list a directory of this owner and mode, and look at what is in it: as the kernel decides it, by what stat shows. */
 bool viewer_sees(const struct fs *fs, const struct viewer *v, const struct ipam_attr *attr);
 /* May he do there what these bits of a directory's mode say? An ipam_may whose argument is a struct viewing. */
