@@ -98,7 +98,7 @@ mount_fs() {
 }
 is_up() { [ -e "$1/.ipam/version" ] || ! kill -0 "$daemon"; }
 
-# has_ended PID: of a child, waited for or not
+# has_ended PID: of any process, waited for or not
 has_ended() {
 	local state
 	{ read -r _ _ state _ <"/proc/$1/stat"; } 2>/dev/null || return 0

@@ -8,7 +8,6 @@ FALLS=expected
 
 # Of all processes that are ours, in uninterruptible sleep: none may stay there.
 waiting() { ps -o stat=,comm= -p "$(pgrep -d, -f "$WORK|$HELPERS/fault/crowd $M" || echo 1)" | grep '^D'; }
-gone() { ! kill -0 "$1" 2>/dev/null || [ "$(cut -d' ' -f3 <"/proc/$1/stat")" = Z ]; }
 nobody_waits() { [ -z "$(waiting)" ]; }
 # As many as the daemon has processes.
 everybody() { echo "$daemon $(pgrep -P "$daemon" | xargs)"; }
@@ -31,7 +30,7 @@ hopeless() {
 	mv "$DB" "$WORK/away.db"
 	mkdir "$DB"
 	kill -9 "$(worker_of "$daemon")"
-	until_true 60 gone "$daemon"
+	until_true 60 has_ended "$daemon"
 }
 
 # The daemon leads a process group of its own, as it does a control group where systemd starts it.
@@ -72,7 +71,7 @@ round() {
 		stuck=$((stuck + 1))
 	}
 	slowest=$(sed 's/.*slowest \(-\?[0-9]*\) ms.*/\1/' <<<"$line" | sort -n - <(echo "$slowest") | tail -1)
-	until_true 5 gone "$daemon" || fail "$1, round $rounds: the daemon ends"
+	until_true 5 has_ended "$daemon" || fail "$1, round $rounds: the daemon ends"
 	until_true 5 nobody_waits || fail "$1, round $rounds: nobody is left in the kernel" "$(waiting)"
 	case $1 in term* | umount | hopeless) unmounted || fail "$1, round $rounds: it is unmounted" ;; esac
 	unmounted || timeout 5 umount "$M" || fail "$1, round $rounds: umount works"
@@ -113,7 +112,7 @@ if [ -z "${HOW:-}" ]; then
 		same "a disk that hangs, and SIGTERM: all had an answer" "ended $CLIENTS, stuck 0" "${line%%, slowest*}"
 		ok "it is unmounted" until_true 5 unmounted
 		kill -TERM "$daemon" # asked twice
-		ok "and the daemon ends when it is asked again" until_true 10 gone "$daemon"
+		ok "and the daemon ends when it is asked again" until_true 10 has_ended "$daemon"
 		slow 0
 		wait "$daemon" "$crowd" 2>/dev/null
 	)
@@ -134,7 +133,7 @@ dies_under() {
 	pids+=("$tool")
 	until_true 20 at_work $((before + 500))
 	kill -9 "$daemon"
-	ok "$name ends with the mount that it looks at" until_true 5 gone "$tool"
+	ok "$name ends with the mount that it looks at" until_true 5 has_ended "$tool"
 	wait "$tool"
 	ok "$name says why: $(tail -n 1 "$WORK/said" | cut -c -150)" grep -Eq "$text" "$WORK/said"
 	same "$name says it once" 1 "$(grep -Ec 'not connected|connection abort' "$WORK/said")"

@@ -58,8 +58,7 @@ ok "the daemon answers" grep -q '^leases ' "$M/.ipam/stats"
 ok "check on the mount" "$IPAMCTL" check --quiet "$M"
 ok "a node grew" test "$(cut -d' ' -f2 "$M/prod/.ipam/blocks" | sort | uniq -d | wc -l)" -gt 0
 umount "$M"
-gone() { [ ! -e "/proc/$(cat "$WORK/pid")" ] || [ "$(ps -o stat= -p "$(cat "$WORK/pid")" | cut -c1)" = Z ]; }
-ok "the daemon ends" until_true 60 gone
+ok "the daemon ends" until_true 60 has_ended "$(cat "$WORK/pid")"
 check_clean "after the soak"
 same "nothing that the sanitizers tell" "" "$(grep -A40 -E "ERROR: |WARNING: ThreadSanitizer|runtime error" "$WORK/log" | head -80)"
 # Lines of '--' are of valgrind itself, as that it doesn't know a system call.
