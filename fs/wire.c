@@ -201,6 +201,10 @@ static ssize_t wire_read(int fd, void *buf, size_t size, void *userdata)
 	while (!atomic_load(&w->begun)) /* another thread is at it: microseconds */
 		nanosleep(&moment, NULL);
 	n = read_request(w, buf, size);
+	/* An unmount by force ends a read with ENODEV, or with ECONNABORTED where it came while a request was being copied
+	 * (linux, fs/fuse/dev.c, fuse_dev_do_read). libfuse takes the first alone for an end. */
+	if (n < 0 && errno == ECONNABORTED)
+		errno = ENODEV;
 	if (n < 0 && errno == ENODEV)
 		atomic_store(&w->unmounted, true);
 	return n;

@@ -151,3 +151,15 @@ ok "and it is mounted again" touch "$M/prod/n/after"
 ok "the mount and the database agree" "$IPAMCTL" check --quiet "$M"
 umount_fs
 check_clean "in the end"
+
+# ---- an unmount by force, in the middle of what a worker reads
+: >"$WORK/log"
+fake_disk
+echo "abort fuse" >"$FAULTS"
+mount_fs sync=normal
+take_off "$M"
+ok "a mount taken off by force ends the daemon" until_true 20 has_ended "$daemon"
+has_ended "$daemon" || kill -9 "$daemon"
+wait "$daemon"
+same "as a clean end" 0 $?
+same "and nobody takes over" "" "$(grep -E 'ended with|takes over' "$WORK/log")"

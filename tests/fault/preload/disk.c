@@ -2,8 +2,9 @@
  * syncs fail, or writes wait.
  *
  * FAULTS names a file with lines "write SUFFIX" and "sync SUFFIX": what is asked of a file whose name ends so gets EIO; and
- * "slow MS SUFFIX": each write waits so long, "slow-sync MS SUFFIX": each sync does. "crash TEXT": who writes that anywhere falls. The file
- * is read each time, so that a disk fails and is mended while the daemon runs. */
+ * "slow MS SUFFIX": each write waits so long, "slow-sync MS SUFFIX": each sync does. "crash TEXT": who writes that anywhere falls. "abort
+ * fuse": an unmount by force meets each reader of requests in the middle of one. The file is read each time, so that a disk fails and is
+ * mended while the daemon runs. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -114,4 +115,17 @@ int fsync(int fd)
 	if (next == NULL)
 		next = (int (*)(int))dlsym(RTLD_NEXT, "fsync");
 	return fails("sync", fd) ? -1 : next(fd);
+}
+
+ssize_t read(int fd, void *data, size_t size)
+{
+	static ssize_t (*next)(int, void *, size_t);
+	ssize_t n;
+
+	if (next == NULL)
+		next = (ssize_t(*)(int, void *, size_t))dlsym(RTLD_NEXT, "read");
+	n = next(fd, data, size);
+	if (n < 0 && errno == ENODEV)
+		errno = told("abort", fd) != 0 ? ECONNABORTED : ENODEV;
+	return n;
 }
