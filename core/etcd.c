@@ -1,14 +1,14 @@
 #include "etcd_call.h"
+#include "etcd_curl.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
+
+const struct etcd_transport *etcd_transport = &etcd_curl;
 
 int etcd_fail(struct ipam_error *error, int rc, const char *format, ...)
 {
@@ -66,13 +66,6 @@ static int parse_endpoints(struct etcd *e, const char *list, bool tls, struct ip
 
 /* ---- life ------------------------------------------------------------------------------------------------------- */
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-static void begin(void)
-{
-	curl_global_init(CURL_GLOBAL_DEFAULT);
-}
-
 static bool copy(char **to, const char *from)
 {
 	*to = from == NULL ? NULL : strdup(from);
@@ -85,8 +78,9 @@ int etcd_new(const struct etcd_options *o, struct etcd **out, struct ipam_error 
 	int rc = e == NULL ? -ENOMEM : 0;
 
 	error->text[0] = 0;
-	pthread_once(&once, begin);
+	etcd_curl_begin();
 	if (rc == 0) {
+		e->transport = etcd_transport;
 		pthread_mutex_init(&e->lock, NULL);
 		if (!copy(&e->tls_ca, o->tls_ca) || !copy(&e->tls_cert, o->tls_cert) || !copy(&e->tls_key, o->tls_key) ||
 		    !copy(&e->user, o->user) || !copy(&e->password_file, o->password_file))
@@ -108,8 +102,7 @@ void etcd_free(struct etcd *e)
 {
 	if (e == NULL)
 		return;
-	while (e->idles > 0)
-		curl_easy_cleanup(e->idle[--e->idles]);
+	etcd_curl_free(e);
 	for (size_t i = 0; i < e->endpoints; i++)
 		free(e->endpoint[i]);
 	free(e->tls_ca);
@@ -127,75 +120,7 @@ void etcd_stop(struct etcd *e)
 	atomic_store(&e->stop, true);
 }
 
-/* ---- handles ---------------------------------------------------------------------------------------------------- */
-
-/* Asked by curl all the time: ends what runs. */
-static int keep_going(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
-{
-	struct etcd *e = arg;
-
-	(void)a, (void)b, (void)c, (void)d;
-	return atomic_load(&e->stop);
-}
-
-/* What was sent and isn't acknowledged, a probe of the connection too, ends it soon: the peer's machine is away. */
-static int on_socket(void *arg, curl_socket_t fd, curlsocktype type)
-{
-	const unsigned dead = ETCD_DEAD_MS;
-
-	(void)arg;
-	(void)type;
-	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead, sizeof dead);
-	return CURL_SOCKOPT_OK;
-}
-
-static void set_up(struct etcd *e, CURL *curl)
-{
-	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(curl, CURLOPT_PROXY, "");
-	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1); /* of HTTP/2's, it repeats what was refused */
-	curl_easy_setopt(curl, CURLOPT_TCP_NODELAY, 1L);
-	/* A peer that was cut off is noticed though nothing is sent. */
-	curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
-	curl_easy_setopt(curl, CURLOPT_TCP_KEEPIDLE, 2L);
-	curl_easy_setopt(curl, CURLOPT_TCP_KEEPINTVL, 1L);
-	curl_easy_setopt(curl, CURLOPT_SOCKOPTFUNCTION, on_socket);
-	curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
-	curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, keep_going);
-	curl_easy_setopt(curl, CURLOPT_XFERINFODATA, e);
-	curl_easy_setopt(curl, CURLOPT_CAINFO, e->tls_ca);
-	curl_easy_setopt(curl, CURLOPT_CA_CACHE_TIMEOUT, 0L); /* a file that is replaced counts from the next connection on */
-	curl_easy_setopt(curl, CURLOPT_SSLCERT, e->tls_cert);
-	curl_easy_setopt(curl, CURLOPT_SSLKEY, e->tls_key);
-}
-
-CURL *etcd_take(struct etcd *e)
-{
-	CURL *curl = NULL;
-
-	pthread_mutex_lock(&e->lock);
-	if (e->idles > 0)
-		curl = e->idle[--e->idles];
-	pthread_mutex_unlock(&e->lock);
-	if (curl == NULL)
-		curl = curl_easy_init();
-	if (curl != NULL)
-		set_up(e, curl);
-	return curl;
-}
-
-void etcd_give(struct etcd *e, CURL *curl)
-{
-	curl_easy_reset(curl);
-	pthread_mutex_lock(&e->lock);
-	if (e->idles < ETCD_IDLE) {
-		e->idle[e->idles++] = curl;
-		curl = NULL;
-	}
-	pthread_mutex_unlock(&e->lock);
-	curl_easy_cleanup(curl);
-}
+/* ---- turns, the token ---------------------------------------------------------------------------------------------- */
 
 int64_t etcd_turn(struct etcd *e, int64_t now, int64_t until)
 {
@@ -220,29 +145,4 @@ char *etcd_token(struct etcd *e)
 	token = e->token == NULL ? NULL : strdup(e->token);
 	pthread_mutex_unlock(&e->lock);
 	return token;
-}
-
-struct curl_slist *etcd_headers(struct etcd *e, const char *path)
-{
-	struct curl_slist *list = NULL, *more = NULL;
-	/* Who shows an old one isn't given a new one. */
-	char *token = strcmp(path, ETCD_LOGIN) == 0 ? NULL : etcd_token(e), *line = NULL;
-
-	if (asprintf(&line, "Authorization: %s", token != NULL ? token : "none") < 0)
-		line = NULL;
-	/* The gateway hands what begins so on to etcd: a member that has lost its leader ends the watch instead of being silent. */
-	list = curl_slist_append(NULL, "Grpc-Metadata-Hasleader: true");
-	if (list != NULL)
-		more = curl_slist_append(list, "Content-Type: application/json");
-	if (more != NULL)
-		more = curl_slist_append(list, "Expect:");
-	if (more != NULL && token != NULL)
-		more = line == NULL ? NULL : curl_slist_append(list, line);
-	if (more == NULL) {
-		curl_slist_free_all(list);
-		list = NULL;
-	}
-	free(token);
-	free(line);
-	return list;
 }

@@ -12,28 +12,6 @@ static bool changes(const char *path)
 	return strcmp(path, "/v3/kv/txn") == 0 || strcmp(path, "/v3/kv/put") == 0;
 }
 
-struct reply {
-	char *data;
-	size_t size;
-};
-
-static size_t collect(char *data, size_t one, size_t n, void *arg)
-{
-	struct reply *r = arg;
-	char *bigger;
-
-	(void)one;
-	if (n > ETCD_REPLY_MAX - r->size)
-		return 0;
-	bigger = realloc(r->data, r->size + n + 1);
-	if (bigger == NULL)
-		return 0;
-	r->data = bigger;
-	memcpy(r->data + r->size, data, n);
-	r->size += n;
-	return n;
-}
-
 /* ---- errors ----------------------------------------------------------------------------------------------------- */
 
 /* What a member says that can't serve now, and has not passed the request on either: nothing was done. Of all else that goes
@@ -86,44 +64,9 @@ int etcd_refusal(const char *endpoint, long status, const json_t *reply, struct 
 	return etcd_fail(error, -EHOSTUNREACH, "%s: %s", endpoint, text);
 }
 
-/* The member has told by a TLS alert that it doesn't want this machine's certificate (TLS 1.3: only when its answer is read). */
-static bool is_unwanted(CURLcode code, const char *text)
-{
-	return (code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR || code == CURLE_SSL_CONNECT_ERROR) && strstr(text, "alert") != NULL &&
-	       (strstr(text, "certificate") != NULL || strstr(text, "unknown ca") != NULL);
-}
-
 static bool etcd_is_tls(const struct ipam_error *error)
 {
 	return strstr(error->text, ": TLS: ") != NULL;
-}
-
-int etcd_transfer_error(struct etcd *e, const char *endpoint, CURLcode code, const char *detail, struct ipam_error *error)
-{
-	const char *text = detail[0] != 0 ? detail : curl_easy_strerror(code);
-
-	if (is_unwanted(code, text))
-		return etcd_fail(error, -EACCES, "%s: TLS: it refuses this machine's certificate%s: %s", endpoint,
-				 e->tls_cert == NULL ? ", which is none: tls_cert and tls_key give one" : "", text);
-	switch (code) {
-	case CURLE_ABORTED_BY_CALLBACK:
-		return etcd_fail(error, atomic_load(&e->stop) ? -ECANCELED : -EHOSTUNREACH, "%s: given up", endpoint);
-	case CURLE_OUT_OF_MEMORY:
-		return etcd_fail(error, -ENOMEM, "out of memory");
-	case CURLE_PEER_FAILED_VERIFICATION:
-	case CURLE_SSL_CERTPROBLEM:
-	case CURLE_SSL_CACERT_BADFILE:
-	case CURLE_SSL_ISSUER_ERROR:
-	case CURLE_SSL_CONNECT_ERROR:
-		return etcd_fail(error, -EACCES, "%s: TLS: %s", endpoint, text);
-	case CURLE_WRITE_ERROR:
-		return etcd_fail(error, -EPROTO, "%s: more than %d MiB in one answer", endpoint, ETCD_REPLY_MAX >> 20);
-	case CURLE_GOT_NOTHING:
-		return etcd_fail(error, -EHOSTUNREACH, "%s: %s%s", endpoint, text,
-				 strncmp(endpoint, "http:", 5) == 0 ? "; if it wants TLS: tls_ca says so" : "");
-	default:
-		return etcd_fail(error, -EHOSTUNREACH, "%s: %s", endpoint, text);
-	}
 }
 
 /* ---- one request ------------------------------------------------------------------------------------------------ */
@@ -145,14 +88,6 @@ static int await_turn(struct etcd *e, const char *endpoint, int64_t until, struc
 	return 0;
 }
 
-/* What changes something goes over a connection of its own. One that was used before may have been closed by the server, and then
- * libcurl repeats the request on another one, and says nothing of it: whether the first copy is done, and when, isn't known. */
-static void go_alone(CURL *curl)
-{
-	curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, 1L);
-	curl_easy_setopt(curl, CURLOPT_FORBID_REUSE, 1L);
-}
-
 /* Every answer begins with the header, that of a stream in its result. */
 static bool is_etcds(const json_t *reply)
 {
@@ -164,67 +99,32 @@ static bool is_etcds(const json_t *reply)
 static int post(struct etcd *e, const char *endpoint, const char *path, const char *body, int64_t timeout_ms, json_t **reply, bool *sent,
 		struct ipam_error *error)
 {
-	char detail[CURL_ERROR_SIZE] = "", url[1024];
 	int64_t until = etcd_now_ms() + timeout_ms, known;
-	struct curl_slist *headers = NULL;
-	struct reply r = { 0 };
-	curl_off_t uploaded = 0;
-	CURL *curl = NULL;
-	long status = 0;
-	CURLcode code;
-	int rc;
+	struct etcd_answer answer = { 0 };
+	int rc = await_turn(e, endpoint, until, error);
 
 	*reply = NULL;
 	*sent = false;
-	rc = await_turn(e, endpoint, until, error);
 	if (rc < 0)
 		return rc;
-	curl = etcd_take(e);
-	headers = etcd_headers(e, path);
-	if (curl == NULL || headers == NULL) {
-		rc = etcd_fail(error, -ENOMEM, "out of memory");
-		goto out;
-	}
 	timeout_ms = until - etcd_now_ms();
-	if (timeout_ms < 1)
-		timeout_ms = 1;
-	snprintf(url, sizeof url, "%s%s", endpoint, path);
-	curl_easy_setopt(curl, CURLOPT_URL, url);
-	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-	curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(body));
-	curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
-	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
-	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)(timeout_ms < ETCD_CONNECT_MS ? timeout_ms : ETCD_CONNECT_MS));
-	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, detail);
-	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, collect);
-	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &r);
-	if (changes(path))
-		go_alone(curl);
 	known = atomic_load(&e->revision);
-	code = curl_easy_perform(curl);
-	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-	curl_easy_getinfo(curl, CURLINFO_SIZE_UPLOAD_T, &uploaded);
-	*sent = uploaded > 0;
-	if (code != CURLE_OK) {
-		rc = etcd_transfer_error(e, endpoint, code, detail, error);
-		if (rc == -EACCES)
-			*sent = false;
-		goto out;
+	rc = e->transport->post(e, endpoint, path, body, timeout_ms < 1 ? 1 : timeout_ms, changes(path), &answer, error);
+	*sent = answer.sent && rc != -EACCES;
+	if (rc < 0) {
+		free(answer.data);
+		return rc;
 	}
-	*reply = r.size == 0 ? NULL : json_loadb(r.data, r.size, 0, NULL);
-	if (status != 200)
-		rc = etcd_refusal(endpoint, status, *reply, error);
+	*reply = answer.size == 0 ? NULL : json_loadb(answer.data, answer.size, 0, NULL);
+	free(answer.data);
+	if (answer.status != 200)
+		rc = etcd_refusal(endpoint, answer.status, *reply, error);
 	else if (!is_etcds(*reply))
 		rc = etcd_fail(error, -EPROTO, "%s: the answer isn't etcd's: that is no etcd, or none with the v3 gateway", endpoint);
 	else
 		etcd_identify(e, endpoint, path, known, *reply);
 	if (rc == -EHOSTUNREACH && is_unseen(error->text))
 		*sent = false;
-out:
-	if (curl != NULL)
-		etcd_give(e, curl);
-	curl_slist_free_all(headers);
-	free(r.data);
 	if (rc < 0) {
 		json_decref(*reply);
 		*reply = NULL;

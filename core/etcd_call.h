@@ -12,7 +12,34 @@ enum { ETCD_ENDPOINTS = 16, ETCD_DEAD_MS = 6000, ETCD_IDLE = 8, ETCD_CONNECT_MS 
 /* Requests a second that a machine may make, and how many it may save up. */
 enum { ETCD_RATE = 500, ETCD_BURST = 500 };
 
+struct etcd_answer {
+	long status; /* HTTP's */
+	char *data;  /* the caller's to free, after an error too */
+	size_t size;
+	bool sent; /* it may have reached the server */
+};
+
+/* Who gets what comes of a stream. */
+struct etcd_sink {
+	int (*take)(void *arg, const char *data, size_t n); /* other than 0 ends it */
+	bool (*stop)(void *arg);                            /* asked several times a second */
+	void *arg;
+};
+
+/* How requests get to an endpoint and answers back: by HTTP (etcd_curl.h), or as a test has it. All errors are those of a transfer:
+ * -EHOSTUNREACH, -ECANCELED, -EACCES (TLS), -EPROTO (too long), -ENOMEM. */
+struct etcd_transport {
+	/* A POST of JSON. alone: over a connection of its own, and once, whatever happens. */
+	int (*post)(struct etcd *e, const char *endpoint, const char *path, const char *body, int64_t timeout_ms, bool alone,
+		    struct etcd_answer *answer, struct ipam_error *error);
+	/* One whose answer goes on until the server ends it (0), or sink or etcd_stop do (-ECANCELED, without a text). */
+	int (*stream)(struct etcd *e, const char *endpoint, const char *path, const char *body, const struct etcd_sink *sink, long *status,
+		      struct ipam_error *error);
+};
+extern const struct etcd_transport *etcd_transport; /* of the clients that are made from now on */
+
 struct etcd {
+	const struct etcd_transport *transport;
 	char *endpoint[ETCD_ENDPOINTS]; /* "https://host:port" */
 	size_t endpoints;
 	_Atomic size_t current; /* the one that answered last */
@@ -36,11 +63,6 @@ struct etcd {
 
 #define ETCD_LOGIN "/v3/auth/authenticate"
 
-/* A handle for one request, with all that is the same for each; and back. NULL: no memory. */
-CURL *etcd_take(struct etcd *e);
-void etcd_give(struct etcd *e, CURL *curl);
-/* The header lines of a request for that path, with the token if there is one. NULL: no memory. */
-struct curl_slist *etcd_headers(struct etcd *e, const char *path);
 /* As etcd_call, once, of the one endpoint. */
 int etcd_call_at(struct etcd *e, size_t endpoint, const char *path, const json_t *request, int timeout_ms, json_t **reply,
 		 struct ipam_error *error);
@@ -58,8 +80,6 @@ int etcd_fail(struct ipam_error *error, int rc, const char *format, ...) __attri
 int etcd_refusal(const char *endpoint, long status, const json_t *reply, struct ipam_error *error);
 /* Whether another endpoint may do what this one didn't, which doesn't answer, or isn't etcd, or has another certificate. */
 bool etcd_is_for_next(int rc, const struct ipam_error *error);
-/* The error of a transfer: -EHOSTUNREACH, -ECANCELED, -EACCES (TLS). */
-int etcd_transfer_error(struct etcd *e, const char *endpoint, CURLcode code, const char *detail, struct ipam_error *error);
 
 /* 64-bit numbers come as strings, and 0 not at all. */
 int64_t etcd_int(const json_t *o, const char *key);

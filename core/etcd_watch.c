@@ -20,13 +20,12 @@ struct watching {
 	struct etcd_stream stream;
 };
 
-static size_t take(char *data, size_t one, size_t n, void *arg)
+static int take(void *arg, const char *data, size_t n)
 {
 	struct watching *t = arg;
 
-	(void)one;
 	t->heard = etcd_now_ms();
-	return etcd_stream_take(&t->stream, data, n) == 0 ? n : 0;
+	return etcd_stream_take(&t->stream, data, n);
 }
 
 /* Nothing is to be heard of this member. */
@@ -35,12 +34,11 @@ static bool is_left(const struct watching *t)
 	return atomic_load(&t->e->left) >= t->number || etcd_now_ms() - t->heard > SILENCE_MS;
 }
 
-static int keep_going(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+static bool is_over(void *arg)
 {
 	const struct watching *t = arg;
 
-	(void)a, (void)b, (void)c, (void)d;
-	return atomic_load(&t->e->stop) || is_left(t) || (t->w->stop != NULL && t->w->stop(t->w->arg));
+	return is_left(t) || (t->w->stop != NULL && t->w->stop(t->w->arg));
 }
 
 /* ---- the watch ------------------------------------------------------------------------------------------------------- */
@@ -61,34 +59,22 @@ static char *request_of(const struct etcd_watch *w)
 	return body;
 }
 
-static int run(struct watching *t, CURL *curl, const char *body, struct curl_slist *headers)
+static int run(struct watching *t, const char *body)
 {
-	char detail[CURL_ERROR_SIZE] = "", url[1024];
+	const struct etcd_sink sink = { take, is_over, t };
 	long status = 0;
-	CURLcode code;
+	int rc = t->e->transport->stream(t->e, t->endpoint, "/v3/watch", body, &sink, &status, t->error);
 
-	snprintf(url, sizeof url, "%s/v3/watch", t->endpoint);
-	curl_easy_setopt(curl, CURLOPT_URL, url);
-	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-	curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
-	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)ETCD_CONNECT_MS);
-	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, detail);
-	curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, keep_going);
-	curl_easy_setopt(curl, CURLOPT_XFERINFODATA, t);
-	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take);
-	curl_easy_setopt(curl, CURLOPT_WRITEDATA, t);
-	code = curl_easy_perform(curl);
-	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-	if (code == CURLE_OK && t->stream.size > 0)
+	if (rc == 0 && t->stream.size > 0)
 		etcd_stream_take(&t->stream, "\n", 1); /* an error may end without */
 	if (t->stream.rc != 0)
 		return t->stream.rc;
-	if (code == CURLE_ABORTED_BY_CALLBACK && is_left(t))
+	if (rc == -ECANCELED && is_left(t))
 		return etcd_fail(t->error, -EHOSTUNREACH, "%s: hangs, or is cut off from the other members", t->endpoint);
-	if (code == CURLE_ABORTED_BY_CALLBACK)
+	if (rc == -ECANCELED)
 		return etcd_fail(t->error, -ECANCELED, "%s: the watch is given up", t->endpoint);
-	if (code != CURLE_OK)
-		return etcd_transfer_error(t->e, t->endpoint, code, detail, t->error);
+	if (rc < 0)
+		return rc;
 	return etcd_fail(t->error, -EHOSTUNREACH, "%s: the watch has ended (HTTP status %ld)", t->endpoint, status);
 }
 
@@ -110,16 +96,14 @@ int etcd_watch(struct etcd *e, const struct etcd_watch *w, int64_t *compacted, s
 	size_t n = atomic_load(&e->current);
 	struct watching t = { .e = e, .w = w, .endpoint = e->endpoint[n], .error = error, .heard = etcd_now_ms() };
 	int rc = etcd_login(e, NULL, 5 * ETCD_CONNECT_MS, error);
-	struct curl_slist *headers = rc == 0 ? etcd_headers(e, "/v3/watch") : NULL;
 	char *body = request_of(w), *token = etcd_token(e);
-	CURL *curl = rc == 0 ? etcd_take(e) : NULL;
 
 	t.stream = (struct etcd_stream){ .endpoint = t.endpoint, .events = w->events, .arg = w->arg, .error = error };
-	if (rc == 0 && (curl == NULL || headers == NULL || body == NULL))
+	if (rc == 0 && body == NULL)
 		rc = etcd_fail(error, -ENOMEM, "out of memory");
 	if (rc == 0) {
 		t.number = set_watch(e, true, n);
-		rc = run(&t, curl, body, headers);
+		rc = run(&t, body);
 		set_watch(e, false, n);
 	}
 	/* What isn't etcd tells of one endpoint, where others may be; all of them must have said so. */
@@ -137,9 +121,6 @@ int etcd_watch(struct etcd *e, const struct etcd_watch *w, int64_t *compacted, s
 	if (rc == -EPROTO && e->strangers < e->endpoints)
 		rc = -EHOSTUNREACH;
 	*compacted = t.stream.compacted;
-	curl_slist_free_all(headers);
-	if (curl != NULL)
-		curl_easy_cleanup(curl); /* not to the pool: its connection has an answer that goes on */
 	etcd_stream_free(&t.stream);
 	free(body);
 	free(token);
