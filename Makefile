@@ -27,7 +27,7 @@ CFLAGS   ?= -g
 # A newer compiler warns of more: that ends the build of a developer, never that of who builds a release.
 DEV      ?=
 WARN     := -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla $(if $(DEV),-Werror)
-CPPFLAGS += -D_GNU_SOURCE -DIPAM_VERSION='"$(VERSION)"' -DFUSE_USE_VERSION=314 -Icore $(shell pkg-config --cflags fuse3 2>/dev/null)
+CPPFLAGS += -D_GNU_SOURCE -DIPAM_VERSION='"$(VERSION)"' -DFUSE_USE_VERSION=314 -Icore -Itools $(shell pkg-config --cflags fuse3 2>/dev/null)
 LDLIBS_core  := -lsqlite3 -ljansson -lcurl -lpthread
 LDLIBS_fuse  := $(shell pkg-config --libs fuse3 2>/dev/null || echo -lfuse3)
 LDLIBS_fs    := -lcap-ng -lseccomp
@@ -35,7 +35,7 @@ ALL_CFLAGS = $(WARN) $(SAN) $(CFLAGS) -MMD -MP
 
 core_src := $(wildcard core/*.c)
 fs_src   := $(wildcard fs/*.c)
-ctl_src  := $(wildcard tools/ipamctl/*.c)
+ctl_src  := $(wildcard tools/ipamctl/*.c tools/ipamctl/*/*.c)
 cni_src  := $(wildcard tools/cni/*.c)
 kube_src := $(wildcard tools/kube/*.c)
 bench_src := $(wildcard tools/bench/*.c)
@@ -251,7 +251,7 @@ deb: ## build Debian packages into build/deb/
 	@sh tools/package/build.sh $(VERSION) $(abspath $(B))/deb
 
 format: ## lay the sources out by .clang-format
-	clang-format -i core/*.[ch] fs/*.[ch] tools/*/*.[ch] tests/*/*.[ch]
+	clang-format -i core/*.[ch] fs/*.[ch] tools/*/*.[ch] tools/*/*/*.[ch] tests/*/*.[ch]
 
 clean: ## remove build/
 	rm -rf $(B)

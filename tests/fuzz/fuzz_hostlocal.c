@@ -2,7 +2,7 @@
 #include "fuzz.h"
 
 #include "../../fs/foreign.h"
-#include "../../tools/ipamctl/hostlocal.h"
+#include "ipamctl/hostlocal.h"
 
 static void written(const char *text, size_t size)
 {

@@ -2,7 +2,7 @@
 #include "fuzz.h"
 
 #include "../../fs/foreign.h"
-#include "../../tools/ipamctl/kube.h"
+#include "ipamctl/kube/kube.h"
 
 #include <sys/mman.h>
 #include <unistd.h>

@@ -1,8 +1,8 @@
 /* What ipamkube reads of an API server's answers. What jansson reads it reads as well, and finds the same there. */
 #include "fuzz.h"
 
-#include "../../tools/kube/node.h"
-#include "../../tools/kube/sieve.h"
+#include "kube/node.h"
+#include "kube/sieve.h"
 
 static void add(void *arg, const json_t *element)
 {

@@ -1,7 +1,7 @@
 /* Points in time, as people write them. */
 #include "fuzz.h"
 
-#include "../../tools/ipamctl/when.h"
+#include "ipamctl/when.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -1,5 +1,5 @@
 /* The CNI plugin's parsers, and the shapes of what it prints. */
-#include "../../tools/cni/cni.h"
+#include "cni/cni.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

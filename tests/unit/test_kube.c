@@ -1,11 +1,11 @@
 /* ipamkube's pure parts: limits, lines of a watch, what is to be done for a Node, the queue. */
-#include "../../tools/kube/cover.h"
-#include "../../tools/kube/kube.h"
-#include "../../tools/kube/lines.h"
-#include "../../tools/kube/node.h"
-#include "../../tools/kube/rate.h"
-#include "../../tools/kube/site.h"
-#include "../../tools/kube/table.h"
+#include "kube/cover.h"
+#include "kube/kube.h"
+#include "kube/lines.h"
+#include "kube/node.h"
+#include "kube/rate.h"
+#include "kube/site.h"
+#include "kube/table.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* Where ipamkube's server and credentials are: kubeconfig, a pod's service account, and the YAML they are read from. */
-#include "../../tools/kube/config.h"
-#include "../../tools/kube/yaml.h"
+#include "kube/config.h"
+#include "kube/yaml.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* What ipamkube reads of the API's answers: what is wanted, whatever else is there. */
-#include "../../tools/kube/node.h"
-#include "../../tools/kube/sieve.h"
+#include "kube/node.h"
+#include "kube/sieve.h"
 
 #include <errno.h>
 #include <setjmp.h>

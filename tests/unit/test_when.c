@@ -1,5 +1,5 @@
 /* Points in time as people write them. */
-#include "../../tools/ipamctl/when.h"
+#include "ipamctl/when.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

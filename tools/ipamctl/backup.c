@@ -1,5 +1,5 @@
 /* backup — a consistent copy of the database, while it is in use. */
-#include "check.h"
+#include "ipamctl/check/check.h"
 
 #include "json_text.h"
 #include "open_reading.h"

@@ -1,6 +1,6 @@
 /* import — take over what another address manager holds, whole or not at all. */
 #include "hostlocal.h"
-#include "kube.h"
+#include "ipamctl/kube/kube.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-#include "repair_log.h"
+#include "ipamctl/repair/log.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* What an import keeps in memory: strings that stay until the end, lists that double. */
-#include "kube.h"
+#include "ipamctl/kube/kube.h"
 
 #include <stdarg.h>
 #include <stdio.h>

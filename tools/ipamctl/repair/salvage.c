@@ -1,8 +1,8 @@
 /* Reading what can be read: tables from both sides of what can't, and the indexes, which are copies of parts of them. Nothing is
  * judged here: every row that any of them gives is kept. */
-#include "repair.h"
+#include "ipamctl/repair/repair.h"
 
-#include "repair_copy.h"
+#include "ipamctl/repair/copy.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* The damaged database is read in a copy: the pages of its log are put into it, also those that SQLite would pass over, and its
  * schema is made ours, so that no view, trigger or column of somebody else's is run by reading. The database itself is left as it
  * was found. */
-#include "repair_copy.h"
+#include "ipamctl/repair/copy.h"
 
 #include "schema.h"
 

@@ -1,6 +1,6 @@
-#include "check.h"
+#include "ipamctl/check/check.h"
 
-#include "check_past.h"
+#include "ipamctl/check/past.h"
 
 #include "open_reading.h"
 #include "schema.h"

@@ -1,11 +1,10 @@
 /* Who gets what: of the dump's nodes and pods those that can be taken, and for all others why not. */
-#include "kube.h"
+#include "ipamctl/kube/kube.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- claims
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- claims ------------------------------------------------------------------------------------------------------ */
 
 struct cidr kube_host(unsigned family, u128 addr)
 {
@@ -36,8 +35,7 @@ struct kube_claim *kube_find_claim(struct kube_claim *list, size_t n, const stru
 	return n == 0 ? NULL : bsearch(&wanted, list, n, sizeof *list, compare_claim);
 }
 
-/* ---- blocks
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- blocks ------------------------------------------------------------------------------------------------------ */
 
 static int compare_block(const void *a, const void *b)
 {
@@ -90,8 +88,7 @@ static bool reserved(const struct kube *k, const struct cidr *c)
 	return false;
 }
 
-/* ---- nodes
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- nodes ------------------------------------------------------------------------------------------------------- */
 
 static void leave_out_node(struct kube *k, struct kube_node *n, const struct cidr *c, const char *why)
 {
@@ -189,8 +186,7 @@ void kube_plan_nodes(struct kube *k)
 	free(claims.list);
 }
 
-/* ---- pods
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- pods -------------------------------------------------------------------------------------------------------- */
 
 static const char *why_outside(const struct kube *k, const struct kube_pod *p)
 {

@@ -1,4 +1,4 @@
-#include "check.h"
+#include "ipamctl/check/check.h"
 
 #include "bitset.h"
 #include "label.h"

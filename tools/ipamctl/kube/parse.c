@@ -1,5 +1,5 @@
 /* Of a Node and a Pod, as the API server writes them, what an import needs. */
-#include "kube.h"
+#include "ipamctl/kube/kube.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,8 +51,7 @@ static bool is_uid(const char *s)
 	return n <= UID_MAX && s[n] == 0;
 }
 
-/* ---- nodes
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- nodes ------------------------------------------------------------------------------------------------------- */
 
 static const char *add_cidr(struct kube_node *n, const char *s)
 {
@@ -89,8 +88,7 @@ static const char *take_node(struct kube *k, json_t *object)
 	return NULL;
 }
 
-/* ---- pods
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- pods -------------------------------------------------------------------------------------------------------- */
 
 const char *kube_lease_name(struct kube *k, const char *space, size_t space_size, const char *name, const char *uid)
 {
@@ -183,8 +181,7 @@ const char *kube_take(void *arg, const char *hint, json_t *object)
 	return NULL;
 }
 
-/* ---- each once
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- each once --------------------------------------------------------------------------------------------------- */
 
 static int by_node(const void *a, const void *b)
 {
@@ -255,8 +252,7 @@ void kube_sort(struct kube *k)
 	k->pods.n = kept;
 }
 
-/* ---- finding
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- finding ----------------------------------------------------------------------------------------------------- */
 
 static int compare_node(const void *key, const void *node)
 {

@@ -1,5 +1,5 @@
 /* A mount that shares an engine with other machines, against what the engine has: the mount asks, since it is who may. */
-#include "check.h"
+#include "ipamctl/check/check.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -3,8 +3,8 @@
  * A row is told by several copies: its table, the indexes of it, rows of other tables that refer to it, and the history. Each copy
  * has a vote. What most of them say of a row is taken; of rows that exclude each other the one that more copies tell comes first,
  * and the older one where they are equal. One that a single copy tells, and others that can be read don't, and that the history says
- * is gone, is gone. Whatever isn't taken is listed (repair_diff.c). */
-#include "repair.h"
+ * is gone, is gone. Whatever isn't taken is listed (diff.c). */
+#include "ipamctl/repair/repair.h"
 
 #include <stdlib.h>
 

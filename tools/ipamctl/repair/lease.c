@@ -1,6 +1,6 @@
 /* Leases. Each id has the copies that tell it: the table's rows, the indexes by name and by address, and the history of its addresses. An
  * address goes to the lease that most of them tell; a lease that loses one address keeps the other. */
-#include "repair.h"
+#include "ipamctl/repair/repair.h"
 
 #include <fcntl.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "check_past.h"
+#include "ipamctl/check/past.h"
 
 #include "cidr.h"
 

@@ -2,8 +2,8 @@
 #ifndef IPAMCTL_REPAIR_H
 #define IPAMCTL_REPAIR_H
 
-#include "check.h"
-#include "repair_log.h"
+#include "ipamctl/check/check.h"
+#include "ipamctl/repair/log.h"
 
 #include <stdio.h>
 
@@ -77,27 +77,27 @@ void repair_steps(struct repair *r);
 /* Tell a line for each row of a query: its first column. */
 void repair_tell_rows(struct repair *r, enum tell how, const char *sql);
 
-/* The functions that the statements use (repair_fn.c): is_name(KIND, x), address(FAMILY, x), prefix(x), prefix_length(x),
+/* The functions that the statements use (sql_functions.c): is_name(KIND, x), address(FAMILY, x), prefix(x), prefix_length(x),
  * first_key(x), last_key(x), key_of(ADDRESS), prefix_of(FIRST KEY, LAST KEY), contains(PREFIX, ADDRESS), block_of(ADDRESS, LENGTH),
  * range(x): NULL for what is none; leasable(PREFIX, GATEWAY, ADDRESS), in_range(RANGE, ADDRESS), range_key(RANGE, LAST),
  * is_setting(KEY, x), is_label(KEY, x), is_selector(x). */
 int repair_functions(sqlite3 *db);
-/* All that can be read, into tables for it of the new one, named s_TABLE and i_INDEX (repair_read.c). */
+/* All that can be read, into tables for it of the new one, named s_TABLE and i_INDEX (salvage.c). */
 void repair_read(struct repair *r);
-/* What the history tells, in tables named h_... (repair_past.c). */
+/* What the history tells, in tables named h_... (past.c). */
 void repair_past(struct repair *r);
-/* At the end: the history of the new one says what its rows say (repair_past.c). */
+/* At the end: the history of the new one says what its rows say (past.c). */
 void repair_close_past(struct repair *r);
-/* Which ids were given: r->to's sequence goes on behind them. Clusters, nodes, CIDRs, blocks (repair_merge.c). */
+/* Which ids were given: r->to's sequence goes on behind them. Clusters, nodes, CIDRs, blocks (merge.c). */
 void repair_merge(struct repair *r);
-/* Leases, and what is theirs (repair_lease.c). */
+/* Leases, and what is theirs (lease.c). */
 void repair_leases(struct repair *r);
-/* What belongs to clusters and nodes (repair_rest.c). Reserved ranges come after the leases: these count. */
+/* What belongs to clusters and nodes (rest.c). Reserved ranges come after the leases: these count. */
 void repair_settings(struct repair *r);
 void repair_rest(struct repair *r);
-/* Addresses that somebody may hold, though no lease is known: reserved (repair_doubt.c). */
+/* Addresses that somebody may hold, though no lease is known: reserved (uncertain.c). */
 void repair_doubt(struct repair *r);
-/* Whatever isn't as it was found, and was not told yet (repair_diff.c). */
+/* Whatever isn't as it was found, and was not told yet (diff.c). */
 void repair_diff(struct repair *r);
 
 /* Of values that were found: those of the type, or another. */

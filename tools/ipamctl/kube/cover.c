@@ -1,5 +1,5 @@
 /* Which CIDRs would hold the nodes' blocks: as few as can be without reaching wide, each for blocks of one size. */
-#include "kube.h"
+#include "ipamctl/kube/kube.h"
 
 #include <stdlib.h>
 

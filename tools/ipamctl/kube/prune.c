@@ -1,6 +1,6 @@
 /* Of an object's text, before it is parsed, what an import looks at: a twentieth, and the parser is the slow part. What
  * goes is checked for its structure all the same. */
-#include "kube.h"
+#include "ipamctl/kube/kube.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
 #ifndef IPAMCTL_REPAIR_COPY_H
 #define IPAMCTL_REPAIR_COPY_H
 
-#include "repair.h"
+#include "ipamctl/repair/repair.h"
 
 /* Copies it to a file that is gone when r->from is closed, and opens that. A status. */
 int repair_copy(struct repair *r, const char *path, const char *copy);

@@ -2,8 +2,8 @@
 #ifndef IPAMCTL_CHECK_H
 #define IPAMCTL_CHECK_H
 
-#include "ctl.h"
 #include "ipam.h"
+#include "ipamctl/ctl.h"
 
 #include <sqlite3.h>
 
@@ -11,7 +11,7 @@ struct check {
 	sqlite3 *db;
 	bool quiet, json;
 	bool foreign; /* the schema is somebody else's: no row was read */
-	bool silent; /* findings are counted alone */
+	bool silent;  /* findings are counted alone */
 	uint64_t findings, clusters, nodes, blocks, leases;
 	int failed; /* negative errno: the check itself could not go on */
 };

@@ -1,5 +1,5 @@
 /* What belongs to clusters and nodes: one table each, and the history. A row that can't be so is taken from there. */
-#include "repair.h"
+#include "ipamctl/repair/repair.h"
 
 /* Before the leases: 'gateway' decides which addresses can be leased. */
 void repair_settings(struct repair *r)

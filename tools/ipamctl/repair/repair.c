@@ -1,10 +1,10 @@
 /* repair — of a database that is damaged, a new one with all that can be told of it, and nothing released. */
-#include "repair.h"
+#include "ipamctl/repair/repair.h"
 
-#include "check_past.h"
+#include "ipamctl/check/past.h"
+#include "ipamctl/repair/copy.h"
 #include "json_text.h"
 #include "open_reading.h"
-#include "repair_copy.h"
 #include "schema.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* What was found against what was made of it: whatever is otherwise is a line, unless it was told already. So nothing depends on each step
  * of a repair telling what it left out. */
-#include "repair.h"
+#include "ipamctl/repair/repair.h"
 
 #include <stdlib.h>
 #include <string.h>

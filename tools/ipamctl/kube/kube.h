@@ -7,12 +7,12 @@
 #ifndef KUBE_H
 #define KUBE_H
 
-#include "ctl.h"
 #include "ipam.h"
+#include "ipamctl/ctl.h"
 
 #include <jansson.h>
 
-/* ---- what of an object is wanted (kube_prune.c) */
+/* ---- what of an object is wanted (prune.c) */
 
 struct kube_wanted {
 	const char *key;                             /* NULL: the end */
@@ -23,7 +23,7 @@ struct kube_wanted {
  * with the text, and *out_size says where. */
 const char *kube_prune(const char *text, size_t size, const struct kube_wanted *wanted, char *out, size_t *out_size);
 
-/* ---- a JSON text of any length, a value at a time (kube_read.c) */
+/* ---- a JSON text of any length, a value at a time (read.c) */
 
 /* Looks at one object; gives NULL, or what is wrong with it. hint: what kind it should be, where that is known. */
 typedef const char *kube_taker(void *arg, const char *hint, json_t *object);
@@ -129,7 +129,7 @@ struct kube {
 	size_t string_room;
 };
 
-/* ---- memory (kube_keep.c); without any more, the program ends: it has changed nothing until kube_store */
+/* ---- memory (arena.c); without any more, the program ends: it has changed nothing until kube_store */
 const char *kube_keep(struct kube *k, const char *s);
 const char *kube_format(struct kube *k, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Room for one more of a list that doubles; zeroed. */

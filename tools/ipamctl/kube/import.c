@@ -1,5 +1,5 @@
 /* import --kubernetes — adopt the nodes' podCIDRs and the pods' addresses of a Kubernetes cluster. */
-#include "kube.h"
+#include "ipamctl/kube/kube.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,8 +25,7 @@ static const struct {
 	[SKIP_KIND] = { "otherKinds", "objects of other kinds" },
 };
 
-/* ---- what is said
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- what is said ------------------------------------------------------------------------------------------------ */
 
 struct counts {
 	size_t nodes, nodes_present, leases, addresses, present;
@@ -148,8 +147,7 @@ static void tell_text(const struct kube *k)
 			c.present);
 }
 
-/* ---- the steps in their order
- * ----------------------------------------------------------------------------------------- */
+/* ---- the steps in their order ------------------------------------------------------------------------------------ */
 
 static int read_dump(struct kube *k)
 {

@@ -1,6 +1,6 @@
 /* Writing what is to be imported, in one transaction: what the mount refuses is left out and the rest is written again,
  * until it takes. */
-#include "kube.h"
+#include "ipamctl/kube/kube.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,8 +21,7 @@ static void interrupt(int signal)
 	interrupted = 1;
 }
 
-/* ---- the cluster itself
- * ----------------------------------------------------------------------------------------------- */
+/* ---- the cluster itself ------------------------------------------------------------------------------------------ */
 
 static int write_once(const char *path, const char *text, int flags)
 {
@@ -83,8 +82,7 @@ static void uncreate(struct kube *k)
 		ctl_fail(CTL_REFUSED, "%s stays as it was made: %s", k->path, strerror(-rc));
 }
 
-/* ---- writing
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
 
 /* All names are Kubernetes' and need no escapes. */
 static void put_node(FILE *f, const struct kube_node *n)
@@ -152,8 +150,7 @@ static ssize_t put_all(struct kube *k, int fd)
 	return error != 0 ? -error : n;
 }
 
-/* ---- refusals
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- refusals ---------------------------------------------------------------------------------------------------- */
 
 static bool drop_node(struct kube *k, const char *name, const char *address, const char *why)
 {
@@ -219,8 +216,7 @@ static size_t take_refusals(struct kube *k, int fd, char *general, size_t room)
 	return n;
 }
 
-/* ---- the transaction
- * -------------------------------------------------------------------------------------------------- */
+/* ---- the transaction --------------------------------------------------------------------------------------------- */
 
 enum outcome { STORED, AGAIN, FAILED, UNKNOWN };
 

@@ -1,5 +1,5 @@
 /* What a cluster of the mount has already, learnt from its control files. */
-#include "kube.h"
+#include "ipamctl/kube/kube.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -11,8 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* ---- the cluster
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- the cluster ------------------------------------------------------------------------------------------------- */
 
 static int only_cluster(struct kube *k)
 {
@@ -62,8 +61,7 @@ int kube_mount_find(struct kube *k)
 	return CTL_DONE;
 }
 
-/* ---- its files, a line at a time
- * -------------------------------------------------------------------------------------- */
+/* ---- its files, a line at a time --------------------------------------------------------------------------------- */
 
 static int each_line(struct kube *k, const char *file, void (*fn)(struct kube *k, char *line))
 {
@@ -177,8 +175,7 @@ bool kube_mount_gateway(const struct kube *k, const char *node)
 	return !none;
 }
 
-/* ---- its leases
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- its leases -------------------------------------------------------------------------------------------------- */
 
 static bool parse_addresses(json_t *list, struct kube_pod *out)
 {

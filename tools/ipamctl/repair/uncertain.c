@@ -1,6 +1,6 @@
 /* What may be held, though no lease is known, is not given to anybody: it goes into what its cluster reserves, where
  * a person looks at it and takes it out again. */
-#include "repair.h"
+#include "ipamctl/repair/repair.h"
 
 #include <string.h>
 

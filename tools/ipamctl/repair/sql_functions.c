@@ -1,5 +1,5 @@
 /* The functions that the statements of a repair use. */
-#include "repair.h"
+#include "ipamctl/repair/repair.h"
 
 #include "ipam.h"
 #include "label.h"
