@@ -1,5 +1,17 @@
 #include "control.h"
 
+#include "delegate.h"
+#include "history.h"
+#include "import.h"
+#include "release.h"
+#include "show_json.h"
+#include "show_leases.h"
+#include "show_map.h"
+#include "show_map_svg.h"
+#include "show_metrics.h"
+#include "show_text.h"
+#include "stream.h"
+
 #include <string.h>
 
 /* Node ids carry the row's number, so rows are only ever added at the end. */

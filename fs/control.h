@@ -2,7 +2,7 @@
 #ifndef IPAMFS_CONTROL_H
 #define IPAMFS_CONTROL_H
 
-#include "fs.h"
+#include "node.h"
 #include "report.h"
 
 enum control_directory {
@@ -48,25 +48,5 @@ extern const unsigned control_rows;
 enum control_directory control_directory(struct node_ref ref);
 /* The row, or -1. */
 int control_find(enum ipam_kind level, enum control_directory in, const char *name);
-
-file_store release_store, remove_store, accept_store;
-int events_open(struct fs *fs, fuse_req_t req, struct node_ref ref, struct fuse_file_info *fi);
-int history_open(struct fs *fs, fuse_req_t req, struct node_ref ref, struct fuse_file_info *fi);
-int delegate_open(struct fs *fs, fuse_req_t req, struct node_ref ref, struct fuse_file_info *fi);
-int import_open(struct fs *fs, fuse_req_t req, struct node_ref ref, struct fuse_file_info *fi);
-
-int show_audit(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out);
-int show_version(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out);
-int show_health(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out);
-int show_stats(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out);
-int show_cidrs(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out);
-int show_labels(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out);
-int show_reserved(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out);
-int show_settings(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out);
-int show_gateway(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out);
-int show_blocks(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out);
-int show_metrics(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out);
-int show_map(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out);
-int show_map_svg(struct fs *fs, enum ipam_kind kind, uint64_t id, struct buffer *out);
 
 #endif

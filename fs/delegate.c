@@ -1,8 +1,9 @@
-/* The file 'delegate' of a cluster: "NODE [KEY=VALUE ...] [CIDR ...]" a line makes that node, with these labels, and with exactly
- * these blocks or such as its labels let it have. Each write is a text of its own, taken whole or not at all before it returns.
- * Only of one that a program cuts at its buffer's end, the last line waits for its rest. Read through the same descriptor, it says
- * which blocks the nodes of the last write have. */
-#include "control.h"
+#include "delegate.h"
+
+#include "buffer.h"
+#include "file.h"
+#include "file_write.h"
+#include "handle_keep.h"
 #include "log.h"
 #include "notify.h"
 #include "text_line.h"

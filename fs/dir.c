@@ -1,5 +1,9 @@
+#include "dir.h"
+
 #include "control.h"
 #include "generated.h"
+#include "host_local.h"
+#include "node.h"
 #include "viewer.h"
 
 #include <errno.h>

@@ -1,9 +1,15 @@
 #include "file.h"
 
 #include "control.h"
+#include "file_keep.h"
+#include "file_write.h"
 #include "generated.h"
+#include "holders.h"
+#include "host_local.h"
 #include "notify.h"
+#include "ops.h"
 #include "removed.h"
+#include "rendition.h"
 
 #include <errno.h>
 #include <fcntl.h>

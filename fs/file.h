@@ -4,8 +4,12 @@
 #ifndef IPAMFS_FILE_H
 #define IPAMFS_FILE_H
 
-#include "rendition.h"
+#include "handle.h"
+#include "node.h"
 #include "viewer.h"
+
+struct buffer;
+struct rendered;
 
 /* An open file.
  * Written bytes are gathered, so that a text that comes in several writes is taken as the whole it is meant to be; each
@@ -41,18 +45,24 @@ struct file {
 /* Take it out of the table, with its claim on an ephemeral lease. */
 void file_close(struct fs *fs, struct file *f);
 
-/* Writing (file_write.c): its handle_ops' write, flush, and release, whose answer nobody waits for; and what writing to a lease means. */
-void file_write(struct fs *fs, fuse_req_t req, struct handle *h, const char *buf, size_t size, off_t off);
-void file_flush(struct fs *fs, fuse_req_t req, struct handle *h);
-void file_release(struct fs *fs, fuse_req_t req, struct handle *h);
-file_store file_store_lease;
+/* ---- for what is opened in a way of its own. fi->fh 0: a file that needs nothing kept (README) */
+void fs_reply_part(fuse_req_t req, const char *data, size_t have, size_t size, off_t off);
+/* A file with this content, which is taken over, and what writing to it means. */
+int file_open_text(struct fs *fs, struct fuse_file_info *fi, fuse_ino_t ino, uint64_t request, struct buffer *content, file_store *store);
+/* One to read p, which is taken over, by a node id that was counted as open (rendition.h); also where it fails. */
+int file_open_made(struct fs *fs, struct fuse_file_info *fi, fuse_ino_t ino, uint64_t request, struct rendered *p);
+/* A file in host-local's layout was made: hold its lease while it is open. */
+int file_hold(struct fs *fs, struct fuse_file_info *fi, uint64_t lease);
+handle_reopen file_reopen;
 
-/* What of it outlives the worker (file_keep.c). It has its slot. */
-/* At open: -ENOMEM, -ENFILE and the like. */
-int file_keep_content(struct fs *fs, struct file *f);
-/* After a write, with f->request. What can't be kept is lost only if the worker is, too: it is no reason to refuse. */
-void file_keep_text(struct fs *fs, struct file *f);
-/* From its slot; f->kept is the slot's file. -ENOMEM, -EIO. */
-int file_again(struct fs *fs, struct file *f, const struct keep_slot *s);
+/* ---- the answers to the requests */
+void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void fs_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi);
+void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
+void fs_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off, struct fuse_file_info *fi);
+void fs_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct fuse_pollhandle *ph);
+void fs_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void fs_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void fs_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi);
 
 #endif

@@ -1,5 +1,8 @@
-/* What of an open file outlives the worker. */
-#include "file.h"
+#include "file_keep.h"
+
+#include "handle_keep.h"
+#include "holders.h"
+#include "rendition.h"
 
 #include <stdlib.h>
 

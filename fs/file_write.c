@@ -1,9 +1,13 @@
-/* Writing to what is open: what comes in several writes is gathered, and each write tried at once. */
-#include "file.h"
+#include "file_write.h"
 
 #include "control.h"
+#include "file.h"
+#include "file_keep.h"
 #include "log.h"
+#include "node.h"
 #include "notify.h"
+#include "release.h"
+#include "viewer.h"
 
 #include <errno.h>
 #include <stdlib.h>

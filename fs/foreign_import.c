@@ -1,4 +1,4 @@
-#include "foreign.h"
+#include "foreign_import.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -2,6 +2,10 @@
 
 #include "control.h"
 #include "file.h"
+#include "handle.h"
+#include "rendition.h"
+#include "report.h"
+#include "viewer.h"
 
 #include <errno.h>
 #include <stdlib.h>

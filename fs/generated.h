@@ -7,9 +7,10 @@
 #ifndef IPAMFS_GENERATED_H
 #define IPAMFS_GENERATED_H
 
-#include "fs.h"
-#include "rendition.h"
-#include "report.h"
+#include "node.h"
+
+struct rendered;
+struct viewer;
 
 bool generated_is(struct node_ref ref);
 /* Of its row and whose it is: nanoseconds since the epoch. -ENOENT */

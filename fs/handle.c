@@ -1,9 +1,15 @@
 #include "handle.h"
 
 #include "bounds.h"
-#include "fs.h"
+#include "delegate.h"
+#include "dir.h"
+#include "file.h"
+#include "history.h"
+#include "import.h"
 #include "log.h"
-#include "wire.h"
+#include "removed.h"
+#include "report.h"
+#include "stream.h"
 
 #include <errno.h>
 #include <pthread.h>

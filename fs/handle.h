@@ -57,16 +57,7 @@ void handle_refused(struct fs *fs, uint64_t request);
 void handle_reply_open(struct fs *fs, fuse_req_t req, struct fuse_file_info *fi);
 void handle_reply_create(struct fs *fs, fuse_req_t req, const struct fuse_entry_param *e, struct fuse_file_info *fi);
 
-/* What of one outlives the worker, of those that are read or written as a text (handle_keep.c). *file: what is long goes there, -1
- * none yet; the caller's to close. -ENOMEM and the like. A text is there whole or not at all, with what t says of it. */
-int handle_keep_content(struct fs *fs, const struct handle *h, int *file, const char *content, size_t size);
-int handle_keep_text(struct fs *fs, const struct handle *h, int *file, const struct keep_text *t, const char *text);
-/* The same from its slot: the memory is the caller's. -ENOMEM, -EIO. */
-int handle_content_again(const struct keep_slot *s, int file, char **content);
-int handle_text_again(const struct keep_slot *s, int file, struct keep_text *t, char **text);
-
 /* From its slot: each kind's own. fd: the slot's file, to be taken over, or -1. */
 typedef int handle_reopen(struct fs *fs, struct keep_slot *slot, int fd, struct handle **out);
-handle_reopen file_reopen, listing_reopen, events_reopen, history_reopen, import_reopen, delegate_reopen, report_reopen, removed_reopen;
 
 #endif

@@ -1,7 +1,6 @@
-/* What of an open file outlives the worker: in its slot, or where it is long in a file that the supervisor holds. */
+#include "handle_keep.h"
+
 #include "fs.h"
-#include "handle.h"
-#include "wire.h"
 
 #include <errno.h>
 #include <stdlib.h>

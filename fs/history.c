@@ -1,5 +1,5 @@
-/* The files 'history': lines of the past, read from the database a portion at a time, so that any length of it costs one
- * portion's memory. What came after the open is not in it. */
+#include "history.h"
+
 #include "control.h"
 #include "viewer.h"
 

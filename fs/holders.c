@@ -1,5 +1,4 @@
-/* Who holds ephemeral leases open. Its lock is taken before the library's, and never while a commit is waited for. */
-#include "fs.h"
+#include "holders.h"
 
 #include <pthread.h>
 #include <stdlib.h>

@@ -1,11 +1,6 @@
-/* The file 'import' of a cluster: leases and nodes that were made elsewhere, written as JSON, taken by fsync all at once or
- * not at all; where it is open for writing alone, as cat and cp have it, also when whoever wrote closes it.
- *
- * foreign.h says how it is written; what leases.json shows can be written here.
- * Reading the same descriptor afterwards tells what was refused and why.
- */
-#include "control.h"
-#include "foreign.h"
+#include "import.h"
+
+#include "foreign_import.h"
 #include "log.h"
 #include "notify.h"
 #include "viewer.h"

@@ -10,10 +10,10 @@
 #ifndef IPAMFS_KEEP_H
 #define IPAMFS_KEEP_H
 
-#include "ipam.h"
-
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 enum {

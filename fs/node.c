@@ -1,5 +1,9 @@
+#include "node.h"
+
 #include "control.h"
 #include "generated.h"
+#include "host_local.h"
+#include "rendition.h"
 #include "viewer.h"
 
 #include <errno.h>

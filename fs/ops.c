@@ -1,7 +1,16 @@
+#include "ops.h"
+
 #include "control.h"
+#include "dir.h"
+#include "file.h"
 #include "generated.h"
+#include "handle.h"
+#include "host_local.h"
+#include "node.h"
+#include "release.h"
 #include "removed.h"
 #include "viewer.h"
+#include "xattr.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -1,6 +1,6 @@
 #include "pulse.h"
 
-#include "fs.h"
+#include "holders.h"
 #include "log.h"
 #include "rendition.h"
 

@@ -1,5 +1,6 @@
-/* Releases that the kernel doesn't hear of by an unlink of the lease's own name: it must be told. */
-#include "control.h"
+#include "release.h"
+
+#include "node.h"
 #include "notify.h"
 
 #include <errno.h>

@@ -1,5 +1,7 @@
 #include "removed.h"
 
+#include "node.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>

@@ -10,6 +10,7 @@
 #define IPAMFS_REMOVED_H
 
 #include "fs.h"
+#include "handle.h"
 
 struct removed;
 struct removals;
@@ -30,5 +31,7 @@ int removed_stat(struct fs *fs, fuse_ino_t ino, struct stat *st);
 int removed_set(struct fs *fs, fuse_ino_t ino, unsigned which, const struct ipam_attr *a, struct stat *st);
 /* How many bytes, without the NUL. */
 int removed_text(struct fs *fs, fuse_ino_t ino, char out[IPAM_LEASE_TEXT]);
+
+handle_reopen removed_reopen;
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "control.h"
 #include "generated.h"
+#include "rendition.h"
 
 #include <fcntl.h>
 #include <pthread.h>

@@ -6,8 +6,12 @@
 #ifndef IPAMFS_REPORT_H
 #define IPAMFS_REPORT_H
 
+#include "handle.h"
 #include "spool.h"
 #include "viewer.h"
+
+struct generated_wish;
+struct rendered;
 
 struct report_wish {
 	unsigned row;        /* of the table of control files */
@@ -18,7 +22,6 @@ struct report_wish {
 
 /* Write it. *stop ends it early: -EINTR. 0, or an errno which the open is answered with. */
 typedef int report_make(struct fs *fs, const struct report_wish *wish, atomic_bool *stop, struct spool *out);
-report_make show_leases, show_json;
 
 struct reports;
 int reports_start(struct fs *fs, struct reports **out);
@@ -26,10 +29,10 @@ int reports_start(struct fs *fs, struct reports **out);
  * ones can be read until reports_free. NULL is fine. */
 void reports_stop(struct reports *r, bool refuse);
 void reports_free(struct reports *r);
-struct generated_wish;
 /* Answers the open. */
 void report_ask(struct fs *fs, const struct generated_wish *asks);
 /* An open file to read p from, as file_open_made; uid: whose descriptor it is. */
 int report_open_made(struct fs *fs, struct fuse_file_info *fi, fuse_ino_t ino, uint64_t request, uint32_t uid, struct rendered *p);
+handle_reopen report_reopen;
 
 #endif

@@ -1,6 +1,6 @@
-/* Every lease of a cluster or node, as JSON for programs. */
+#include "show_json.h"
+
 #include "json_text.h"
-#include "report.h"
 #include "show_copy.h"
 
 #include <errno.h>

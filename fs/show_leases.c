@@ -1,6 +1,6 @@
-/* Every lease of a cluster or node, as a table for people and grep. */
+#include "show_leases.h"
+
 #include "printable.h"
-#include "report.h"
 #include "show_copy.h"
 
 #include <errno.h>

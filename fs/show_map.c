@@ -1,6 +1,7 @@
-/* map.txt: how full it is, as a picture for the terminal, at most 100 columns wide. */
 #include "show_map.h"
-#include "control.h"
+
+#include "show_map_cells.h"
+#include "show_map_model.h"
 
 #include <stdlib.h>
 #include <string.h>

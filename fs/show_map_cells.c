@@ -1,5 +1,4 @@
-/* A panel's slots as cells: joined where a cell stands for several, and the reserved ones put between them. */
-#include "show_map.h"
+#include "show_map_cells.h"
 
 #include <errno.h>
 #include <stdlib.h>

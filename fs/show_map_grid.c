@@ -1,5 +1,7 @@
 #include "show_map_grid.h"
 
+#include "show_map_cells.h"
+
 #include <errno.h>
 #include <stdlib.h>
 

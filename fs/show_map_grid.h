@@ -11,7 +11,7 @@
 #ifndef IPAMFS_SHOW_MAP_GRID_H
 #define IPAMFS_SHOW_MAP_GRID_H
 
-#include "show_map.h"
+#include "show_map_model.h"
 
 enum {
 	GRID_WIDTH = 1024,   /* pixels */

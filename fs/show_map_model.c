@@ -1,5 +1,6 @@
-/* What is in use, copied while nothing changes. */
-#include "show_map.h"
+#include "show_map_model.h"
+
+#include "show_map_order.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,5 +1,6 @@
-/* What was copied is brought into order, and counted. */
-#include "show_map.h"
+#include "show_map_order.h"
+
+#include "show_map_cells.h"
 
 #include <stdlib.h>
 

@@ -1,7 +1,9 @@
-/* The cells of a panel, in units of a cell: a stroke of one unit each where something is, with what it has in common
- * with others in the group around it, so that it takes few bytes; one shape for each run of free or reserved ones; and
- * over all of it the lines between them, in the background's colour. */
-#include "show_map_svg.h"
+#include "show_map_shapes.h"
+
+#include "show_map_cells.h"
+#include "show_map_style.h"
+#include "show_map_title.h"
+#include "show_map_xml.h"
 
 #include <errno.h>
 #include <stdlib.h>

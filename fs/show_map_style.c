@@ -1,7 +1,4 @@
-/* The colours. One scale of lightness from empty to nearly full, which every eye sees, in three hues; full is apart from it,
- * in a colour that the blind to red, green or blue tell from all its steps; and what is no step of the scale (reserved,
- * resting) has a pattern. On dark the scale goes the other way, so that what is full is always farthest from the background. */
-#include "show_map_svg.h"
+#include "show_map_style.h"
 
 /* p page, t text, s small text, f free, k and h and y what patterns are made of, b lines between cells; l0 to l9, lf full,
  * g gateway, d resting, r and x reserved; n, m and w text on the scale's lower, middle and upper part. */

@@ -1,7 +1,11 @@
-/* map.svg: how full it is, as a picture for the browser. No script, nothing from elsewhere, one style sheet. */
 #include "show_map_svg.h"
 
-#include "control.h"
+#include "show_map_cells.h"
+#include "show_map_grid.h"
+#include "show_map_model.h"
+#include "show_map_shapes.h"
+#include "show_map_style.h"
+#include "show_map_xml.h"
 
 #include <errno.h>
 #include <stdlib.h>

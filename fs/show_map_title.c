@@ -1,5 +1,7 @@
-/* The tooltips: whose it is. The first line names the cell and its owner, so that grep finds both. */
-#include "show_map_svg.h"
+#include "show_map_title.h"
+
+#include "show_map_cells.h"
+#include "show_map_xml.h"
 
 #include <string.h>
 

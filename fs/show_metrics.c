@@ -1,6 +1,6 @@
-/* The numbers for Prometheus, in its text format (version 0.0.4): the lines of a metric stand together, under its HELP and
- * TYPE. Of clusters always; of nodes where the mount's options want them, since each node is a few series more. */
-#include "control.h"
+#include "show_metrics.h"
+
+#include "buffer.h"
 #include "stream.h"
 
 #include <errno.h>

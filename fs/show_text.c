@@ -1,5 +1,6 @@
-/* The small files: what is set, what is where. */
-#include "control.h"
+#include "show_text.h"
+
+#include "buffer.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,6 +1,7 @@
 #include "stream.h"
 
 #include "control.h"
+#include "history.h"
 #include "log.h"
 #include "ring.h"
 #include "viewer.h"

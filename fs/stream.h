@@ -6,10 +6,10 @@
 #ifndef IPAMFS_STREAM_H
 #define IPAMFS_STREAM_H
 
-#include "ipam.h"
+#include "handle.h"
+#include "node.h"
 
 struct stream;
-struct fs;
 
 int stream_start(struct fs *fs, struct stream **out); /* -ENOMEM, -EAGAIN */
 /* For ipam_options.event: arg is the stream's owner, see main.c. */
@@ -20,6 +20,9 @@ void stream_resume(struct stream *s);
  * goes. NULL is fine. */
 void stream_stop(struct stream *s, bool answer_all);
 void stream_free(struct stream *s); /* once no reader is open */
+
+int events_open(struct fs *fs, fuse_req_t req, struct node_ref ref, struct fuse_file_info *fi);
+handle_reopen events_reopen;
 
 struct stream_numbers {
 	uint64_t readers, events, dropped; /* open now; told, missed by readers since the mount */

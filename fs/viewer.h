@@ -2,7 +2,7 @@
 #ifndef IPAMFS_VIEWER_H
 #define IPAMFS_VIEWER_H
 
-#include "fs.h"
+#include "node.h"
 
 struct viewer {
 	uid_t uid;

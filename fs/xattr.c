@@ -1,5 +1,8 @@
+#include "xattr.h"
+
+#include "buffer.h"
 #include "foreign.h"
-#include "fs.h"
+#include "node.h"
 #include "removed.h"
 
 #include <errno.h>
