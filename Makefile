@@ -166,6 +166,14 @@ $(B)/tests/test_rendition: $(B)/tests/unit/test_rendition.o $(addprefix $(B)/fs/
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS_core)
 
+# Machines that share an etcd which is in the test, as time is: the linker puts the test's clocks in the place of the machine's.
+shared_units := $(filter $(B)/tests/test_shared%,$(units))
+shared_parts := $(call obj,$(addprefix tests/unit/,story.c fake_etcd.c fake_keys.c fake_trace.c by_hand.c fixture.c))
+$(shared_units): $(B)/tests/test_%: $(B)/tests/unit/test_%.o $(shared_parts) $(lib)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--wrap=clock_gettime,--wrap=time,--wrap=nanosleep,--wrap=pthread_cond_timedwait -o $@ $^ \
+		-lcmocka $(LDLIBS_core)
+
 $(B)/tests/fault/calls: LDLIBS += -lseccomp
 $(helpers): $(B)/tests/%: $(B)/tests/%.o
 	@mkdir -p $(@D)
