@@ -70,7 +70,7 @@ PACKAGES := gcc make pkg-config libc6-dev libfuse3-dev fuse3 libsqlite3-dev libj
 TEST_PACKAGES := clang stress-ng libclang-rt-14-dev valgrind libcmocka-dev sqlite3 iproute2 iputils-ping attr jq util-linux procps \
 	containernetworking-plugins podman containerd runc busybox-static prometheus prometheus-node-exporter \
 	chromium libxml2-utils etcd-server etcd-client openssl spin debhelper dpkg-dev build-essential lintian mandoc systemd \
-	libmicrohttpd-dev libgnutls28-dev curl python3-yaml rsync rust-coreutils
+	libmicrohttpd-dev libgnutls28-dev curl python3-yaml rsync rust-coreutils nginx
 
 .PHONY: all run stop test test-sanitizers test-kube test-etcd test-debian13 lint units helpers fuzz fuzzers bench install uninstall deb clean help deps deps-test format FORCE
 .DEFAULT_GOAL := all

@@ -123,6 +123,50 @@ ok "a long one, too" served "$long" long
 same "which knows that nothing has changed" 304 "$(curl -s -o /dev/null -w '%{http_code}' -z "$short" "http://127.0.0.1:$web/$short")"
 kill "${pids[-1]}"
 
+# ---- nginx, of every file: fetched PORT FILE... against read(2); a line for each difference
+cat >"$WORK/fetched.py" <<'END'
+import http.client, sys
+at = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]))
+for path in sys.argv[2:]:
+    at.request("GET", "/" + path)
+    answer = at.getresponse()
+    try:
+        got = answer.read()
+    except http.client.IncompleteRead as e:
+        got = b"no more than " + e.partial
+    with open(path, "rb") as f:
+        want = f.read()
+    # What tells of the moment is another text each time.
+    moves = path.startswith(".ipam/") and len(got) > 1 and got[-1:] == want[-1:]
+    if answer.status != 200 or (got != want and not moves):
+        print(path, answer.status, len(got), "of", len(want))
+END
+web=$(port) plain=$(port)
+cat >"$WORK/nginx.conf" <<END
+daemon off;
+master_process off;
+error_log $WORK/nginx.err;
+pid $WORK/nginx.pid;
+events {}
+http {
+	access_log off;
+	client_body_temp_path $WORK/nginx; proxy_temp_path $WORK/nginx; fastcgi_temp_path $WORK/nginx;
+	uwsgi_temp_path $WORK/nginx; scgi_temp_path $WORK/nginx;
+	root $M;
+	server { listen 127.0.0.1:$web; sendfile on; }
+	server { listen 127.0.0.1:$plain; sendfile off; }
+}
+END
+/usr/sbin/nginx -e "$WORK/nginx.err" -p "$WORK" -c "$WORK/nginx.conf" &
+pids+=($!)
+until_true 10 curl -s "http://127.0.0.1:$web/README"
+mapfile -t files < <(for it in .ipam prod/.ipam prod/n1/.ipam big/.ipam; do fixed "$it"; done)
+files+=(.ipam/metrics/ipamfs.prom prod/.ipam/map.svg prod/n1/.ipam/map.svg prod/n1/a)
+same "nginx, which sends files: all of every one" "" "$(python3 "$WORK/fetched.py" "$web" "${files[@]}")"
+same "nginx, which reads them" "" "$(python3 "$WORK/fetched.py" "$plain" "${files[@]}")"
+same "and knows that nothing has changed" 304 "$(curl -s -o /dev/null -w '%{http_code}' -z "$short" "http://127.0.0.1:$web/$short")"
+kill "${pids[-1]}"
+
 # ---- one text, whatever the others do: two texts take turns, and who reads gets either
 cat >"$WORK/turns.py" <<'END'
 import mmap, os, sys, threading
