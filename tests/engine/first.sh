@@ -32,5 +32,28 @@ ok "an etcd that can't be reached ends no mount" mount_first w3
 ok "which says that nothing has been read" grep -q "nothing of it has been read yet" "$WORK/w3.log"
 etcd_resume 0
 ok "and has it later" until_true 20 test -d "$WORK/w3/prod"
+
+# ---- set-group-ID: what is made in such a directory is of its group, on whatever machine, and for all
+mkdir "$WORK/w1/team"
+put "$WORK/w1/team/.ipam/cidrs" "10.99.0.0/16 24"
+chown :1234 "$WORK/w1/team"
+chmod g+s "$WORK/w1/team"
+mkdir "$WORK/w1/team/w1"
+put "$WORK/w1/team/.ipam/delegate" more
+touch "$WORK/w1/team/w1/a"
+made_there() { [ -e "$WORK/w3/team/more" ] && mkdir -p "$WORK/w3/team/w3" && touch "$WORK/w3/team/w3/b"; }
+ok "another machine makes a node and a lease in it" until_true 20 made_there
+hear() { [ -e "$WORK/w1/team/w3/b" ] && [ -e "$WORK/w3/team/w1/a" ]; }
+ok "each hears of the other's" until_true 20 hear
+groups_of() { (cd "$WORK/$1/team" && stat -c '%n %g %a' w1 w3 more w1/a w3/b | xargs); }
+groups="w1 1234 2755 w3 1234 2755 more 1234 2755 w1/a 1234 644 w3/b 1234 644"
+same "nodes and leases are of the group of where they were made" "$groups" "$(groups_of w1)"
+same "so the other machine has it" "$groups" "$(groups_of w3)"
+umount "$WORK/w3"
+machine_end w1
+machine w1
+mount_first w3
+until_true 20 hear
+same "and both do after a mount" "$groups; $groups" "$(groups_of w1); $(groups_of w3)"
 umount "$WORK/w3"
 machine_end w1
