@@ -27,14 +27,14 @@ CFLAGS   ?= -g
 # A newer compiler warns of more: that ends the build of a developer, never that of who builds a release.
 DEV      ?=
 WARN     := -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla $(if $(DEV),-Werror)
-CPPFLAGS += -D_GNU_SOURCE -DIPAM_VERSION='"$(VERSION)"' -DFUSE_USE_VERSION=314 -Icore -Itools $(shell pkg-config --cflags fuse3 2>/dev/null)
+CPPFLAGS += -D_GNU_SOURCE -DIPAM_VERSION='"$(VERSION)"' -DFUSE_USE_VERSION=314 -I. -Icore -Itools $(shell pkg-config --cflags fuse3 2>/dev/null)
 LDLIBS_core  := -lsqlite3 -ljansson -lcurl -lpthread
 LDLIBS_fuse  := $(shell pkg-config --libs fuse3 2>/dev/null || echo -lfuse3)
 LDLIBS_fs    := -lcap-ng -lseccomp
 ALL_CFLAGS = $(WARN) $(SAN) $(CFLAGS) -MMD -MP
 
 core_src := $(wildcard core/*.c)
-fs_src   := $(wildcard fs/*.c)
+fs_src   := $(wildcard fs/*/*.c)
 ctl_src  := $(wildcard tools/ipamctl/*.c tools/ipamctl/*/*.c)
 cni_src  := $(wildcard tools/cni/*.c)
 kube_src := $(wildcard tools/kube/*.c)
@@ -162,7 +162,7 @@ $(B)/tests/test_kube $(B)/tests/test_kube_config $(B)/tests/test_kube_sieve: $(B
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka -lyaml -ljansson -lcurl -lpthread
 
-$(B)/tests/test_rendition: $(B)/tests/unit/test_rendition.o $(addprefix $(B)/fs/,rendition.o spool.o buffer.o log.o) $(lib)
+$(B)/tests/test_rendition: $(B)/tests/unit/test_rendition.o $(addprefix $(B)/fs/,tree/rendition.o base/spool.o base/buffer.o base/log.o) $(lib)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS_core)
 
@@ -180,7 +180,7 @@ $(helpers): $(B)/tests/%: $(B)/tests/%.o
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lpthread $(LDLIBS)
 
 # With clang, FLAVOUR=fuzz: see tests/fuzz/run.sh. Of the programs' parts each takes what it calls.
-$(B)/parts.a: $(call obj,$(filter-out %/main.c,$(ctl_src) $(cni_src)) fs/foreign.c fs/foreign_import.c fs/buffer.c tools/kube/sieve.c tools/kube/node.c)
+$(B)/parts.a: $(call obj,$(filter-out %/main.c,$(ctl_src) $(cni_src)) fs/base/foreign.c fs/control/import_parse.c fs/base/buffer.c tools/kube/sieve.c tools/kube/node.c)
 	@rm -f $@
 	$(AR) rcs $@ $^
 
@@ -259,7 +259,7 @@ deb: ## build Debian packages into build/deb/
 	@sh tools/package/build.sh $(VERSION) $(abspath $(B))/deb
 
 format: ## lay the sources out by .clang-format
-	clang-format -i core/*.[ch] fs/*.[ch] tools/*/*.[ch] tools/*/*/*.[ch] tests/*/*.[ch]
+	clang-format -i core/*.[ch] fs/*.h fs/*/*.[ch] tools/*/*.[ch] tools/*/*/*.[ch] tests/*/*.[ch]
 
 clean: ## remove build/
 	rm -rf $(B)

@@ -5,9 +5,9 @@
 #ifndef IPAMFS_FS_H
 #define IPAMFS_FS_H
 
+#include "fs/base/options.h"
+#include "fs/resume/channel.h"
 #include "ipam.h"
-#include "options.h"
-#include "wire.h"
 
 #include <errno.h>
 #include <fuse_lowlevel.h>

@@ -1,7 +1,7 @@
 /* host-local's files: as they are written through the mount, and as ipamctl imports them. */
 #include "fuzz.h"
 
-#include "../../fs/foreign.h"
+#include "fs/base/foreign.h"
 #include "ipamctl/hostlocal.h"
 
 static void written(const char *text, size_t size)

@@ -1,7 +1,7 @@
 /* Imports: what is written to .ipam/import, lists of attributes, and dumps of Kubernetes that ipamctl reads. */
 #include "fuzz.h"
 
-#include "../../fs/foreign.h"
+#include "fs/base/foreign.h"
 #include "ipamctl/kube/kube.h"
 
 #include <sys/mman.h>

@@ -1,5 +1,5 @@
 /* Texts of generated files, and the node ids that they have. */
-#include "../../fs/rendition.h"
+#include "fs/tree/rendition.h"
 
 #include <fcntl.h>
 #include <setjmp.h>

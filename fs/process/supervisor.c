@@ -1,0 +1,656 @@
+#include "fs/process/supervisor.h"
+
+#include "fs/base/log.h"
+#include "fs/process/beside.h"
+#include "fs/process/exec_upgrade.h"
+#include "fs/process/mount.h"
+#include "fs/process/mounter.h"
+#include "fs/process/privileges.h"
+#include "fs/process/worker.h"
+#include "fs/resume/state.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+	BACKOFF_MS = 10,
+	BACKOFF_MAX_MS = 1000, /* between workers that end soon; clients wait for it */
+	SOON_MS = 1000,
+	REAP_TRIES = 50, /* milliseconds */
+	HOPELESS = 10,   /* workers in a row that can't even open the database */
+	/* At the end, milliseconds: for answering what was asked, for storing what was acknowledged, and for dying. */
+	ANSWER_MS = 3000,
+	STORE_MS = 30000,
+	KILL_MS = 5000,
+};
+
+struct supervisor {
+	const struct options *options;
+	char **argv;
+	void (*started)(void *arg);
+	void *arg;
+	struct keep keep;
+	struct holds holds;
+	int lock, signals;
+	int mounter; /* where another process hands over what it mounts, -1: nobody is waited for */
+	bool waits;  /* the worker, for the mount */
+	struct device device;
+	sigset_t blocked;
+	pid_t worker;        /* 0: none */
+	int socket;          /* to it, -1 none */
+	pid_t ahead;         /* one that is to follow it; */
+	int ahead_socket;    /* -1 none */
+	int touched;         /* what the old one changed meanwhile, -1 not told */
+	bool ready;          /* it serves */
+	bool ending, failed; /* failed: it could not go on */
+	bool fell;           /* this one did */
+	int64_t killed;      /* when this worker was killed here, since it hung; 0: it was not */
+	bool handing;        /* it was told to end, so that another may take over */
+	unsigned hopeless;
+	int64_t force, leave; /* at the end: when clients are answered whatever happens, 0 they were; when the worker is killed */
+	int64_t began, next;  /* milliseconds: since when this worker serves; when the next one is started, 0: there is one */
+	int backoff;
+	uint64_t beat; /* as last seen, and when */
+	int64_t beat_seen;
+};
+
+static void say(int priority, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void say(int priority, const char *format, ...)
+{
+	char text[640];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof text, format, ap);
+	va_end(ap);
+	log_write(NULL, priority, text);
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* ---- a worker --------------------------------------------------------------------------------------------- */
+
+/* In the child: nothing stays open that is the supervisor's alone. */
+static void be_worker(struct supervisor *s, int socket, bool ahead)
+{
+	for (size_t i = 0; i < s->holds.n; i++)
+		if (s->holds.fd[i] >= 0)
+			close(s->holds.fd[i]);
+	close(s->signals);
+	if (s->mounter >= 0)
+		close(s->mounter);
+	if (s->device.fd >= 0)
+		close(s->device.fd);
+	if (s->device.abort >= 0)
+		close(s->device.abort);
+	if (s->socket >= 0)
+		close(s->socket);
+	if (s->touched >= 0)
+		close(s->touched);
+	close(s->keep.fd); /* it is mapped */
+	s->keep.fd = -1;
+	handover_forget();
+	sigprocmask(SIG_UNBLOCK, &s->blocked, NULL);
+	s->keep.socket = socket;
+	exit(worker_run(s->options, &s->keep, s->lock, ahead));
+}
+
+static int fork_worker(struct supervisor *s, bool ahead, pid_t *worker, int *socket)
+{
+	int pair[2];
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	fflush(NULL);
+	pid = fork();
+	if (pid < 0) {
+		int rc = -errno;
+
+		close(pair[0]);
+		close(pair[1]);
+		return rc;
+	}
+	if (pid == 0) {
+		close(pair[0]);
+		be_worker(s, pair[1], ahead);
+	}
+	close(pair[1]);
+	*worker = pid;
+	*socket = pair[0];
+	return 0;
+}
+
+static int start_worker(struct supervisor *s)
+{
+	int rc = fork_worker(s, false, &s->worker, &s->socket);
+
+	if (rc < 0)
+		return rc;
+	s->began = now_ms();
+	s->ready = s->handing = s->fell = s->waits = false;
+	s->killed = 0;
+	s->next = 0;
+	return 0;
+}
+
+/* Whoever started it needn't wait any longer. */
+static void tell_started(struct supervisor *s)
+{
+	if (s->started == NULL)
+		return;
+	if (privileges_of_supervisor() < 0)
+		say(LOG_WARNING, "privileges that aren't needed can't be given up");
+	s->started(s->arg);
+	s->started = NULL;
+}
+
+/* The database is open: here is the mount, and what was open on it. */
+static int hand_over(struct supervisor *s)
+{
+	int rc = 0;
+
+	if (s->device.fd < 0 && s->mounter >= 0) {
+		s->waits = true;
+		tell_started(s);
+		return 0;
+	}
+	if (s->device.fd < 0) {
+		struct ipam_error error;
+
+		device_clear(s->options->mountpoint); /* whose lock this has is gone by now, if it wasn't before */
+		rc = device_mount(s->options, &s->device, &error);
+		if (rc < 0) {
+			say(LOG_ERR, "%s", error.text);
+			return rc;
+		}
+	}
+	rc = keep_send(s->socket, &(struct keep_message){ .word = KEEP_DEVICE }, s->device.fd);
+	for (uint32_t i = 0; rc == 0 && i < s->holds.n; i++)
+		if (s->holds.fd[i] >= 0)
+			rc = keep_send(s->socket, &(struct keep_message){ .word = KEEP_HELD, .slot = i }, s->holds.fd[i]);
+	if (rc == 0)
+		rc = keep_send(s->socket, &(struct keep_message){ .word = KEEP_GO }, -1);
+	if (rc < 0)
+		return 0; /* it died meanwhile, and is missed soon */
+	s->ready = true;
+	s->hopeless = 0;
+	s->began = s->beat_seen = now_ms();
+	tell_started(s);
+	return 0;
+}
+
+/* The mount, by another process. */
+static void hear_mounter(struct supervisor *s)
+{
+	int peer, rc = mounter_accept(s->mounter, s->options->mountpoint, &s->device, &peer);
+
+	if (rc < 0) {
+		say(LOG_WARNING, "who came to hand over the mount didn't: %s", strerror(-rc));
+		return;
+	}
+	close(s->mounter);
+	s->mounter = -1;
+	say(LOG_INFO, "mounted by another process");
+	if (s->waits)
+		hand_over(s);
+	s->waits = false;
+	mounter_answer(peer);
+	close(peer);
+}
+
+/* ---- one that follows another while that serves ------------------------------------------------------------ */
+
+static void end_old(struct supervisor *s)
+{
+	s->handing = true;
+	if (s->worker > 0)
+		kill(s->worker, SIGTERM);
+}
+
+static void forget_ahead(struct supervisor *s)
+{
+	if (s->ahead_socket >= 0)
+		close(s->ahead_socket);
+	if (s->ahead > 0)
+		kill(s->ahead, SIGKILL);
+	s->ahead_socket = -1;
+	s->ahead = 0;
+}
+
+/* The old one keeps account of what it changes: the next may read. */
+static void begin_ahead(struct supervisor *s)
+{
+	if (s->ahead_socket < 0 && !s->handing && fork_worker(s, true, &s->ahead, &s->ahead_socket) < 0)
+		end_old(s);
+}
+
+/* The next one has read, or can't. */
+static void hear_ahead(struct supervisor *s)
+{
+	struct keep_message m;
+	int fd, rc = keep_receive(s->ahead_socket, &m, &fd);
+
+	if (rc > 0 && fd >= 0)
+		close(fd);
+	if (rc <= 0)
+		forget_ahead(s);
+	if (!s->handing && s->worker > 0)
+		end_old(s);
+}
+
+/* The old one has ended: the next one goes on from there. */
+static void follow(struct supervisor *s)
+{
+	s->worker = s->ahead;
+	s->socket = s->ahead_socket;
+	s->ahead = 0;
+	s->ahead_socket = -1;
+	s->ready = s->handing = s->fell = false;
+	s->killed = 0;
+	s->began = now_ms();
+	keep_send(s->socket, &(struct keep_message){ .word = KEEP_TOUCHED }, s->touched);
+	if (s->touched >= 0)
+		close(s->touched);
+	s->touched = -1;
+}
+
+static void give_up(struct supervisor *s)
+{
+	s->ending = s->failed = true;
+	s->force = s->leave = now_ms();
+}
+
+static void put_aside(const struct supervisor *s)
+{
+	int rc = beside_put_aside(worker_database(s->options));
+
+	if (rc < 0)
+		say(LOG_ERR, "%s-wal isn't the database's own, and can't be renamed: %s", worker_database(s->options), strerror(-rc));
+}
+
+static void hear(struct supervisor *s, const struct keep_message *m, int fd)
+{
+	switch (m->word) {
+	case KEEP_READY:
+		if (hand_over(s) < 0)
+			give_up(s);
+		break;
+	case KEEP_FAILED:
+		say(LOG_ERR, "%s", m->text);
+		if (s->device.fd < 0 || ++s->hopeless >= HOPELESS)
+			give_up(s);
+		break;
+	case KEEP_HOLD:
+		if (fd >= 0 && holds_put(&s->holds, m->slot, fd) == 0)
+			return;
+		break;
+	case KEEP_DROP:
+		holds_drop(&s->holds, m->slot);
+		break;
+	case KEEP_ASIDE:
+		put_aside(s);
+		break;
+	case KEEP_TRACKS:
+		begin_ahead(s);
+		break;
+	case KEEP_TOUCHED:
+		if (s->touched >= 0)
+			close(s->touched);
+		s->touched = fd;
+		return;
+	default:
+		break;
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+/* Of workers that have ended: how. */
+static void reap(struct supervisor *s)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		bool well = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+
+		if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL) {
+			say(LOG_ERR, "worker %d was killed by signal %d (%s)", (int)pid, WTERMSIG(status), strsignal(WTERMSIG(status)));
+			s->fell = true;
+		} else if (!WIFSIGNALED(status) && !well && !s->failed && s->device.fd >= 0 && s->hopeless == 0) {
+			say(LOG_ERR, "worker %d ended with status %d", (int)pid, WEXITSTATUS(status));
+			s->fell = true;
+		}
+		if (pid == s->worker)
+			s->worker = 0;
+	}
+}
+
+/* It has closed all, or been left in the kernel. */
+static void reap_for_a_moment(struct supervisor *s)
+{
+	const struct timespec moment = { .tv_nsec = 1000000 };
+
+	reap(s);
+	for (int i = 0; i < REAP_TRIES && s->worker > 0; i++, reap(s))
+		nanosleep(&moment, NULL);
+}
+
+static void worker_gone(struct supervisor *s)
+{
+	int64_t now = now_ms(), lived;
+
+	close(s->socket);
+	s->socket = -1;
+	reap_for_a_moment(s);
+	s->worker = 0;
+	if (atomic_load(&s->keep.memory->unmounted))
+		s->ending = true;
+	if (s->ending) {
+		forget_ahead(s);
+		return;
+	}
+	if (s->ahead_socket >= 0) {
+		follow(s);
+		return;
+	}
+	/* Who kills it from outside has his reasons; one that falls by itself may fall again, by the same request. */
+	lived = (s->killed != 0 ? s->beat_seen : now) - s->began; /* one that hung was dead since its last beat */
+	if (lived > SOON_MS || (s->ready && !s->fell && s->killed == 0)) {
+		s->backoff = 0;
+	} else {
+		s->backoff = s->backoff == 0 ? BACKOFF_MS : s->backoff * 2;
+		if (s->backoff > BACKOFF_MAX_MS)
+			s->backoff = BACKOFF_MAX_MS;
+	}
+	s->next = now + s->backoff;
+	s->ready = false;
+	if (!s->handing)
+		say(LOG_WARNING, "the worker ended; another takes over, and clients wait");
+}
+
+/* ---- what happens ----------------------------------------------------------------------------------------- */
+
+static void end_mount(struct supervisor *s)
+{
+	s->force = s->ending ? now_ms() : now_ms() + ANSWER_MS; /* asked twice: at once */
+	s->leave = s->ending ? s->force : s->force + STORE_MS;
+	s->ending = true;
+	atomic_store(&s->keep.memory->ending, true);
+	if (s->worker > 0)
+		kill(s->worker, SIGTERM);
+}
+
+static void renew(struct supervisor *s)
+{
+	struct handover h = { s->keep.fd, s->lock, s->socket, &s->device, s->worker, &s->holds };
+
+	if (!s->ready || s->ending || s->handing || s->ahead_socket >= 0) {
+		say(LOG_WARNING, "not now: %s", s->ending ? "the mount ends" : "a worker is just taking over");
+		return;
+	}
+	say(LOG_NOTICE, "another program takes over");
+	/* Signals stay blocked, and wait for the next one. It returns where it can't. */
+	handover_execute(&h, s->argv);
+}
+
+static void hear_signal(struct supervisor *s)
+{
+	struct signalfd_siginfo info;
+
+	while (read(s->signals, &info, sizeof info) == sizeof info) {
+		if (info.ssi_signo == SIGCHLD)
+			reap(s);
+		else if (info.ssi_signo == SIGHUP)
+			renew(s);
+		else
+			end_mount(s);
+	}
+}
+
+/* A worker that has not answered all in time does it no longer: clients don't wait for a disk that hangs. What it has acknowledged it
+ * may store still, and not even that for ever. */
+static void watch_end(struct supervisor *s)
+{
+	int64_t now = now_ms();
+
+	if (s->force != 0 && s->force <= now) {
+		s->force = 0;
+		if (s->device.fd >= 0 && !device_unmount(&s->device, s->options->mountpoint))
+			s->leave = now;
+	}
+	if (s->force == 0 && s->leave <= now && s->worker > 0)
+		kill(s->worker, SIGKILL);
+	if (s->force == 0 && s->leave + KILL_MS <= now && s->socket >= 0) {
+		say(LOG_ERR, "the worker can't be killed: the disk may hang");
+		s->failed = true;
+		close(s->socket);
+		s->socket = -1;
+	}
+}
+
+static void watch(struct supervisor *s)
+{
+	uint64_t beat = atomic_load(&s->keep.memory->beat);
+	int64_t now = now_ms();
+
+	if (!s->ready || s->worker <= 0 || s->options->watchdog == 0 || s->ending || beat != s->beat) {
+		s->beat = beat;
+		s->beat_seen = now;
+	} else if (s->killed != 0 && now - s->killed > KILL_MS) {
+		say(LOG_ERR, "the worker can't be killed: the disk may hang; the mount ends");
+		give_up(s);
+	} else if (s->killed == 0 && now - s->beat_seen > (int64_t)s->options->watchdog * 1000) {
+		say(LOG_ERR, "the worker hangs: nothing moved for %u seconds; it is killed", s->options->watchdog);
+		s->killed = now;
+		kill(s->worker, SIGKILL);
+	}
+}
+
+static int pause_ms(const struct supervisor *s)
+{
+	int64_t left = s->next - now_ms();
+
+	if (s->ending)
+		return 50;
+	if (s->next != 0)
+		return left > 0 ? (int)left : 0;
+	return s->options->watchdog != 0 && s->ready ? 500 : -1;
+}
+
+static void run(struct supervisor *s)
+{
+	while (!s->ending || s->socket >= 0) {
+		struct pollfd p[4] = {
+			{ .fd = s->signals, .events = POLLIN }, { .events = POLLIN }, { .events = POLLIN }, { .events = POLLIN }
+		};
+
+		if (s->next != 0 && s->next <= now_ms() && start_worker(s) < 0)
+			s->next = now_ms() + BACKOFF_MAX_MS; /* no memory or process now */
+		p[1].fd = s->socket;
+		p[2].fd = s->ahead_socket;
+		p[3].fd = s->mounter;
+		if (poll(p, 4, pause_ms(s)) > 0 && p[0].revents != 0)
+			hear_signal(s);
+		if (p[1].revents != 0 && s->socket >= 0) {
+			struct keep_message m;
+			int fd, rc = keep_receive(s->socket, &m, &fd);
+
+			if (rc > 0)
+				hear(s, &m, fd);
+			else
+				worker_gone(s);
+		}
+		if (p[2].revents != 0 && s->ahead_socket == p[2].fd)
+			hear_ahead(s);
+		if (p[3].revents != 0 && !s->ending)
+			hear_mounter(s);
+		watch(s);
+		if (s->ending)
+			watch_end(s);
+	}
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------- */
+
+/* Descriptors of open files are held here, one each at most. */
+static void raise_limit(struct supervisor *s)
+{
+	enum { SPARED = 64 }; /* for workers, and for another program */
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	if (limit.rlim_cur > 2 * SPARED && limit.rlim_cur < INT_MAX)
+		s->holds.most = (int)limit.rlim_cur - SPARED;
+}
+
+static int check_mountpoint(const struct options *o, struct ipam_error *error)
+{
+	unsigned dead = device_clear(o->mountpoint);
+	struct stat st;
+
+	if (dead > 0)
+		say(LOG_NOTICE, "%s: the mount of an ipamfs that died was taken off%s", o->mountpoint,
+		    dead > 1 ? ", and others below it" : "");
+	if (stat(o->mountpoint, &st) < 0) {
+		snprintf(error->text, sizeof error->text, "%s: %s", o->mountpoint, strerror(errno));
+		return -errno;
+	}
+	if (!S_ISDIR(st.st_mode)) {
+		snprintf(error->text, sizeof error->text, "%s: not a directory; name one to mount on", o->mountpoint);
+		return -ENOTDIR;
+	}
+	return 0;
+}
+
+static int set_up(struct supervisor *s, struct ipam_error *error)
+{
+	struct ipam_options options = worker_ipam_options(s->options);
+	int rc = check_mountpoint(s->options, error);
+
+	if (rc == 0)
+		rc = beside_check(worker_database(s->options), s->options->mountpoint, error);
+	if (rc < 0)
+		return rc;
+	s->lock = ipam_lock(worker_database(s->options), &options, error);
+	if (s->lock < 0)
+		return s->lock;
+	if (s->options->mounter != NULL) {
+		s->mounter = mounter_listen(s->options->mounter);
+		if (s->mounter < 0)
+			snprintf(error->text, sizeof error->text, "%s: %s", s->options->mounter, strerror(-s->mounter));
+		if (s->mounter < 0)
+			return s->mounter;
+	}
+	rc = keep_new(&s->keep);
+	if (rc == 0)
+		rc = start_worker(s);
+	if (rc < 0)
+		snprintf(error->text, sizeof error->text, "starting: %s%s", strerror(-rc),
+			 rc == -EFBIG ? "; 'ulimit -f', the limit of this process, must be 'unlimited'" : "");
+	return rc;
+}
+
+/* This program was executed in place of another: its worker is to be followed by one of ours. */
+static int set_up_again(struct supervisor *s, struct ipam_error *error)
+{
+	struct handover h = { .device = &s->device, .holds = &s->holds };
+	int rc = handover_receive(&h);
+
+	if (rc <= 0)
+		return rc;
+	s->keep.fd = h.keep;
+	s->lock = h.lock;
+	s->socket = h.socket;
+	s->worker = h.worker;
+	rc = keep_map(&s->keep);
+	if (rc < 0) {
+		snprintf(error->text, sizeof error->text, "this program can't take over from the one that ran: %s", strerror(-rc));
+		return rc;
+	}
+	s->began = s->beat_seen = now_ms();
+	s->ready = true;
+	/* If it has died meanwhile, that is heard of soon. */
+	keep_send(s->socket, &(struct keep_message){ .word = KEEP_TRACK }, -1);
+	return 1;
+}
+
+static void tear_down(struct supervisor *s)
+{
+	if (s->device.fd >= 0)
+		device_unmount(&s->device, s->options->mountpoint);
+	if (s->failed && s->worker > 0)
+		kill(s->worker, SIGKILL);
+	reap_for_a_moment(s);
+	holds_free(&s->holds);
+	keep_free(&s->keep);
+	if (s->lock >= 0 && s->worker == 0 && !s->options->read_only)
+		beside_tidy(worker_database(s->options), s->lock);
+	if (s->lock >= 0)
+		close(s->lock);
+	if (s->mounter >= 0)
+		close(s->mounter);
+	close(s->signals);
+}
+
+int supervise(const struct options *options, char **argv, void (*started)(void *arg), void *arg)
+{
+	struct supervisor s = { .options = options,
+				.argv = argv,
+				.started = started,
+				.arg = arg,
+				.lock = -1,
+				.mounter = -1,
+				.device = { .fd = -1, .abort = -1 },
+				.socket = -1,
+				.ahead_socket = -1,
+				.touched = -1,
+				.keep = { .fd = -1, .socket = -1 } };
+	struct ipam_error error = { "" };
+	int rc;
+
+	raise_limit(&s);
+	sigemptyset(&s.blocked);
+	sigaddset(&s.blocked, SIGTERM);
+	sigaddset(&s.blocked, SIGINT);
+	sigaddset(&s.blocked, SIGHUP);
+	sigaddset(&s.blocked, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &s.blocked, NULL);
+	s.signals = signalfd(-1, &s.blocked, SFD_CLOEXEC | SFD_NONBLOCK);
+	rc = s.signals < 0 ? -errno : set_up_again(&s, &error);
+	if (rc == 0)
+		rc = set_up(&s, &error);
+	if (rc < 0) {
+		say(LOG_ERR, "%s", error.text[0] != 0 ? error.text : strerror(-rc));
+		s.failed = true;
+	} else {
+		run(&s);
+		reap(&s);
+	}
+	tear_down(&s);
+	return s.failed;
+}
