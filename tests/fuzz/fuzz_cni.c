@@ -1,7 +1,7 @@
 /* The CNI plugin: its configuration, CNI_ARGS and the rest of its environment. */
 #include "fuzz.h"
 
-#include "cni/cni.h"
+#include "cni/result.h"
 
 /* Lines: CNI_COMMAND, CNI_CONTAINERID, CNI_IFNAME, CNI_NETNS, CNI_ARGS, then the configuration to the end. */
 static const char *const variable[] = { "CNI_COMMAND", "CNI_CONTAINERID", "CNI_IFNAME", "CNI_NETNS", "CNI_ARGS" };

@@ -2,6 +2,7 @@
 #include "fuzz.h"
 
 #include "fs/base/foreign.h"
+#include "ipamctl/ctl.h"
 #include "ipamctl/hostlocal.h"
 
 static void written(const char *text, size_t size)

@@ -2,7 +2,8 @@
 #include "fuzz.h"
 
 #include "fs/base/foreign.h"
-#include "ipamctl/kube/kube.h"
+#include "ipamctl/kube/arena.h"
+#include "ipamctl/kube/parse.h"
 
 #include <sys/mman.h>
 #include <unistd.h>

@@ -9,7 +9,7 @@
  * cuts; status 1 where something was wrong. */
 #include "power.h"
 
-#include "ipamctl/check/check.h"
+#include "ipamctl/check/database.h"
 
 #include <errno.h>
 #include <getopt.h>

@@ -1,5 +1,5 @@
 /* The CNI plugin's parsers, and the shapes of what it prints. */
-#include "cni/cni.h"
+#include "cni/lease.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

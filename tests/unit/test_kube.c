@@ -2,10 +2,8 @@
 #include "kube/cover.h"
 #include "kube/kube.h"
 #include "kube/lines.h"
-#include "kube/node.h"
+#include "kube/queue.h"
 #include "kube/rate.h"
-#include "kube/site.h"
-#include "kube/table.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -1,6 +1,7 @@
 /* How many leases a second are made and released, each thread in a directory of its own: one number, so that a script can
  * change what lies beneath between two of them. */
 #include "bench.h"
+#include "commands.h"
 
 #include <errno.h>
 #include <fcntl.h>

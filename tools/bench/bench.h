@@ -1,17 +1,11 @@
 /* bench — what the subcommands of ipamfs-bench share: the clock, messages, arguments and the record of results. */
-#ifndef BENCH_H
-#define BENCH_H
+#ifndef BENCH_BENCH_H
+#define BENCH_BENCH_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/types.h>
-
-/* A subcommand: argv[0] is its name. Returns the exit code: 0 done, 1 failed, 2 usage. */
-typedef int bench_command(int argc, char **argv);
-bench_command cmd_alloc, cmd_claim_last, cmd_cni, cmd_delay, cmd_floor, cmd_generate, cmd_join, cmd_ops, cmd_reports, cmd_requests,
-	cmd_scale, cmd_sqlite;
 
 /* Nanoseconds of the monotonic clock. */
 uint64_t bench_now(void);

@@ -1,4 +1,6 @@
 #include "bench.h"
+#include "cidr.h"
+#include "commands.h"
 #include "pool.h"
 
 #include <errno.h>

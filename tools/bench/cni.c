@@ -1,11 +1,13 @@
 /* ADD and DEL as container runtimes see them: whole processes, ours and host-local's in turn, at several numbers of leases
  * held already. Both keep what they know on the same disk. */
 #include "bench.h"
+#include "commands.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>

@@ -1,6 +1,7 @@
 /* A TCP proxy that holds back what passes, in both directions: a slow network that needs no rights. SIGUSR1 makes it slow,
  * SIGUSR2 quick; also connections that are there. */
 #include "bench.h"
+#include "commands.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -9,6 +10,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <time.h>

@@ -1,6 +1,8 @@
 #include "floor.h"
 
 #include "bench.h"
+#include "commands.h"
+#include "floor_ops.h"
 
 #include <errno.h>
 #include <getopt.h>

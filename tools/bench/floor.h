@@ -3,13 +3,13 @@
  * Names in memory, the same text in every file, attributes that never change, kept by the kernel for a day. It counts
  * the requests it gets, and shows the counts in the file `.requests` at its root.
  */
-#ifndef FLOOR_H
-#define FLOOR_H
+#ifndef BENCH_FLOOR_H
+#define BENCH_FLOOR_H
 
 #include "floor_tree.h"
 
-#include <fuse_lowlevel.h>
 #include <stdatomic.h>
+#include <stdint.h>
 
 enum floor_request {
 	FLOOR_LOOKUP,
@@ -35,8 +35,5 @@ struct floor {
 	struct timespec born; /* every time of every file */
 	_Atomic uint64_t count[FLOOR_REQUESTS];
 };
-
-/* The operations; their user data is a struct floor. */
-extern const struct fuse_lowlevel_ops floor_ops;
 
 #endif

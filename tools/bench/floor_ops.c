@@ -1,3 +1,5 @@
+#include "floor_ops.h"
+
 #include "floor.h"
 
 #include <errno.h>

@@ -2,6 +2,7 @@
 
 #include "bench.h"
 #include "cidr.h"
+#include "commands.h"
 #include "db.h"
 
 #include <errno.h>

@@ -1,8 +1,9 @@
 /* The time until many nodes have their blocks, made at once from many mounts, beside that of as many bare transactions of the same
  * shape: through the same gateway, by as many connections that are kept, and nothing done with the answers. */
 #include "bench.h"
-
+#include "commands.h"
 #include "etcd.h"
+#include "ipam.h"
 
 #include <errno.h>
 #include <getopt.h>

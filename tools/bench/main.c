@@ -1,5 +1,6 @@
-#include "bench.h"
+#include "commands.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const struct {

@@ -1,6 +1,7 @@
 #include "measure.h"
 
 #include "bench.h"
+#include "target_tree.h"
 
 #include <errno.h>
 #include <pthread.h>

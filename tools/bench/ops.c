@@ -1,4 +1,5 @@
 #include "bench.h"
+#include "commands.h"
 #include "table.h"
 
 #include <errno.h>

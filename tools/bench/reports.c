@@ -1,12 +1,14 @@
 /* What long reports do to those who allocate: latency of a create and unlink alone, while `leases` is made, while it is read
  * a byte at a time, and while events have readers that never read. */
 #include "bench.h"
+#include "commands.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>

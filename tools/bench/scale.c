@@ -1,4 +1,5 @@
 #include "bench.h"
+#include "commands.h"
 #include "generate.h"
 
 #include <errno.h>

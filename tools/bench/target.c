@@ -1,6 +1,8 @@
 #include "target.h"
 
 #include "bench.h"
+#include "target_sqlite.h"
+#include "target_tree.h"
 
 #include <errno.h>
 #include <string.h>

@@ -3,8 +3,8 @@
  * A tree holds a cluster directory, in it a directory a worker (or one shared by all) for files, and one of a fixed
  * size to be listed: ipamfs's own shape, made on every other target alike.
  */
-#ifndef TARGET_H
-#define TARGET_H
+#ifndef BENCH_TARGET_H
+#define BENCH_TARGET_H
 
 #include "db.h"
 
@@ -63,23 +63,5 @@ int target_open(struct target *t, const char *argument, const struct target_opti
 int target_renew(struct target *t);
 /* Remove everything made. */
 void target_close(struct target *t);
-
-/* Of target_tree and target_sqlite, for the table of kinds. */
-int tree_open(struct target *t);
-int tree_renew(struct target *t);
-void tree_target_close(struct target *t);
-int tree_create(struct worker *w, const char *name);
-int tree_stat(struct worker *w, const char *name);
-int tree_cat(struct worker *w, const char *name);
-int tree_readdir(struct worker *w, const char *name);
-int tree_unlink(struct worker *w, const char *name);
-int tree_mkdir(struct worker *w, const char *name);
-/* Give an empty file a lease's text. */
-int tree_fill(struct worker *w, const char *name);
-
-int sqlite_open(struct target *t);
-void sqlite_target_close(struct target *t);
-int sqlite_insert(struct worker *w, const char *name);
-int sqlite_delete(struct worker *w, const char *name);
 
 #endif

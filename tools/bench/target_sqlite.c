@@ -1,4 +1,4 @@
-#include "target.h"
+#include "target_sqlite.h"
 
 #include <unistd.h>
 

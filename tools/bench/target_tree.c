@@ -1,4 +1,4 @@
-#include "target.h"
+#include "target_tree.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,4 +1,6 @@
-#include "cni.h"
+#include "call.h"
+#include "claim.h"
+#include "result.h"
 
 #include <stdlib.h>
 

@@ -1,4 +1,5 @@
-#include "cni.h"
+#include "call.h"
+#include "result.h"
 
 #include <string.h>
 

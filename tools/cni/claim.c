@@ -1,7 +1,8 @@
 /* Making the leases of an attachment, all or none. */
-#include "lease.h"
+#include "claim.h"
 
 #include "room.h"
+#include "want.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,8 +1,9 @@
-#include "cni.h"
+#include "conf.h"
 
 #include "keys.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

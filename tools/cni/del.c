@@ -1,4 +1,4 @@
-#include "cni.h"
+#include "call.h"
 
 /* What isn't there needs no release: a DEL may come again, or for what never was. */
 int cni_del(struct cni_call *c, struct cni_error *e)

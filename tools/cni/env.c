@@ -1,4 +1,6 @@
-#include "cni.h"
+#include "env.h"
+
+#include "lease.h"
 
 #include <ctype.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "cni.h"
+#include "error.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* GC: release what the runtime no longer knows, of this network and this node. */
-#include "cni.h"
+#include "call.h"
 
 #include <dirent.h>
 #include <errno.h>

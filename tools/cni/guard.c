@@ -6,7 +6,9 @@
  * of a header and a text, the last one acknowledged with a byte once it is printed, where there is something to take
  * back. What the waiting one needs to say if nothing comes is in a page that both see.
  */
-#include "cni.h"
+#include "guard.h"
+
+#include "result.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,8 @@
 /* The leases of one attachment: files in the node's directory. */
 #include "lease.h"
 
+#include "call.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>

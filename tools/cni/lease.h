@@ -1,30 +1,46 @@
-/* lease — what the files about leases share: a lease's file (lease.c), the wanted addresses (want.c), the claim (claim.c). */
+/* lease — an attachment's leases, by their files. */
 #ifndef IPAMFS_CNI_LEASE_H
 #define IPAMFS_CNI_LEASE_H
 
-#include "cni.h"
+#include "cidr.h"
+#include "mount.h"
 
-/* How many goes in all it is worth to claim a lease, where it failed for what was going on just then. */
-enum { CNI_GOES = 12, CNI_GOES_BLIND = 2 };
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
 
-/* What the configuration wants of one lease, in one family. */
-struct cni_want {
-	const struct cni_set *set;         /* NULL: any address */
-	const struct cni_address *request; /* NULL: any of the set */
+struct cni_call;
+
+struct cni_lease {
+	bool has[CIDR_FAMILIES];
+	u128 addr[CIDR_FAMILIES];
+	uint8_t len[CIDR_FAMILIES];
+	bool has_gateway[CIDR_FAMILIES];
+	u128 gateway[CIDR_FAMILIES];
 };
-
+enum { CNI_LEASES_MAX = 16 }; /* of one attachment */
+struct cni_leases {
+	struct cni_lease lease[CNI_LEASES_MAX];
+	bool made[CNI_LEASES_MAX];           /* by this call */
+	unsigned generation[CNI_LEASES_MAX]; /* of those: what it is if nobody else has touched it */
+	uint64_t inode[CNI_LEASES_MAX];
+	unsigned n;
+	uint8_t first; /* the family of the node's oldest block: it comes first in a result that no ranges order */
+};
+/* "CONTAINER.IFNAME", for further ones "+1"...; error 4 if that is too long. */
+int cni_lease_name(const struct cni_env *env, unsigned i, char out[NAME_MAX + 1], struct cni_error *e);
 /* The addresses and gateways of an open lease. */
 int cni_lease_read(int fd, struct cni_lease *l, struct cni_error *e);
-/* Release the i-th, as cni_leases_undo does. */
-void cni_lease_undo(const struct cni_node *n, struct cni_leases *l, unsigned i, bool told);
 /* Does the open lease say nothing of another owner? */
 bool cni_lease_is_ours(int fd, const struct cni_env *env);
-
-void cni_wants_find(const struct cni_conf *c, unsigned lease, struct cni_want out[CIDR_FAMILIES]);
-/* Let the open lease, the last one of all, have them; goes: see above, 0 where it is worth no other. */
-int cni_wants_set(const struct cni_node *n, int fd, const struct cni_want want[CIDR_FAMILIES], struct cni_leases *all, int *goes,
-		  struct cni_error *e);
-/* Each requested address must have a place. */
-int cni_requests_check(const struct cni_conf *c, struct cni_error *e);
+/* Read those that there are. */
+int cni_leases_read(const struct cni_conf *c, const struct cni_env *env, const struct cni_node *n, struct cni_leases *l,
+		    struct cni_error *e);
+/* Release what this call made (once) and nobody has touched since. told: the runtime may have read the answer, so the addresses rest. */
+void cni_leases_undo(const struct cni_node *n, struct cni_leases *l, bool told);
+/* Release the i-th, likewise. */
+void cni_lease_undo(const struct cni_node *n, struct cni_leases *l, unsigned i, bool told);
+/* Release all leases of the attachment. */
+int cni_leases_release(struct cni_call *c, struct cni_error *e);
 
 #endif

@@ -1,7 +1,7 @@
 /* ipamfs-cni — a CNI IPAM plugin whose leases are files of an ipamfs mount. */
-#include "cni.h"
-
+#include "guard.h"
 #include "printable.h"
+#include "result.h"
 #include "streams.h"
 
 #include <errno.h>

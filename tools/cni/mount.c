@@ -1,4 +1,6 @@
-#include "cni.h"
+#include "mount.h"
+
+#include "call.h"
 
 #include <dirent.h>
 #include <errno.h>

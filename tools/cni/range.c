@@ -1,5 +1,7 @@
 /* Ranges as host-local's configuration has them: subnet, rangeStart, rangeEnd, gateway; sets of alternatives. */
-#include "cni.h"
+#include "range.h"
+
+#include "lease.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* What is printed: results in the shape of each version of the specification, and errors. */
-#include "cni.h"
+#include "result.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 #ifndef IPAMFS_CNI_ROOM_H
 #define IPAMFS_CNI_ROOM_H
 
-#include "cni.h"
+#include "mount.h"
 
 /* Has the cluster a block left, of each family that it has? */
 bool cni_cluster_has_block(const struct cni_node *n);

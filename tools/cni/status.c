@@ -1,3 +1,4 @@
+#include "call.h"
 #include "room.h"
 
 #include <stdio.h>

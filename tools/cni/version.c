@@ -1,5 +1,6 @@
-#include "cni.h"
+#include "version.h"
 
+#include <jansson.h>
 #include <string.h>
 
 const char *const cni_version_name[CNI_VERSIONS] = {

@@ -1,5 +1,5 @@
 /* Which addresses the configuration wants of a lease, and asking the mount for them. */
-#include "lease.h"
+#include "want.h"
 
 #include <dirent.h>
 #include <errno.h>

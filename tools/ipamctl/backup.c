@@ -1,6 +1,7 @@
 /* backup — a consistent copy of the database, while it is in use. */
-#include "ipamctl/check/check.h"
-
+#include "ctl.h"
+#include "ipamctl/check/database.h"
+#include "ipamctl/check/log.h"
 #include "json_text.h"
 #include "open_reading.h"
 #include "schema.h"
@@ -8,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <jansson.h>
 #include <libgen.h>
 #include <signal.h>
 #include <stdio.h>

@@ -2,6 +2,7 @@
 #include "usage.h"
 
 #include <getopt.h>
+#include <jansson.h>
 #include <langinfo.h>
 #include <locale.h>
 #include <stdio.h>

@@ -1,5 +1,6 @@
 /* export — give a tree, or a node's leases, in a form that something else understands. */
-#include "export.h"
+#include "export_json.h"
+#include "export_shell.h"
 
 #include <errno.h>
 #include <fcntl.h>

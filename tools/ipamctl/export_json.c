@@ -1,5 +1,5 @@
 /* export --json: the tree as one document. */
-#include "export.h"
+#include "export_json.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,7 +3,9 @@
  * Directories and settings by mkdir and cat, as anyone would. Nodes' blocks and leases by the file 'import': it takes exactly
  * the addresses that are asked for, whatever else is free, and all or none. What JSON can't say is done after it: names that
  * are no UTF-8 by renaming, other such values by setfattr. Settings come last, since a limit may be younger than leases. */
-#include "export.h"
+#include "export_shell.h"
+
+#include "export_json.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* find — whose is an address, where is a name. */
-#include "find.h"
-
 #include "find_rows.h"
+#include "find_show.h"
+#include "view.h"
 
 #include <errno.h>
 #include <fnmatch.h>

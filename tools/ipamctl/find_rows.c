@@ -3,6 +3,7 @@
 #include "open_reading.h"
 #include "schema.h"
 
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,4 +1,6 @@
-#include "find.h"
+#include "find_show.h"
+
+#include "ctl.h"
 
 #include <stdio.h>
 #include <string.h>

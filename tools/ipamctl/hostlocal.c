@@ -1,5 +1,7 @@
 #include "hostlocal.h"
 
+#include "ctl.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

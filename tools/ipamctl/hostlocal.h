@@ -2,7 +2,10 @@
 #ifndef IPAMCTL_HOSTLOCAL_H
 #define IPAMCTL_HOSTLOCAL_H
 
-#include "ctl.h"
+#include "cidr.h"
+
+#include <stddef.h>
+#include <stdint.h>
 
 /* A file: "ID", or "ID CRLF IFNAME" since host-local 0.8. */
 struct hl_entry {

@@ -1,6 +1,7 @@
 /* import — take over what another address manager holds, whole or not at all. */
+#include "ipamctl/kube/import.h"
+#include "ctl.h"
 #include "hostlocal.h"
-#include "ipamctl/kube/kube.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,5 @@
-#include "ctl.h"
-
 #include "cidr.h"
+#include "ctl.h"
 
 #include <errno.h>
 #include <fcntl.h>

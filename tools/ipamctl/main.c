@@ -1,5 +1,4 @@
 #include "ctl.h"
-
 #include "streams.h"
 
 #include <stdio.h>

@@ -5,6 +5,7 @@
 #include "ipam.h"
 
 #include <jansson.h>
+#include <stdint.h>
 
 struct past {
 	struct ipam_history *history; /* the database itself, by its indexes */

@@ -3,6 +3,7 @@
 #include "usage.h"
 
 #include <getopt.h>
+#include <jansson.h>
 #include <langinfo.h>
 #include <locale.h>
 #include <poll.h>

@@ -1,5 +1,4 @@
 #include "ctl.h"
-
 #include "printable.h"
 
 #include <errno.h>

@@ -3,8 +3,9 @@
 #define IPAMCTL_VIEW_H
 
 #include "ctl.h"
-
 #include "json_text.h"
+
+#include <jansson.h>
 
 struct view {
 	const char *mount, *cluster, *node; /* cluster NULL: all; node NULL: all of them */

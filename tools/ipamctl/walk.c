@@ -1,3 +1,5 @@
+#include "walk.h"
+
 #include "walk_lease.h"
 
 #include <errno.h>

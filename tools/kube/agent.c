@@ -3,8 +3,8 @@
 #include "follow.h"
 #include "kube.h"
 #include "metrics.h"
-#include "options.h"
 #include "patrol.h"
+#include "queue.h"
 #include "start.h"
 #include "work.h"
 

@@ -2,10 +2,12 @@
  *
  * The mount never gives a block twice, and the API never lets podCIDRs change once they are set; so whatever is lost on the way may be
  * done again. What is in the mount for a Node is what it is given, also after a crash between the two. */
-#include "work.h"
+#include "assign.h"
 
 #include "kube.h"
 #include "metrics.h"
+#include "queue.h"
+#include "release.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -2,13 +2,11 @@
 #include "dry.h"
 #include "follow.h"
 #include "kube.h"
-#include "leader.h"
 #include "metrics.h"
-#include "options.h"
 #include "patrol.h"
-#include "site.h"
+#include "queue.h"
+#include "reconcile.h"
 #include "start.h"
-#include "work.h"
 
 #include <errno.h>
 #include <string.h>

@@ -3,6 +3,7 @@
 #include "cover.h"
 #include "kube.h"
 #include "printable.h"
+#include "queue.h"
 
 #include <dirent.h>
 #include <errno.h>

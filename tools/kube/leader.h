@@ -7,7 +7,6 @@
 #define IPAMKUBE_LEADER_H
 
 #include "client.h"
-#include "halt.h"
 #include "options.h"
 
 struct leader;

@@ -1,8 +1,9 @@
 /* Whose turn it is: a heap by when they are due. */
-#include "table_own.h"
+#include "queue.h"
 
 #include "kube.h"
 #include "metrics.h"
+#include "span.h"
 
 #include <errno.h>
 #include <stdlib.h>

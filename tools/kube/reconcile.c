@@ -1,8 +1,10 @@
 /* What the controller does with a Node: the mount and the API are made to say the same. */
-#include "work.h"
+#include "reconcile.h"
 
+#include "assign.h"
 #include "kube.h"
 #include "metrics.h"
+#include "release.h"
 
 #include <errno.h>
 #include <fcntl.h>

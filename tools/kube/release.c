@@ -1,5 +1,5 @@
 /* Before a block goes: whose it was is asked for by name, and what is freed is freed late. */
-#include "work.h"
+#include "release.h"
 
 #include "kube.h"
 

@@ -1,5 +1,5 @@
 /* The index of all Nodes' podCIDRs, by address: is a block anybody's, whatever the mount says? */
-#include "table_own.h"
+#include "span.h"
 
 #include <search.h>
 #include <string.h>

@@ -3,7 +3,6 @@
 #define IPAMKUBE_START_H
 
 #include "client.h"
-#include "halt.h"
 #include "options.h"
 #include "site.h"
 

@@ -1,7 +1,9 @@
-#include "table_own.h"
+#include "table.h"
 
 #include "kube.h"
 #include "metrics.h"
+#include "queue.h"
+#include "span.h"
 
 #include <errno.h>
 #include <search.h>

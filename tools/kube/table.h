@@ -6,7 +6,6 @@
 #ifndef IPAMKUBE_TABLE_H
 #define IPAMKUBE_TABLE_H
 
-#include "halt.h"
 #include "node.h"
 
 #include <stdbool.h>
@@ -75,26 +74,7 @@ bool table_claimed(struct table *t, const char *name, const struct blocks *block
 bool table_many_gone(struct table *t, int64_t since);
 /* A Node of that name with podCIDRs? Otherwise it is queued: what the mount has for it may change. */
 bool table_has_cidrs(struct table *t, const char *name, struct pod_cidrs *out);
-
-/* ---- workers */
-/* Waits for one that is due; false when the table was closed. */
-bool table_take(struct table *t, struct task *out);
-/* Puts it back. reason: of OUTCOME_REFUSED. */
-void table_done(struct table *t, struct task *task, enum outcome outcome, enum refusal reason);
-/* A patch is sent; it was answered. */
-void table_sent(struct table *t, struct task *task, bool sent);
-/* The Node has these podCIDRs now. */
-void table_patched(struct table *t, struct task *task, const struct pod_cidrs *cidrs);
-/* May this be said of it? Not again and again. */
-bool table_may_say(struct table *t, const struct task *task, const char *text);
 /* A block was freed: those that wait for one, or for theirs, are looked at. */
 void table_freed(struct table *t);
-/* Workers take none any more. */
-void table_close(struct table *t);
-
-/* Until nothing is due, or halted (true). */
-bool table_drain(struct table *t, const struct halt *halt);
-/* Until all are settled, refused, or tried so often; the number that isn't settled. */
-size_t table_settle(struct table *t, unsigned tries, const struct halt *halt);
 
 #endif

@@ -2,9 +2,13 @@
 #ifndef IPAMKUBE_TABLE_OWN_H
 #define IPAMKUBE_TABLE_OWN_H
 
+#include "cidr.h"
 #include "table.h"
 
 #include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 /* A podCIDR in the index. */
 struct span {
@@ -50,18 +54,8 @@ struct table {
 	int64_t list_at; /* when the list began */
 	bool listing, closed;
 };
-
-/* With the lock held. */
-int queue_reserve(struct table *t); /* room for all entries: -ENOMEM */
-void queue_add(struct table *t, struct known *e, int64_t due);
-void queue_drop(struct table *t, struct known *e);
 /* What is counted of an entry: -1 before it is changed, 1 after. */
 void table_tally(struct table *t, const struct known *e, int sign);
 void table_forget(struct table *t, struct known *e);
-void table_set_cidrs(struct table *t, struct known *e, const struct pod_cidrs *cidrs);
-/* Somebody else's podCIDRs that overlap these, or NULL. */
-struct known *span_find(struct table *t, const char *name, const struct pod_cidrs *cidrs);
-/* Does somebody else have just this one? */
-bool span_is_anothers(struct table *t, const char *name, const struct cidr *cidr);
 
 #endif

@@ -1,5 +1,4 @@
 #include "kube.h"
-
 #include "printable.h"
 
 #include <errno.h>

@@ -2,6 +2,7 @@
 
 #include "kube.h"
 #include "metrics.h"
+#include "queue.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -3,15 +3,14 @@
 #define IPAMKUBE_WORK_H
 
 #include "batch.h"
-#include "client.h"
 #include "leader.h"
-#include "options.h"
 #include "report.h"
-#include "site.h"
 #include "table.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 #define NO_BLOCK_REASON "CIDRNotAvailable"
 #define FAILED_REASON "CIDRAssignmentFailed"
@@ -74,14 +73,5 @@ bool work_is_news(const struct task *task);
 /* Reported as an Event and in the log, if it is news. */
 struct result work_refuse(struct worker *w, const struct task *task, enum refusal refusal, const char *reason, const char *format, ...)
 	__attribute__((format(printf, 5, 6)));
-
-/* release.c: may the mount's node lose those of its blocks that its Node doesn't have, which are somebody else's then? SETTLED: yes, now.
- * Else what the worker is to answer. The API is asked for the Node by its name, it has said the same for some seconds, and it hasn't lost
- * many Nodes at once. */
-struct result release(struct worker *w, struct task *task, const struct blocks *mount);
-/* reconcile.c: what the controller does with a Node. */
-struct result reconcile(struct worker *w, struct task *task);
-/* assign.c: a Node without podCIDRs is given some. */
-struct result assign(struct worker *w, struct task *task, bool mounted, const struct blocks *mount);
 
 #endif

@@ -1,7 +1,10 @@
-#include "ipamctl/check/check.h"
-
+#include "ipamctl/check/database.h"
+#include "ipamctl/check/engine.h"
+#include "ipamctl/check/log.h"
+#include "ipamctl/check/mount.h"
 #include "ipamctl/check/past.h"
-
+#include "ipamctl/ctl.h"
+#include "ipamctl/repair/repair.h"
 #include "open_reading.h"
 #include "schema.h"
 #include "store_mark.h"
@@ -42,67 +45,6 @@ static const char usage[] = "usage: ipamctl check [DB|MOUNT] [--json] [--quiet]\
 			    "Exit status: 0 nothing found, 1 findings (a line each) or refused, 2 usage. Of --repair: 0\n"
 			    "nothing to repair, or all is as it was; 1 something isn't (a line each), or refused.\n";
 
-void check_finding(struct check *c, const char *format, ...)
-{
-	char text[2048];
-	va_list ap;
-
-	va_start(ap, format);
-	vsnprintf(text, sizeof text, format, ap);
-	va_end(ap);
-	if (c->silent) {
-		c->findings++;
-		return;
-	}
-	if (c->json) {
-		json_t *s = json_string(text);
-		char *dump = s == NULL ? NULL : json_dumps(s, JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
-
-		printf("%s%s", c->findings == 0 ? "" : ",\n  ", dump != NULL ? dump : "\"(not UTF-8)\"");
-		free(dump);
-		json_decref(s);
-	} else {
-		ctl_say(stdout, "%s\n", text);
-	}
-	c->findings++;
-}
-
-const char *check_text(sqlite3_stmt *row, int column)
-{
-	const char *s = (const char *)sqlite3_column_text(row, column);
-
-	return s != NULL ? s : "";
-}
-
-void check_rows(struct check *c, const char *sql, void (*fn)(struct check *c, sqlite3_stmt *row, void *arg), void *arg)
-{
-	sqlite3_stmt *stmt = NULL;
-	int code = sqlite3_prepare_v2(c->db, sql, -1, &stmt, NULL);
-
-	while ((code == SQLITE_OK || code == SQLITE_ROW) && c->failed == 0) {
-		code = sqlite3_step(stmt);
-		if (code == SQLITE_ROW)
-			fn(c, stmt, arg);
-	}
-	if (code != SQLITE_DONE && c->failed == 0)
-		check_finding(c, "the database can't be read: %s", sqlite3_errmsg(c->db));
-	sqlite3_finalize(stmt);
-}
-
-static void take_count(struct check *c, sqlite3_stmt *row, void *arg)
-{
-	(void)c;
-	*(uint64_t *)arg = (uint64_t)sqlite3_column_int64(row, 0);
-}
-
-uint64_t check_count(struct check *c, const char *sql)
-{
-	uint64_t count = 0;
-
-	check_rows(c, sql, take_count, &count);
-	return count;
-}
-
 static int open_db(struct check *c, const char *path)
 {
 	int rc;
@@ -114,26 +56,6 @@ static int open_db(struct check *c, const char *path)
 	sqlite3_busy_timeout(c->db, 5000);
 	rc = schema_check(c->db);
 	return rc < 0 ? ctl_fail(CTL_REFUSED, "%s: %s", path, schema_error(rc, c->db)) : CTL_DONE;
-}
-
-bool check_log_exists(const char *path)
-{
-	char log[4300];
-
-	snprintf(log, sizeof log, "%s-wal", path);
-	return access(log, F_OK) == 0;
-}
-
-int check_log(const char *path, struct ipam_error *error)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc = 0;
-	struct stat st;
-
-	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && flock(fd, LOCK_SH | LOCK_NB) == 0)
-		rc = store_verify_log(path, NULL, error);
-	if (fd >= 0)
-		close(fd);
-	return rc;
 }
 
 static void print_string(const char *text)

@@ -1,6 +1,8 @@
-#include "ipamctl/check/check.h"
+#include "ipamctl/check/database.h"
 
 #include "bitset.h"
+#include "ipam.h"
+#include "ipamctl/ctl.h"
 #include "label.h"
 #include "schema.h"
 #include "settings.h"

@@ -1,5 +1,7 @@
 /* A mount that shares an engine with other machines, against what the engine has: the mount asks, since it is who may. */
-#include "ipamctl/check/check.h"
+#include "ipamctl/check/engine.h"
+
+#include "ipamctl/ctl.h"
 
 #include <errno.h>
 #include <stdio.h>

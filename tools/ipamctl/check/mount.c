@@ -1,6 +1,9 @@
 /* The mount against the rows: every lease's file says what its row says, and no file is without a row. The daemon goes
  * on meanwhile, so what differs is looked at again before it counts. */
-#include "ipamctl/check/check.h"
+#include "ipamctl/check/mount.h"
+
+#include "ipamctl/check/log.h"
+#include "ipamctl/ctl.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -3,7 +3,7 @@
 #ifndef IPAMCTL_CHECK_PAST_H
 #define IPAMCTL_CHECK_PAST_H
 
-#include "ipamctl/check/check.h"
+#include "ipamctl/check/findings.h"
 
 /* What its last line says is held, and no lease has: cluster, node, ip, name. */
 #define PAST_HELD(family)                                                                                                                  \

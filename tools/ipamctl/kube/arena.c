@@ -1,5 +1,7 @@
 /* What an import keeps in memory: strings that stay until the end, lists that double. */
-#include "ipamctl/kube/kube.h"
+#include "ipamctl/kube/arena.h"
+
+#include "ipamctl/ctl.h"
 
 #include <stdarg.h>
 #include <stdio.h>

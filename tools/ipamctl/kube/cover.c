@@ -1,5 +1,8 @@
 /* Which CIDRs would hold the nodes' blocks: as few as can be without reaching wide, each for blocks of one size. */
-#include "ipamctl/kube/kube.h"
+#include "ipamctl/kube/cover.h"
+
+#include "ipamctl/kube/arena.h"
+#include "ipamctl/kube/plan.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,13 @@
 /* import --kubernetes — adopt the nodes' podCIDRs and the pods' addresses of a Kubernetes cluster. */
-#include "ipamctl/kube/kube.h"
+#include "ipamctl/kube/import.h"
+
+#include "ipamctl/kube/arena.h"
+#include "ipamctl/kube/claims.h"
+#include "ipamctl/kube/cover.h"
+#include "ipamctl/kube/mount.h"
+#include "ipamctl/kube/parse.h"
+#include "ipamctl/kube/plan.h"
+#include "ipamctl/kube/store.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,9 @@
 /* What a cluster of the mount has already, learnt from its control files. */
-#include "ipamctl/kube/kube.h"
+#include "ipamctl/kube/mount.h"
+
+#include "ipamctl/kube/arena.h"
+#include "ipamctl/kube/claims.h"
+#include "ipamctl/kube/parse.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,5 +1,7 @@
 /* Of a Node and a Pod, as the API server writes them, what an import needs. */
-#include "ipamctl/kube/kube.h"
+#include "ipamctl/kube/parse.h"
+
+#include "ipamctl/kube/arena.h"
 
 #include <stdio.h>
 #include <stdlib.h>

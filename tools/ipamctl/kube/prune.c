@@ -1,6 +1,8 @@
 /* Of an object's text, before it is parsed, what an import looks at: a twentieth, and the parser is the slow part. What
  * goes is checked for its structure all the same. */
-#include "ipamctl/kube/kube.h"
+#include "ipamctl/kube/prune.h"
+
+#include "ipamctl/kube/parse.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* Reading JSON texts of any length: a value at a time is held, cut out by its brackets and given to the parser, which
  * checks it. */
-#include "ipamctl/kube/kube.h"
+#include "ipamctl/kube/read.h"
 
 #include <errno.h>
 #include <stdlib.h>

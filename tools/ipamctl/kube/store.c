@@ -1,6 +1,9 @@
 /* Writing what is to be imported, in one transaction: what the mount refuses is left out and the rest is written again,
  * until it takes. */
-#include "ipamctl/kube/kube.h"
+#include "ipamctl/kube/store.h"
+
+#include "ipamctl/kube/arena.h"
+#include "ipamctl/kube/parse.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,6 +3,7 @@
  * was found. */
 #include "ipamctl/repair/copy.h"
 
+#include "ipamctl/ctl.h"
 #include "schema.h"
 
 #include <errno.h>

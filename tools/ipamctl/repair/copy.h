@@ -9,4 +9,9 @@ int repair_copy(struct repair *r, const char *path, const char *copy);
 /* The table or index is there, as ours. */
 bool repair_has(const struct repair *r, const char *object);
 
+#define REPAIR_STEP 1000 /* instructions of SQLite's machine */
+
+/* Reading begins: it may take as many steps as the size allows. */
+void repair_steps(struct repair *r);
+
 #endif

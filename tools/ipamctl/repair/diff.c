@@ -1,6 +1,8 @@
 /* What was found against what was made of it: whatever is otherwise is a line, unless it was told already. So nothing depends on each step
  * of a repair telling what it left out. */
-#include "ipamctl/repair/repair.h"
+#include "ipamctl/repair/diff.h"
+
+#include "ipamctl/repair/salvage.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,11 @@
 /* Leases. Each id has the copies that tell it: the table's rows, the indexes by name and by address, and the history of its addresses. An
  * address goes to the lease that most of them tell; a lease that loses one address keeps the other. */
-#include "ipamctl/repair/repair.h"
+#include "ipamctl/repair/lease.h"
+
+#include "ipamctl/check/findings.h"
+#include "ipamctl/repair/merge.h"
+#include "ipamctl/repair/salvage.h"
+#include "ipamctl/repair/sql.h"
 
 #include <fcntl.h>
 #include <string.h>

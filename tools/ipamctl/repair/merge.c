@@ -4,7 +4,11 @@
  * has a vote. What most of them say of a row is taken; of rows that exclude each other the one that more copies tell comes first,
  * and the older one where they are equal. One that a single copy tells, and others that can be read don't, and that the history says
  * is gone, is gone. Whatever isn't taken is listed (diff.c). */
-#include "ipamctl/repair/repair.h"
+#include "ipamctl/repair/merge.h"
+
+#include "ipamctl/check/findings.h"
+#include "ipamctl/repair/salvage.h"
+#include "ipamctl/repair/sql.h"
 
 #include <stdlib.h>
 

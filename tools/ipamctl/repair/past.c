@@ -1,8 +1,10 @@
 /* What the history tells: in its order, of each address, block, node and cluster the last line. A line is believed of an address by its
  * column, by the index and by its own text; a release only where two of them agree. */
-#include "ipamctl/repair/repair.h"
+#include "ipamctl/repair/past.h"
 
 #include "ipamctl/check/past.h"
+#include "ipamctl/repair/salvage.h"
+#include "ipamctl/repair/sql.h"
 
 #define JSON(path) "json_extract(line, '$." path "')"
 #define IS_ADDRESS(x) "ifnull(address(0, " x "), address(1, " x ")) IS NOT NULL"

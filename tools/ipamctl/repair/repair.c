@@ -1,14 +1,26 @@
 /* repair — of a database that is damaged, a new one with all that can be told of it, and nothing released. */
 #include "ipamctl/repair/repair.h"
 
+#include "ipamctl/check/database.h"
+#include "ipamctl/check/log.h"
 #include "ipamctl/check/past.h"
+#include "ipamctl/ctl.h"
 #include "ipamctl/repair/copy.h"
+#include "ipamctl/repair/diff.h"
+#include "ipamctl/repair/lease.h"
+#include "ipamctl/repair/merge.h"
+#include "ipamctl/repair/past.h"
+#include "ipamctl/repair/rest.h"
+#include "ipamctl/repair/salvage.h"
+#include "ipamctl/repair/sql_functions.h"
+#include "ipamctl/repair/uncertain.h"
 #include "json_text.h"
 #include "open_reading.h"
 #include "schema.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <libgen.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -17,31 +29,6 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-
-static const char *const word[TELLS] = { "kept", "lost", "uncertain" };
-
-void repair_tell(struct repair *r, enum tell how, const char *format, ...)
-{
-	char *line = NULL, **bigger;
-	va_list ap;
-
-	va_start(ap, format);
-	if (vasprintf(&line, format, ap) < 0)
-		abort();
-	va_end(ap);
-	if (r->report != NULL)
-		fprintf(r->report, "%s: %s\n", word[how], line);
-	if (!r->json) {
-		printf("%s: ", word[how]);
-		ctl_print(line);
-		putchar('\n');
-	}
-	bigger = reallocarray(r->line[how], r->told[how] + 1, sizeof *bigger);
-	if (bigger == NULL)
-		abort();
-	r->line[how] = bigger;
-	bigger[r->told[how]++] = line;
-}
 
 /* ---- its files ------------------------------------------------------------------------------------------------------ */
 

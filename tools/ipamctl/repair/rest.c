@@ -1,5 +1,9 @@
 /* What belongs to clusters and nodes: one table each, and the history. A row that can't be so is taken from there. */
-#include "ipamctl/repair/repair.h"
+#include "ipamctl/repair/rest.h"
+
+#include "ipamctl/check/findings.h"
+#include "ipamctl/repair/salvage.h"
+#include "ipamctl/repair/sql.h"
 
 /* Before the leases: 'gateway' decides which addresses can be leased. */
 void repair_settings(struct repair *r)

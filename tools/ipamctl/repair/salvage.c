@@ -1,7 +1,9 @@
 /* Reading what can be read: tables from both sides of what can't, and the indexes, which are copies of parts of them. Nothing is
  * judged here: every row that any of them gives is kept. */
-#include "ipamctl/repair/repair.h"
+#include "ipamctl/repair/salvage.h"
 
+#include "ipamctl/check/findings.h"
+#include "ipamctl/ctl.h"
 #include "ipamctl/repair/copy.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* The functions that the statements of a repair use. */
-#include "ipamctl/repair/repair.h"
+#include "ipamctl/repair/sql_functions.h"
 
 #include "ipam.h"
 #include "label.h"

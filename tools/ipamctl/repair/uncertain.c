@@ -1,6 +1,10 @@
 /* What may be held, though no lease is known, is not given to anybody: it goes into what its cluster reserves, where
  * a person looks at it and takes it out again. */
-#include "ipamctl/repair/repair.h"
+#include "ipamctl/repair/uncertain.h"
+
+#include "ipamctl/check/findings.h"
+#include "ipamctl/repair/salvage.h"
+#include "ipamctl/repair/sql.h"
 
 #include <string.h>
 

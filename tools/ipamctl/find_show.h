@@ -1,8 +1,9 @@
-/* find — what is found, as an array of objects. */
-#ifndef IPAMCTL_FIND_H
-#define IPAMCTL_FIND_H
+/* find_show — what was found, for people or as JSON. */
+#ifndef IPAMCTL_FIND_SHOW_H
+#define IPAMCTL_FIND_SHOW_H
 
-#include "view.h"
+#include <jansson.h>
+#include <stdbool.h>
 
 /* A string of an object, or NULL. */
 const char *find_text(json_t *object, const char *key);
