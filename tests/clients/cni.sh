@@ -59,6 +59,9 @@ printf 'nameserver 10.0.0.10\nnameserver fd00::10\nsearch a.b c\noptions ndots:5
 add dns ',"resolvConf":"'"$WORK"'/resolv"'
 same "resolvConf" '{"domain":"d.e","nameservers":["10.0.0.10","fd00::10"],"options":["ndots:5"],"search":["a.b","c"]}' "$(jq -Sc .dns "$WORK/out")"
 code "a resolvConf that can't be read" 5 ADD x "$(conf 1.1.0 ',"resolvConf":"/nonexistent"')"
+mkfifo "$WORK/fifo"
+ok "one that is a FIFO holds nobody up" plugin "$CNI" ADD x "$(conf 1.1.0 ',"resolvConf":"'"$WORK"'/fifo"')"
+del x
 same "left nothing" "dns.eth0 pod1.eth0 v1.eth0" "$(leases)"
 
 ok "a lease made by hand is taken over" sh -c "touch '$node/hand.eth0'"
@@ -233,6 +236,10 @@ del r5
 same "released together" "r1.eth0 r2.eth0 r3.eth0" "$(leases)"
 add r6 '' ',"runtimeConfig":{"ipRanges":[[{"subnet":"10.244.0.0/24","rangeStart":"10.244.0.150","rangeEnd":"10.244.0.150"}]]}'
 same "runtimeConfig.ipRanges" "10.244.0.150/24" "$(addresses)"
+echo '{"subnet":"10.244.0.0/24","rangeStart":"10.244.0.151","rangeEnd":"10.244.0.151"}' >"$WORK/range"
+add r8 ',"rangeFromFile":"'"$WORK"'/range"'
+same "rangeFromFile" "10.244.0.151/24" "$(addresses)"
+del r8
 code "a range outside the blocks" 7 ADD x "$(conf 1.1.0 ',"subnet":"10.99.0.0/24"')"
 ok "which is said" grep -q "outside the blocks.*n1" "$WORK/out"
 ok "with the blocks" grep -q "10.244.0.0/24, fd00:10:244::/64" "$WORK/out"

@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -230,6 +232,52 @@ static void test_keys(void **state)
 	refuses(IPAM(",\"rangeStart\":\"10.0.0.9\""), CNI_BAD_CONFIG);
 }
 
+/* A range of a file, where the configuration has none of its own. */
+static void test_range_file(void **state)
+{
+	static const struct {
+		const char *content;
+		int code;
+	} files[] = {
+		{ "{\"subnet\":\"10.0.0.0/24\",\"RangeStart\":\"10.0.0.9\",\"dataDir\":\"/x\"}", 0 },
+		{ "{}", CNI_BAD_CONFIG },
+		{ "[]", CNI_BAD_CONFIG },
+		{ "10.0.0.0/24", CNI_BAD_CONFIG },
+		{ "", CNI_BAD_CONFIG },
+	};
+	char path[] = "/tmp/ipamfs-range-XXXXXX", text[256];
+	int fd = mkstemp(path);
+	struct cni_error e;
+	struct cni_conf c;
+
+	(void)state;
+	assert_true(fd >= 0);
+	snprintf(text, sizeof text, IPAM(",\"rangeFromFile\":\"%s\""), path);
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+		assert_int_equal(ftruncate(fd, 0), 0);
+		assert_int_equal(pwrite(fd, files[i].content, strlen(files[i].content), 0), strlen(files[i].content));
+		if (files[i].code != 0) {
+			refuses(text, files[i].code);
+			continue;
+		}
+		assert_int_equal(parse(&c, text, &e), 0);
+		assert_int_equal(c.sets.sets, 1);
+		assert_true(c.sets.set[0].range[0].first == 0x0a000009);
+		assert_non_null(strstr(remark(&c, 0), "'dataDir' of rangeFromFile"));
+		cni_conf_free(&c);
+	}
+	close(fd);
+	unlink(path);
+	refuses(text, CNI_IO);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	refuses(text, CNI_BAD_CONFIG);
+	unlink(path);
+	/* Whoever has ranges doesn't look there. */
+	assert_int_equal(parse(&c, IPAM(",\"subnet\":\"10.0.0.0/24\",\"rangeFromFile\":\"/nonexistent\""), &e), 0);
+	assert_int_equal(c.sets.sets, 1);
+	cni_conf_free(&c);
+}
+
 /* Whatever comes in: an answer, and nothing read past the end (the sanitizers watch). */
 static void test_noise(void **state)
 {
@@ -274,7 +322,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults), cmocka_unit_test(test_ranges),        cmocka_unit_test(test_args),
 		cmocka_unit_test(test_requests), cmocka_unit_test(test_network_names), cmocka_unit_test(test_route_numbers),
-		cmocka_unit_test(test_keys),     cmocka_unit_test(test_noise),         cmocka_unit_test(test_names),
+		cmocka_unit_test(test_keys),     cmocka_unit_test(test_range_file),    cmocka_unit_test(test_noise),
+		cmocka_unit_test(test_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,8 @@
 #include "keys.h"
 
 #include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,9 +100,10 @@ static int get_requests(struct cni_conf *c, const struct cni_env *env, struct cn
 
 /* ---- ranges ------------------------------------------------------------------------------------------------------- */
 
+static const char *const range_keys[] = { "subnet", "rangeStart", "rangeEnd", "gateway", NULL };
+
 static int add_sets(struct cni_conf *c, json_t *list, const char *where, struct cni_error *e)
 {
-	static const char *const known[] = { "subnet", "rangeStart", "rangeEnd", "gateway", NULL };
 	json_t *set, *range;
 	size_t i, k;
 
@@ -112,11 +115,37 @@ static int add_sets(struct cni_conf *c, json_t *list, const char *where, struct 
 		if (!json_is_array(set))
 			return cni_fail(e, CNI_BAD_CONFIG, "'%s': a set is a list of ranges", where);
 		json_array_foreach(set, k, range)
-			cni_keys_settle(range, known, where, c->remarks);
+			cni_keys_settle(range, range_keys, where, c->remarks);
 		if (cni_sets_add(&c->sets, set, e) < 0)
 			return CNI_FAILED;
 	}
 	return 0;
+}
+
+/* Where the configuration has no range: a file that holds one. */
+static int add_from_file(struct cni_conf *c, const json_t *ipam, struct cni_error *e)
+{
+	const char *path = NULL;
+	json_t *range;
+	int rc, fd;
+
+	if (get_string(ipam, "rangeFromFile", &path, e) < 0)
+		return CNI_FAILED;
+	if (path == NULL || c->sets.sets > 0)
+		return 0;
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO is nothing to wait for */
+	if (fd < 0)
+		return cni_fail_errno(e, CNI_IO, errno, "rangeFromFile %s can't be read", path);
+	range = json_loadfd(fd, 0, NULL);
+	close(fd);
+	if (!json_is_object(range))
+		rc = cni_fail(e, CNI_BAD_CONFIG, "rangeFromFile %s holds no range: a JSON object with a 'subnet'", path);
+	else {
+		cni_keys_settle(range, range_keys, "rangeFromFile", c->remarks);
+		rc = cni_sets_add(&c->sets, range, e);
+	}
+	json_decref(range);
+	return rc;
 }
 
 /* Beside a 'subnet' these say something of it, and without one nothing. */
@@ -136,7 +165,7 @@ static int check_lonely(struct cni_conf *c, const json_t *ipam, struct cni_error
 	return 0;
 }
 
-/* The runtime's come first, then the single range of old, then the list: host-local's order. */
+/* The runtime's come first, then the single range of old, then the list, and the file if there are none: host-local's order. */
 static int get_sets(struct cni_conf *c, json_t *ipam, struct cni_error *e)
 {
 	const json_t *subnet = json_object_get(ipam, "subnet");
@@ -146,7 +175,7 @@ static int get_sets(struct cni_conf *c, json_t *ipam, struct cni_error *e)
 		return CNI_FAILED;
 	if (single && cni_sets_add(&c->sets, ipam, e) < 0)
 		return CNI_FAILED;
-	if (add_sets(c, json_object_get(ipam, "ranges"), "ranges", e) < 0)
+	if (add_sets(c, json_object_get(ipam, "ranges"), "ranges", e) < 0 || add_from_file(c, ipam, e) < 0)
 		return CNI_FAILED;
 	if (!single && check_lonely(c, ipam, e) < 0)
 		return CNI_FAILED;
@@ -256,8 +285,8 @@ static void settle_keys(struct cni_conf *c)
 	static const char *const network[] = {
 		"cniVersion", "name", "ipam", "args", "runtimeConfig", "prevResult", "cni.dev/valid-attachments", NULL
 	};
-	static const char *const ipam[] = { "type",   "mount",      "cluster",  "node",    "createNode", "routes", "resolvConf",
-					    "subnet", "rangeStart", "rangeEnd", "gateway", "ranges",     NULL };
+	static const char *const ipam[] = { "type",       "mount",  "cluster",    "node",     "createNode", "routes", "rangeFromFile",
+					    "resolvConf", "subnet", "rangeStart", "rangeEnd", "gateway",    "ranges", NULL };
 	static const char *const runtime[] = { "ips", "ipRanges", NULL }, *const args[] = { "cni", NULL };
 
 	cni_keys_settle(c->json, network, "", NULL);

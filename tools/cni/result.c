@@ -1,9 +1,11 @@
 /* What is printed: results in the shape of each version of the specification, and errors. */
 #include "result.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- which addresses ------------------------------------------------------------------------------------------------ */
 
@@ -72,12 +74,16 @@ static void add_words(json_t *object, const char *key, char *words, bool all)
 
 static int read_dns(const char *path, json_t *dns, struct cni_error *e)
 {
-	FILE *f = fopen(path, "re");
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO is nothing to wait for */
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
 	char *line = NULL;
 	size_t room = 0;
 
-	if (f == NULL)
+	if (f == NULL) {
+		if (fd >= 0)
+			close(fd);
 		return cni_fail(e, CNI_IO, "resolvConf %s can't be read", path);
+	}
 	while (getline(&line, &room, f) > 0) {
 		char *rest = line, *key;
 
