@@ -147,6 +147,7 @@ code "a route to no network" 7 ADD x "$(conf 1.1.0 ',"routes":[{"dst":"10.0.0.0"
 code "a route by no address" 7 ADD x "$(conf 1.1.0 ',"routes":[{"dst":"10.0.0.0/8","gw":"x"}]')"
 code "a mount that is no absolute path" 7 ADD x '{"cniVersion":"1.1.0","name":"net","ipam":{"mount":"mnt"}}'
 code "a createNode that is none" 7 ADD x "$(conf 1.1.0 ',"createNode":"no"')"
+code "a version that is none" 6 CHECK x "$(conf newest)"
 code "a version that is no string" 7 ADD x '{"cniVersion":1.1,"name":"net","ipam":{}}'
 NETNS='' code "CHECK without a namespace" 4 CHECK x "$(conf 1.1.0 "" ',"prevResult":{}')"
 conf 1.1.0 | env -u CNI_COMMAND CNI_CONTAINERID=x CNI_NETNS=/x CNI_IFNAME=eth0 "$CNI" >"$WORK/out" 2>"$WORK/err"
@@ -281,6 +282,7 @@ ARGS='IP=10.244.0.1' code "a gateway" 102 ADD q4 "$(conf 1.1.0)"
 ARGS='IP=10.244.0.50' code "one outside the ranges" 102 ADD q4 "$(conf 1.1.0 ',"subnet":"10.244.0.0/24","rangeEnd":"10.244.0.40"')"
 ARGS='IP=x' code "what is no address" 7 ADD q4 "$(conf 1.1.0)"
 code "two addresses of one set" 7 ADD q4 "$(conf 1.1.0 ',"subnet":"10.244.0.0/24"' ',"runtimeConfig":{"ips":["10.244.0.80","10.244.0.81"]}')"
+same "in the words of host-local" "failed to allocate all requested IPs: 10.244.0.81" "$(jq -r .msg "$WORK/out")"
 code "two addresses of a family, and no sets" 7 ADD q4 "$(conf 1.1.0 "" ',"runtimeConfig":{"ips":["10.244.0.80","10.244.0.81"]}')"
 ARGS='IP=10.244.0.82/24' add q4 ',"subnet":"10.244.0.0/24"' ',"runtimeConfig":{"ips":["10.244.0.82"]}'
 same "one by two ways" "10.244.0.82/24" "$(addresses)"

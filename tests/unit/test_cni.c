@@ -45,6 +45,7 @@ static void test_defaults(void **state)
 	cni_conf_free(&c);
 	refuses("", CNI_UNDECODABLE);
 	refuses("{\"cniVersion\":\"2.0.0\"}", CNI_VERSION_UNKNOWN);
+	refuses("{\"cniVersion\":\"newest\"}", CNI_UNDECODABLE);
 	refuses("{\"cniVersion\":\"1.0.0\",\"name\":\"n\"}", CNI_BAD_CONFIG);
 	refuses(IPAM(",\"mount\":\"relative\""), CNI_BAD_CONFIG);
 	refuses(IPAM(",\"mount\":7"), CNI_BAD_CONFIG);
@@ -278,6 +279,37 @@ static void test_range_file(void **state)
 	cni_conf_free(&c);
 }
 
+static void test_environment(void **state)
+{
+	static const struct {
+		const char *command, *container, *ifname, *netns, *message;
+	} bad[] = {
+		{ NULL, NULL, NULL, NULL, "required env variables [CNI_COMMAND] missing" },
+		{ "ADD", NULL, NULL, "", "required env variables [CNI_CONTAINERID,CNI_NETNS,CNI_IFNAME] missing" },
+		{ "DEL", "c", NULL, NULL, "required env variables [CNI_IFNAME] missing" },
+		{ "NOPE", "c", "eth0", "/x", "unknown CNI_COMMAND: NOPE" },
+		{ "ADD", "c%", "eth0", "/x", "invalid characters in containerID" },
+		{ "ADD", "c", "1234567890123456", "/x", "interface name is too long" },
+		{ "ADD", "c", "..", "/x", "interface name is . or .." },
+		{ "CHECK", "c", "a b", "/x", "interface name contains / or : or whitespace characters" },
+		{ "ADD", "c", "a\303\251", "/x", "interface name contains bytes that can't be printed" },
+	};
+	struct cni_env env;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		const char *const variables[] = { "CNI_COMMAND", "CNI_CONTAINERID", "CNI_IFNAME", "CNI_NETNS" };
+		const char *const values[] = { bad[i].command, bad[i].container, bad[i].ifname, bad[i].netns };
+		struct cni_error e = { 0 };
+
+		for (size_t k = 0; k < 4; k++)
+			assert_int_equal(values[k] == NULL ? unsetenv(variables[k]) : setenv(variables[k], values[k], 1), 0);
+		assert_int_equal(cni_env_read(&env, &e), CNI_FAILED);
+		assert_int_equal(e.code, CNI_BAD_ENVIRONMENT);
+		assert_string_equal(e.msg, bad[i].message);
+	}
+}
+
 /* Whatever comes in: an answer, and nothing read past the end (the sanitizers watch). */
 static void test_noise(void **state)
 {
@@ -322,8 +354,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults), cmocka_unit_test(test_ranges),        cmocka_unit_test(test_args),
 		cmocka_unit_test(test_requests), cmocka_unit_test(test_network_names), cmocka_unit_test(test_route_numbers),
-		cmocka_unit_test(test_keys),     cmocka_unit_test(test_range_file),    cmocka_unit_test(test_noise),
-		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_keys),     cmocka_unit_test(test_range_file),    cmocka_unit_test(test_environment),
+		cmocka_unit_test(test_noise),    cmocka_unit_test(test_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

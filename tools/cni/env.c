@@ -30,25 +30,30 @@ bool cni_is_identifier(const char *s)
 	return true;
 }
 
-/* What Linux takes as an interface's name. */
-static bool good_ifname(const char *s)
+/* What Linux doesn't take as an interface's name, nor we as a part of a lease's; NULL: nothing. */
+static const char *bad_ifname(const char *s)
 {
-	if (strlen(s) > 15 || strcmp(s, ".") == 0 || strcmp(s, "..") == 0)
-		return false;
-	for (; *s != 0; s++)
-		if (*s == '/' || *s == ':' || isspace((unsigned char)*s) || !isprint((unsigned char)*s))
-			return false;
-	return true;
+	if (strlen(s) > 15)
+		return "interface name is too long";
+	if (strcmp(s, ".") == 0 || strcmp(s, "..") == 0)
+		return "interface name is . or ..";
+	for (; *s != 0; s++) {
+		if (*s == '/' || *s == ':' || isspace((unsigned char)*s))
+			return "interface name contains / or : or whitespace characters";
+		if (!isprint((unsigned char)*s))
+			return "interface name contains bytes that can't be printed";
+	}
+	return NULL;
 }
 
-static int need(const char *name, bool needed, const char **out, struct cni_error *e)
+/* missing: the names of those that are needed and not there, separated by commas; it has room for all that there are. */
+static const char *variable(const char *name, bool needed, char missing[64])
 {
-	*out = getenv(name);
-	if (*out == NULL)
-		*out = "";
-	if (needed && **out == 0)
-		return cni_fail(e, CNI_BAD_ENVIRONMENT, "the environment variable %s is missing", name);
-	return 0;
+	const char *value = getenv(name);
+
+	if (needed && (value == NULL || *value == 0))
+		snprintf(missing + strlen(missing), 64 - strlen(missing), "%s%s", *missing != 0 ? "," : "", name);
+	return value == NULL ? "" : value;
 }
 
 static int find_command(const char *name, enum cni_command *out, struct cni_error *e)
@@ -58,7 +63,7 @@ static int find_command(const char *name, enum cni_command *out, struct cni_erro
 			*out = (enum cni_command)i;
 			return 0;
 		}
-	return cni_fail(e, CNI_BAD_ENVIRONMENT, "CNI_COMMAND is '%s'; ADD, DEL, CHECK, GC, STATUS or VERSION is wanted", name);
+	return cni_fail_more(e, CNI_BAD_ENVIRONMENT, "ADD, DEL, CHECK, GC, STATUS or VERSION is wanted", "unknown CNI_COMMAND: %s", name);
 }
 
 static void take(char *out, size_t room, const char *value, size_t size)
@@ -101,37 +106,41 @@ int cni_args_parse(const char *args, struct cni_env *env, struct cni_error *e)
 
 static int check_attachment(const struct cni_env *env, struct cni_error *e)
 {
+	const char *bad = commands[env->command].ifname ? bad_ifname(env->ifname) : NULL;
+
 	if (commands[env->command].container && !cni_is_identifier(env->container))
-		return cni_fail(e, CNI_BAD_ENVIRONMENT, "CNI_CONTAINERID '%s': letters and digits, then also '_', '.' and '-'",
-				env->container);
-	if (commands[env->command].ifname && !good_ifname(env->ifname))
-		return cni_fail(e, CNI_BAD_ENVIRONMENT,
-				"CNI_IFNAME '%s' is no name of an interface: at most 15 characters, no "
-				"blank, '/' or ':'",
-				env->ifname);
-	return 0;
+		return cni_fail_more(e, CNI_BAD_ENVIRONMENT, env->container, "invalid characters in containerID");
+	return bad == NULL ? 0 : cni_fail_more(e, CNI_BAD_ENVIRONMENT, env->ifname, "%s", bad);
+}
+
+/* All that are needed and not there are told of at once. */
+static int read_variables(struct cni_env *env, struct cni_error *e)
+{
+	char missing[64] = "";
+	const char *command = variable("CNI_COMMAND", true, missing);
+
+	if (*missing == 0 && find_command(command, &env->command, e) < 0)
+		return CNI_FAILED;
+	if (*missing == 0) {
+		env->container = variable("CNI_CONTAINERID", commands[env->command].container, missing);
+		env->netns = variable("CNI_NETNS", commands[env->command].netns, missing);
+		env->ifname = variable("CNI_IFNAME", commands[env->command].ifname, missing);
+	}
+	return *missing == 0 ? 0 : cni_fail(e, CNI_BAD_ENVIRONMENT, "required env variables [%s] missing", missing);
 }
 
 int cni_env_read(struct cni_env *env, struct cni_error *e)
 {
-	const char *command, *args = getenv("CNI_ARGS");
 	struct cni_error too_long = { 0 };
+	const char *args = getenv("CNI_ARGS");
 	char name[NAME_MAX + 1];
 	int rc;
 
 	*env = (struct cni_env){ .command = CNI_COMMANDS };
-	rc = need("CNI_COMMAND", true, &command, e);
-	if (rc == 0)
-		rc = find_command(command, &env->command, e);
-	if (rc == 0)
-		rc = need("CNI_CONTAINERID", commands[env->command].container, &env->container, e);
-	if (rc == 0)
-		rc = need("CNI_IFNAME", commands[env->command].ifname, &env->ifname, e);
-	if (rc == 0)
-		rc = need("CNI_NETNS", commands[env->command].netns, &env->netns, e);
+	rc = read_variables(env, e);
 	if (rc == 0 && env->command == CNI_DEL)
-		env->nobody =
-			!cni_is_identifier(env->container) || !good_ifname(env->ifname) || cni_lease_name(env, 0, name, &too_long) < 0;
+		env->nobody = !cni_is_identifier(env->container) || bad_ifname(env->ifname) != NULL ||
+			      cni_lease_name(env, 0, name, &too_long) < 0;
 	else if (rc == 0)
 		rc = check_attachment(env, e);
 	if (rc == 0 && args != NULL && env->command != CNI_DEL)

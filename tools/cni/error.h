@@ -30,6 +30,9 @@ struct cni_error {
 int cni_fail(struct cni_error *e, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* The same, with the system's word for an errno as details. */
 int cni_fail_errno(struct cni_error *e, int code, int error, const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* The same, with details in words: where the message is in those of the library that other plugins are made with, which people and
+ * programs look for, they say what more there is to say. */
+int cni_fail_more(struct cni_error *e, int code, const char *details, const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* CNI_TRY_AGAIN where the mount or the file went away meanwhile, else CNI_IO. */
 int cni_code_of(int error);
 

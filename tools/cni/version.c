@@ -1,6 +1,7 @@
 #include "version.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <string.h>
 
 const char *const cni_version_name[CNI_VERSIONS] = {
@@ -9,6 +10,8 @@ const char *const cni_version_name[CNI_VERSIONS] = {
 
 int cni_version_parse(const char *s, enum cni_version *out, struct cni_error *e)
 {
+	char details[160];
+
 	*out = CNI_0_1_0;
 	if (s == NULL || *s == 0)
 		return 0;
@@ -18,10 +21,11 @@ int cni_version_parse(const char *s, enum cni_version *out, struct cni_error *e)
 			return 0;
 		}
 	*out = CNI_VERSIONS - 1;
-	return cni_fail(e, CNI_VERSION_UNKNOWN,
-			"cniVersion %s is none of those that this plugin speaks: 0.1.0, 0.2.0, 0.3.0, "
-			"0.3.1, 0.4.0, 1.0.0, 1.1.0",
-			s);
+	if (s[strspn(s, "0123456789.")] != 0)
+		return cni_fail(e, CNI_UNDECODABLE, "cniVersion '%s' is no version", s);
+	snprintf(details, sizeof details,
+		 "the configuration is of %.*s; this plugin speaks 0.1.0, 0.2.0, 0.3.0, 0.3.1, 0.4.0, 1.0.0, 1.1.0", 32, s);
+	return cni_fail_more(e, CNI_VERSION_UNKNOWN, details, "incompatible CNI versions");
 }
 
 enum cni_version cni_version_asked(const char *text, size_t size)

@@ -202,12 +202,14 @@ int cni_requests_check(const struct cni_conf *c, struct cni_error *e)
 
 		cidr_print_addr(r->family, r->addr, text);
 		if (c->sets.sets > 0 && set_of(c, r) == NULL)
-			return cni_fail(e, CNI_ADDRESS_REFUSED, "the requested address %s is in none of the configured ranges", text);
+			return cni_fail_more(e, CNI_ADDRESS_REFUSED, "it is in none of the configured ranges",
+					     "failed to allocate all requested IPs: %s", text);
 		for (size_t k = 0; k < i; k++)
 			if (c->requested[k].addr != r->addr && set_of(c, &c->requested[k]) == set_of(c, r) &&
 			    c->requested[k].family == r->family)
-				return cni_fail(e, CNI_BAD_CONFIG,
-						"two addresses of one family are requested; configure a set of ranges for each");
+				return cni_fail_more(e, CNI_BAD_CONFIG,
+						     "two addresses of one family are requested; configure a set of ranges for each",
+						     "failed to allocate all requested IPs: %s", text);
 	}
 	return 0;
 }
