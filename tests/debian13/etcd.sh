@@ -11,14 +11,17 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/debian13/lib.sh
-cache=${IPAMFS_TRIXIE_CACHE:-$(cache trixie-etcd)}
+cache=${IPAMFS_TRIXIE_CACHE:-$(cache "$release-etcd")}
 bin=$cache/usr/bin
 
+# The programs have their place when both are whole.
 fetch() {
 	local package
 	bootstrap --download-only --variant=minbase --include=etcd-server,etcd-client "$cache/root" || return 1
-	for package in "$cache"/root/var/cache/apt/archives/etcd-*.deb; do dpkg-deb -x "$package" "$cache"; done
-	rm -rf "$cache/root"
+	rm -rf "$cache/new" "${cache:?}/usr"
+	for package in "$cache"/root/var/cache/apt/archives/etcd-*.deb; do dpkg-deb -x "$package" "$cache/new"; done
+	mv -T "$cache/new/usr" "$cache/usr"
+	rm -rf "$cache/root" "$cache/new"
 }
 
 [ -x "$bin/etcd" ] && [ -x "$bin/etcdctl" ] || fetch

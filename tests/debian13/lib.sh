@@ -1,5 +1,6 @@
-# What the scripts for Debian 13 share.
+# What the scripts for another Debian than this machine's share: trixie, or the release that $IPAMFS_DEBIAN names.
 # shellcheck shell=bash
+release=${IPAMFS_DEBIAN:-trixie}
 
 # cache NAME: where to keep things
 cache() { echo "${XDG_CACHE_HOME:-${HOME:?}/.cache}/ipamfs/$1"; }
@@ -16,7 +17,7 @@ mirror() {
 	echo "$from"
 }
 
-# bootstrap OPTION... DIR: debootstrap's own log is DIR.log
+# bootstrap OPTION... DIR: debootstrap's own log is DIR.log. What it mounts in there goes with it, however it ends.
 bootstrap() {
 	local from dir=${!#}
 	command -v debootstrap >/dev/null || {
@@ -24,9 +25,9 @@ bootstrap() {
 		return 1
 	}
 	from=$(mirror) || return 1
-	rm -rf "$dir"
+	rm -rf --one-file-system "$dir"
 	mkdir -p "$(dirname "$dir")"
-	debootstrap "${@:1:$#-1}" trixie "$dir" "$from" >"$dir.log" 2>&1 && return
+	unshare --mount --propagation slave debootstrap "${@:1:$#-1}" "$release" "$dir" "$from" >"$dir.log" 2>&1 && return
 	tail -5 "$dir.log" >&2
 	return 1
 }
