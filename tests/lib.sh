@@ -13,6 +13,9 @@ M=$WORK/mnt
 DB=$WORK/ipam.db
 export LC_ALL=C.UTF-8
 mkdir "$M"
+SAID=$WORK/.said
+NEVER=$WORK/.never
+mkfifo "$NEVER" # nobody writes to it
 mounts=() pids=() namespaces=()
 
 cleanup() {
@@ -40,24 +43,31 @@ fail() {
 	[ $# -eq 0 ] || printf '    %s\n' "$@"
 }
 
+# Both let the command write into a file: it needs no process of its own then, where it is a function or known to the shell, and a process
+# costs more than most of what is tried.
+
 # ok NAME COMMAND...: it succeeds
 ok() {
-	local name=$1 out
+	local name=$1 said=$SAID.$BASHPID out=""
 	shift
-	if out=$("$@" 2>&1); then pass "$name"; else fail "$name" "$* failed: $out"; fi
+	if "$@" >"$said" 2>&1; then
+		pass "$name"
+	else
+		IFS= read -r -d '' out <"$said"
+		fail "$name" "$* failed: $out"
+	fi
 }
 
 # refused NAME TEXT COMMAND...: it fails, and its message has the text (an errno's)
 refused() {
-	local name=$1 text=$2 out
+	local name=$1 text=$2 said=$SAID.$BASHPID out=""
 	shift 2
-	if out=$("$@" 2>&1); then
+	if "$@" >"$said" 2>&1; then
 		fail "$name" "$* succeeded"
-	elif [[ $out == *"$text"* ]]; then
-		pass "$name"
-	else
-		fail "$name" "wanted '$text', got: $out"
+		return
 	fi
+	IFS= read -r -d '' out <"$said"
+	if [[ $out == *"$text"* ]]; then pass "$name"; else fail "$name" "wanted '$text', got: $out"; fi
 }
 
 # same NAME WANTED GOT
@@ -65,14 +75,50 @@ same() {
 	if [ "$2" == "$3" ]; then pass "$1"; else fail "$1" "wanted: $2" "got:    $3"; fi
 }
 
-# until_true SECONDS COMMAND...: wait for a condition
+# rest MS: without a process, which `sleep` would be
+rest() {
+	local seconds
+	printf -v seconds '%d.%03d' $(($1 / 1000)) $(($1 % 1000))
+	read -r -t "$seconds" _ <>"$NEVER"
+}
+
+# until_true SECONDS COMMAND...: wait for a condition. The seconds are those of a machine that does nothing else; one that is busy has PATIENCE
+# times as many: they end a test that hangs, and judge nothing.
+PATIENCE=${PATIENCE:-6}
 until_true() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1 * PATIENCE)) interval=15
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ "$SECONDS" -lt "$end" ] || return 1
-		sleep 0.05
+		rest $interval
+		[ "$interval" -ge 150 ] || interval=$((interval * 3 / 2))
 	done
+}
+
+# free_port VARIABLE...: a port each that nothing listens on, all different, below those that the kernel gives to clients. Each script has a
+# hundred to itself as long as it or what it started lives: others look for ports at the same time.
+next_port=0
+free_port() {
+	local variable
+	for variable; do
+		while [ $((next_port % 100)) -eq 0 ] || port_is_taken "$next_port"; do
+			if [ $((next_port % 100)) -eq 0 ]; then take_ports; else next_port=$((next_port + 1)); fi
+		done
+		printf -v "$variable" %s "$next_port"
+		next_port=$((next_port + 1))
+	done
+}
+port_is_taken() { ss -Hltn "sport = :$1" | grep -q .; }
+take_ports() {
+	local first hold
+	mkdir -p /tmp/ipamfs-ports
+	while :; do
+		first=$((20000 + RANDOM % 120 * 100))
+		exec {hold}>"/tmp/ipamfs-ports/$first"
+		flock -n "$hold" && break
+		exec {hold}>&-
+	done
+	next_port=$((first + 1))
 }
 
 # put FILE TEXT, append FILE TEXT: one write, whose errno is the message (bash's own printf writes line by line)
@@ -117,8 +163,28 @@ umount_fs() {
 	same "umount ends the daemon cleanly" 0 $?
 }
 
-# worker_of PID: the process that serves
-worker_of() { pgrep -o -P "$1"; }
+# children_of PID: those that live, the oldest first
+children_of() {
+	local file child of_thread
+	for file in /proc/"$1"/task/*/children; do
+		read -r -a of_thread <"$file"
+		for child in "${of_thread[@]}"; do has_ended "$child" || echo "$child"; done
+	done 2>/dev/null
+}
+# worker_of PID: the process that serves; where one has just died, the next
+worker_of() {
+	local worker
+	has_worker() { read -r worker < <(children_of "$1") || has_ended "$1"; }
+	until_true 20 has_worker "$1" && [ -n "$worker" ] && echo "$worker"
+}
+# kill_worker [PID]: until it is dead, so that the worker of the daemon is another one from then on
+kill_worker() {
+	aim "$@"
+	shoot
+}
+# aim [PID], shoot: the same in two steps, where looking for it would take too long
+aim() { aimed=$(worker_of "${1:-$daemon}"); }
+shoot() { kill -9 "$aimed" && until_true 20 has_ended "$aimed"; }
 # memory_of PID: of both, in KiB
 memory_of() { cat "/proc/$1/status" "/proc/$(worker_of "$1")/status" | awk '/^VmRSS/ { n += $2 } END { print n }'; }
 
@@ -134,22 +200,26 @@ fake_disk() {
 slow() { echo "slow $1 ipam.db-wal" >"$FAULTS"; }
 
 # halt_fs PID, resume_fs PID: as one that hangs, both processes of it
-halt_fs() { kill -STOP "$1" $(pgrep -P "$1"); }
-resume_fs() { kill -CONT "$1" $(pgrep -P "$1"); }
+halt_fs() { kill -STOP "$1" $(children_of "$1"); }
+resume_fs() { kill -CONT "$1" $(children_of "$1"); }
 
 # take_off DIR: a mount whose daemon is dead or hangs; whoever waits there hears that it has ended. It is not asked anything before.
 take_off() { umount -f -l "$1" 2>/dev/null; }
 
 # kill_fs [DIR]: as a crash does
 kill_fs() {
-	local worker workers
 	cd / || exit 1
-	workers=$(pgrep -P "$daemon")
+	kill_daemon
+	take_off "${1:-$M}"
+}
+# kill_daemon: the mount stays, dead
+kill_daemon() {
+	local worker workers
+	workers=$(children_of "$daemon")
 	kill -9 "$daemon" 2>/dev/null
 	wait "$daemon" 2>/dev/null
 	# They die of it, each in its time, and have the database until then.
 	for worker in $workers; do until_true 60 has_ended "$worker"; done
-	take_off "${1:-$M}"
 }
 
 # contents DIR: a line for each lease below it, "NAME ADDRESSES", sorted. One program reads them all: starting one for each costs more than all else.

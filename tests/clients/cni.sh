@@ -407,15 +407,15 @@ for i in 1 2 3; do behind "again$i" ADD "again$i" "$(here)"; done
 behind status STATUS "" "$(here)"
 behind del DEL kept "$(here)"
 behind gc GC "" "$(here ',"cni.dev/valid-attachments":[]')"
-until_true 5 at_work -ge 16
+PATIENCE=1 until_true 5 at_work -ge 16
 pkill -9 -P "${running[killed]}" -x "cni$$"
 for it in hang again1 again2 again3 status del gc; do wait "${running[$it]}"; done
 # Ten by their own clocks; here there is also the time that a busy machine takes to start and to end them.
-ok "all answer, after 10 seconds at most" test $((SECONDS - begin)) -le 30
+ok "all answer" test $((SECONDS - begin)) -le 90
 same "ADD, DEL and GC with code 11, STATUS with 50" "11 11 11 50" "$(jq -s -r 'map(.code) | join(" ")' "$WORK"/{hang,del,gc,status}/out)"
 # The runtime asks again for the same container, and the daemon comes to itself.
 for i in 1 2 3; do behind "second$i" ADD "again$i" "$(here)"; done
-until_true 5 at_work -ge 14
+PATIENCE=1 until_true 5 at_work -ge 14
 resume_fs "$daemon"
 for i in 1 2 3; do wait "${running[second$i]}"; done
 ok "the plugin's helpers end" until_true 20 at_work -eq 0
@@ -440,7 +440,7 @@ code "DEL there" 11 DEL x "$(conf 1.1.0 ',"cluster":"prod"')"
 ok "VERSION needs none" plugin "$CNI" VERSION "" '{"cniVersion":"1.1.0"}'
 rmdir "$M/prod/n1" "$M/prod"
 mount_fs
-{ kill -9 "$daemon" && wait "$daemon"; } 2>/dev/null
+kill_daemon
 for it in ADD DEL CHECK GC; do code "$it on a dead daemon's mount" 11 "$it" x "$(here ',"prevResult":{"ips":[]},"cni.dev/valid-attachments":[]')"; done
 code "STATUS on it" 50 STATUS "" "$(here)"
 take_off "$M"

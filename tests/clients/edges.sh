@@ -35,7 +35,7 @@ clean; mkdir "$hl/lock"; printf 'c\r\neth0' >"$hl/10.244.0.51"
 ctl import --host-local "$hl" >/dev/null 2>&1; status=$?
 same "a lock that can't be taken" "1 " "$status $(leases)"
 clean; mkfifo "$hl/lock"
-timeout 5 "$IPAMCTL" import --host-local "$hl" --mount "$M" --node n1 >/dev/null 2>&1
+timeout 60 "$IPAMCTL" import --host-local "$hl" --mount "$M" --node n1 >/dev/null 2>&1
 same "a lock that is a fifo doesn't hang" "1" "$?"
 clean; touch "$node/l"; setfattr -n user.container-id -v "$(printf 'a%.0s' $(seq 600))" "$node/l"
 ctl export --host-local "$WORK/long" >/dev/null 2>&1 && grep -q aaaa "$WORK/long"/10* || [ ! -e "$WORK/long" ]
@@ -48,16 +48,23 @@ clean; touch "$node/l"; ctl gc --json >/dev/full 2>/dev/null
 same "JSON that can't be written" 1 $?
 clean; touch "$node/l"
 refused "an export of a network that has no lease" "" ctl export --host-local "$WORK/typo" --network typo
-clean; for i in $(seq 250); do touch "$node/m$i"; done
-"$IPAMCTL" export --mount "$M" --node n1 --host-local "$WORK/moved" >/dev/null &
-exporting=$!; pids+=("$exporting")
-until compgen -G "$WORK/moved.*/10*" >/dev/null; do :; done
-mv "$node/m200" "$node/renamed"; wait "$exporting"; a=$(head -1 "$node/renamed")
+clean; touch "$node"/m{1..250}
+# export_begun DIR: one that is at work; again where it was so fast that nobody saw it
+export_begun() {
+	while rm -rf "$1"; do
+		"$IPAMCTL" export --mount "$M" --node n1 --host-local "$1" >/dev/null &
+		exporting=$!
+		until compgen -G "$1.*/10*" >/dev/null || has_ended "$exporting"; do :; done
+		kill -STOP "$exporting"
+		compgen -G "$1.*/10*" >/dev/null && pids+=("$exporting") && return
+		wait "$exporting"
+	done
+}
+export_begun "$WORK/moved"
+mv "$node/m200" "$node/renamed"; kill -CONT "$exporting"; wait "$exporting"; a=$(head -1 "$node/renamed")
 ok "a lease renamed meanwhile is exported" test -e "$WORK/moved/${a%/*}"
-"$IPAMCTL" export --mount "$M" --node n1 --host-local "$WORK/ended" >/dev/null &
-exporting=$!; pids+=("$exporting")
-until compgen -G "$WORK/ended.*/10*" >/dev/null; do :; done
-kill -TERM "$exporting"; wait "$exporting" 2>/dev/null
+export_begun "$WORK/ended"
+kill -TERM "$exporting"; kill -CONT "$exporting"; wait "$exporting" 2>/dev/null
 same "an export that is ended leaves nothing" "" "$(compgen -G "$WORK/ended*")"
 clean; sleep 500 & pids+=($!)
 touch "$node/a"; setfattr -n user.netns -v "/proc/$!/ns/net" "$node/a"

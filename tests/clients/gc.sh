@@ -126,9 +126,8 @@ check_clean "after it all"
 # ---- a daemon that is dead
 mount_fs
 lease last c16 "$WORK/nowhere"
-kill -9 "$daemon"
-wait "$daemon" 2>/dev/null
-# Its worker may end a moment after it; who asks in between hears of the abort.
+kill_daemon
+# The kernel may take a moment more; who asks in between hears of the abort.
 is_dead() { [[ $(LC_ALL=C stat "$M" 2>&1) == *"not connected"* ]]; }
 until_true 60 is_dead
 refused "a dead daemon" "not connected" gc --grace 0

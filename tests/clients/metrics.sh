@@ -42,14 +42,14 @@ same "the engine is well" 1 "$(metric ipamfs_engine_healthy)"
 same "history" "$(wc -l <"$M/.ipam/history")" "$(metric ipamfs_history_rows_total)"
 same "readers of events" 1 "$(metric ipamfs_event_readers)"
 exec 9<&-
-until_true 10 test "$(metric ipamfs_event_readers)" == 0
+nobody_reads() { [ "$(metric ipamfs_event_readers)" == 0 ]; }
+until_true 10 nobody_reads
 same "the version" 1 "$(metric "ipamfs_build_info{version=\"$(cat "$M/.ipam/version")\"}")"
 ok "requests" test "$(metric 'ipamfs_requests_total{operation="create"}')" -ge 5
 ok "fresh" test "$(($(date +%s) - $(stat -c %Y "$PROM")))" -lt 60
 
 # ---- node_exporter, as a user who isn't root
-port=
-for try in 19100 29100 39100 49100; do (: <"/dev/tcp/127.0.0.1/$try") 2>/dev/null || { port=$try && break; }; done
+free_port port
 setpriv --reuid 65534 --regid 65534 --clear-groups prometheus-node-exporter --web.listen-address="127.0.0.1:$port" \
 	--collector.disable-defaults --collector.textfile --collector.textfile.directory="$M/.ipam/metrics" 2>"$WORK/exporter.log" &
 pids+=("$!")

@@ -68,17 +68,13 @@ values() { grep -ohE '(reason|family|operation)=~?\\?"[a-z_|0-9]+' "$@" | sed 's
 ok "some values of labels are named" test "$(values "$ALERTS" "$BOARD" | wc -l)" -gt 5
 same "none that there isn't" "" "$(values "$ALERTS" "$BOARD" "$DIR/alerts_test.yml" | while read -r it; do grep -q "=\"$it\"" "$PROM" || echo "$it"; done)"
 
-# ---- with the real ones: Prometheus asks node_exporter each second; alerts need not last before they fire
-port() {
-	local try
-	for try in $(shuf -i 20000-29999 -n 20); do (: <"/dev/tcp/127.0.0.1/$try") 2>/dev/null || { echo "$try" && return; }; done
-}
-exporter=127.0.0.1:$(port)
-server=127.0.0.1:$(port)
+# ---- with the real ones: Prometheus asks node_exporter every two seconds; alerts need not last before they fire
+free_port exporter server
+exporter=127.0.0.1:$exporter server=127.0.0.1:$server
 mkdir "$WORK/tsdb"
 sed 's/^\( *for\): .*/\1: 1s/' "$ALERTS" >"$WORK/alerts.yml"
 cat >"$WORK/prometheus.yml" <<X
-global: { scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s }
+global: { scrape_interval: 2s, scrape_timeout: 2s, evaluation_interval: 1s }
 rule_files: [alerts.yml]
 scrape_configs: [{ job_name: node, static_configs: [{ targets: ['$exporter'] }] }]
 X

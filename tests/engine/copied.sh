@@ -79,12 +79,12 @@ wait "${machine[other]}"
 copy_state w1 copy
 etcd_pause 0
 as_w1 copy
-refused "a copy that can't ask leases nothing" "No route to host" timeout 10 touch "$C/prod/w1/h"
+refused "a copy that can't ask leases nothing" "No route to host" timeout 60 touch "$C/prod/w1/h"
 ok "and says so" grep -q "copied or moved" "$WORK/copy.log"
 ok "the first one leases" touch "$A/prod/w1/h"
 machine_kill w1
 elsewhere w1
-ok "so it does after a reboot" timeout 10 touch "$at/prod/w1/i"
+ok "so it does after a reboot" timeout 60 touch "$at/prod/w1/i"
 etcd_resume 0
 kill "${machine[w1]}"
 wait "${machine[w1]}"

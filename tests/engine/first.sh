@@ -18,7 +18,7 @@ mount_first() {
 etcd_pause 0
 (
 	until_true 20 test -s "$WORK/w2.db"
-	sleep 1
+	rest 500
 	etcd_resume 0
 ) &
 pids+=("$!")

@@ -23,20 +23,6 @@ etcd_cleanup() {
 }
 trap etcd_cleanup EXIT
 
-# free_port VARIABLE...: a port each that nothing listens on, all different, below those that the kernel gives to clients
-taken=" "
-free_port() {
-	local variable port
-	for variable; do
-		while :; do
-			port=$((20000 + RANDOM % 12000))
-			[[ $taken == *" $port "* ]] || ss -Hltn "sport = :$port" | grep -q . || break
-		done
-		taken+="$port "
-		printf -v "$variable" %s "$port"
-	done
-}
-
 # etcd_cluster N [OPTIONS...]: choose ports, and start N members, on loopback or (after net_members) in their namespaces. Where there
 # was a cluster before, it is ended.
 etcd_cluster() {
@@ -145,17 +131,17 @@ net_move() { ip -n "$NET-hub" link set "$1" master "$2"; }
 # etcd_certificates: in $WORK/tls a CA with a certificate for 127.0.0.1's server and one for a client, and what doesn't fit: a CA
 # and a client of others, and a server's certificate for another host
 etcd_certificates() {
-	local dir=$WORK/tls ca who
+	local dir=$WORK/tls ca who key=(-newkey ec -pkeyopt ec_paramgen_curve:prime256v1)
 	mkdir -p "$dir"
 	for ca in ca other-ca; do
-		openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=$ca" -keyout "$dir/$ca.key" -out "$dir/$ca.pem"
+		openssl req -x509 "${key[@]}" -nodes -days 2 -subj "/CN=$ca" -keyout "$dir/$ca.key" -out "$dir/$ca.pem"
 	done
 	# One whose time is over since yesterday.
-	openssl req -newkey rsa:2048 -nodes -subj "/CN=expired" -keyout "$dir/expired.key" -out "$dir/expired.csr"
+	openssl req "${key[@]}" -nodes -subj "/CN=expired" -keyout "$dir/expired.key" -out "$dir/expired.csr"
 	openssl x509 -req -in "$dir/expired.csr" -CA "$dir/ca.pem" -CAkey "$dir/ca.key" -CAcreateserial -days -1 -out "$dir/expired.pem"
 	for who in server:ca:IP:127.0.0.1 elsewhere:ca:DNS:elsewhere.example client:ca:DNS:client other-client:other-ca:DNS:client; do
 		IFS=: read -r who ca san <<<"$who"
-		openssl req -newkey rsa:2048 -nodes -subj "/CN=$who" -keyout "$dir/$who.key" -out "$dir/$who.csr"
+		openssl req "${key[@]}" -nodes -subj "/CN=$who" -keyout "$dir/$who.key" -out "$dir/$who.csr"
 		openssl x509 -req -in "$dir/$who.csr" -CA "$dir/$ca.pem" -CAkey "$dir/$ca.key" -CAcreateserial -days 2 -out "$dir/$who.pem" \
 			-extfile <(echo "subjectAltName=$san
 extendedKeyUsage=serverAuth,clientAuth")
@@ -213,8 +199,8 @@ machine() {
 # It has read what the engine has.
 ready() { until_true 20 grep -q '^reached' "$WORK/$1/.ipam/health" && until_true 20 grep -q '^revision [1-9]' "$WORK/$1/.ipam/health"; }
 machine_kill() {
-	kill -9 "${machine[$1]}" 2>/dev/null
-	wait "${machine[$1]}" 2>/dev/null
+	local daemon=${machine[$1]}
+	kill_daemon
 	take_off "$WORK/$1"
 }
 machine_end() {

@@ -122,9 +122,9 @@ net_mend "c$m"
 net_cut x1
 ok "a machine that is cut off leases on" touch "$WORK/far/prod/far/b"
 rm "$WORK/far/prod/far/a"
-start=$(date +%s%N)
+start=$SECONDS
 refused "and delegates nothing" "No route" mkdir "$WORK/far/prod/nope"
-ok "which it says within 5 s" test $((($(date +%s%N) - start) / 1000000)) -lt 5000
+ok "which it says after a while, and doesn't wait for the engine ($((SECONDS - start)) s)" test $((SECONDS - start)) -lt 30
 ok "and what is wrong" until_true 60 grep -q '^unreachable since' "$WORK/far/.ipam/health"
 until_true 60 made "$WORK/near/prod/news"
 net_mend x1

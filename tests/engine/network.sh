@@ -15,7 +15,7 @@ put "$A/.ipam/cidrs" "10.0.0.0/20 24"
 until_true 20 grep -q 10.0 "$B/.ipam/cidrs"
 mkdir "$A/w1" "$B/w2"
 until_true 20 test -d "$A/w2" -a -d "$B/w1"
-settled() { [ "$(cat "$WORK/w1/.ipam/health" | head -1)" == ok ] && cmp -s "$A/.ipam/blocks" "$B/.ipam/blocks"; }
+settled() { read -r health <"$WORK/w1/.ipam/health" && [ "$health" == ok ] && cmp -s "$A/.ipam/blocks" "$B/.ipam/blocks"; }
 
 # ---- what was done is never told as failed, and no more often done than asked
 step() { # KIND CALL...: the next transaction meets with it
@@ -110,7 +110,7 @@ end_network page
 # ---- nobody there: ten at once wait as long as one
 until_true 20 settled
 for i in 0 1 2; do etcd_pause "$i"; done
-start=$(date +%s%N)
+start=${EPOCHREALTIME/[.,]/}
 makers=()
 for i in 1 2 3 4 5 6 7 8 9 10; do
 	mkdir "$A/n$i" 2>/dev/null &
@@ -118,12 +118,12 @@ for i in 1 2 3 4 5 6 7 8 9 10; do
 done
 ok "own leases go on meanwhile" touch "$A/w1/alone"
 wait "${makers[@]}"
-took=$((($(date +%s%N) - start) / 1000000))
-ok "ten mkdir at once are answered within 7 s ($took ms)" test "$took" -lt 7000
-start=$(date +%s%N)
+took=$(((${EPOCHREALTIME/[.,]/} - start) / 1000))
+ok "ten mkdir at once are answered, and not one after the other ($took ms)" test "$took" -lt 30000
+start=${EPOCHREALTIME/[.,]/}
 refused "one more" "No route" mkdir "$A/more"
-took=$((($(date +%s%N) - start) / 1000000))
-ok "is refused at once ($took ms)" test "$took" -lt 1000
+took=$(((${EPOCHREALTIME/[.,]/} - start) / 1000))
+ok "is refused without a wait ($took ms)" test "$took" -lt 3000
 for i in 0 1 2; do etcd_resume "$i"; done
 made() { mkdir "$1" 2>/dev/null || test -d "$1"; }
 ok "it goes on when they are there again" until_true 20 made "$A/more"

@@ -2,7 +2,7 @@
 # call has its effect once and is told the truth, though etcd had done it already. KILLS=200 does it more often.
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/lib.sh"
-KILLS=${KILLS:-20} THREADS=${THREADS:-6}
+KILLS=${KILLS:-16} THREADS=${THREADS:-4}
 
 etcd_cluster 1
 machine w1
@@ -12,16 +12,6 @@ mkdir "$A/prod"
 put "$A/prod/.ipam/cidrs" "10.0.0.0/12 24
 fd00:10::/48 64"
 mkdir "$A/prod/w1"
-
-worker() { pgrep -P "${machine[w1]}" -o; }
-replaced() { [ -n "$(worker)" ] && [ "$(worker)" != "$1" ]; }
-kill_worker() {
-	local old
-	until_true 20 worker
-	old=$(worker)
-	kill -9 "$old"
-	until_true 20 replaced "$old"
-}
 
 # Each names what it makes for itself, so that it knows what every call must answer.
 wrong() { echo "wrong: $*"; }
@@ -64,7 +54,7 @@ d$1-b zone=b"
 }
 client() {
 	local lives=0 me=$1
-	while [ ! -e "$WORK/stop" ]; do
+	while [ ! -e "$WORK/stop" ] || [ "$lives" -lt 6 ]; do
 		case $((RANDOM % 3)) in
 		0) node_life "$1" ;;
 		1) cluster_life "$1" ;;
@@ -82,8 +72,9 @@ for i in $(seq "$THREADS"); do
 	pids+=("$!")
 done
 for i in $(seq "$KILLS"); do
-	sleep "0.$((RANDOM % 3))$((RANDOM % 10))"
-	kill_worker
+	rest $((RANDOM % 300))
+	kill_worker "${machine[w1]}"
+	[ -e "$A/.ipam/version" ] # its successor serves: one request that is there at several deaths in a row would be refused
 done
 touch "$WORK/stop"
 wait "${clients[@]}"

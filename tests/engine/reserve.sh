@@ -46,11 +46,12 @@ ok "leases go on" touch "$A/flat/w1/again"
 rm "$A/flat/w1/again"
 
 # ---- after a while
+has_grown() { [ "$(blocks "$A" w1)" -ge 3 ]; }
 put "$B/flat/.ipam/settings" "block-idle 1"
 until_true 20 grep -q '^block-idle 1' "$A/flat/.ipam/settings"
 rmdir "$B"/flat/n* "$B"/flat/more*
 touch $(leases "$A/flat/w1" 7 34)
-ok "it has grown" until_true 20 test "$(blocks "$A" w1)" -ge 3
+ok "it has grown" until_true 20 has_grown
 rm $(leases "$A/flat/w1" 3 34)
 ok "and gives all back that it doesn't need" until_true 40 has "$A" w1 1
 ok "all agrees" until_true 20 "$IPAMCTL" check "$A"

@@ -83,7 +83,8 @@ ok "both see the same in the end" until_true 20 cmp "$A/race/.ipam/blocks" "$B/r
 same "whose labels are the winner's" "$(sort -k2n "$WORK/won" | cut -d' ' -f1)" \
 	"$(for i in $(seq 15); do sed s/side=// "$B/race/r$i/.ipam/labels"; done)"
 rmdir "$A"/race/r*
-until_true 20 test "$(ls "$B/race" | wc -l)" = 0
+nobody_there() { [ -z "$(ls "$B/race")" ]; }
+until_true 20 nobody_there
 for i in $(seq 15); do
 	(put "$A/race/.ipam/delegate" "a$i 10.16.$i.0/24" 2>/dev/null && echo "a $i") &
 	(put "$B/race/.ipam/delegate" "b$i 10.16.$i.0/24" 2>"$WORK/race-$i" && echo "b $i") &

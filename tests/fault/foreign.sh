@@ -4,7 +4,7 @@ above=$WORK/above
 place=$above/db
 mkdir -p "$place"
 umask 022
-refused_mount() { timeout 20 "$BUILD/bin/ipamfs" "$place/ipam.db" "$M" -f ${1:+-o "$1"}; }
+refused_mount() { timeout 60 "$BUILD/bin/ipamfs" "$place/ipam.db" "$M" -f ${1:+-o "$1"}; }
 can() { # NAME OPTIONS
 	mount_fs "$2" "$place/ipam.db" "$M"
 	pass "$1"
@@ -42,7 +42,7 @@ chown 0 "$place/ipam.db"
 # ---- a second daemon by another path
 mount_fs sync=normal "$place/ipam.db" "$M"
 mkdir "$WORK/second" "$WORK/bound"
-second() { timeout 20 "$BUILD/bin/ipamfs" "$1" "$WORK/second" -f; }
+second() { timeout 60 "$BUILD/bin/ipamfs" "$1" "$WORK/second" -f; }
 ln -s "$place/ipam.db" "$WORK/link.db"
 refused "a second daemon by a symbolic link" "in use by another ipamfs" second "$WORK/link.db"
 ln "$place/ipam.db" "$place/hard.db"

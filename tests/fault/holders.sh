@@ -11,7 +11,6 @@ mkdir "$layout"
 makers=()
 allocations() { sqlite3 "$DB" "SELECT count(*) FROM history WHERE line LIKE '%\"allocate\"%'"; }
 gone() { [ ! -e "$1" ]; }
-kill_worker() { kill -9 "$(worker_of "$daemon")"; }
 
 # making FILE: in the background, until the lease of its address is there, though not yet of its network
 making() {

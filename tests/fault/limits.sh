@@ -28,7 +28,7 @@ ok "and reads go on" grep -q 10.244 "$M/prod/n1/a"
 prlimit --pid "$(worker_of "$daemon")" --fsize=unlimited:unlimited
 ok "it goes on by itself" until_true 20 touch "$M/prod/n1/c"
 umount_fs
-small() { (ulimit -f 1000 && timeout 20 "$BUILD/bin/ipamfs" "$WORK/small.db" "$M" -f); }
+small() { (ulimit -f 1000 && timeout 60 "$BUILD/bin/ipamfs" "$WORK/small.db" "$M" -f); }
 refused "so started it says what is wrong" "ulimit -f" small
 
 # ---- descriptors
@@ -40,7 +40,7 @@ until_true 20 is_up "$M"
 # hoard UID COUNT FILE: hold it open so often, as a user, until $WORK/go.UID is gone; how it went to $WORK/hoard.UID
 hoard() {
 	: >"$WORK/go.$1"
-	as "$1" bash -c 'i=0; while [ $i -lt '"$2"' ] && exec {fd}<"$1"; do i=$((i + 1)); done; echo "$i"; while [ -e "$2" ]; do sleep 0.1; done' \
+	as "$1" bash -c 'i=0; while [ $i -lt '"$2"' ] && exec {fd}<"$1"; do i=$((i + 1)); done; echo "$i"; while [ -e "$2" ]; do sleep 1; done' \
 		sh "$3" "$WORK/go.$1" >"$WORK/hoard.$1" 2>&1 &
 	pids+=("$!")
 	until_true 60 grep -qx '[0-9]*' "$WORK/hoard.$1"
@@ -50,7 +50,7 @@ hoard 1001 400 "$M/.ipam/stats"
 same "a user holds an eighth of what the daemon can, no more" 128 "$(count 1001)"
 ok "and is told" grep -q "Too many open files" "$WORK/hoard.1001"
 ok "another user reads" as 1002 cat "$M/.ipam/stats"
-kill -9 "$(worker_of "$daemon")"
+kill_worker
 ok "and root" cat "$M/.ipam/stats"
 refused "a worker that takes over knows it" "Too many open files" as 1001 cat "$M/prod/.ipam/map.txt"
 for uid in 1002 1003 1004 1005 1006 1007; do hoard "$uid" 400 "$M/.ipam/stats"; done
@@ -60,7 +60,7 @@ same "all users together leave a quarter" 768 "$all"
 ok "the last is told so" grep -q "Too many open files in system" "$WORK/hoard.1007"
 ok "root reads on" cat "$M/.ipam/stats" "$M/prod/.ipam/map.txt" "$M/.ipam/history"
 ok "root allocates" touch "$M/prod/n1/d"
-kill -9 "$(worker_of "$daemon")"
+kill_worker
 ok "another worker starts" touch "$M/prod/n1/e"
 rm "$WORK/go.1001"
 ok "what is closed can be opened again" until_true 20 as 1001 cat "$M/.ipam/stats"
@@ -73,11 +73,11 @@ umount_fs
 
 # ---- names that hang
 mkfifo "$WORK/fifo"
-refused "a FIFO for a database" "not a regular file" timeout 10 "$BUILD/bin/ipamfs" "$WORK/fifo" "$M" -f
-refused "a FIFO to check" "" timeout 10 "$IPAMCTL" check "$WORK/fifo"
-same "which doesn't hang" 0 "$(timeout 10 "$IPAMCTL" check "$WORK/fifo" >/dev/null 2>&1; [ $? -ne 124 ]; echo $?)"
+refused "a FIFO for a database" "not a regular file" timeout 60 "$BUILD/bin/ipamfs" "$WORK/fifo" "$M" -f
+refused "a FIFO to check" "" timeout 60 "$IPAMCTL" check "$WORK/fifo"
+same "which doesn't hang" 0 "$(timeout 60 "$IPAMCTL" check "$WORK/fifo" >/dev/null 2>&1; [ $? -ne 124 ]; echo $?)"
 for option in tls_ca tls_cert tls_key password_file; do
 	more=state=$WORK/state.db,$option=$WORK/fifo
 	case $option in tls_cert) more+=,tls_key=$WORK/fifo ;; tls_key) more+=,tls_cert=$WORK/fifo ;; password_file) more+=,user=x ;; esac
-	refused "a FIFO as $option" "not a regular file" timeout 10 "$BUILD/bin/ipamfs" etcd://127.0.0.1:1/x "$M" -f -o "$more"
+	refused "a FIFO as $option" "not a regular file" timeout 60 "$BUILD/bin/ipamfs" etcd://127.0.0.1:1/x "$M" -f -o "$more"
 done

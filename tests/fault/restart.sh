@@ -3,16 +3,6 @@
 . "$(dirname "$0")/../lib.sh"
 KILLS=${KILLS:-8} THREADS=${THREADS:-8}
 
-worker() { pgrep -P "$daemon" -o; }
-# Until the next one serves.
-replaced() { [ -n "$(worker)" ] && [ "$(worker)" != "$1" ]; }
-kill_worker() {
-	local old
-	until_true 20 worker
-	old=$(worker)
-	kill -9 "$old"
-	until_true 20 replaced "$old"
-}
 slowest=0
 follow_worker() {
 	local ms
@@ -48,14 +38,15 @@ round() {
 	steady=$!
 	pids+=("$steady")
 	for i in $(seq "$KILLS"); do
-		sleep "0.$((RANDOM % 3))$((RANDOM % 10))"
+		rest $((RANDOM % 300))
 		if [ $((i % 4)) -eq 0 ]; then follow_worker; else kill_worker; fi
+		[ -e "$M/.ipam/version" ] # its successor serves: one request that is there at several deaths in a row would be refused
 	done
 	touch "$WORK/stop"
 	wait "$steady"
 	same "sync=$sync: nobody noticed $KILLS workers die" "" "$(grep ^wrong "$WORK/steady")"
 	echo "$(grep ^ops "$WORK/steady") ms; followed in $slowest ms at most"
-	ok "sync=$sync: and much was done" test "$(awk '/^ops/ { print $2 }' "$WORK/steady")" -gt 1000
+	ok "sync=$sync: and much was done" test "$(awk '/^ops/ { print $2 }' "$WORK/steady")" -gt 300
 	ok "sync=$sync: the mount and the database agree" "$IPAMCTL" check --quiet "$M"
 	same "sync=$sync: what stayed is there" 300 "$(ls "$M/prod/stay" | wc -l)"
 	same "sync=$sync: and nothing else" "" "$(ls -d "$M"/prod/n*/* "$M"/prod/extra* 2>/dev/null)"

@@ -20,11 +20,11 @@ mkdir "$M/prod/n"
 touch "$M/prod/n/kept"
 kept=$(cat "$M/prod/n/kept")
 
-answers() { [ "$(timeout 20 cat "$M/prod/n/kept")" == "$kept" ] && kill -0 "$daemon"; }
-leases() { timeout 20 sed -n 's/^leases //p' "$M/.ipam/stats"; }
-requests() { timeout 20 awk '/^requests_/ { n += $2 } END { print n }' "$M/.ipam/stats"; }
+answers() { [ "$(timeout 100 cat "$M/prod/n/kept")" == "$kept" ] && kill -0 "$daemon"; }
+leases() { timeout 100 sed -n 's/^leases //p' "$M/.ipam/stats"; }
+requests() { timeout 100 awk '/^requests_/ { n += $2 } END { print n }' "$M/.ipam/stats"; }
 
-limited() { timeout -k 10 60 stress-ng "$@"; }
+limited() { timeout -k 10 200 stress-ng "$@"; }
 # stress NAME OPS [OPTION...]
 stress() {
 	local name=$1 ops=$2 before status
@@ -45,11 +45,11 @@ stress() {
 stress dentry 400 --dentries 50
 # This one reads /, /tmp, /run and the like: these are the mount for it, and no other mount is in its way.
 limited() {
-	timeout -k 10 60 unshare --mount bash -c 'mount --bind "$1/prod" /run && mount --bind "$1" /tmp && shift && exec stress-ng "$@"' \
+	timeout -k 10 200 unshare --mount bash -c 'mount --bind "$1/prod" /run && mount --bind "$1" /tmp && shift && exec stress-ng "$@"' \
 		bash "$M" "${@/#"$M"//tmp}"
 }
 stress getdent 1000
-limited() { timeout -k 10 60 stress-ng "$@"; }
+limited() { timeout -k 10 200 stress-ng "$@"; }
 stress open 2000
 stress touch 500
 stress rename 1000
@@ -66,7 +66,7 @@ stress mknod 400
 stress xattr 60
 # In the mount itself, and in a node: refused at once.
 for place in "$M" "$M/prod/n"; do
-	timeout -k 10 60 stress-ng --temp-path "$place" --touch 1 --touch-ops 50 --timeout 10 >"$WORK/stress" 2>&1
+	timeout -k 10 200 stress-ng --temp-path "$place" --touch 1 --touch-ops 50 --timeout 10 >"$WORK/stress" 2>&1
 	ok "at ${place#"$M"/}: the daemon answers" answers
 done
 # What a stressor left when it gave up is removed as anything is.

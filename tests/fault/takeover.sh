@@ -8,7 +8,6 @@ node=$M/prod/n
 layout=$node/.ipam/host-local/net
 mkdir "$layout"
 gone() { [ ! -e "$1" ]; }
-kill_worker() { kill -9 "$(worker_of "$daemon")"; }
 worker() { worker_of "$daemon"; }
 pod_of() { getfattr --absolute-names --only-values -n user.pod "$1" 2>/dev/null; }
 
@@ -19,11 +18,12 @@ sync "$node/web"
 kill_worker
 ok "what was synced is, after a death" sync "$node/web"
 same "and is there" kept "$(pod_of "$node/web")"
-slow 400
+aim
+slow 5000
 setfattr -n user.pod -v lost "$node/web"
-kill_worker
-refused "what was not is told by the next sync" "Input/output error" sync "$node/web"
+shoot
 slow 0
+refused "what was not is told by the next sync" "Input/output error" sync "$node/web"
 same "and is as it was" kept "$(pod_of "$node/web")"
 ok "it is told once" sync "$node/web"
 setfattr -n user.pod -v again "$node/web"
@@ -82,16 +82,18 @@ ok "the last line of 'delegate'" until_true 20 test -d "$M/prod/last"
 
 # ---- between the two commits of a file in host-local's layout its lease is removed by its other name
 failed=()
-for i in {80..87}; do
-	slow 150
+is_stored() { [ -n "$(sqlite3 "$DB" "SELECT 1 FROM lease WHERE name = '$1'")" ]; }
+for i in {80..83}; do
+	aim
+	slow 700
 	claim "$layout/10.244.0.$i" >"$WORK/made" 2>&1 &
 	maker=$!
-	until_true 20 test -e "$node/10.244.0.$i"
+	until_true 20 is_stored "10.244.0.$i"
 	rm "$node/10.244.0.$i" &
 	remover=$!
 	pids+=("$maker" "$remover")
-	sleep 0.04
-	kill_worker
+	rest 40
+	shoot
 	slow 0
 	wait "$maker" || failed+=("$i: $(cat "$WORK/made")")
 	wait "$remover" || failed+=("$i: rm")

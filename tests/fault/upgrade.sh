@@ -52,7 +52,7 @@ ok "as JSON" jq -e '.longest_call_ms >= 0 and .from == .to' < <("$IPAMCTL" upgra
 for i in 1 2 3 4; do kill -HUP "$daemon"; done # what comes at the wrong moment waits, or is refused
 ok "signals in a row do no harm" until_true 20 touch "$M/prod/n1/.ipam/host-local/net1/10.244.0.99"
 same "networks are there still" "net1 net2" "$(ls "$M/prod/n1/.ipam/host-local" | xargs)"
-settled() { [ "$(started)" -gt 3 ] && sleep 0.3 && [ "$(pgrep -c -P "$daemon")" = 1 ]; }
+settled() { [ "$(started)" -gt 3 ] && rest 300 && [ "$(children_of "$daemon" | wc -l)" = 1 ]; }
 until_true 20 settled
 
 # ---- what can't take over

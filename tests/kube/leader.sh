@@ -18,8 +18,8 @@ holds() { [ "$(holder)" = "$1" ]; }
 elect() {
 	local who=$1
 	shift
-	"$IPAMKUBE" controller --mount "$M" --cluster prod --kubeconfig "$WORK/$who.conf" --identity "$who" --lease-duration 3 \
-		--renew-deadline 2s --retry-period 0.3 --timeout 2 "$@" 2>>"$WORK/$who.log" >&2 &
+	"$IPAMKUBE" controller --mount "$M" --cluster prod --kubeconfig "$WORK/$who.conf" --identity "$who" --lease-duration 6 \
+		--renew-deadline 4s --retry-period 0.3 --timeout 2 "$@" 2>>"$WORK/$who.log" >&2 &
 	printf -v "$who" %s $!
 	pids+=($!)
 }
@@ -33,19 +33,19 @@ elect b
 node_make n-2
 until_true 20 has_podcidrs n-2
 same "the second doesn't write" "0 true" "$(writes bob) $([ "$(writes alice)" -ge 2 ] && echo true)"
-same "the Lease has what others read" "a 3 0 true" "$(kube GET $lease | jq -r '.spec | "\(.holderIdentity) \(.leaseDurationSeconds) \(.leaseTransitions) \(.renewTime >= .acquireTime)"')"
+same "the Lease has what others read" "a 6 0 true" "$(kube GET $lease | jq -r '.spec | "\(.holderIdentity) \(.leaseDurationSeconds) \(.leaseTransitions) \(.renewTime >= .acquireTime)"')"
 renewed=$(kube GET $lease | jq -r .spec.renewTime)
 ok "it is renewed" until_true 10 eval '[ "$(kube GET $lease | jq -r .spec.renewTime)" != "$renewed" ]'
 
 # ---- the leader is killed
 kill -9 "$a"
 wait "$a" 2>/dev/null
-killed=$(date +%s%3N)
+renewed=$(admin GET "history" | jq '[.[] | select(.kind == "Lease" and .object.spec.holderIdentity == "a")][-1].at')
 node_make n-3
 ok "killed: the second takes over" until_true 20 holds b
-# Three seconds after the last renewal, which was at most one retry period before.
+# Six seconds after the last renewal.
 took=$(admin GET "history" | jq '[.[] | select(.kind == "Lease" and .object.spec.holderIdentity == "b")][0].at')
-ok "not before the lease's time" test $((took - killed)) -gt 2000
+ok "not before the lease's time" test $((took - renewed)) -gt 5900
 ok "it goes on" until_true 20 has_podcidrs n-3
 same "a transition is counted" 1 "$(kube GET $lease | jq .spec.leaseTransitions)"
 agree "after a takeover"
@@ -56,11 +56,9 @@ sleep 1 # until it is told that another leads; nothing depends on it
 kill "$b"
 wait "$b"
 same "the leader ends cleanly" 0 $?
-ended=$(date +%s%3N)
 ok "released: the other takes over" until_true 20 holds a
-took=$(admin GET "history" | jq '[.[] | select(.kind == "Lease" and .object.spec.holderIdentity == "a")][-1].object.spec.acquireTime' -r)
-ok "without waiting for the lease's time" test $(($(date -d "$took" +%s%3N) - ended)) -lt 2500
-ok "it was said so in the Lease" eval 'admin GET history | jq -e "any(.[]; .kind == \"Lease\" and .object.spec.holderIdentity == \"\")"'
+# Whom the Lease was of before, when the other took it.
+ok "without waiting for the lease's time, since it was nobody's" eval 'admin GET history | jq -e "[.[] | select(.kind == \"Lease\").object.spec.holderIdentity] | rindex([\"b\", \"\", \"a\"]) != null"'
 
 # ---- the leader stands still, and wakes up when another leads
 elect b

@@ -131,7 +131,7 @@ controller_end() {
 	status=$?
 }
 # controller_once [OPTIONS...]: its output in $WORK/once, its status returned
-controller_once() { timeout 60 "$IPAMKUBE" controller --mount "$M" --cluster prod --once --release-delay 300ms "$@" >"$WORK/once" 2>&1; }
+controller_once() { timeout 200 "$IPAMKUBE" controller --mount "$M" --cluster prod --once --release-delay 300ms "$@" >"$WORK/once" 2>&1; }
 
 # cluster CIDRS: prod with these
 cluster() {

@@ -9,8 +9,7 @@ kube_up
 cluster "10.244.0.0/16 24
 fd00:10:244::/48 64"
 : >"$WORK/orders"
-port=$((20000 + RANDOM % 12000))
-while ss -Hltn "sport = :$port" | grep -q .; do port=$((port + 1)); done
+free_port port
 "$HELPERS/engine/proxy" 1 "$WORK/orders" "$port=127.0.0.1:${API##*:}" >"$WORK/net" 2>&1 &
 proxy=$!
 pids+=("$proxy")

@@ -117,9 +117,10 @@ put tiny/.ipam/settings "max-blocks 3"
 ok "grows" touch tiny/n/b
 same "by a block" 2 "$(wc -l <tiny/n/.ipam/cidrs)"
 put tiny/n/.ipam/settings "max-blocks 1"
-put tiny/n/.ipam/settings "reuse-delay 1"
+put tiny/n/.ipam/settings "reuse-delay 1000"
 rm tiny/n/a
 refused "a released address rests" "No space left" touch tiny/n/c
+put tiny/n/.ipam/settings "reuse-delay 1"
 ok "and comes back" until_true 20 touch tiny/n/c
 mkdir unused
 put unused/.ipam/cidrs "10.7.0.0/28 28"
@@ -145,7 +146,7 @@ ok "release of what nobody was told of" put unused/n/.ipam/release "$inode $gene
 ok "doesn't rest either" touch unused/n/10.7.0.13
 mkdir brief
 put brief/.ipam/cidrs "10.8.0.0/24 26"
-put brief/.ipam/settings "ttl 2"
+put brief/.ipam/settings "ttl 6"
 mkdir brief/n
 touch brief/n/dies brief/n/lives
 touch -d 3000-01-01 brief/n/far

@@ -114,7 +114,7 @@ exec 5>"$M/prod/.ipam/import"
 echo '[' >&5
 one h 15 >&5
 (exec true)
-kill -9 "$(worker_of "$daemon")"
+kill_worker
 same "a list isn't taken before its end" "a b g" "$(ls "$M/prod/n2" | xargs)"
 echo ']' >&5
 same "and then it is, whoever serves" "a b g h" "$(ls "$M/prod/n2" | xargs)"

@@ -98,8 +98,7 @@ umount_fs
 # ---- the mount of one that died is taken off; nothing else is
 mounts_at() { [ "$(grep -c " $M " /proc/mounts)" -eq "$1" ]; }
 mount_fs
-kill -9 "$daemon"
-wait "$daemon" 2>/dev/null
+kill_daemon
 mount_fs "" "$WORK/other-one.db"
 ok "over one that died: taken off" mounts_at 1
 ok "which the log tells" grep -q "that died was taken off" "$WORK/log"

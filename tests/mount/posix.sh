@@ -124,7 +124,7 @@ same "attributes" "" "$(getfattr -d /dev/fd/5 2>&1)"
 ok "owner and mode" chmod 600 /dev/fd/5
 same "as they were set" 600 "$(stat -L -c %a /dev/fd/5)"
 same "a directory that one is in is empty" "" "$(ls -la 2>&1 | grep -v '^total')"
-kill -9 "$(worker_of "$daemon")"
+kill_worker
 cd "$M" || exit 1
 same "by the next worker, too" "600 $before" "$(stat -L -c %a /dev/fd/5) ${before%% *} $(stat -L -c '%u %s %Y %i' /dev/fd/5) $(python3 -c "import os; print(os.pread(5, 99, 0).decode(), end=\"\")")"
 ok "its name is free" claim prod/n1/open

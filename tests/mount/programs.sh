@@ -107,14 +107,13 @@ ok "tar, which looks for holes" packed --sparse
 leases() { tar --sparse -cf "$WORK/packed.tar" prod/n1 && tar -xOf "$WORK/packed.tar" | cmp - <(cat prod/n1/{a,b,c}); }
 ok "which leases haven't either" leases
 served() { curl -sf "http://127.0.0.1:$web/$1" | cmp - "$WORK/$2"; }
-port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
-web=$(port)
+free_port web
 busybox httpd -f -p "127.0.0.1:$web" -h "$M" &
 pids+=($!)
 until_true 10 curl -s "http://127.0.0.1:$web/README"
 ok "busybox httpd" served "$short" short
 kill "${pids[-1]}"
-web=$(port)
+free_port web
 python3 -m http.server --bind 127.0.0.1 --directory "$M" "$web" >/dev/null 2>&1 &
 pids+=($!)
 until_true 10 curl -s "http://127.0.0.1:$web/README"

@@ -73,8 +73,8 @@ logged() { in_it journalctl -b --no-pager -o cat -u $U | grep -q -- "$1"; }
 main() { state MainPID; }
 mounted() { in_it grep -q " $D fuse.ipamfs " /proc/mounts; }
 unmounted() { ! mounted; }
-answers() { in_it timeout 5 test -e $D/.ipam/version; }
-made() { in_it timeout 5 touch "$D/prod/n/$1"; }
+answers() { in_it timeout 60 test -e $D/.ipam/version; }
+made() { in_it timeout 60 touch "$D/prod/n/$1"; }
 
 if ! in_it timeout 60 systemctl start $U; then
 	fail "the service starts" "$(in_it journalctl -b --no-pager -o cat -u $U)"
@@ -145,11 +145,11 @@ in_it sh -c 'mkdir -p /root/other && ipamfs /root/other/db /run/ipamfs' 2>/dev/n
 in_it mkdir $D/theirs
 in_it timeout 60 systemctl start $U
 in_it timeout 60 systemctl stop $U
-ok "a mount of somebody else's that was there is there still" in_it timeout 5 test -d $D/theirs
+ok "a mount of somebody else's that was there is there still" in_it timeout 60 test -d $D/theirs
 in_it timeout 60 systemctl start $U
 in_it umount $D
 ok "ours is unmounted by hand: it ends" until_true 20 ended
-ok "and theirs is there still" in_it timeout 5 test -d $D/theirs
+ok "and theirs is there still" in_it timeout 60 test -d $D/theirs
 in_it umount $D
 
 in_it sh -c 'mkdir -p /etc/ipamfs && echo SOURCE=/var/lib/ipamfs/none/x.db >/etc/ipamfs/bad.conf'
