@@ -93,11 +93,19 @@ wanted() {
 	return 1
 }
 
+# first_of_it FILE: it wasn't asked for before
+begun_with=" "
+first_of_it() {
+	[[ $begun_with != *" $1 "* ]] && begun_with+="$1 "
+}
+
 if [ "${1:-}" != --sanitizers ] && build "" build all units helpers; then
 	# The long ones first, so that nobody waits for them at the end.
-	for test in tests/engine/*.sh tests/soak/*.sh tests/kube/*.sh tests/fault/*.sh tests/model/*.sh tests/clients/*.sh tests/mount/*.sh \
+	for test in tests/package/deb.sh tests/mount/attack.sh tests/engine/{members,agents,shared,storm,security,resend,network}.sh tests/model/check.sh \
+		tests/fault/{hangs,power,damage,stressng,restart}.sh tests/kube/{living,faults,leader}.sh tests/docs/monitoring.sh \
+		tests/engine/*.sh tests/soak/*.sh tests/kube/*.sh tests/fault/*.sh tests/model/*.sh tests/clients/*.sh tests/mount/*.sh \
 		tests/package/*.sh tests/docs/*.sh; do
-		[ -e "$test" ] && [ "${test##*/}" != lib.sh ] && wanted "$test" "$@" && later script "$test" build
+		[ -e "$test" ] && [ "${test##*/}" != lib.sh ] && wanted "$test" "$@" && first_of_it "$test" && later script "$test" build
 	done
 	for test in build/tests/test_*; do
 		case $test in *.d | *.o) continue ;; esac
@@ -133,6 +141,7 @@ if [ "${1:-}" == --sanitizers ]; then
 	fi
 	build "" build all units helpers
 	later script tests/fuzz/run.sh build
+	SEARCH=all later script tests/model/check.sh build
 	VALGRIND=1 STRICT=1 EVERY=10 CLIENTS=16 SECONDS_OF_SOAK=30 later script tests/soak/soak.sh build
 	for test in ipam lives ahead cni history snapshot kube kube_config etcd record; do
 		later unit build/tests/test_$test valgrind -q --error-exitcode=9 --leak-check=full

@@ -122,30 +122,50 @@ refused "nor over what is no file" "not a regular" ctl backup --force "$WORK/pip
 ok "the mount goes on" touch "$M/prod/w1/after" && rm "$M/prod/w1/after"
 refused "no room for it" "No such file" ctl backup "$WORK/nowhere/copy.db"
 # While it is written to, from the first page to the last.
-(cd "$M/prod/w1" && for i in {1..40}; do seq -f "x$i-%g" 5 | xargs touch && seq -f "x$i-%g" 5 | xargs rm; done) &
-writer=$!
+# writes PYTHON: again and again, in the background, until $WORK/stop is there; i counts
+writes() {
+	rm -f "$WORK/stop"
+	python3 -c '
+import os, sys, time
+def make(name): os.close(os.open(name, os.O_CREAT | os.O_EXCL))
+os.chdir(sys.argv[1])
+i = 0
+while not os.path.exists(sys.argv[2]):
+    i += 1
+    exec(sys.argv[3])
+    time.sleep(0.005)' "$1" "$WORK/stop" "$2" &
+	writer=$!
+	pids+=("$writer")
+}
+writes_no_more() {
+	touch "$WORK/stop"
+	wait "$writer"
+}
+writes "$M/prod/w1" '
+for n in range(5): make(f"x{i}-{n}")
+for n in range(5): os.unlink(f"x{i}-{n}")'
 rounds=0
-while kill -0 "$writer" 2>/dev/null; do
-	ctl backup --force --quiet "$WORK/busy.db" || break
-	"$IPAMCTL" check --quiet "$WORK/busy.db" || break
-	rounds=$((rounds + 1))
-done
-wait "$writer"
-ok "again and again while it changes: each a moment without findings" test "$rounds" -gt 0
+while [ "$rounds" -lt 4 ] && ctl backup --force --quiet "$WORK/busy.db" && "$IPAMCTL" check --quiet "$WORK/busy.db"; do rounds=$((rounds + 1)); done
+same "again and again while it changes: each a moment without findings" 4 "$rounds"
+ok "all the while" writes_no_more
 
 # ---- export, while leases are made, renamed and released: a node is as it was at one moment
-(cd "$M/prod/w2" && touch keep && for i in {1..150}; do touch "m$i" && mv "m$i" "n$i" && mv keep kept && mv kept keep && rm "n$i"; done) &
-writer=$!
+touch "$M/prod/w2/keep"
+writes "$M/prod/w2" '
+make(f"m{i}")
+os.rename(f"m{i}", f"n{i}")
+os.rename("keep", "kept")
+os.rename("kept", "keep")
+os.unlink(f"n{i}")'
 rounds=0
-while kill -0 "$writer" 2>/dev/null; do
+while [ "$rounds" -lt 8 ]; do
 	ctl export --json --quiet --node w2 >"$WORK/moment.json" || break
 	jq -e '[.clusters[].nodes[].leases[]] | ([.[].addresses[0]] | length == (unique | length)) and
 		([.[].name | select(. == "keep" or . == "kept")] | length <= 1)' "$WORK/moment.json" >/dev/null || break
 	rounds=$((rounds + 1))
 done
-same "no address is met twice, no lease under two names" "" "$(kill -0 "$writer" 2>/dev/null && echo stopped)"
-wait "$writer"
-ok "in some rounds" test "$rounds" -gt 1
+same "no address is met twice, no lease under two names" 8 "$rounds"
+ok "all the while" writes_no_more
 rm "$M/prod/w2/keep"
 
 # ---- export, and the tree again from it

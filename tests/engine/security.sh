@@ -75,7 +75,7 @@ etcd_end
 unset SCHEME
 ctl_options=()
 rm -f "$WORK"/*.db*
-etcd_cluster 3 --auth-token-ttl 3
+etcd_cluster 3 --auth-token-ttl 3 --bcrypt-cost 4
 etcd_auth >/dev/null || fail "etcd's users"
 echo ipam-password >"$WORK/password"
 user=user=ipam,password_file=$WORK/password

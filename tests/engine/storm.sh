@@ -4,7 +4,7 @@
 # time allows; SECONDS_OF=900 MACHINES=8 does more.
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/lib.sh"
-MACHINES=${MACHINES:-4} DURATION=${SECONDS_OF:-60} SEED=${SEED:-$RANDOM}
+MACHINES=${MACHINES:-4} DURATION=${SECONDS_OF:-30} SEED=${SEED:-$RANDOM}
 echo "seed $SEED"
 
 etcd_cluster 3
@@ -45,7 +45,7 @@ while [ "$SECONDS" -lt "$end" ]; do
 	7) orders "w$i" "lost 1000" ;;
 	esac
 	changes=$((changes + 1))
-	sleep "$((RANDOM % 3)).$((RANDOM % 10))"
+	rest $((RANDOM % 3000))
 	orders "w$i" "any 100"
 done
 

@@ -1,5 +1,5 @@
-# Databases and logs that are damaged: rows, tables and indexes that are gone, duplicates, nonsense, one after the other; then by seed, for most of a
-# minute, pages, rows, bytes of the log, two at once. After a repair no address that a whole copy tells is free or another's, whatever changed is
+# Databases and logs that are damaged: rows, tables and indexes that are gone, duplicates, nonsense, one after the other; then by seed, for a
+# while, pages, rows, bytes of the log, two at once. After a repair no address that a whole copy tells is free or another's, whatever changed is
 # told, and it ends. Again, for longer, or each page and every 512 bytes of the log:
 #
 #     build/tests/damage/damage build/bin/ipamctl [--seed N --count N] [--sweep pages|rows|log]
@@ -17,4 +17,4 @@ judged() {
 	ok "$name: cases were judged" grep -q '^[1-9][0-9]* cases from' <<<"$out"
 }
 judged "rows, tables and indexes" --sweep rows
-judged "pages, the log, two at once" --seconds "${SECONDS_OF_DAMAGE:-50}"
+judged "pages, the log, two at once" --seconds "${SECONDS_OF_DAMAGE:-20}"

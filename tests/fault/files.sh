@@ -9,7 +9,7 @@ begin() {
 	rm -f "$DB"* "$WORK"/elsewhere*
 	mount_fs "$@"
 	make_cluster prod n
-	for i in $(seq 20); do claim "$M/prod/n/a$i"; done
+	fill "$M/prod/n/a" 20 >/dev/null
 	acked=$(list)
 }
 # refuses NAME HEALTH: changes are, reads go on, health and the log say why
@@ -137,7 +137,7 @@ ok "by a link: it works" claim "$M/prod/n/b"
 rm "$WORK/link.db"
 ok "without the link: it works on" claim "$M/prod/n/c"
 acked=$(list)
-kill -9 "$(worker_of "$daemon")"
+kill_worker
 ok "the next worker has it, too" claim "$M/prod/n/d"
 acked=$(list)
 kill_fs

@@ -1,7 +1,8 @@
 # The power is cut at every write and sync of random lives of a database; what may then be on disk is opened and judged. More
-# of it by hand: build/tests/power/cut --lives 50 --seed 1000
+# of it by hand: STEPS=16 for longer lives, or build/tests/power/cut --lives 50 --seed 1000
 . "$(dirname "$0")/../lib.sh"
 
+STEPS=${STEPS:-12}
 mkdir "$WORK/memory"
 mount -t tmpfs tmpfs "$WORK/memory" || exit 1
 mounts+=("$WORK/memory")
@@ -22,8 +23,8 @@ found_out() {
 }
 
 for sync in full normal; do
-	(judged "sync=$sync, each answered change" --sync $sync --steps 16) >"$WORK/$sync" &
-	(judged "sync=$sync, with syncs that fail" --sync $sync --failing --seed 7 --steps 14) >"$WORK/$sync-failing" &
+	(judged "sync=$sync, each answered change" --sync $sync --steps "$STEPS") >"$WORK/$sync" &
+	(judged "sync=$sync, with syncs that fail" --sync $sync --failing --seed 7 --steps $((STEPS - 2))) >"$WORK/$sync-failing" &
 	wait
 	cat "$WORK/$sync" "$WORK/$sync-failing"
 done

@@ -1,10 +1,10 @@
 # 64 clients do everything at once, the daemon is killed in between, and a model knows what each was promised.
 #
-#   SECONDS_OF_SOAK=600 BUILD=$PWD/build bash tests/soak/soak.sh        ten minutes; the default is half a minute
+#   SECONDS_OF_SOAK=600 BUILD=$PWD/build bash tests/soak/soak.sh        ten minutes; the default is a third of one
 #   VALGRIND=1 EVERY=20 CLIENTS=32 ...    the daemon runs in valgrind; EVERY: seconds from one kill to the next
 #   STRICT=1 ...    the daemon is one that a supervisor stands in for: no client may see anything of it
 . "$(dirname "$0")/../lib.sh"
-seconds=${SECONDS_OF_SOAK:-30}
+seconds=${SECONDS_OF_SOAK:-20}
 
 # Under valgrind: what it finds is told at the daemon's end, so it is killed seldom.
 if [ -n "${VALGRIND:-}" ]; then
