@@ -61,8 +61,9 @@ for round in $(seq "${ROUNDS:-12}"); do
 	esac
 	makers=()
 	for i in 1 2 3; do
-		node_make "n-$((next++))" &
+		node_make "n-$next" &
 		makers+=($!)
+		next=$((next + 1))
 	done
 	controller --qps 0 --mass-release-delay 300ms
 	[ $((round % 3)) -ne 0 ] || node_delete "n-$((gone++))"
@@ -70,8 +71,8 @@ for round in $(seq "${ROUNDS:-12}"); do
 	if [ $((round % 3)) -eq 1 ]; then until_true 20 given_one; else rest $((100 + RANDOM % 300)); fi
 	controller_end KILL
 	wait "${makers[@]}"
-	[ $((round % 3)) -ne 1 ] || admin DELETE rules >/dev/null
 	[ -z "$(untold)" ] || between=$((between + 1))
+	[ $((round % 3)) -ne 1 ] || admin DELETE rules >/dev/null
 done
 ok "some of the kills were between the mount and the API" test "$between" -gt 0
 no_overlap "killed again and again"
