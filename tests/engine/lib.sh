@@ -205,6 +205,7 @@ machine_kill() {
 }
 machine_end() {
 	umount "$WORK/$1" || take_off "$WORK/$1"
+	ends_unmounted "${machine[$1]}" "$WORK/$1" || kill -9 "${machine[$1]}"
 	wait "${machine[$1]}"
 	same "$1 ends cleanly" 0 $?
 }

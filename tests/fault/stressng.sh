@@ -45,7 +45,7 @@ stress() {
 stress dentry 400 --dentries 50
 # This one reads /, /tmp, /run and the like: these are the mount for it, and no other mount is in its way.
 limited() {
-	timeout -k 10 200 unshare --mount bash -c 'mount --bind "$1/prod" /run && mount --bind "$1" /tmp && shift && exec stress-ng "$@"' \
+	timeout -k 10 200 unshare --mount --propagation slave bash -c 'mount --bind "$1/prod" /run && mount --bind "$1" /tmp && shift && exec stress-ng "$@"' \
 		bash "$M" "${@/#"$M"//tmp}"
 }
 stress getdent 1000

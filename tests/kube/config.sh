@@ -149,7 +149,7 @@ if [ ! -e $sa ] && unshare --mount true 2>/dev/null; then
 	mkdir -p "$WORK/sa"
 	cp "$WORK/tls/ca.crt" "$WORK/sa/ca.crt"
 	printf later >"$WORK/sa/token"
-	ok "in a pod" unshare --mount bash -c 'mount -t tmpfs none /var/run 2>/dev/null || mount -t tmpfs none /run
+	ok "in a pod" unshare --mount --propagation slave bash -c 'mount -t tmpfs none /var/run 2>/dev/null || mount -t tmpfs none /run
 		mkdir -p '"$sa"' && cp "$0"/sa/* '"$sa"' && exec env -u KUBECONFIG HOME=/nonexistent KUBERNETES_SERVICE_HOST=127.0.0.1 KUBERNETES_SERVICE_PORT="${1##*:}" \
 		timeout 60 "$2" controller --mount "$3" --cluster prod --once' "$WORK" "$API" "$IPAMKUBE" "$M"
 	same "it gave" true "$(has_podcidrs n-5 && echo true)"
