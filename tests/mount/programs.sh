@@ -140,7 +140,7 @@ for path in sys.argv[2:]:
     if answer.status != 200 or (got != want and not moves):
         print(path, answer.status, len(got), "of", len(want))
 END
-web=$(port) plain=$(port)
+free_port web plain
 cat >"$WORK/nginx.conf" <<END
 daemon off;
 master_process off;
