@@ -94,6 +94,7 @@ static void end(struct remote *r, const struct etcd_identity *id)
 	pthread_mutex_lock(&r->lock);
 	r->accepted = false;
 	r->applied = 0;
+	r->schema = 0; /* nothing is written before it was looked at what lies under the prefix */
 	pthread_mutex_unlock(&r->lock);
 	etcd_expect(r->etcd, id);
 	note(r, "");

@@ -287,13 +287,14 @@ static bool may_write(struct remote *r)
 static int beat(struct pulse *p, bool read)
 {
 	struct remote *r = p->r;
-	bool may = may_write(r);
 	int rc = probe(p);
+	bool may;
 
 	if (astray_is(r)) {
 		presence_again(r->presence);
 		return rc;
 	}
+	may = may_write(r); /* of this etcd, which isn't astray: in this order */
 	if (rc == 0)
 		rc = list_own(p);
 	if (rc == 0 && may)

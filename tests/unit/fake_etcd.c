@@ -436,6 +436,16 @@ bool fake_has(const char *key)
 	return has;
 }
 
+const char *fake_id(const char *of)
+{
+	static char id[17];
+
+	lock();
+	fake_keys_id(&it.keys, of, id);
+	unlock();
+	return id;
+}
+
 void fake_fault(const char *name, enum fake_fault fault)
 {
 	lock();

@@ -17,6 +17,7 @@ void fake_end(void);
 int64_t fake_revision(void);
 void fake_put(const char *key, const char *value); /* by somebody; keys without the prefix; NULL: deleted */
 bool fake_has(const char *key);
+const char *fake_id(const char *of); /* of what the trace calls "cluster NAME" or "node NAME"; valid until the next call */
 
 /* ---- what goes wrong */
 enum fake_fault {

@@ -1,6 +1,7 @@
 #include "fake_keys.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -123,6 +124,25 @@ bool fake_keys_has(const struct fake_keys *k, const char *key)
 
 	free(there(k, &one, k->revision, &n));
 	return n > 0;
+}
+
+void fake_keys_id(const struct fake_keys *k, const char *of, char id[17])
+{
+	const char *name = strchr(of, ' ') + 1;
+
+	id[0] = 0;
+	for (size_t i = 0; i < k->count; i++) {
+		const struct fake_version *v = &k->log[i];
+		const char *last = strrchr(v->key, '/'), *kind = strstr(v->key, "/state/");
+		json_t *o;
+
+		if (last == NULL || kind == NULL || v->value == NULL || strcmp(last + 1, name) != 0 ||
+		    strncmp(kind + strlen("/state/"), of, (size_t)(name - of) - 1) != 0)
+			continue;
+		o = json_loadb(v->value, v->size, 0, NULL);
+		snprintf(id, 17, "%s", json_string_value(json_object_get(o, "id")));
+		json_decref(o);
+	}
 }
 
 static json_t *int_json(int64_t n)

@@ -14,6 +14,8 @@ struct fake_keys {
 void fake_keys_free(struct fake_keys *k);
 void fake_keys_put(struct fake_keys *k, const char *key, const char *value); /* NULL: deleted */
 bool fake_keys_has(const struct fake_keys *k, const char *key);
+/* Of the record whose key ends so: "cluster NAME", "node NAME"; "" where there is none. */
+void fake_keys_id(const struct fake_keys *k, const char *of, char id[17]);
 /* Into the answer: its kvs. */
 void fake_keys_range(const struct fake_keys *k, const json_t *request, json_t *answer);
 /* true: the compares held, and it is done. */

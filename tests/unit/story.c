@@ -6,11 +6,13 @@
 #include <string.h>
 #include <unistd.h>
 
+static struct story *now; /* the one that is told */
+
 /* ---- machines ------------------------------------------------------------------------------------------------------------ */
 
 int story_begin(void **state)
 {
-	*state = calloc(1, sizeof(struct story));
+	*state = now = calloc(1, sizeof *now);
 	fake_begin();
 	clock_speed(1);
 	return 0;
@@ -114,6 +116,25 @@ void story_down(struct story *s, const char *name)
 	m->ipam = NULL;
 }
 
+struct ipam *story_one(struct story *s)
+{
+	struct ipam *w1 = story_up(s, "w1");
+
+	make_cluster(w1, "10.0.0.0/23 24\n");
+	return w1;
+}
+
+struct ipam *story_two(struct story *s, struct ipam **w2)
+{
+	struct ipam *w1 = story_one(s);
+
+	*w2 = story_up(s, "w2");
+	assert_int_equal(make(w1, IPAM_NODE, story_cluster(w1), "w1", NULL), 0);
+	story_mirrored(s);
+	free(fake_trace());
+	return w1;
+}
+
 /* ---- waiting ------------------------------------------------------------------------------------------------------------- */
 
 void story_until(bool (*is)(void *arg), void *arg)
@@ -121,8 +142,10 @@ void story_until(bool (*is)(void *arg), void *arg)
 	if (!clock_rest_until(is, arg, STORY_WAIT_S)) {
 		char *trace = fake_trace();
 
-		print_error("waited in vain; so far:\n%s", trace);
+		fprintf(stderr, "waited in vain; so far:\n%s", trace); /* cmocka cuts what is long */
 		free(trace);
+		for (int i = 0; i < STORY_MACHINES; i++)
+			fprintf(stderr, "%s said: %s", now->machine[i].name, now->machine[i].log == NULL ? "\n" : now->machine[i].log);
 		fail();
 	}
 }
@@ -231,12 +254,57 @@ const char *story_blocks(struct ipam *ipam, const char *node, char text[256])
 	return text;
 }
 
+static int add_lease(void *arg, const struct ipam_lease_view *v)
+{
+	char *out = arg;
+	size_t n = strlen(out);
+
+	n += (size_t)sprintf(out + n, "%s%s=", n > 0 ? " " : "", v->name);
+	for (unsigned f = 0; f < CIDR_FAMILIES; f++)
+		if (v->has[f])
+			cidr_print_addr(f, v->addr[f], out + n);
+	return 0;
+}
+
+const char *story_leases(struct ipam *ipam, const char *node, char text[1024])
+{
+	text[0] = 0;
+	ipam_read_begin(ipam);
+	ipam_each_lease(ipam, IPAM_NODE, story_node(ipam, node), add_lease, text);
+	ipam_read_end(ipam);
+	return text;
+}
+
+static void finding(void *arg, const char *text)
+{
+	(void)arg;
+	fake_say(text);
+}
+
+void story_audit(struct ipam *ipam)
+{
+	struct ipam_error error = { "" };
+	struct ipam_audit count;
+	char text[600];
+	int rc;
+
+	clock_speed(20);
+	rc = ipam_audit(ipam, finding, NULL, &count, &error);
+	clock_speed(1);
+	if (rc < 0)
+		snprintf(text, sizeof text, "audit: %s", error.text);
+	else
+		snprintf(text, sizeof text, "audit: %d clusters, %d nodes, %d blocks, %d resting, %d leases", (int)count.clusters,
+			 (int)count.nodes, (int)count.blocks, (int)count.resting, (int)count.leases);
+	fake_say(text);
+}
+
 void assert_story(const char *expected)
 {
 	char *trace = fake_trace();
 
 	if (strcmp(trace, expected) != 0)
-		print_error("the story went:\n%s", trace);
+		fprintf(stderr, "the story went:\n%s", trace);
 	assert_string_equal(trace, expected);
 	free(trace);
 }

@@ -24,6 +24,10 @@ int story_end(void **state);
 /* A machine whose nodes go by this name, "w1"; up again, if it was there before. */
 struct ipam *story_up(struct story *s, const char *name);
 int story_try(struct story *s, const char *name, struct ipam_error *error); /* the same, and what ipam_open said */
+/* w1, and its cluster "c" with room for two nodes, whose names all fall on the first block. */
+struct ipam *story_one(struct story *s);
+/* And w1's node, w2 beside it; what came before isn't told. */
+struct ipam *story_two(struct story *s, struct ipam **w2);
 struct machine *story_machine(struct story *s, const char *name);
 void story_down(struct story *s, const char *name); /* as at a shutdown */
 bool story_said(struct story *s, const char *name, const char *what);
@@ -40,6 +44,9 @@ uint64_t story_node(struct ipam *ipam, const char *name);
 /* Makes a lease there, and says where: "10.0.0.1/24", or the error. */
 const char *story_lease(struct ipam *ipam, const char *node, const char *name, char text[64]);
 const char *story_blocks(struct ipam *ipam, const char *node, char text[256]);
+/* All that is leased in a node: "NAME=ADDRESS NAME=ADDRESS". */
+const char *story_leases(struct ipam *ipam, const char *node, char text[1024]);
+void story_audit(struct ipam *ipam); /* says what it finds */
 void assert_story(const char *expected);
 
 /* What is begun, and waited for later. */

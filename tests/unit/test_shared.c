@@ -7,33 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Cluster "c" with room for two nodes, whose names all fall on the first block. */
-static struct ipam *begin(struct story *s, const char *settings)
-{
-	struct ipam *w1 = story_up(s, "w1");
-	uint64_t c = make_cluster(w1, "10.0.0.0/23 24\n");
-
-	if (settings != NULL)
-		assert_int_equal(put(w1, IPAM_CLUSTER_SETTINGS, c, settings, false), 0);
-	return w1;
-}
-
-/* And w1's node, w2 beside it; what came before isn't told. */
-static struct ipam *begin_two(struct story *s, struct ipam **w2)
-{
-	struct ipam *w1 = begin(s, NULL);
-
-	*w2 = story_up(s, "w2");
-	assert_int_equal(make(w1, IPAM_NODE, story_cluster(w1), "w1", NULL), 0);
-	story_mirrored(s);
-	free(fake_trace());
-	return w1;
-}
-
 static void test_made(void **state)
 {
 	struct story *s = *state;
-	struct ipam *w1 = begin(s, NULL), *w2 = story_up(s, "w2");
+	struct ipam *w1 = story_one(s), *w2 = story_up(s, "w2");
 	char text[256];
 
 	story_mirrored(s);
@@ -63,7 +40,7 @@ static void test_made(void **state)
 static void test_both_want_it(void **state)
 {
 	struct story *s = *state;
-	struct ipam *w1 = begin(s, NULL), *w2 = story_up(s, "w2");
+	struct ipam *w1 = story_one(s), *w2 = story_up(s, "w2");
 	struct ipam_wait *wait;
 	char text[256];
 
@@ -119,7 +96,7 @@ static void test_grow(void **state)
 static void test_given_back(void **state)
 {
 	struct story *s = *state;
-	struct ipam *w2, *w1 = begin_two(s, &w2);
+	struct ipam *w2, *w1 = story_two(s, &w2);
 	uint64_t n = story_node(w1, "w1");
 	char text[256];
 
@@ -144,7 +121,7 @@ static void test_given_back(void **state)
 static void test_make_unanswered(void **state)
 {
 	struct story *s = *state;
-	struct ipam *w2, *w1 = begin_two(s, &w2);
+	struct ipam *w2, *w1 = story_two(s, &w2);
 
 	fake_fault("w2", FAKE_NO_ANSWER);
 	assert_int_equal(make(w2, IPAM_NODE, story_cluster(w2), "w2", NULL), 0);
@@ -164,7 +141,7 @@ static void test_make_unanswered(void **state)
 static void test_remove_unanswered(void **state)
 {
 	struct story *s = *state;
-	struct ipam *w2, *w1 = begin_two(s, &w2);
+	struct ipam *w2, *w1 = story_two(s, &w2);
 
 	fake_fault("w1", FAKE_NO_ANSWER);
 	assert_int_equal(take_away(w1, IPAM_NODE, story_cluster(w1), "w1"), 0);
@@ -183,7 +160,7 @@ static void test_remove_unanswered(void **state)
 static void test_repeated(void **state)
 {
 	struct story *s = *state;
-	struct ipam *w2, *w1 = begin_two(s, &w2);
+	struct ipam *w2, *w1 = story_two(s, &w2);
 	uint64_t c = story_cluster(w1);
 
 	fake_fault("w2", FAKE_TWICE);
@@ -209,7 +186,7 @@ static void test_repeated(void **state)
 static void test_late(void **state)
 {
 	struct story *s = *state;
-	struct ipam *w2, *w1 = begin_two(s, &w2);
+	struct ipam *w2, *w1 = story_two(s, &w2);
 	uint64_t c = story_cluster(w1);
 
 	fake_fault("w1", FAKE_LATE);
@@ -252,7 +229,7 @@ static bool leases(void *arg)
 static void test_doubt(void **state)
 {
 	struct story *s = *state;
-	struct ipam *w2, *w1 = begin_two(s, &w2);
+	struct ipam *w2, *w1 = story_two(s, &w2);
 	char text[64];
 
 	fake_fault("w1", FAKE_LATE_CUT);
@@ -285,7 +262,7 @@ static bool makes_w3(void *arg)
 static void test_force(void **state)
 {
 	struct story *s = *state;
-	struct ipam *w2, *w1 = begin_two(s, &w2);
+	struct ipam *w2, *w1 = story_two(s, &w2);
 	uint64_t c = story_cluster(w2);
 	char text[64];
 
@@ -328,7 +305,7 @@ static void test_force(void **state)
 static void test_absence(void **state)
 {
 	struct story *s = *state;
-	struct ipam *w2, *w1 = begin_two(s, &w2);
+	struct ipam *w2, *w1 = story_two(s, &w2);
 	char text[64];
 
 	fake_say(story_lease(w1, "w1", "pod", text));
