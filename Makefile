@@ -20,6 +20,7 @@ flags_   := -O2
 flags_quick := -O0
 flags_asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 flags_fuzz := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+flags_coverage := -O0 --coverage
 flags_tsan := -O1 -fsanitize=thread -fno-omit-frame-pointer
 SAN      := $(flags_$(FLAVOUR))
 
@@ -72,7 +73,7 @@ TEST_PACKAGES := clang stress-ng libclang-rt-14-dev valgrind libcmocka-dev sqlit
 	chromium libxml2-utils etcd-server etcd-client openssl spin debhelper dpkg-dev build-essential lintian mandoc systemd \
 	libmicrohttpd-dev libgnutls28-dev curl python3-yaml rsync rust-coreutils nginx
 
-.PHONY: all run stop test test-sanitizers test-kube test-etcd test-debian13 lint units helpers fuzz fuzzers bench install uninstall deb clean help deps deps-test format FORCE
+.PHONY: all run stop test coverage test-sanitizers test-kube test-etcd test-debian13 lint units helpers fuzz fuzzers bench install uninstall deb clean help deps deps-test format FORCE
 .DEFAULT_GOAL := all
 
 all: $(lib) $(programs) ## build everything into build/ (the default)
@@ -107,6 +108,10 @@ test-etcd: deps-test ## run the tests with many machines against Debian 13's etc
 test-debian13: deps-test ## build, test and package in a Debian 13 (fetched once; kept in ~/.cache/ipamfs/trixie-root)
 	@sh tools/deps.sh debootstrap
 	@bash tests/debian13/package.sh
+
+coverage: deps-test ## say what share of the lines the unit tests run, by directory (V=-v: of each source, too)
+	@$(MAKE) -s B=build/coverage FLAVOUR=coverage all units
+	@bash tests/coverage.sh $(V)
 
 lint: all units helpers ## look for what shellcheck warns of, and for globals that one object alone uses
 	@sh tools/deps.sh shellcheck
