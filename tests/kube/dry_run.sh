@@ -43,6 +43,7 @@ same "and aren't" "" "$(ls "$WORK" | grep m.prom)"
 for node in foreign-1 twice-1 twice-2; do node_delete $node; done
 rm "$M/prod/gone-2/pod"
 ok "what it told is what is done" controller_once --mass-release-delay 300ms
+ok "by requests that would have been seen" test "$(writes)" -gt "$before"
 same "the Nodes have what was told" "10.244.2.0/24,10.244.9.0/24,10.244.77.0/24" "$(podcidrs has-1),$(podcidrs old-1),$(podcidrs other-1)"
 same "and then there is nothing to do" "0 would be changed, 0 left alone; nothing was written" "$(dry)"
 apiserver_stop
