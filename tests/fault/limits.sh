@@ -74,8 +74,7 @@ umount_fs
 # ---- names that hang
 mkfifo "$WORK/fifo"
 refused "a FIFO for a database" "not a regular file" timeout 60 "$BUILD/bin/ipamfs" "$WORK/fifo" "$M" -f
-refused "a FIFO to check" "" timeout 60 "$IPAMCTL" check "$WORK/fifo"
-same "which doesn't hang" 0 "$(timeout 60 "$IPAMCTL" check "$WORK/fifo" >/dev/null 2>&1; [ $? -ne 124 ]; echo $?)"
+refused "a FIFO to check" "not a regular file" timeout 60 "$IPAMCTL" check "$WORK/fifo"
 for option in tls_ca tls_cert tls_key password_file; do
 	more=state=$WORK/state.db,$option=$WORK/fifo
 	case $option in tls_cert) more+=,tls_key=$WORK/fifo ;; tls_key) more+=,tls_cert=$WORK/fifo ;; password_file) more+=,user=x ;; esac
