@@ -155,11 +155,11 @@ flip() { # OFFSET
 damaged_log() { # NAME HOW
 	local copy
 	copy=$(sha256sum <"$DB-wal")
-	refused "$1: the mount is refused" "$2" "$IPAMFS" "$DB" "$M" -f
+	refused "$1: the mount is refused" "$2" timeout 60 "$IPAMFS" "$DB" "$M" -f
 	refused "$1: check says so" "$2" "$IPAMCTL" check "$DB"
 	refused "$1: a backup is refused" "$2" "$IPAMCTL" backup "$WORK/backup.db" --database "$DB"
 	ln -s "$DB" "$WORK/link.db"
-	refused "$1: the mount is refused by another name, too" "$2" "$IPAMFS" "$WORK/link.db" "$M" -f
+	refused "$1: the mount is refused by another name, too" "$2" timeout 60 "$IPAMFS" "$WORK/link.db" "$M" -f
 	rm "$WORK/link.db"
 	same "$1: and the log stays as it is" "$copy" "$(sha256sum <"$DB-wal")"
 }
@@ -201,7 +201,7 @@ rm -r "$WORK/whole"
 begin
 kill_fs
 truncate -s 0 "$DB-wal"
-refused "killed, the log emptied: refused" "the log that it left" "$IPAMFS" "$DB" "$M" -f
+refused "killed, the log emptied: refused" "the log that it left" timeout 60 "$IPAMFS" "$DB" "$M" -f
 ok "a backup by another name isn't meant" cp "$DB" "$WORK/elsewhere.db"
 mount_fs "" "$WORK/elsewhere.db"
 umount_fs
@@ -212,7 +212,7 @@ now=$(sqlite3 "$DB" 'PRAGMA user_version')
 kill_fs
 version() { sqlite3 -cmd '.dbconfig no_ckpt_on_close on' "$DB" "PRAGMA user_version = $1" >/dev/null; }
 version 99
-refused "a database of a newer version: refused" "made by a newer ipamfs" "$IPAMFS" "$DB" "$M" -f
+refused "a database of a newer version: refused" "made by a newer ipamfs" timeout 60 "$IPAMFS" "$DB" "$M" -f
 ok "and its log is left" test -s "$DB-wal"
 version "$now"
 again "a start that failed"

@@ -146,7 +146,7 @@ claim "$M/prod/n1/a"
 kill_fs
 rm "$DB-wal"
 refused "a log that was removed after a crash is found" "the log that it left" "$IPAMCTL" check "$DB"
-refused "the mount is refused" "the log that it left" "$IPAMFS" "$DB" "$M" -f
+refused "the mount is refused" "the log that it left" timeout 60 "$IPAMFS" "$DB" "$M" -f
 repair
 ok "repair takes the database as it is, and warns" grep -q "^uncertain: .*log that it left is missing" "$WORK/out"
 same "status" 1 "$status"
@@ -166,7 +166,7 @@ kill_fs
 at=$(($(stat -c %s "$DB-wal") / 2))
 byte=$(od -An -tu1 -j"$at" -N1 "$DB-wal")
 printf "\\x$(printf %02x $((byte ^ 8)))" | dd of="$DB-wal" bs=1 seek="$at" conv=notrunc status=none
-refused "a bit of the log: the mount is refused" "the log that it left" "$IPAMFS" "$DB" "$M" -f
+refused "a bit of the log: the mount is refused" "the log that it left" timeout 60 "$IPAMFS" "$DB" "$M" -f
 repair
 ok "repair reads what lies behind it, and says where the log breaks off" grep -q "^uncertain: its log breaks off at page" "$WORK/out"
 same "status" 1 "$status"
