@@ -36,9 +36,10 @@ ALL_CFLAGS = $(WARN) $(SAN) $(CFLAGS) -MMD -MP
 
 core_src := $(wildcard core/*.c)
 fs_src   := $(wildcard fs/*/*.c)
-ctl_src  := $(wildcard tools/ipamctl/*.c tools/ipamctl/*/*.c)
+cli_src  := $(wildcard tools/cli/*.c)
+ctl_src  := $(cli_src) $(wildcard tools/ipamctl/*.c tools/ipamctl/*/*.c)
 cni_src  := $(wildcard tools/cni/*.c)
-kube_src := $(wildcard tools/kube/*.c)
+kube_src := $(cli_src) $(wildcard tools/kube/*.c)
 bench_src := $(wildcard tools/bench/*.c)
 unit_src := $(wildcard tests/unit/test_*.c)
 helper_src := $(wildcard tests/mount/*.c tests/fault/*.c tests/clients/*.c)

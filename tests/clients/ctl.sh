@@ -79,6 +79,7 @@ refused "a slip in a node of any cluster" "did you mean 'n 1'" ctl du --node 'n 
 refused "a slip in an option with a value" "'--clustr' here; did you mean '--cluster'" ctl find a --clustr=prod
 same "another word is no slip" 0 "$(ctl find a --cluster zzzz 2>&1 | grep -c mean)"
 refused "a slip in a command" "did you mean 'find'" ctl fnd a
+refused "the beginning of an option is none" "no option '--clus' here" ctl find a --clus prod
 ctl find >/dev/null 2>&1
 same "nothing to find is wrong usage" 2 $?
 

@@ -40,10 +40,10 @@ static void imported(const uint8_t *data, size_t size)
 	struct hl_directory d = { .lock = -1 };
 	char *text = fuzz_copy(data, size, 1);
 
-	if (size <= HL_CONTENT_MAX && hl_take(&d, "10.0.0.1", CIDR_V4, 0x0a000001, text, size) == CTL_DONE) {
+	if (size <= HL_CONTENT_MAX && hl_take(&d, "10.0.0.1", CIDR_V4, 0x0a000001, text, size) == CLI_DONE) {
 		REQUIRE(d.entries + d.skips == 1);
 		if (d.entries == 1)
-			REQUIRE(ctl_is_word(d.entry[0].id) && ctl_is_word(hl_ifname(&d.entry[0])));
+			REQUIRE(hl_is_word(d.entry[0].id) && hl_is_word(hl_ifname(&d.entry[0])));
 	}
 	hl_free(&d);
 	free(text);

@@ -46,7 +46,7 @@ static void kubernetes(const uint8_t *data, size_t size, int pruned)
 	struct kube_reader r = { .name = "dump", .fd = fd, .wanted = pruned ? kube_wanted : NULL };
 
 	REQUIRE(fd >= 0 && write(fd, data, size) == (ssize_t)size && lseek(fd, 0, SEEK_SET) == 0);
-	if (kube_read_lists(&r, kube_take, &k) == CTL_DONE) {
+	if (kube_read_lists(&r, kube_take, &k) == CLI_DONE) {
 		kube_sort(&k);
 		for (size_t i = 1; i < k.nodes.n; i++)
 			REQUIRE(strcmp(k.nodes.list[i - 1].name, k.nodes.list[i].name) < 0);

@@ -16,6 +16,7 @@ refused "a mistyped command" "did you mean 'check'" ctl chekc
 same "to who reads, nothing is suggested that changes" "" "$(for word in get lst show ls stat port; do ctl $word 2>&1 | grep -E "mean '(gc|init|import|node|upgrade)'"; done)"
 same "nor by an option" "" "$(ctl check --report "$DB" 2>&1 | grep "mean '--repair'")"
 refused "but a slip is" "did you mean '--repair'" ctl check --repairs "$DB"
+refused "nor by its beginning" "no option '--rep' here" ctl check --rep "$DB"
 ctl frobnicate 2>/dev/null
 same "usage is status 2" 2 $?
 

@@ -1,6 +1,6 @@
 /* ipamkube's pure parts: limits, lines of a watch, what is to be done for a Node, the queue. */
 #include "kube/cover.h"
-#include "kube/kube.h"
+#include "kube/clock.h"
 #include "kube/lines.h"
 #include "kube/queue.h"
 #include "kube/rate.h"

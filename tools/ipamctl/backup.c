@@ -1,14 +1,18 @@
 /* backup — a consistent copy of the database, while it is in use. */
-#include "ctl.h"
+#include "cli/options.h"
+#include "cli/say.h"
+#include "commands.h"
 #include "ipamctl/check/database.h"
 #include "ipamctl/check/log.h"
 #include "json_text.h"
+#include "mountpoint.h"
 #include "open_reading.h"
+#include "progress.h"
 #include "schema.h"
+#include "target.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <jansson.h>
 #include <libgen.h>
 #include <signal.h>
@@ -53,7 +57,7 @@ static void interrupt(int signal)
 
 static int fail(sqlite3 *db, const char *what)
 {
-	return ctl_fail(CTL_REFUSED, "%s: %s", what, db != NULL ? open_error(db) : "out of memory");
+	return cli_fail(CLI_REFUSED, "%s: %s", what, db != NULL ? open_error(db) : "out of memory");
 }
 
 /* One read transaction for all of it: what changes meanwhile is not in the copy, and does not make it begin anew. */
@@ -63,21 +67,21 @@ static int open_both(struct backup *b)
 	int rc = check_log(b->source, &error);
 
 	if (rc < 0)
-		return ctl_fail(CTL_REFUSED, "%s", error.text);
+		return cli_fail(CLI_REFUSED, "%s", error.text);
 	if (!schema_is_file(b->source))
-		return ctl_fail(CTL_REFUSED, "%s: not a regular file", b->source);
+		return cli_fail(CLI_REFUSED, "%s: not a regular file", b->source);
 	if (open_reading(b->source, &b->from) != SQLITE_OK)
 		return fail(b->from, b->source);
 	sqlite3_busy_timeout(b->from, BUSY_MS);
 	rc = schema_check(b->from);
 	if (rc < 0)
-		return ctl_fail(CTL_REFUSED, "%s: %s", b->source, schema_error(rc, b->from));
+		return cli_fail(CLI_REFUSED, "%s: %s", b->source, schema_error(rc, b->from));
 	if (sqlite3_exec(b->from, "BEGIN; SELECT count(*) FROM sequence", NULL, NULL, NULL) != SQLITE_OK)
 		return fail(b->from, b->source);
 	if (sqlite3_open_v2(b->temporary, &b->copy, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK ||
 	    sqlite3_exec(b->copy, "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF", NULL, NULL, NULL) != SQLITE_OK)
 		return fail(b->copy, b->temporary);
-	return CTL_DONE;
+	return CLI_DONE;
 }
 
 static int copy_pages(struct backup *b)
@@ -97,8 +101,8 @@ static int copy_pages(struct backup *b)
 	progress_end(&progress);
 	sqlite3_backup_finish(backup);
 	if (interrupted)
-		return ctl_fail(CTL_REFUSED, "interrupted; nothing is left of it");
-	return code == SQLITE_DONE ? CTL_DONE : ctl_fail(CTL_REFUSED, "%s: %s", b->to, sqlite3_errstr(code));
+		return cli_fail(CLI_REFUSED, "interrupted; nothing is left of it");
+	return code == SQLITE_DONE ? CLI_DONE : cli_fail(CLI_REFUSED, "%s: %s", b->to, sqlite3_errstr(code));
 }
 
 /* The copy proves itself. It has no log beside it: what is in the file is all there is. */
@@ -116,8 +120,8 @@ static int check_copy(struct backup *b)
 	if (b->json)
 		printf("]");
 	if (b->check.findings == 0)
-		return CTL_DONE;
-	return ctl_fail(CTL_REFUSED, "the copy has findings: the database itself does, too; see 'ipamctl check'");
+		return CLI_DONE;
+	return cli_fail(CLI_REFUSED, "the copy has findings: the database itself does, too; see 'ipamctl check'");
 }
 
 static int sync_file(const char *path, int flags)
@@ -142,7 +146,7 @@ static int give_name(struct backup *b)
 	if (rc == 0)
 		rc = sync_file(dirname(copy), O_RDONLY | O_DIRECTORY);
 	free(copy);
-	return rc == 0 ? CTL_DONE : ctl_fail(CTL_REFUSED, "%s: %s%s", b->to, strerror(-rc), rc == -EEXIST ? "; --force replaces it" : "");
+	return rc == 0 ? CLI_DONE : cli_fail(CLI_REFUSED, "%s: %s%s", b->to, strerror(-rc), rc == -EEXIST ? "; --force replaces it" : "");
 }
 
 static int make_temporary(struct backup *b)
@@ -151,18 +155,18 @@ static int make_temporary(struct backup *b)
 
 	if (asprintf(&b->temporary, "%s.XXXXXX", b->to) < 0) {
 		b->temporary = NULL;
-		return ctl_fail(CTL_REFUSED, "out of memory");
+		return cli_fail(CLI_REFUSED, "out of memory");
 	}
 	fd = mkostemp(b->temporary, O_CLOEXEC); /* for its owner alone, as the database is */
 	if (fd < 0) {
-		int status = ctl_fail(CTL_REFUSED, "%s: %s", b->to, strerror(errno));
+		int status = cli_fail(CLI_REFUSED, "%s: %s", b->to, strerror(errno));
 
 		free(b->temporary);
 		b->temporary = NULL;
 		return status;
 	}
 	close(fd);
-	return CTL_DONE;
+	return CLI_DONE;
 }
 
 /* ---- may it have that name? --------------------------------------------------------------------------------------- */
@@ -196,19 +200,19 @@ static int may_be_named(const struct backup *b)
 	bool there = stat(b->to, &st) == 0;
 
 	if (there && !b->force)
-		return ctl_fail(CTL_REFUSED, "%s: is there already; --force replaces it", b->to);
+		return cli_fail(CLI_REFUSED, "%s: is there already; --force replaces it", b->to);
 	if (there && !S_ISREG(st.st_mode))
-		return ctl_fail(CTL_REFUSED, "%s: not a regular file", b->to);
+		return cli_fail(CLI_REFUSED, "%s: not a regular file", b->to);
 	for (size_t i = 0; there && i < sizeof part / sizeof *part; i++)
 		if (is_beside(b->source, part[i], &own) && own.st_dev == st.st_dev && own.st_ino == st.st_ino)
-			return ctl_fail(CTL_REFUSED, "%s: is the database that is to be copied", b->to);
+			return cli_fail(CLI_REFUSED, "%s: is the database that is to be copied", b->to);
 	if (there && in_use(b->to))
-		return ctl_fail(CTL_REFUSED, "%s: a database in use by an ipamfs", b->to);
+		return cli_fail(CLI_REFUSED, "%s: a database in use by an ipamfs", b->to);
 	for (size_t i = 1; i < sizeof part / sizeof *part; i++)
 		if (is_beside(b->to, part[i], &st))
-			return ctl_fail(CTL_REFUSED, "%s%s: belongs to an older database of that name; remove it, or choose another name",
+			return cli_fail(CLI_REFUSED, "%s%s: belongs to an older database of that name; remove it, or choose another name",
 					b->to, part[i]);
-	return CTL_DONE;
+	return CLI_DONE;
 }
 
 static void summary(const struct backup *b)
@@ -219,7 +223,7 @@ static void summary(const struct backup *b)
 
 	stat(b->to, &st);
 	if (!b->json) {
-		ctl_say(stdout, "%s: %lld bytes, %llu lease%s, checked\n", b->to, (long long)st.st_size, CTL_COUNT(b->check.leases));
+		cli_say(stdout, "%s: %lld bytes, %llu lease%s, checked\n", b->to, (long long)st.st_size, CLI_COUNT(b->check.leases));
 		return;
 	}
 	file = json_text(b->to, strlen(b->to));
@@ -235,25 +239,25 @@ static int make(struct backup *b)
 {
 	int status = may_be_named(b);
 
-	if (status != CTL_DONE)
+	if (status != CLI_DONE)
 		return status;
 	sigaction(SIGHUP, &(struct sigaction){ .sa_handler = interrupt }, NULL);
 	sigaction(SIGINT, &(struct sigaction){ .sa_handler = interrupt }, NULL);
 	sigaction(SIGTERM, &(struct sigaction){ .sa_handler = interrupt }, NULL);
 	status = make_temporary(b);
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		status = open_both(b);
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		status = copy_pages(b);
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		status = check_copy(b);
 	sqlite3_close(b->copy);
 	sqlite3_close(b->from);
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		status = give_name(b);
 	if (b->temporary != NULL)
 		unlink(b->temporary);
-	if (status == CTL_DONE && (b->json || !b->quiet))
+	if (status == CLI_DONE && (b->json || !b->quiet))
 		summary(b);
 	else if (b->json && b->check.db != NULL)
 		puts("}");
@@ -263,39 +267,27 @@ static int make(struct backup *b)
 
 static int parse(struct backup *b, int argc, char **argv)
 {
-	enum { FORCE = 1, QUIET, DATABASE, JSON };
-	static const struct option longs[] = {
-		{ "force", no_argument, NULL, FORCE },
-		{ "json", no_argument, NULL, JSON },
-		{ "quiet", no_argument, NULL, QUIET },
-		{ "database", required_argument, NULL, DATABASE },
-		{ "mount", required_argument, NULL, TARGET_MOUNT },
-		{ NULL, 0, NULL, 0 },
+	const struct cli_option options[] = {
+		{ "force", .flag = &b->force, .changes = true },
+		{ "json", .flag = &b->json },
+		{ "quiet", .flag = &b->quiet },
+		{ "database", .text = &b->database },
+		{ "mount", .text = &b->mount },
+		{ 0 },
 	};
-	int c;
+	int status = cli_options(&argc, argv, options);
 
-	while ((c = ctl_option(argc, argv, longs)) != -1)
-		if (c == FORCE)
-			b->force = true;
-		else if (c == QUIET)
-			b->quiet = true;
-		else if (c == JSON)
-			b->json = true;
-		else if (c == DATABASE)
-			b->database = optarg;
-		else if (c == TARGET_MOUNT)
-			b->mount = optarg;
-		else
-			return CTL_USAGE;
-	if (argc - optind != 1 || argv[optind][0] == 0)
-		return ctl_fail(CTL_USAGE, "say where to: ipamctl backup FILE");
-	if (strcmp(argv[optind], "-") == 0)
-		return ctl_fail(CTL_USAGE,
+	if (status != CLI_DONE)
+		return status;
+	if (argc != 2 || argv[1][0] == 0)
+		return cli_fail(CLI_USAGE, "say where to: ipamctl backup FILE");
+	if (strcmp(argv[1], "-") == 0)
+		return cli_fail(CLI_USAGE,
 				"a backup can't be written to standard output, since the copy is checked; name a file ('./-' is one, too)");
 	if (b->mount != NULL && b->database != NULL)
-		return ctl_fail(CTL_USAGE, "--mount or --database, not both");
-	b->to = argv[optind];
-	return CTL_DONE;
+		return cli_fail(CLI_USAGE, "--mount or --database, not both");
+	b->to = argv[1];
+	return CLI_DONE;
 }
 
 static int run(int argc, char **argv)
@@ -303,15 +295,15 @@ static int run(int argc, char **argv)
 	struct backup b = { 0 };
 	int status = parse(&b, argc, argv);
 
-	if (status != CTL_DONE)
+	if (status != CLI_DONE)
 		return status;
 	if (b.database != NULL)
 		snprintf(b.source, sizeof b.source, "%s", b.database);
-	else if (!ctl_mount_source(target_mount(b.mount), b.source))
-		return ctl_fail(CTL_REFUSED, "%s: not where an ipamfs is mounted; say where with --mount or IPAMFS_MOUNT",
+	else if (!mountpoint_source(target_mount(b.mount), b.source))
+		return cli_fail(CLI_REFUSED, "%s: not where an ipamfs is mounted; say where with --mount or IPAMFS_MOUNT",
 				target_mount(b.mount));
 	if (strncmp(b.source, "etcd://", 7) == 0)
-		return ctl_fail(CTL_REFUSED,
+		return cli_fail(CLI_REFUSED,
 				"%s: its blocks are etcd's ('etcdctl snapshot save'); of this machine's own part name the state"
 				" file with --database",
 				target_mount(b.mount));

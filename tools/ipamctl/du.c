@@ -1,7 +1,11 @@
 /* du — how full clusters, nodes and blocks are, the fullest first. */
+#include "cidr.h"
+#include "cli/options.h"
+#include "cli/say.h"
+#include "commands.h"
+#include "target.h"
 #include "usage.h"
 
-#include <getopt.h>
 #include <jansson.h>
 #include <langinfo.h>
 #include <locale.h>
@@ -117,43 +121,32 @@ static void show_json(const struct du *du)
 
 /* ---- the command ------------------------------------------------------------------------------------------------ */
 
+static bool take_by(const char *value, void *to)
+{
+	struct du *du = to;
+
+	du->usage.by = USAGE_CLUSTER;
+	while (du->usage.by <= USAGE_BLOCK && strcmp(by_name[du->usage.by], value) != 0)
+		du->usage.by++;
+	return du->usage.by <= USAGE_BLOCK;
+}
+
 static int parse(struct du *du, int argc, char **argv)
 {
-	enum { BY = 1, TOP, JSON };
-	static const struct option longs[] = {
-		{ "by", required_argument, NULL, BY },
-		{ "top", required_argument, NULL, TOP },
-		{ "json", no_argument, NULL, JSON },
-		TARGET_OPTIONS,
-		{ NULL, 0, NULL, 0 },
+	const struct cli_option options[] = {
+		{ "by", .take = take_by, .to = du, .wrong = "--by %s? It is cluster, node or block" },
+		{ "top", .take = cli_take_count, .to = &du->top, .wrong = "--top wants a number, not '%s'" },
+		{ "json", .flag = &du->json },
+		TARGET_OPTIONS(&du->view),
+		{ 0 },
 	};
-	char *end;
-	int c;
+	int status = cli_options(&argc, argv, options);
 
-	while ((c = ctl_option(argc, argv, longs)) != -1)
-		switch (c) {
-		case BY:
-			for (du->usage.by = USAGE_CLUSTER; du->usage.by <= USAGE_BLOCK && strcmp(by_name[du->usage.by], optarg) != 0;
-			     du->usage.by++)
-				;
-			if (du->usage.by > USAGE_BLOCK)
-				return ctl_fail(CTL_USAGE, "--by %s? It is cluster, node or block", optarg);
-			break;
-		case TOP:
-			du->top = strtoul(optarg, &end, 10);
-			if (*end != 0 || *optarg < '0' || *optarg > '9' || du->top == 0)
-				return ctl_fail(CTL_USAGE, "--top wants a number, not '%s'", optarg);
-			break;
-		case JSON:
-			du->json = true;
-			break;
-		default:
-			if (!view_option(&du->view, c, optarg))
-				return CTL_USAGE;
-		}
+	if (status != CLI_DONE)
+		return status;
 	if (du->usage.by == USAGE_CLUSTER && du->view.node != NULL)
-		return ctl_fail(CTL_USAGE, "--node narrows nodes and blocks, not clusters");
-	return optind == argc ? CTL_DONE : ctl_fail(CTL_USAGE, "'%s' is too much; 'ipamctl help du' tells more", argv[optind]);
+		return cli_fail(CLI_USAGE, "--node narrows nodes and blocks, not clusters");
+	return argc == 1 ? CLI_DONE : cli_fail(CLI_USAGE, "'%s' is too much; 'ipamctl help du' tells more", argv[1]);
 }
 
 static int run(int argc, char **argv)
@@ -163,13 +156,13 @@ static int run(int argc, char **argv)
 
 	setlocale(LC_CTYPE, "");
 	du.usage.view = &du.view;
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		status = view_open(&du.view);
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		status = usage_read(&du.usage);
-	if (status == CTL_DONE && du.json)
+	if (status == CLI_DONE && du.json)
 		show_json(&du);
-	else if (status == CTL_DONE)
+	else if (status == CLI_DONE)
 		show_table(&du);
 	usage_free(&du.usage);
 	view_close(&du.view);

@@ -1,10 +1,14 @@
 /* export — give a tree, or a node's leases, in a form that something else understands. */
+#include "cli/options.h"
+#include "cli/say.h"
+#include "commands.h"
 #include "export_json.h"
 #include "export_shell.h"
+#include "hostlocal.h"
+#include "lease_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <libgen.h>
 #include <limits.h>
 #include <signal.h>
@@ -76,8 +80,8 @@ static int put_lease(struct export *x, const char *name, const struct lease_file
 	const char *ifname = l->ifname[0] != 0 ? l->ifname : "eth0";
 	int rc = 0;
 
-	if (!ctl_is_word(id) || !ctl_is_word(ifname)) {
-		ctl_fail(CTL_REFUSED, "lease '%s': '%s' and '%s' are no container's id and interface that host-local knows", name, id,
+	if (!hl_is_word(id) || !hl_is_word(ifname)) {
+		cli_fail(CLI_REFUSED, "lease '%s': '%s' and '%s' are no container's id and interface that host-local knows", name, id,
 			 ifname);
 		return -EINVAL;
 	}
@@ -139,18 +143,18 @@ static int put_all(struct export *x)
 	char addr[CIDR_ADDR_TEXT], name[32];
 	struct progress progress;
 	struct names names;
-	int status = CTL_DONE, rc = 0;
+	int status = CLI_DONE, rc = 0;
 
-	for (int pass = 0; status == CTL_DONE && rc == 0 && pass < 2; pass++) {
+	for (int pass = 0; status == CLI_DONE && rc == 0 && pass < 2; pass++) {
 		status = target_leases(&x->target, &names);
 		progress_begin(&progress, "export", names.n, !x->quiet);
-		if (status == CTL_DONE)
+		if (status == CLI_DONE)
 			rc = put_new(x, &names, &progress);
 		progress_end(&progress);
 		names_free(&names);
 	}
-	if (status == CTL_DONE && rc == 0 && x->network != NULL && x->leases == 0)
-		return ctl_fail(CTL_REFUSED, "no lease is of network '%s'", x->network);
+	if (status == CLI_DONE && rc == 0 && x->network != NULL && x->leases == 0)
+		return cli_fail(CLI_REFUSED, "no lease is of network '%s'", x->network);
 	for (unsigned f = 0; rc == 0 && f < CIDR_FAMILIES; f++)
 		if (x->newest[f] != 0) {
 			cidr_print_addr(f, x->last[f], addr);
@@ -159,17 +163,17 @@ static int put_all(struct export *x)
 		}
 	if (rc == 0)
 		rc = put_file(x, "lock", "");
-	return status != CTL_DONE ? status : rc < 0 ? ctl_fail(CTL_REFUSED, "%s: %s", x->temporary, strerror(-rc)) : CTL_DONE;
+	return status != CLI_DONE ? status : rc < 0 ? cli_fail(CLI_REFUSED, "%s: %s", x->temporary, strerror(-rc)) : CLI_DONE;
 }
 
 /* It takes the name of an empty directory, or of none; any other stays, and the name is refused. */
 static int move_into_place(struct export *x)
 {
 	char *copy = strdup(x->to);
-	int parent = copy == NULL ? -1 : open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC), status = CTL_DONE;
+	int parent = copy == NULL ? -1 : open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC), status = CLI_DONE;
 
 	if (parent < 0 || fchmod(x->dir, 0755) < 0 || fsync(x->dir) < 0 || rename(x->temporary, x->to) < 0 || fsync(parent) < 0)
-		status = ctl_fail(CTL_REFUSED, "%s: %s", x->to, strerror(errno));
+		status = cli_fail(CLI_REFUSED, "%s: %s", x->to, strerror(errno));
 	if (parent >= 0)
 		close(parent);
 	free(copy);
@@ -181,7 +185,7 @@ static void drop_temporary(const struct export *x)
 	struct names names;
 	struct target t = { .path = x->temporary };
 
-	if (target_leases(&t, &names) == CTL_DONE)
+	if (target_leases(&t, &names) == CLI_DONE)
 		for (size_t i = 0; i < names.n; i++)
 			unlinkat(x->dir, names.name[i], 0);
 	names_free(&names);
@@ -190,40 +194,24 @@ static void drop_temporary(const struct export *x)
 
 static int parse(struct export *x, int argc, char **argv)
 {
-	enum { TO = 256, NETWORK, AS_JSON, AS_SHELL };
-	static const struct option longs[] = {
-		TARGET_OPTIONS,
-		{ "host-local", required_argument, NULL, TO },
-		{ "network", required_argument, NULL, NETWORK },
-		{ "json", no_argument, NULL, AS_JSON },
-		{ "shell", no_argument, NULL, AS_SHELL },
-		{ "quiet", no_argument, NULL, 'q' },
-		{ NULL, 0, NULL, 0 },
+	const struct cli_option options[] = {
+		TARGET_OPTIONS(&x->target),
+		{ "host-local", .text = &x->to },
+		{ "network", .text = &x->network },
+		{ "json", .flag = &x->json },
+		{ "shell", .flag = &x->shell },
+		{ "quiet", .letter = 'q', .flag = &x->quiet },
+		{ 0 },
 	};
-	int c;
+	int status = cli_options(&argc, argv, options);
 
-	while ((c = ctl_options(argc, argv, ":q", longs)) != -1) {
-		if (target_option(&x->target, c, optarg))
-			continue;
-		if (c == TO)
-			x->to = optarg;
-		else if (c == NETWORK)
-			x->network = optarg;
-		else if (c == AS_JSON)
-			x->json = true;
-		else if (c == AS_SHELL)
-			x->shell = true;
-		else if (c == 'q')
-			x->quiet = true;
-		else {
-			return CTL_USAGE;
-		}
-	}
-	if (optind != argc || (x->to != NULL) + x->json + x->shell != 1)
-		return ctl_fail(CTL_USAGE, "say how: --json, --shell, or --host-local DIR");
+	if (status != CLI_DONE)
+		return status;
+	if (argc != 1 || (x->to != NULL) + x->json + x->shell != 1)
+		return cli_fail(CLI_USAGE, "say how: --json, --shell, or --host-local DIR");
 	if (x->to == NULL && x->network != NULL)
-		return ctl_fail(CTL_USAGE, "--network is for --host-local");
-	return CTL_DONE;
+		return cli_fail(CLI_USAGE, "--network is for --host-local");
+	return CLI_DONE;
 }
 
 /* Looked at first, since it takes a while until the rename would tell. */
@@ -236,7 +224,7 @@ static bool is_free(const char *path)
 
 	if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
 		return true; /* what else is wrong with it shows later */
-	free = target_leases(&t, &names) == CTL_DONE && names.n == 0;
+	free = target_leases(&t, &names) == CLI_DONE && names.n == 0;
 	names_free(&names);
 	return free;
 }
@@ -249,21 +237,21 @@ static int export(struct export *x)
 	while (n > 1 && x->to[n - 1] == '/')
 		n--;
 	if (!is_free(x->to))
-		return ctl_fail(CTL_REFUSED, "%s is not empty; name a directory that isn't there yet, or is empty", x->to);
+		return cli_fail(CLI_REFUSED, "%s is not empty; name a directory that isn't there yet, or is empty", x->to);
 	sigaction(SIGINT, &(struct sigaction){ .sa_handler = interrupt }, NULL);
 	sigaction(SIGTERM, &(struct sigaction){ .sa_handler = interrupt }, NULL);
 	if (asprintf(&x->temporary, "%.*s.XXXXXX", (int)n, x->to) < 0)
-		return ctl_fail(CTL_REFUSED, "out of memory");
+		return cli_fail(CLI_REFUSED, "out of memory");
 	if (mkdtemp(x->temporary) == NULL)
-		return ctl_fail(CTL_REFUSED, "%s: %s", x->temporary, strerror(errno));
+		return cli_fail(CLI_REFUSED, "%s: %s", x->temporary, strerror(errno));
 	x->dir = open(x->temporary, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	status = x->dir < 0 ? ctl_fail(CTL_REFUSED, "%s: %s", x->temporary, strerror(errno)) : put_all(x);
-	if (status == CTL_DONE)
+	status = x->dir < 0 ? cli_fail(CLI_REFUSED, "%s: %s", x->temporary, strerror(errno)) : put_all(x);
+	if (status == CLI_DONE)
 		status = move_into_place(x);
-	if (status != CTL_DONE)
+	if (status != CLI_DONE)
 		drop_temporary(x);
 	else if (!x->quiet)
-		ctl_say(stdout, "%s: %llu lease%s, %llu address%s\n", x->to, CTL_COUNT(x->leases), (unsigned long long)x->addresses,
+		cli_say(stdout, "%s: %llu lease%s, %llu address%s\n", x->to, CLI_COUNT(x->leases), (unsigned long long)x->addresses,
 			x->addresses == 1 ? "" : "es");
 	return status;
 }
@@ -273,7 +261,7 @@ static int export_tree(const struct export *x)
 	struct view v = { .mount = x->target.mount, .cluster = x->target.cluster, .node = x->target.node };
 	int status = view_open(&v);
 
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		status = (x->json ? export_json : export_shell)(&v, x->quiet);
 	view_close(&v);
 	return status;
@@ -284,12 +272,12 @@ static int run(int argc, char **argv)
 	struct export x = { .dir = -1 };
 	int status = parse(&x, argc, argv);
 
-	if (status == CTL_DONE && x.to == NULL) {
+	if (status == CLI_DONE && x.to == NULL) {
 		status = export_tree(&x);
 	} else {
-		if (status == CTL_DONE)
+		if (status == CLI_DONE)
 			status = target_find(&x.target);
-		if (status == CTL_DONE)
+		if (status == CLI_DONE)
 			status = export(&x);
 	}
 	if (x.dir >= 0)

@@ -1,6 +1,8 @@
 /* export --json: the tree as one document. */
 #include "export_json.h"
 
+#include "cli/say.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +19,7 @@ static json_t *string(const char *s)
 
 static int add_line(void *arg, char *line)
 {
-	return json_array_append_new(arg, string(line)) == 0 ? CTL_DONE : ctl_fail(CTL_REFUSED, "out of memory");
+	return json_array_append_new(arg, string(line)) == 0 ? CLI_DONE : cli_fail(CLI_REFUSED, "out of memory");
 }
 
 /* "KEY VALUE", or "KEY=VALUE". */
@@ -26,9 +28,9 @@ static int add_value(void *arg, char *line)
 	char *value = strpbrk(line, " =");
 
 	if (value == NULL)
-		return CTL_DONE;
+		return CLI_DONE;
 	*value++ = 0;
-	return json_object_set_new(arg, line, json_string(value)) == 0 ? CTL_DONE : ctl_fail(CTL_REFUSED, "out of memory");
+	return json_object_set_new(arg, line, json_string(value)) == 0 ? CLI_DONE : cli_fail(CLI_REFUSED, "out of memory");
 }
 
 static void put_owner(json_t *o, const struct stat *st)
@@ -58,9 +60,9 @@ static int on_cluster(void *arg, const char *name, const struct stat *st)
 	json_t *o = json_pack("{s:o}", "name", string(name));
 	int status = put_file(d, o, name, "cidrs");
 
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		status = put_file(d, o, name, "reserved");
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		status = put_file(d, o, name, "settings");
 	put_owner(o, st);
 	d->nodes = json_array();
@@ -78,9 +80,9 @@ static int on_node(void *arg, const char *cluster, const char *name, const struc
 
 	snprintf(path, sizeof path, "%s/%s", cluster, name);
 	status = put_file(d, o, path, "cidrs");
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		status = put_file(d, o, path, "labels");
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		status = put_file(d, o, path, "settings");
 	put_owner(o, st);
 	d->leases = json_array();
@@ -128,7 +130,7 @@ static int on_lease(void *arg, const char *cluster, const char *node, const stru
 	(void)node;
 	put_owner(o, &l->st);
 	json_object_set_new(o, "created", json_string(l->created));
-	return json_array_append_new(d->leases, o) == 0 ? CTL_DONE : ctl_fail(CTL_REFUSED, "out of memory");
+	return json_array_append_new(d->leases, o) == 0 ? CLI_DONE : cli_fail(CLI_REFUSED, "out of memory");
 }
 
 int export_json(const struct view *v, bool quiet)
@@ -138,9 +140,9 @@ int export_json(const struct view *v, bool quiet)
 	int status = walk_mount(v, &w);
 	json_t *all = json_pack("{s:o}", "clusters", d.clusters);
 
-	if (status == CTL_DONE && json_dumpf(all, stdout, JSON_ENSURE_ASCII | JSON_INDENT(1)) < 0)
-		status = ctl_fail(CTL_REFUSED, ferror(stdout) ? "the output can't be written" : "out of memory");
-	if (status == CTL_DONE)
+	if (status == CLI_DONE && json_dumpf(all, stdout, JSON_ENSURE_ASCII | JSON_INDENT(1)) < 0)
+		status = cli_fail(CLI_REFUSED, ferror(stdout) ? "the output can't be written" : "out of memory");
+	if (status == CLI_DONE)
 		putchar('\n');
 	json_decref(all);
 	return status;

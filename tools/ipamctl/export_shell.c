@@ -5,6 +5,7 @@
  * are no UTF-8 by renaming, other such values by setfattr. Settings come last, since a limit may be younger than leases. */
 #include "export_shell.h"
 
+#include "cli/say.h"
 #include "export_json.h"
 
 #include <stdio.h>
@@ -29,7 +30,7 @@ struct script {
 static int later_begin(struct later *l)
 {
 	l->file = open_memstream(&l->text, &l->size);
-	return l->file == NULL ? ctl_fail(CTL_REFUSED, "out of memory") : CTL_DONE;
+	return l->file == NULL ? cli_fail(CLI_REFUSED, "out of memory") : CLI_DONE;
 }
 
 static void later_drop(struct later *l)
@@ -118,10 +119,10 @@ static int here_line(void *arg, char *line)
 	struct here *h = arg;
 
 	if (h->key != NULL && strncmp(line, h->key, strlen(h->key)) != 0)
-		return CTL_DONE;
+		return CLI_DONE;
 	here_begin(h);
 	fprintf(h->out, "%s\n", line);
-	return CTL_DONE;
+	return CLI_DONE;
 }
 
 static int here(const struct script *s, FILE *out, const char *path, const char *file)
@@ -149,7 +150,7 @@ static int put_import(struct script *s, const char *cluster, json_t *o)
 
 	json_decref(o);
 	if (dump == NULL)
-		return ctl_fail(CTL_REFUSED, "out of memory");
+		return cli_fail(CLI_REFUSED, "out of memory");
 	if (!s->importing) {
 		/* fsync takes it, all or nothing. */
 		fputs("dd bs=64k conv=notrunc,fsync status=none of=", stdout);
@@ -159,7 +160,7 @@ static int put_import(struct script *s, const char *cluster, json_t *o)
 	s->importing = true;
 	puts(dump);
 	free(dump);
-	return CTL_DONE;
+	return CLI_DONE;
 }
 
 /* Whose leases may be a gateway's address says so before they come. Into a node's settings, of the name that it has now. */
@@ -173,12 +174,12 @@ static int put_gateway(struct script *s, const char *path, const char *cluster, 
 	int status;
 
 	if (out == NULL)
-		return ctl_fail(CTL_REFUSED, "out of memory");
+		return cli_fail(CLI_REFUSED, "out of memory");
 	snprintf(now, sizeof now, "%s%s%s", cluster, node != NULL ? "/" : "", node != NULL ? node : "");
 	h.path = now;
 	status = walk_lines(s->view, path, "settings", here_line, &h);
 	fclose(out);
-	if (status == CTL_DONE && h.begun) {
+	if (status == CLI_DONE && h.begun) {
 		end_import(s);
 		printf("%sEND\n", text);
 	}
@@ -221,24 +222,24 @@ static int on_cluster(void *arg, const char *name, const struct stat *st)
 	quote_path(stdout, name, NULL, NULL);
 	putchar('\n');
 	status = here(s, stdout, name, "cidrs");
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		status = here(s, stdout, name, "reserved");
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		status = put_gateway(s, name, name, NULL);
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		status = later_begin(&s->odd);
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		status = later_begin(&s->last);
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		status = here(s, s->last.file, name, "settings");
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		owner(s, name, st, 0755);
 	return status;
 }
 
 static int add_line(void *arg, char *line)
 {
-	return json_array_append_new(arg, json_string(line)) == 0 ? CTL_DONE : ctl_fail(CTL_REFUSED, "out of memory");
+	return json_array_append_new(arg, json_string(line)) == 0 ? CLI_DONE : cli_fail(CLI_REFUSED, "out of memory");
 }
 
 static int add_label(void *arg, char *line)
@@ -246,9 +247,9 @@ static int add_label(void *arg, char *line)
 	char *value = strchr(line, '=');
 
 	if (value == NULL)
-		return CTL_DONE;
+		return CLI_DONE;
 	*value++ = 0;
-	return json_object_set_new(arg, line, json_string(value)) == 0 ? CTL_DONE : ctl_fail(CTL_REFUSED, "out of memory");
+	return json_object_set_new(arg, line, json_string(value)) == 0 ? CLI_DONE : cli_fail(CLI_REFUSED, "out of memory");
 }
 
 static int on_node(void *arg, const char *cluster, const char *name, const struct stat *st)
@@ -266,21 +267,21 @@ static int on_node(void *arg, const char *cluster, const char *name, const struc
 		rename_later(s, cluster, now, name);
 	}
 	status = walk_lines(s->view, path, "cidrs", add_line, cidrs);
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		status = walk_lines(s->view, path, "labels", add_label, labels);
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		o = json_pack("{s:s,s:O}", "node", now, "cidrs", cidrs);
 	if (o != NULL && json_object_size(labels) > 0)
 		json_object_set(o, "labels", labels);
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		status = put_import(s, cluster, o);
 	json_decref(cidrs);
 	json_decref(labels);
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		status = put_gateway(s, path, cluster, now);
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		status = here(s, s->last.file, path, "settings");
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		owner(s, path, st, 0755);
 	return status;
 }
@@ -357,7 +358,7 @@ int export_shell(const struct view *v, bool quiet)
 	     "umask 022\n"
 	     "cd \"${1:?say where the mount is: sh $0 MOUNTPOINT}\"");
 	status = walk_mount(v, &w);
-	if (status == CTL_DONE) {
+	if (status == CLI_DONE) {
 		end_cluster(&s);
 	} else {
 		/* Half a tree must not look like one. */

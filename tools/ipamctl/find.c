@@ -1,11 +1,16 @@
 /* find — whose is an address, where is a name. */
+#include "cidr.h"
+#include "cli/options.h"
+#include "cli/say.h"
+#include "commands.h"
 #include "find_rows.h"
 #include "find_show.h"
+#include "mountpoint.h"
+#include "target.h"
 #include "view.h"
 
 #include <errno.h>
 #include <fnmatch.h>
-#include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,9 +92,9 @@ static int take_lease(void *arg, json_t *lease, bool lossy)
 
 	(void)lossy;
 	if (!is_wanted(f, lease))
-		return CTL_DONE;
+		return CLI_DONE;
 	json_object_set_new(lease, "kind", json_string("lease"));
-	return json_array_append(f->found, lease) == 0 ? CTL_DONE : ctl_fail(CTL_REFUSED, "out of memory");
+	return json_array_append(f->found, lease) == 0 ? CLI_DONE : cli_fail(CLI_REFUSED, "out of memory");
 }
 
 /* A part of the line that leases.json must have for it, where that is the same in JSON: most lines needn't be parsed. */
@@ -110,14 +115,14 @@ static int find_address(struct find *f)
 	snprintf(path, sizeof path, "%s/%s/.ipam/by-ip/%s", f->view.mount, f->cluster, f->text);
 	n = readlink(path, link, sizeof link - 1);
 	if (n < 0)
-		return errno == ENOENT ? CTL_DONE : ctl_fail(CTL_REFUSED, "%s: %s", path, strerror(errno));
+		return errno == ENOENT ? CLI_DONE : cli_fail(CLI_REFUSED, "%s: %s", path, strerror(errno));
 	link[n] = 0;
 	name = strrchr(link, '/');
 	if (strncmp(link, "../../", 6) != 0 || name < link + 6)
-		return ctl_fail(CTL_REFUSED, "%s: a link that isn't understood", path);
+		return cli_fail(CLI_REFUSED, "%s: a link that isn't understood", path);
 	*name = 0;
 	if (f->view.node != NULL && strcmp(f->view.node, link + 6) != 0)
-		return CTL_DONE;
+		return CLI_DONE;
 	snprintf(path, sizeof path, "%s/%s", f->cluster, link + 6);
 	return view_leases(&f->view, path, f->text, take_lease, f);
 }
@@ -135,10 +140,10 @@ static int take_block(void *arg, const struct view_block *b)
 		snprintf(f->node, sizeof f->node, "%s", b->node);
 	}
 	if (!f->is_block || !cidr_overlap(&b->cidr, &f->cidr))
-		return CTL_DONE;
+		return CLI_DONE;
 	o = json_pack("{s:s,s:o,s:o,s:s,s:o,s:o}", "kind", "block", "cluster", json_text(b->cluster, strlen(b->cluster)), "node",
 		      json_text(b->node, strlen(b->node)), "block", b->text, "used", view_number(b->used), "total", view_number(b->total));
-	return json_array_append_new(f->found, o) == 0 ? CTL_DONE : ctl_fail(CTL_REFUSED, "out of memory");
+	return json_array_append_new(f->found, o) == 0 ? CLI_DONE : cli_fail(CLI_REFUSED, "out of memory");
 }
 
 static int take_reserved(void *arg, const struct cidr_range *r)
@@ -146,7 +151,7 @@ static int take_reserved(void *arg, const struct cidr_range *r)
 	struct find *f = arg;
 
 	f->reserved |= r->family == f->family && f->addr >= r->first && f->addr <= r->last;
-	return CTL_DONE;
+	return CLI_DONE;
 }
 
 static int take_cidr(void *arg, char *line)
@@ -155,7 +160,7 @@ static int take_cidr(void *arg, char *line)
 	struct cidr c;
 
 	f->in_cluster |= cidr_parse(line, strcspn(line, " "), &c) == 0 && cidr_has(&c, f->family, f->addr);
-	return CTL_DONE;
+	return CLI_DONE;
 }
 
 static int take_gateway(void *arg, char *line)
@@ -163,7 +168,7 @@ static int take_gateway(void *arg, char *line)
 	struct find *f = arg;
 
 	f->is_gateway |= strcmp(line, f->text) == 0;
-	return CTL_DONE;
+	return CLI_DONE;
 }
 
 /* ---- an address that nobody holds -------------------------------------------------------------------------------- */
@@ -190,15 +195,15 @@ static int explain(struct find *f)
 	json_t *o;
 
 	f->around = f->reserved = f->is_gateway = f->in_cluster = false;
-	if (view_lines(&f->view, f->cluster, "cidrs", take_cidr, f) != CTL_DONE ||
-	    view_blocks(&f->view, f->cluster, take_block, f) != CTL_DONE ||
-	    view_reserved(&f->view, f->cluster, take_reserved, f) != CTL_DONE)
-		return CTL_REFUSED;
+	if (view_lines(&f->view, f->cluster, "cidrs", take_cidr, f) != CLI_DONE ||
+	    view_blocks(&f->view, f->cluster, take_block, f) != CLI_DONE ||
+	    view_reserved(&f->view, f->cluster, take_reserved, f) != CLI_DONE)
+		return CLI_REFUSED;
 	if (!f->around && (f->view.node != NULL || (!f->reserved && !f->in_cluster)))
-		return CTL_DONE;
+		return CLI_DONE;
 	snprintf(node, sizeof node, "%s/%s", f->cluster, f->node);
-	if (f->around && view_lines(&f->view, node, "gateway", take_gateway, f) != CTL_DONE)
-		return CTL_REFUSED;
+	if (f->around && view_lines(&f->view, node, "gateway", take_gateway, f) != CLI_DONE)
+		return CLI_REFUSED;
 	state = f->around ? why_free(f) : f->reserved ? "reserved" : "undelegated";
 	o = json_pack("{s:s,s:o,s:s,s:s}", "kind", "address", "cluster", json_text(f->cluster, strlen(f->cluster)), "address", f->text,
 		      "state", state);
@@ -206,7 +211,7 @@ static int explain(struct find *f)
 		json_object_set_new(o, "node", json_text(f->node, strlen(f->node)));
 		json_object_set_new(o, "block", json_string(f->in.text));
 	}
-	return json_array_append_new(f->found, o) == 0 ? CTL_DONE : ctl_fail(CTL_REFUSED, "out of memory");
+	return json_array_append_new(f->found, o) == 0 ? CLI_DONE : cli_fail(CLI_REFUSED, "out of memory");
 }
 
 /* ---- nodes ------------------------------------------------------------------------------------------------------- */
@@ -216,7 +221,7 @@ static int find_nodes(struct find *f)
 	struct names nodes = { 0 };
 	int status = view_names(&f->view, f->cluster, true, &nodes);
 
-	for (size_t i = 0; status == CTL_DONE && i < nodes.n; i++)
+	for (size_t i = 0; status == CLI_DONE && i < nodes.n; i++)
 		if (matches(f, nodes.name[i]) && (f->view.node == NULL || strcmp(f->view.node, nodes.name[i]) == 0))
 			json_array_append_new(f->found, json_pack("{s:s,s:o,s:o}", "kind", "node", "cluster",
 								  json_text(f->cluster, strlen(f->cluster)), "node",
@@ -230,7 +235,7 @@ static int take_health(void *arg, char *line)
 	bool *ok = arg;
 
 	*ok |= strcmp(line, "ok") == 0;
-	return CTL_DONE;
+	return CLI_DONE;
 }
 
 /* Attributes are stored some milliseconds after they are set, where the mount can store. */
@@ -240,7 +245,7 @@ static bool is_stored(struct find *f)
 	bool ok = false;
 
 	nanosleep(&(struct timespec){ .tv_nsec = PAUSE }, NULL);
-	return view_lines(&f->view, ".", "health", take_health, &ok) == CTL_DONE && ok;
+	return view_lines(&f->view, ".", "health", take_health, &ok) == CLI_DONE && ok;
 }
 
 /* Of a mount whose database can be read here and has all leases, only the nodes that may have it are asked. False: it is none. */
@@ -248,12 +253,12 @@ static bool find_by_rows(struct find *f, int *status)
 {
 	struct names nodes = { 0 };
 	char source[4096], below[PATH_MAX];
-	bool known = hint_of(f) != NULL && ctl_mount_source(f->view.mount, source) && source[0] == '/' &&
+	bool known = hint_of(f) != NULL && mountpoint_source(f->view.mount, source) && source[0] == '/' &&
 		     find_rows(source, f->cluster, f->view.node, f->wanted, &nodes);
 
 	if (known && nodes.n == 0)
 		known = is_stored(f) && find_rows(source, f->cluster, f->view.node, f->wanted, &nodes);
-	for (size_t i = 0; known && *status == CTL_DONE && i < nodes.n; i++) {
+	for (size_t i = 0; known && *status == CLI_DONE && i < nodes.n; i++) {
 		snprintf(below, sizeof below, "%s/%s", f->cluster, nodes.name[i]);
 		*status = view_leases(&f->view, below, hint_of(f), take_lease, f);
 	}
@@ -264,13 +269,13 @@ static bool find_by_rows(struct find *f, int *status)
 static int find_name(struct find *f)
 {
 	char below[PATH_MAX];
-	int status = CTL_DONE;
+	int status = CLI_DONE;
 
 	if (find_by_rows(f, &status))
-		return status == CTL_DONE ? find_nodes(f) : status;
+		return status == CLI_DONE ? find_nodes(f) : status;
 	snprintf(below, sizeof below, "%s%s%s", f->cluster, f->view.node != NULL ? "/" : "", f->view.node != NULL ? f->view.node : "");
 	status = view_leases(&f->view, below, hint_of(f), take_lease, f);
-	return status == CTL_DONE ? find_nodes(f) : status;
+	return status == CLI_DONE ? find_nodes(f) : status;
 }
 
 static int look_into(struct find *f, const char *cluster)
@@ -284,7 +289,7 @@ static int look_into(struct find *f, const char *cluster)
 	if (!f->is_address)
 		return find_name(f);
 	status = find_address(f);
-	if (status == CTL_DONE && json_array_size(f->found) == before)
+	if (status == CLI_DONE && json_array_size(f->found) == before)
 		status = explain(f);
 	return status;
 }
@@ -319,36 +324,32 @@ static int not_found(const struct find *f)
 	const char *where = f->view.node != NULL ? "that node" : f->view.cluster != NULL ? "that cluster" : "any cluster";
 
 	if (f->is_address)
-		return ctl_fail(CTL_REFUSED, "%s is not in a CIDR of %s", f->text, where);
+		return cli_fail(CLI_REFUSED, "%s is not in a CIDR of %s", f->text, where);
 	if (f->is_block)
-		return ctl_fail(CTL_REFUSED, "no block of %s lies in or around '%s'", where, f->wanted);
+		return cli_fail(CLI_REFUSED, "no block of %s lies in or around '%s'", where, f->wanted);
 	if (looks_like_an_address(f->wanted))
-		return ctl_fail(CTL_REFUSED, "'%s' is no address and no block, and no lease or node has it as a name", f->wanted);
-	return ctl_fail(CTL_REFUSED, "no lease, node, pod or container of %s is called '%s'", where, f->wanted);
+		return cli_fail(CLI_REFUSED, "'%s' is no address and no block, and no lease or node has it as a name", f->wanted);
+	return cli_fail(CLI_REFUSED, "no lease, node, pod or container of %s is called '%s'", where, f->wanted);
 }
 
 /* ---- the command ------------------------------------------------------------------------------------------------- */
 
 static int parse(struct find *f, int argc, char **argv)
 {
-	enum { JSON = 1 };
-	static const struct option longs[] = {
-		{ "json", no_argument, NULL, JSON },
-		TARGET_OPTIONS,
-		{ NULL, 0, NULL, 0 },
+	const struct cli_option options[] = {
+		{ "json", .flag = &f->json },
+		TARGET_OPTIONS(&f->view),
+		{ 0 },
 	};
-	int c;
+	int status = cli_options(&argc, argv, options);
 
-	while ((c = ctl_option(argc, argv, longs)) != -1)
-		if (c == JSON)
-			f->json = true;
-		else if (!view_option(&f->view, c, optarg))
-			return CTL_USAGE;
-	if (argc - optind != 1 || argv[optind][0] == 0)
-		return ctl_fail(CTL_USAGE, "say what to find: an address, a block or a name");
-	f->wanted = argv[optind];
+	if (status != CLI_DONE)
+		return status;
+	if (argc != 2 || argv[1][0] == 0)
+		return cli_fail(CLI_USAGE, "say what to find: an address, a block or a name");
+	f->wanted = argv[1];
 	classify(f, strlen(f->wanted));
-	return CTL_DONE;
+	return CLI_DONE;
 }
 
 static int run(int argc, char **argv)
@@ -356,19 +357,19 @@ static int run(int argc, char **argv)
 	struct find f = { .found = json_array() };
 	int status = parse(&f, argc, argv);
 
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		status = view_open(&f.view);
-	if (status == CTL_DONE && !f.is_address && !f.is_block) {
+	if (status == CLI_DONE && !f.is_address && !f.is_block) {
 		progress_begin(&f.progress, "leases", view_count(&f.view), true);
 		f.view.progress = &f.progress;
 	}
-	for (size_t i = 0; status == CTL_DONE && i < f.view.clusters.n; i++)
+	for (size_t i = 0; status == CLI_DONE && i < f.view.clusters.n; i++)
 		status = look_into(&f, f.view.clusters.name[i]);
 	progress_end(&f.progress);
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		find_show(f.found, f.json);
-	if (status == CTL_DONE && json_array_size(f.found) == 0)
-		status = f.json ? CTL_REFUSED : not_found(&f);
+	if (status == CLI_DONE && json_array_size(f.found) == 0)
+		status = f.json ? CLI_REFUSED : not_found(&f);
 	json_decref(f.found);
 	view_close(&f.view);
 	return status;

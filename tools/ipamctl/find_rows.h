@@ -2,10 +2,10 @@
 #ifndef IPAMCTL_FIND_ROWS_H
 #define IPAMCTL_FIND_ROWS_H
 
-#include "ctl.h"
+#include "names.h"
 
-/* The nodes of a cluster (node: this one alone, or NULL) with a lease that is called so, or that has an attribute in which it stands. False:
- * it can't be said, or they are many; names_free in any case. */
+/* The nodes of a cluster (node: this one alone, or NULL) with a lease that is called so, or that has an attribute in which it stands.
+ * False: it can't be said, or they are many; names_free in any case. */
 bool find_rows(const char *database, const char *cluster, const char *node, const char *wanted, struct names *nodes);
 
 #endif

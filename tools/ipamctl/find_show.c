@@ -1,6 +1,6 @@
 #include "find_show.h"
 
-#include "ctl.h"
+#include "cli/say.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -20,7 +20,7 @@ static void print_path(json_t *o)
 		if (s != NULL && i > 0)
 			putchar('/');
 		if (s != NULL)
-			ctl_print(s);
+			cli_print(s);
 	}
 }
 
@@ -30,24 +30,24 @@ static void print_found(json_t *o)
 	json_t *value;
 	size_t i;
 
-	ctl_say(stdout, "%-7s  ", kind);
+	cli_say(stdout, "%-7s  ", kind);
 	print_path(o);
 	json_array_foreach(json_object_get(o, "addresses"), i, value)
-		ctl_say(stdout, "%s%s", i == 0 ? "  " : " ", json_string_value(value));
+		cli_say(stdout, "%s%s", i == 0 ? "  " : " ", json_string_value(value));
 	if (strcmp(kind, "address") == 0)
-		ctl_say(stdout, "  %s  %s", find_text(o, "address"), find_text(o, "state"));
+		cli_say(stdout, "  %s  %s", find_text(o, "address"), find_text(o, "state"));
 	if (block != NULL)
-		ctl_say(stdout, "  %s%s", strcmp(kind, "address") == 0 ? "in " : "", block);
+		cli_say(stdout, "  %s%s", strcmp(kind, "address") == 0 ? "in " : "", block);
 	if (strcmp(kind, "block") == 0)
 		printf("  %.0f of %.0f", json_number_value(json_object_get(o, "used")), json_number_value(json_object_get(o, "total")));
 	json_object_foreach(json_object_get(o, "attributes"), key, value) {
 		printf("  ");
-		ctl_print(key);
+		cli_print(key);
 		putchar('=');
-		ctl_print(json_is_string(value) ? json_string_value(value) : "");
+		cli_print(json_is_string(value) ? json_string_value(value) : "");
 	}
 	if (find_text(o, "created") != NULL)
-		ctl_say(stdout, "  since %s", find_text(o, "created"));
+		cli_say(stdout, "  since %s", find_text(o, "created"));
 	putchar('\n');
 }
 

@@ -1,9 +1,14 @@
 /* gc — release the leases whose network namespace is gone, or whose container the runtime no longer lists. */
-#include "ctl.h"
+#include "cli/options.h"
+#include "cli/say.h"
+#include "commands.h"
+#include "hostlocal.h"
+#include "lease_file.h"
+#include "mountpoint.h"
+#include "progress.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <limits.h>
@@ -70,40 +75,40 @@ static int add_valid(struct gc *g, const char *id)
 	char **bigger = reallocarray(g->valid, g->valids + 1, sizeof *bigger);
 
 	if (bigger == NULL || (g->valid = bigger, bigger[g->valids] = strdup(id)) == NULL)
-		return ctl_fail(CTL_REFUSED, "out of memory");
+		return cli_fail(CLI_REFUSED, "out of memory");
 	g->valids++;
-	return CTL_DONE;
+	return CLI_DONE;
 }
 
 static int read_valid(struct gc *g)
 {
 	bool standard = strcmp(g->valid_from, "-") == 0;
 	FILE *f = standard ? stdin : fopen(g->valid_from, "re");
-	int status = CTL_DONE;
+	int status = CLI_DONE;
 	char *line = NULL;
 	struct stat st;
 	size_t room = 0;
 
 	if (f == NULL)
-		return ctl_fail(CTL_REFUSED, "%s: %s", g->valid_from, strerror(errno));
+		return cli_fail(CLI_REFUSED, "%s: %s", g->valid_from, strerror(errno));
 	if (!standard && fstat(fileno(f), &st) == 0 && st.st_mtime < g->listed)
 		g->listed = st.st_mtime;
-	while (status == CTL_DONE && getline(&line, &room, f) > 0) {
+	while (status == CLI_DONE && getline(&line, &room, f) > 0) {
 		char *word = line + strspn(line, " \t\r\n");
 
 		word[strcspn(word, " \t\r\n#")] = 0;
-		if (*word != 0 && !ctl_is_word(word))
-			status = ctl_fail(CTL_REFUSED, "'%s' is no container's id", word);
+		if (*word != 0 && !hl_is_word(word))
+			status = cli_fail(CLI_REFUSED, "'%s' is no container's id", word);
 		else if (*word != 0)
 			status = add_valid(g, word);
 	}
-	if (status == CTL_DONE && ferror(f))
-		status = ctl_fail(CTL_REFUSED, "%s: %s", g->valid_from, strerror(errno));
+	if (status == CLI_DONE && ferror(f))
+		status = cli_fail(CLI_REFUSED, "%s: %s", g->valid_from, strerror(errno));
 	free(line);
 	if (!standard)
 		fclose(f);
-	if (status == CTL_DONE && g->valids == 0 && !g->allow_empty)
-		status = ctl_fail(CTL_REFUSED, "%s lists no container: did what made it fail? If there is none, say --allow-empty",
+	if (status == CLI_DONE && g->valids == 0 && !g->allow_empty)
+		status = cli_fail(CLI_REFUSED, "%s lists no container: did what made it fail? If there is none, say --allow-empty",
 				  standard ? "standard input" : g->valid_from);
 	if (g->valids > 0)
 		qsort(g->valid, g->valids, sizeof *g->valid, compare);
@@ -204,7 +209,7 @@ static void tell(struct gc *g, const char *name, const struct lease_file *l, con
 		json_array_append_new(g->list, json_pack("{s:o,s:s,s:o,s:s}", "name", text(name), "addresses", addresses, "pod",
 							 text(l->pod), "why", why));
 	else if (g->verbose || g->dry_run)
-		ctl_say(stdout, "%s%s (%s%s%s): %s\n", g->dry_run ? "would release " : "released ", name, addresses,
+		cli_say(stdout, "%s%s (%s%s%s): %s\n", g->dry_run ? "would release " : "released ", name, addresses,
 			l->pod[0] != 0 ? ", " : "", l->pod, why);
 }
 
@@ -217,12 +222,12 @@ static int collect_one(struct gc *g, const char *name)
 
 	if (rc == -ENOENT || rc == -ESTALE)
 		return 0; /* released meanwhile */
-	if (ctl_mount_ended(rc))
+	if (mountpoint_ended(rc))
 		return rc;
 	g->scanned++;
 	if (rc < 0) {
 		g->failed++;
-		ctl_fail(CTL_REFUSED, "%s: %s", name, strerror(-rc));
+		cli_fail(CLI_REFUSED, "%s: %s", name, strerror(-rc));
 		return 0;
 	}
 	verdict = judge(g, &l);
@@ -233,11 +238,11 @@ static int collect_one(struct gc *g, const char *name)
 	rc = g->dry_run ? 0 : release(g, &l);
 	if (rc == -ESTALE || rc == -ENOENT) {
 		g->changed++;
-	} else if (ctl_mount_ended(rc)) {
+	} else if (mountpoint_ended(rc)) {
 		return rc;
 	} else if (rc < 0) {
 		g->failed++;
-		ctl_fail(CTL_REFUSED, "%s can't be released: %s", name, strerror(-rc));
+		cli_fail(CLI_REFUSED, "%s can't be released: %s", name, strerror(-rc));
 	} else {
 		*(verdict == NETNS_GONE ? &g->netns : &g->container) += 1;
 		tell(g, name, &l, verdict == NETNS_GONE ? "its network namespace is gone" : "its container is not listed");
@@ -259,7 +264,7 @@ static void summary(const struct gc *g)
 		putchar('\n');
 		json_decref(o);
 	} else if (!g->quiet || g->netns + g->container + g->failed > 0) {
-		ctl_say(stdout,
+		cli_say(stdout,
 			"%s/%s: %zu leases: %s%zu released (%zu by namespace, %zu by container), %zu alive, %zu too young, "
 			"%zu changed meanwhile, %zu failed\n",
 			g->target.cluster, g->target.node, g->scanned, g->dry_run ? "dry run: would have " : "", g->netns + g->container,
@@ -278,14 +283,14 @@ static int check_list(const struct gc *g, const struct names *names)
 		if (lease_file_read(&g->target, names->name[i], &l) < 0 || l.container[0] == 0)
 			continue;
 		if (is_valid(g, l.container))
-			return CTL_DONE;
+			return CLI_DONE;
 		strcpy(example, l.container);
 	}
-	return example[0] != 0 ? ctl_fail(CTL_REFUSED,
+	return example[0] != 0 ? cli_fail(CLI_REFUSED,
 					  "the list names no container that holds a lease here, as '%s' does; is it the right one? "
 					  "If every pod is gone, say --allow-empty",
 					  example) :
-				 CTL_DONE;
+				 CLI_DONE;
 }
 
 static int collect(struct gc *g)
@@ -296,11 +301,11 @@ static int collect(struct gc *g)
 	int status = target_leases(&g->target, &names), rc = 0;
 
 	snprintf(path, sizeof path, "%s/.ipam/release", g->target.path);
-	if (status == CTL_DONE && g->valid_from != NULL && !g->allow_empty)
+	if (status == CLI_DONE && g->valid_from != NULL && !g->allow_empty)
 		status = check_list(g, &names);
-	if (status == CTL_DONE && !g->dry_run && (g->release = open(path, O_WRONLY | O_CLOEXEC)) < 0)
-		status = ctl_fail(CTL_REFUSED, "%s: %s", path, strerror(errno));
-	if (status == CTL_DONE) {
+	if (status == CLI_DONE && !g->dry_run && (g->release = open(path, O_WRONLY | O_CLOEXEC)) < 0)
+		status = cli_fail(CLI_REFUSED, "%s: %s", path, strerror(errno));
+	if (status == CLI_DONE) {
 		progress_begin(&progress, "gc", names.n, !g->quiet && !g->json);
 		for (size_t i = 0; rc == 0 && i < names.n; i++) {
 			rc = collect_one(g, names.name[i]);
@@ -308,9 +313,9 @@ static int collect(struct gc *g)
 		}
 		progress_end(&progress);
 		summary(g);
-		status = g->failed > 0 ? CTL_REFUSED : CTL_DONE;
+		status = g->failed > 0 ? CLI_REFUSED : CLI_DONE;
 		if (rc < 0)
-			status = ctl_fail(CTL_REFUSED, "%s: the mount has ended meanwhile: %s", g->target.path, strerror(-rc));
+			status = cli_fail(CLI_REFUSED, "%s: the mount has ended meanwhile: %s", g->target.path, strerror(-rc));
 	}
 	if (g->release >= 0)
 		close(g->release);
@@ -318,61 +323,35 @@ static int collect(struct gc *g)
 	return status;
 }
 
+static bool take_grace(const char *value, void *to)
+{
+	char *end;
+
+	*(long *)to = strtol(value, &end, 10);
+	return *value >= '0' && *value <= '9' && *end == 0;
+}
+
 static int parse(struct gc *g, int argc, char **argv)
 {
-	enum { NETWORK = 256, VALID, EMPTY, GRACE, DRY, JSON };
-	static const struct option longs[] = {
-		TARGET_OPTIONS,
-		{ "network", required_argument, NULL, NETWORK },
-		{ "valid-from", required_argument, NULL, VALID },
-		{ "allow-empty", no_argument, NULL, EMPTY },
-		{ "grace", required_argument, NULL, GRACE },
-		{ "dry-run", no_argument, NULL, DRY },
-		{ "json", no_argument, NULL, JSON },
-		{ "quiet", no_argument, NULL, 'q' },
-		{ "verbose", no_argument, NULL, 'v' },
-		{ NULL, 0, NULL, 0 },
+	const struct cli_option options[] = {
+		TARGET_OPTIONS(&g->target),
+		{ "network", .text = &g->network },
+		{ "valid-from", .text = &g->valid_from },
+		{ "allow-empty", .flag = &g->allow_empty },
+		{ "grace", .take = take_grace, .to = &g->grace, .wrong = "--grace '%s' is no number of seconds" },
+		{ "dry-run", .flag = &g->dry_run },
+		{ "json", .flag = &g->json },
+		{ "quiet", .letter = 'q', .flag = &g->quiet },
+		{ "verbose", .letter = 'v', .flag = &g->verbose },
+		{ 0 },
 	};
-	char *end;
-	int c;
+	int status = cli_options(&argc, argv, options);
 
-	while ((c = ctl_options(argc, argv, ":qv", longs)) != -1) {
-		if (target_option(&g->target, c, optarg))
-			continue;
-		switch (c) {
-		case NETWORK:
-			g->network = optarg;
-			break;
-		case VALID:
-			g->valid_from = optarg;
-			break;
-		case GRACE:
-			g->grace = strtol(optarg, &end, 10);
-			if (*optarg < '0' || *optarg > '9' || *end != 0)
-				return ctl_fail(CTL_USAGE, "--grace '%s' is no number of seconds", optarg);
-			break;
-		case EMPTY:
-			g->allow_empty = true;
-			break;
-		case DRY:
-			g->dry_run = true;
-			break;
-		case JSON:
-			g->json = true;
-			break;
-		case 'q':
-			g->quiet = true;
-			break;
-		case 'v':
-			g->verbose = true;
-			break;
-		default:
-			return CTL_USAGE;
-		}
-	}
-	if (optind != argc)
-		return ctl_fail(CTL_USAGE, "gc takes options alone; '%s' is none", argv[optind]);
-	return CTL_DONE;
+	if (status != CLI_DONE)
+		return status;
+	if (argc != 1)
+		return cli_fail(CLI_USAGE, "gc takes options alone; '%s' is none", argv[1]);
+	return CLI_DONE;
 }
 
 static int run(int argc, char **argv)
@@ -382,11 +361,11 @@ static int run(int argc, char **argv)
 
 	g.now = g.listed = time(NULL);
 	g.list = json_array();
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		status = target_find(&g.target);
-	if (status == CTL_DONE && g.valid_from != NULL)
+	if (status == CLI_DONE && g.valid_from != NULL)
 		status = read_valid(&g);
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		status = collect(&g);
 	for (size_t i = 0; i < g.valids; i++)
 		free(g.valid[i]);

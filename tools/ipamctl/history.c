@@ -1,10 +1,11 @@
 /* history — what happened to an address, and who held it when. */
-#include "ctl.h"
+#include "cli/options.h"
+#include "cli/say.h"
+#include "commands.h"
 #include "holds.h"
 #include "past.h"
 #include "when.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,7 +50,7 @@ static void print_value(json_t *value)
 	size_t i;
 
 	if (json_is_string(value))
-		ctl_print(json_string_value(value));
+		cli_print(json_string_value(value));
 	else if (json_is_integer(value))
 		printf("%lld", (long long)json_integer_value(value));
 	json_array_foreach(value, i, item) {
@@ -59,7 +60,7 @@ static void print_value(json_t *value)
 	}
 	i = 0;
 	json_object_foreach(value, key, item) {
-		ctl_say(stdout, "%s%s=", i++ > 0 ? " " : "", key);
+		cli_say(stdout, "%s%s=", i++ > 0 ? " " : "", key);
 		print_value(item);
 	}
 }
@@ -73,7 +74,7 @@ static void print_event(json_t *event)
 	const char *kind = json_string_value(json_object_get(event, "event")), *key;
 	json_t *value;
 
-	ctl_say(stdout, "%.19sZ  %-10s  ", time != NULL ? time : "-", kind != NULL ? kind : "-");
+	cli_say(stdout, "%.19sZ  %-10s  ", time != NULL ? time : "-", kind != NULL ? kind : "-");
 	for (size_t i = 0; i < sizeof path / sizeof *path; i++) {
 		value = json_object_get(event, path[i]);
 		if (value != NULL && i > 0)
@@ -90,7 +91,7 @@ static void print_event(json_t *event)
 		if (json_is_object(value) || strcmp(key, "addresses") == 0 || strcmp(key, "block") == 0 || strcmp(key, "reason") == 0)
 			printf("  ");
 		else
-			ctl_say(stdout, "  %s ", key);
+			cli_say(stdout, "  %s ", key);
 		print_value(value);
 	}
 	putchar('\n');
@@ -104,7 +105,7 @@ static int show_event(void *arg, json_t *event)
 	int64_t t;
 
 	if (!wanted(h, event) || (h->since != 0 && time != NULL && when_parse(time, &t) && t < h->since))
-		return CTL_DONE;
+		return CLI_DONE;
 	if (!h->json) {
 		print_event(event);
 	} else {
@@ -113,7 +114,7 @@ static int show_event(void *arg, json_t *event)
 		free(dump);
 	}
 	h->found++;
-	return CTL_DONE;
+	return CLI_DONE;
 }
 
 static int show_events(struct history *h, struct past *past)
@@ -135,8 +136,8 @@ static int add_event(void *arg, json_t *event)
 	struct history *h = arg;
 
 	if (!wanted(h, event))
-		return CTL_DONE;
-	return holds_add(&h->holds, event) < 0 ? ctl_fail(CTL_REFUSED, "out of memory") : CTL_DONE;
+		return CLI_DONE;
+	return holds_add(&h->holds, event) < 0 ? cli_fail(CLI_REFUSED, "out of memory") : CLI_DONE;
 }
 
 static int show_holders(struct history *h, struct past *past)
@@ -144,9 +145,9 @@ static int show_holders(struct history *h, struct past *past)
 	json_t *list = json_array();
 	int status = past_each(past, h->text, 0, add_event, h);
 
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		status = past_present(past, h->text, add_event, h);
-	for (size_t i = 0; status == CTL_DONE && i < h->holds.n; i++) {
+	for (size_t i = 0; status == CLI_DONE && i < h->holds.n; i++) {
 		const struct hold *hold = &h->holds.hold[i];
 
 		if (hold->since > h->at || (hold->until != 0 && hold->until <= h->at))
@@ -157,7 +158,7 @@ static int show_holders(struct history *h, struct past *past)
 		else
 			hold_print(hold);
 	}
-	if (status == CTL_DONE && h->json) {
+	if (status == CLI_DONE && h->json) {
 		json_dumpf(list, stdout, JSON_ENSURE_ASCII | JSON_INDENT(2));
 		putchar('\n');
 	}
@@ -186,57 +187,37 @@ static bool parse_subject(struct history *h)
 	return true;
 }
 
+static bool take_time(const char *value, void *to)
+{
+	return when_parse(value, to);
+}
+
 static int parse(struct history *h, int argc, char **argv)
 {
-	enum { AT = 1, SINCE, UNTIL, DATABASE, JSON };
-	static const struct option longs[] = {
-		{ "at", required_argument, NULL, AT },
-		{ "since", required_argument, NULL, SINCE },
-		{ "until", required_argument, NULL, UNTIL },
-		{ "database", required_argument, NULL, DATABASE },
-		{ "json", no_argument, NULL, JSON },
-		{ "mount", required_argument, NULL, TARGET_MOUNT },
-		{ "cluster", required_argument, NULL, TARGET_CLUSTER },
-		{ NULL, 0, NULL, 0 },
+	static const char no_time[] = "'%s' is no time. " WHEN_HELP;
+	const struct cli_option options[] = {
+		{ "at", .flag = &h->at_given, .take = take_time, .to = &h->at, .wrong = no_time },
+		{ "since", .take = take_time, .to = &h->since, .wrong = no_time },
+		{ "until", .take = take_time, .to = &h->until, .wrong = no_time },
+		{ "database", .text = &h->database },
+		{ "json", .flag = &h->json },
+		{ "mount", .text = &h->mount },
+		{ "cluster", .text = &h->cluster },
+		{ 0 },
 	};
-	int c;
+	int status = cli_options(&argc, argv, options);
 
-	while ((c = ctl_option(argc, argv, longs)) != -1) {
-		int64_t *time = c == AT ? &h->at : c == SINCE ? &h->since : &h->until;
-
-		switch (c) {
-		case AT:
-		case SINCE:
-		case UNTIL:
-			if (!when_parse(optarg, time))
-				return ctl_fail(CTL_USAGE, "'%s' is no time. " WHEN_HELP, optarg);
-			h->at_given |= c == AT;
-			break;
-		case DATABASE:
-			h->database = optarg;
-			break;
-		case JSON:
-			h->json = true;
-			break;
-		case TARGET_MOUNT:
-			h->mount = optarg;
-			break;
-		case TARGET_CLUSTER:
-			h->cluster = optarg;
-			break;
-		default:
-			return CTL_USAGE;
-		}
-	}
-	if (argc - optind > 1)
-		return ctl_fail(CTL_USAGE, "one address is wanted; 'ipamctl help history' tells more");
-	h->address = argv[optind];
+	if (status != CLI_DONE)
+		return status;
+	if (argc > 2)
+		return cli_fail(CLI_USAGE, "one address is wanted; 'ipamctl help history' tells more");
+	h->address = argv[1];
 	if (h->address != NULL && !parse_subject(h))
-		return ctl_fail(CTL_USAGE, "'%s' is neither an address nor a block; for a name, grep the mount's .ipam/history",
+		return cli_fail(CLI_USAGE, "'%s' is neither an address nor a block; for a name, grep the mount's .ipam/history",
 				h->address);
 	if (h->at_given && (h->address == NULL || strchr(h->text, '/') != NULL))
-		return ctl_fail(CTL_USAGE, "--at wants an address");
-	return CTL_DONE;
+		return cli_fail(CLI_USAGE, "--at wants an address");
+	return CLI_DONE;
 }
 
 static int run(int argc, char **argv)
@@ -245,13 +226,13 @@ static int run(int argc, char **argv)
 	struct past past = { 0 };
 	int status = parse(&h, argc, argv);
 
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		status = past_open(&past, h.mount, h.database);
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		status = h.at_given ? show_holders(&h, &past) : show_events(&h, &past);
-	if (status == CTL_DONE && h.found == 0)
-		status = h.json ? CTL_REFUSED :
-				  ctl_fail(CTL_REFUSED, h.at_given ? "nobody is known to have held it then" : "no such event is known");
+	if (status == CLI_DONE && h.found == 0)
+		status = h.json ? CLI_REFUSED :
+				  cli_fail(CLI_REFUSED, h.at_given ? "nobody is known to have held it then" : "no such event is known");
 	past_close(&past);
 	return status;
 }

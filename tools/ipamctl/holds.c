@@ -1,6 +1,6 @@
 #include "holds.h"
 
-#include "ctl.h"
+#include "cli/say.h"
 #include "when.h"
 
 #include <errno.h>
@@ -119,17 +119,17 @@ void hold_print(const struct hold *h)
 		time_text(h->since, since);
 	if (h->until != 0)
 		time_text(h->until, until);
-	ctl_print(h->cluster);
+	cli_print(h->cluster);
 	putchar('/');
-	ctl_print(h->node);
+	cli_print(h->node);
 	putchar('/');
-	ctl_print(h->name);
-	ctl_say(stdout, "  from %s to %s", since, until);
+	cli_print(h->name);
+	cli_say(stdout, "  from %s to %s", since, until);
 	json_object_foreach(h->attributes, key, value) {
 		printf("  ");
-		ctl_print(key);
+		cli_print(key);
 		putchar('=');
-		ctl_print(json_is_string(value) ? json_string_value(value) : "");
+		cli_print(json_is_string(value) ? json_string_value(value) : "");
 	}
 	putchar('\n');
 }

@@ -1,6 +1,6 @@
 #include "hostlocal.h"
 
-#include "ctl.h"
+#include "cli/say.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -17,9 +17,9 @@ static int skip(struct hl_directory *d, const char *file, const char *why)
 	struct hl_skipped *bigger = reallocarray(d->skipped, d->skips + 1, sizeof *bigger);
 
 	if (bigger == NULL || (d->skipped = bigger, bigger[d->skips].file = strdup(file)) == NULL)
-		return ctl_fail(CTL_REFUSED, "out of memory");
+		return cli_fail(CLI_REFUSED, "out of memory");
 	bigger[d->skips++].why = why;
-	return CTL_DONE;
+	return CLI_DONE;
 }
 
 static int add(struct hl_directory *d, uint8_t family, u128 addr, const char *id, const char *ifname)
@@ -30,13 +30,13 @@ static int add(struct hl_directory *d, uint8_t family, u128 addr, const char *id
 	if ((d->entries & (d->entries - 1)) == 0) {
 		e = reallocarray(d->entry, d->entries == 0 ? 1 : d->entries * 2, sizeof *e);
 		if (e == NULL)
-			return ctl_fail(CTL_REFUSED, "out of memory");
+			return cli_fail(CLI_REFUSED, "out of memory");
 		d->entry = e;
 	}
 	e = &d->entry[d->entries];
 	*e = (struct hl_entry){ family, addr, strdup(id), ifname == NULL ? NULL : strdup(ifname) };
 	d->entries++;
-	return e->id == NULL || (ifname != NULL && e->ifname == NULL) ? ctl_fail(CTL_REFUSED, "out of memory") : CTL_DONE;
+	return e->id == NULL || (ifname != NULL && e->ifname == NULL) ? cli_fail(CLI_REFUSED, "out of memory") : CLI_DONE;
 }
 
 /* Cuts blanks off both ends. */
@@ -51,12 +51,21 @@ static char *trim(char *s)
 	return s;
 }
 
+bool hl_is_word(const char *s)
+{
+	const char *p = s;
+
+	while ((unsigned char)*p > 0x20 && *p != 0x7f && *p != '/')
+		p++;
+	return p > s && *p == 0;
+}
+
 int hl_take(struct hl_directory *d, const char *file, uint8_t family, u128 addr, char *text, size_t size)
 {
 	char *rest, *id, *ifname;
 
 	if (strlen(text) != size || size == HL_CONTENT_MAX)
-		return ctl_fail(CTL_REFUSED, "%s holds what host-local never wrote", file);
+		return cli_fail(CLI_REFUSED, "%s holds what host-local never wrote", file);
 	rest = trim(text);
 	id = trim(strsep(&rest, "\n"));
 	ifname = rest == NULL ? NULL : trim(rest);
@@ -65,8 +74,8 @@ int hl_take(struct hl_directory *d, const char *file, uint8_t family, u128 addr,
 	if (ifname != NULL && *ifname == 0)
 		ifname = NULL;
 	/* host-local takes the address for held, whatever stands there: so it is not passed over. */
-	if (!ctl_is_word(id) || (ifname != NULL && !ctl_is_word(ifname)))
-		return ctl_fail(CTL_REFUSED,
+	if (!hl_is_word(id) || (ifname != NULL && !hl_is_word(ifname)))
+		return cli_fail(CLI_REFUSED,
 				"%s holds neither a container's id nor an id and an interface's name; remove it if it is "
 				"nobody's",
 				file);
@@ -96,7 +105,7 @@ static int take_file(struct hl_directory *d, int dir, const char *file)
 	if (fd >= 0)
 		close(fd);
 	if (n < 0) /* it may be somebody's: rather nothing than not all */
-		return ctl_fail(CTL_REFUSED, "%s: %s", file, strerror(errno));
+		return cli_fail(CLI_REFUSED, "%s: %s", file, strerror(errno));
 	text[have] = 0;
 	return hl_take(d, file, family, addr, text, (size_t)have);
 }
@@ -126,31 +135,31 @@ static int take_lock(const char *path, int dir, struct hl_directory *d)
 	d->lock = openat(dir, "lock", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (d->lock < 0)
 		return errno == ENOENT && fstatat(dir, "lock", &st, AT_SYMLINK_NOFOLLOW) < 0 ?
-			       CTL_DONE :
-			       ctl_fail(CTL_REFUSED, "%s/lock: %s", path, strerror(errno));
+			       CLI_DONE :
+			       cli_fail(CLI_REFUSED, "%s/lock: %s", path, strerror(errno));
 	if (fstat(d->lock, &st) < 0 || !S_ISREG(st.st_mode))
-		return ctl_fail(CTL_REFUSED, "%s/lock is no file", path);
+		return cli_fail(CLI_REFUSED, "%s/lock is no file", path);
 	if (flock(d->lock, LOCK_EX | LOCK_NB) == 0)
-		return CTL_DONE;
-	ctl_say(stderr, "ipamctl: waiting for whoever holds %s/lock\n", path);
-	return flock(d->lock, LOCK_EX) == 0 ? CTL_DONE : ctl_fail(CTL_REFUSED, "%s/lock: %s", path, strerror(errno));
+		return CLI_DONE;
+	cli_say(stderr, "ipamctl: waiting for whoever holds %s/lock\n", path);
+	return flock(d->lock, LOCK_EX) == 0 ? CLI_DONE : cli_fail(CLI_REFUSED, "%s/lock: %s", path, strerror(errno));
 }
 
 int hl_read(const char *path, struct hl_directory *out)
 {
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), status = CTL_DONE;
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), status = CLI_DONE;
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	const struct dirent *entry;
 
 	*out = (struct hl_directory){ .lock = -1 };
 	if (d == NULL)
-		return ctl_fail(CTL_REFUSED, "%s: %s", path, strerror(errno));
+		return cli_fail(CLI_REFUSED, "%s: %s", path, strerror(errno));
 	status = take_lock(path, dirfd(d), out);
-	while (errno = 0, status == CTL_DONE && (entry = readdir(d)) != NULL)
+	while (errno = 0, status == CLI_DONE && (entry = readdir(d)) != NULL)
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
 			status = take_file(out, dirfd(d), entry->d_name);
-	if (status == CTL_DONE && errno != 0)
-		status = ctl_fail(CTL_REFUSED, "%s: %s", path, strerror(errno));
+	if (status == CLI_DONE && errno != 0)
+		status = cli_fail(CLI_REFUSED, "%s: %s", path, strerror(errno));
 	closedir(d);
 	if (out->entries > 0)
 		qsort(out->entry, out->entries, sizeof *out->entry, by_owner);

@@ -27,6 +27,8 @@ struct hl_directory {
 	size_t skips;
 };
 
+/* Can it be a word of its files, a container's id or an interface's name? */
+bool hl_is_word(const char *s);
 /* Read it whole, sorted by id, interface and address: a status. To be freed in any case; the lock is held until then. */
 int hl_read(const char *path, struct hl_directory *out);
 enum { HL_CONTENT_MAX = 4096 };

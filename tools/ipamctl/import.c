@@ -1,11 +1,15 @@
 /* import — take over what another address manager holds, whole or not at all. */
 #include "ipamctl/kube/import.h"
-#include "ctl.h"
+#include "cli/options.h"
+#include "cli/say.h"
+#include "commands.h"
 #include "hostlocal.h"
+#include "lease_file.h"
+#include "mountpoint.h"
+#include "progress.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <jansson.h>
 #include <limits.h>
 #include <stdio.h>
@@ -85,13 +89,13 @@ static int read_blocks(struct import *m)
 	snprintf(path, sizeof path, "%s/.ipam/cidrs", m->target.path);
 	f = fopen(path, "re");
 	if (f == NULL)
-		return ctl_fail(CTL_REFUSED, "%s: %s", path, strerror(errno));
+		return cli_fail(CLI_REFUSED, "%s: %s", path, strerror(errno));
 	while (m->blocks < BLOCKS_MAX && getline(&line, &room, f) > 0)
 		if (cidr_parse(line, strcspn(line, "\n"), &m->block[m->blocks]) == 0)
 			m->blocks++;
 	free(line);
 	fclose(f);
-	return CTL_DONE;
+	return CLI_DONE;
 }
 
 static void check_address(struct import *m, const char *name, const struct hl_entry *e)
@@ -143,14 +147,14 @@ static int take_lease(struct import *m, const char *name, const struct hl_entry 
 
 	if (is_present(m, name, part)) {
 		m->present++;
-		return CTL_DONE;
+		return CLI_DONE;
 	}
 	addresses = json_array();
 	attributes = json_pack("{s:s,s:s}", "container-id", owner->id, "network", m->network);
 	if (attributes == NULL || (owner->ifname != NULL && json_object_set_new(attributes, "ifname", json_string(owner->ifname)) < 0)) {
 		json_decref(addresses);
 		json_decref(attributes);
-		return ctl_fail(CTL_REFUSED, "%s: the container's id, the interface or the network is no UTF-8", name);
+		return cli_fail(CLI_REFUSED, "%s: the container's id, the interface or the network is no UTF-8", name);
 	}
 	for (unsigned f = 0; f < CIDR_FAMILIES; f++)
 		if (part[f] != NULL) {
@@ -161,8 +165,8 @@ static int take_lease(struct import *m, const char *name, const struct hl_entry 
 		}
 	lease = json_pack("{s:s,s:s,s:o,s:o}", "node", m->target.node, "name", name, "addresses", addresses, "attributes", attributes);
 	if (lease == NULL || json_array_append_new(m->leases, lease) < 0)
-		return ctl_fail(CTL_REFUSED, "%s: the name, or the node's, is no UTF-8", name);
-	return CTL_DONE;
+		return cli_fail(CLI_REFUSED, "%s: the name, or the node's, is no UTF-8", name);
+	return CLI_DONE;
 }
 
 /* The entries of one owner, by family: the nth of each make the nth lease. */
@@ -183,21 +187,21 @@ static int take_owner(struct import *m, const struct hl_entry *e, size_t n)
 		else
 			snprintf(name, sizeof name, "%s.%s+%zu", e->id, ifname, i);
 		if (strlen(name) > NAME_MAX)
-			return ctl_fail(CTL_REFUSED, "'%s' is too long for a lease's name", name);
-		if (take_lease(m, name, part) != CTL_DONE)
-			return CTL_REFUSED;
+			return cli_fail(CLI_REFUSED, "'%s' is too long for a lease's name", name);
+		if (take_lease(m, name, part) != CLI_DONE)
+			return CLI_REFUSED;
 	}
-	return CTL_DONE;
+	return CLI_DONE;
 }
 
 static int take_all(struct import *m)
 {
 	const struct hl_directory *d = &m->directory;
 	struct progress progress;
-	int status = CTL_DONE;
+	int status = CLI_DONE;
 
 	progress_begin(&progress, "import", d->entries, !m->quiet && !m->json);
-	for (size_t i = 0, n; status == CTL_DONE && i < d->entries; i += n) {
+	for (size_t i = 0, n; status == CLI_DONE && i < d->entries; i += n) {
 		for (n = 1; i + n < d->entries && same_owner(&d->entry[i], &d->entry[i + n]); n++)
 			progress_step(&progress);
 		status = take_owner(m, &d->entry[i], n);
@@ -252,18 +256,18 @@ static int write_all(int fd, const char *text, size_t size)
 static int store(struct import *m)
 {
 	char path[PATH_MAX], *text = json_dumps(m->leases, JSON_COMPACT);
-	int fd, rc, status = CTL_DONE;
+	int fd, rc, status = CLI_DONE;
 
 	snprintf(path, sizeof path, "%s/.ipam/import", m->target.cluster_path);
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	rc = text == NULL ? -ENOMEM : fd < 0 ? -errno : write_all(fd, text, strlen(text));
 	free(text);
 	if (rc < 0) {
-		status = ctl_fail(CTL_REFUSED, "%s: %s", path, strerror(-rc));
+		status = cli_fail(CLI_REFUSED, "%s: %s", path, strerror(-rc));
 	} else if (fsync(fd) < 0) {
 		rc = -errno;
-		if (ctl_mount_ended(rc) || rc == -EINTR)
-			return ctl_fail(CTL_REFUSED, "%s: %s; whether it was imported isn't known: run it again", path, strerror(-rc));
+		if (mountpoint_ended(rc) || rc == -EINTR)
+			return cli_fail(CLI_REFUSED, "%s: %s; whether it was imported isn't known: run it again", path, strerror(-rc));
 		read_report(m, fd);
 		if (json_array_size(m->conflicts) == 0)
 			conflict(m, "-", "-", strerror(-rc));
@@ -300,10 +304,10 @@ static void tell_conflicts(const struct import *m)
 			fprintf(stderr, "  and %zu more\n", json_array_size(m->conflicts) - i);
 			break;
 		}
-		ctl_say(stderr, "  %s %s: %s\n", json_string_value(json_object_get(c, "address")),
+		cli_say(stderr, "  %s %s: %s\n", json_string_value(json_object_get(c, "address")),
 			json_string_value(json_object_get(c, "name")), json_string_value(json_object_get(c, "why")));
 	}
-	ctl_fail(CTL_REFUSED,
+	cli_fail(CLI_REFUSED,
 		 "nothing was imported; %zu addresses stand in the way. Blocks are adopted by writing them: "
 		 "echo CIDR > %s/.ipam/cidrs",
 		 json_array_size(m->conflicts), m->target.path);
@@ -315,59 +319,43 @@ static int tell(const struct import *m)
 
 	if (m->json) {
 		tell_json(m, done && !m->dry_run);
-		return done && json_array_size(m->leases) + m->present > 0 ? CTL_DONE : CTL_REFUSED;
+		return done && json_array_size(m->leases) + m->present > 0 ? CLI_DONE : CLI_REFUSED;
 	}
 	for (size_t i = 0; !m->quiet && i < m->directory.skips; i++)
-		ctl_say(stdout, "skipped %s: %s\n", m->directory.skipped[i].file, m->directory.skipped[i].why);
+		cli_say(stdout, "skipped %s: %s\n", m->directory.skipped[i].file, m->directory.skipped[i].why);
 	if (!done) {
 		tell_conflicts(m);
-		return CTL_REFUSED;
+		return CLI_REFUSED;
 	}
 	if (json_array_size(m->leases) == 0 && m->present == 0)
-		return ctl_fail(CTL_REFUSED, "%s holds no lease of host-local's that could be imported; nothing was", m->from);
+		return cli_fail(CLI_REFUSED, "%s holds no lease of host-local's that could be imported; nothing was", m->from);
 	if (!m->quiet)
-		ctl_say(stdout, "%s/%s: %s %zu leases with %zu addresses of network %s; %zu were there already, %zu files skipped\n",
+		cli_say(stdout, "%s/%s: %s %zu leases with %zu addresses of network %s; %zu were there already, %zu files skipped\n",
 			m->target.cluster, m->target.node, m->dry_run ? "would import" : "imported", json_array_size(m->leases),
 			m->addresses, m->network, m->present, m->directory.skips);
-	return CTL_DONE;
+	return CLI_DONE;
 }
 
 /* ---- the whole ------------------------------------------------------------------------------------------------------------ */
 
 static int parse(struct import *m, int argc, char **argv)
 {
-	enum { FROM = 256, NETWORK, DRY, JSON };
-	static const struct option longs[] = {
-		TARGET_OPTIONS,
-		{ "host-local", required_argument, NULL, FROM },
-		{ "network", required_argument, NULL, NETWORK },
-		{ "dry-run", no_argument, NULL, DRY },
-		{ "json", no_argument, NULL, JSON },
-		{ "quiet", no_argument, NULL, 'q' },
-		{ NULL, 0, NULL, 0 },
+	const struct cli_option options[] = {
+		TARGET_OPTIONS(&m->target),
+		{ "host-local", .text = &m->from },
+		{ "network", .text = &m->network },
+		{ "dry-run", .flag = &m->dry_run },
+		{ "json", .flag = &m->json },
+		{ "quiet", .letter = 'q', .flag = &m->quiet },
+		{ 0 },
 	};
-	int c;
+	int status = cli_options(&argc, argv, options);
 
-	while ((c = ctl_options(argc, argv, ":q", longs)) != -1) {
-		if (target_option(&m->target, c, optarg))
-			continue;
-		if (c == FROM)
-			m->from = optarg;
-		else if (c == NETWORK)
-			m->network = optarg;
-		else if (c == DRY)
-			m->dry_run = true;
-		else if (c == JSON)
-			m->json = true;
-		else if (c == 'q')
-			m->quiet = true;
-		else {
-			return CTL_USAGE;
-		}
-	}
-	if (optind != argc || m->from == NULL)
-		return ctl_fail(CTL_USAGE, "say what to import: --host-local DIR or --kubernetes FILE");
-	return CTL_DONE;
+	if (status != CLI_DONE)
+		return status;
+	if (argc != 1 || m->from == NULL)
+		return cli_fail(CLI_USAGE, "say what to import: --host-local DIR or --kubernetes FILE");
+	return CLI_DONE;
 }
 
 static bool is_kubernetes(int argc, char **argv)
@@ -390,19 +378,19 @@ static int run(int argc, char **argv)
 
 	m.leases = json_array();
 	m.conflicts = json_array();
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		status = target_find(&m.target);
-	if (status == CTL_DONE && m.network == NULL && (real = realpath(m.from, NULL)) != NULL)
+	if (status == CLI_DONE && m.network == NULL && (real = realpath(m.from, NULL)) != NULL)
 		m.network = strrchr(real, '/') + 1;
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		status = hl_read(m.from, &m.directory);
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		status = read_blocks(&m);
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		status = take_all(&m);
-	if (status == CTL_DONE && json_array_size(m.conflicts) == 0 && json_array_size(m.leases) > 0 && !m.dry_run)
+	if (status == CLI_DONE && json_array_size(m.conflicts) == 0 && json_array_size(m.leases) > 0 && !m.dry_run)
 		status = store(&m);
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		status = tell(&m);
 	json_decref(m.leases);
 	json_decref(m.conflicts);

@@ -1,8 +1,10 @@
+#include "cli/options.h"
+#include "cli/say.h"
+#include "commands.h"
 #include "ipam.h"
 #include "view.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,15 +33,13 @@ struct init {
 
 /* ---- arguments -------------------------------------------------------------------------------------------- */
 
-static int parse_mask(const char *s, unsigned *out)
+static bool take_mask(const char *value, void *to)
 {
 	char *end;
-	unsigned long value = strtoul(s, &end, 10);
+	unsigned long mask = strtoul(value, &end, 10);
 
-	if (*s < '0' || *s > '9' || *end != 0 || value > 128)
-		return -EINVAL;
-	*out = (unsigned)value;
-	return 0;
+	*(unsigned *)to = (unsigned)mask;
+	return *value >= '0' && *value <= '9' && *end == 0 && mask <= 128;
 }
 
 static int add_line(char **text, const char *line)
@@ -63,18 +63,18 @@ static int no_cidr(const char *word)
 		char text[CIDR_TEXT];
 
 		cidr_print(&around, text);
-		return ctl_fail(CTL_USAGE, "'%s' has bits set behind its length, so it is no CIDR; did you mean '%s'?", word, text);
+		return cli_fail(CLI_USAGE, "'%s' has bits set behind its length, so it is no CIDR; did you mean '%s'?", word, text);
 	}
-	return ctl_fail(CTL_USAGE, "'%s' is no CIDR: ADDRESS/LENGTH", word);
+	return cli_fail(CLI_USAGE, "'%s' is no CIDR: ADDRESS/LENGTH", word);
 }
 
 /* A comma list of CIDRs into lines; with a mask for each if `masks`. */
 static int add_cidrs(struct init *in, const char *list, bool masks, char **out)
 {
 	char *copy = strdup(list), *rest = copy, *word;
-	int status = CTL_DONE;
+	int status = CLI_DONE;
 
-	while (status == CTL_DONE && (word = strsep(&rest, ",")) != NULL) {
+	while (status == CLI_DONE && (word = strsep(&rest, ",")) != NULL) {
 		char line[CIDR_TEXT + 16], text[CIDR_TEXT];
 		struct cidr c;
 
@@ -84,14 +84,14 @@ static int add_cidrs(struct init *in, const char *list, bool masks, char **out)
 		}
 		cidr_print(&c, text);
 		if (masks && (in->mask[c.family] < c.len || in->mask[c.family] > cidr_bits(c.family) - 2))
-			status = ctl_fail(CTL_USAGE, "node mask /%u doesn't suit '%s': it lies between /%u and /%u", in->mask[c.family],
+			status = cli_fail(CLI_USAGE, "node mask /%u doesn't suit '%s': it lies between /%u and /%u", in->mask[c.family],
 					  text, c.len, cidr_bits(c.family) - 2);
 		if (masks)
 			snprintf(line, sizeof line, "%s %u", text, in->mask[c.family]);
 		else
 			snprintf(line, sizeof line, "%s services", text);
-		if (status == CTL_DONE && add_line(out, line) < 0)
-			status = ctl_fail(CTL_REFUSED, "out of memory");
+		if (status == CLI_DONE && add_line(out, line) < 0)
+			status = cli_fail(CLI_REFUSED, "out of memory");
 	}
 	free(copy);
 	return status;
@@ -99,57 +99,41 @@ static int add_cidrs(struct init *in, const char *list, bool masks, char **out)
 
 static int parse(struct init *in, int argc, char **argv)
 {
-	enum { CLUSTER = 256, CIDR, MASK4, MASK6, MASK, SERVICE, JSON };
-	static const struct option longs[] = {
-		{ "cluster", required_argument, NULL, CLUSTER },
-		{ "cluster-cidr", required_argument, NULL, CIDR },
-		{ "node-cidr-mask-size-ipv4", required_argument, NULL, MASK4 },
-		{ "node-cidr-mask-size-ipv6", required_argument, NULL, MASK6 },
-		{ "node-cidr-mask-size", required_argument, NULL, MASK },
-		{ "service-cluster-ip-range", required_argument, NULL, SERVICE },
-		{ "json", no_argument, NULL, JSON },
-		{ NULL, 0, NULL, 0 },
-	};
+	static const char no_mask[] = "'%s' is no mask size";
 	const char *cidrs = NULL, *service = NULL;
-	int c, status;
+	unsigned mask = 0; /* for clusters of one family, as there */
+	bool mask_said = false;
+	const struct cli_option options[] = {
+		{ "cluster", .text = &in->cluster },
+		{ "cluster-cidr", .text = &cidrs },
+		{ "node-cidr-mask-size-ipv4", .take = take_mask, .to = &in->mask[CIDR_V4], .wrong = no_mask },
+		{ "node-cidr-mask-size-ipv6", .take = take_mask, .to = &in->mask[CIDR_V6], .wrong = no_mask },
+		{ "node-cidr-mask-size", .flag = &mask_said, .take = take_mask, .to = &mask, .wrong = no_mask },
+		{ "service-cluster-ip-range", .text = &service },
+		{ "json", .flag = &in->json },
+		{ 0 },
+	};
+	int status;
 
 	*in = (struct init){ .mask = { 24, 64 } };
-	while ((c = ctl_option(argc, argv, longs)) != -1) {
-		int bad = 0;
-
-		if (c == CLUSTER)
-			in->cluster = optarg;
-		else if (c == CIDR)
-			cidrs = optarg;
-		else if (c == MASK4)
-			bad = parse_mask(optarg, &in->mask[CIDR_V4]);
-		else if (c == MASK6)
-			bad = parse_mask(optarg, &in->mask[CIDR_V6]);
-		else if (c == MASK) /* for clusters of one family, as there */
-			bad = parse_mask(optarg, &in->mask[cidrs != NULL && strchr(cidrs, ':') != NULL ? CIDR_V6 : CIDR_V4]);
-		else if (c == SERVICE)
-			service = optarg;
-		else if (c == JSON)
-			in->json = true;
-		else {
-			return CTL_USAGE;
-		}
-		if (bad < 0)
-			return ctl_fail(CTL_USAGE, "'%s' is no mask size", optarg);
-	}
-	if (argc - optind > 1)
-		return ctl_fail(CTL_USAGE, "what is '%s'? One database at a time; 'ipamctl help init' tells more", argv[optind + 1]);
-	if (argc - optind != 1 || in->cluster == NULL || cidrs == NULL)
-		return ctl_fail(CTL_USAGE, "%s is missing; 'ipamctl help init' tells more",
-				argc - optind != 1  ? "the database's name" :
+	status = cli_options(&argc, argv, options);
+	if (status != CLI_DONE)
+		return status;
+	if (mask_said)
+		in->mask[cidrs != NULL && strchr(cidrs, ':') != NULL ? CIDR_V6 : CIDR_V4] = mask;
+	if (argc > 2)
+		return cli_fail(CLI_USAGE, "what is '%s'? One database at a time; 'ipamctl help init' tells more", argv[2]);
+	if (argc != 2 || in->cluster == NULL || cidrs == NULL)
+		return cli_fail(CLI_USAGE, "%s is missing; 'ipamctl help init' tells more",
+				argc != 2           ? "the database's name" :
 				in->cluster == NULL ? "--cluster NAME" :
 						      "--cluster-cidr CIDR[,CIDR...]");
-	in->db = argv[optind];
+	in->db = argv[1];
 	if (ipam_check_name(IPAM_CLUSTER, in->cluster) < 0)
-		return ctl_fail(CTL_USAGE, "'%s' can't name a cluster: 1 to %d bytes, no control bytes, no leading dot", in->cluster,
+		return cli_fail(CLI_USAGE, "'%s' can't name a cluster: 1 to %d bytes, no control bytes, no leading dot", in->cluster,
 				IPAM_NAME_MAX);
 	status = add_cidrs(in, cidrs, true, &in->cidrs);
-	if (status == CTL_DONE && service != NULL)
+	if (status == CLI_DONE && service != NULL)
 		status = add_cidrs(in, service, false, &in->reserved);
 	return status;
 }
@@ -195,7 +179,7 @@ static void summary(struct ipam *ipam, const struct init *in, uint64_t cluster)
 {
 	struct ipam_cidr_view v;
 
-	ctl_say(stdout, "%s: cluster %s\n", in->db, in->cluster);
+	cli_say(stdout, "%s: cluster %s\n", in->db, in->cluster);
 	ipam_read_begin(ipam);
 	for (size_t i = 0; ipam_view_cidr(ipam, cluster, i, &v) == 0; i++) {
 		unsigned bits = cidr_bits(v.cidr.family) - v.node_mask;
@@ -204,7 +188,7 @@ static void summary(struct ipam *ipam, const struct init *in, uint64_t cluster)
 		cidr_print(&v.cidr, text);
 		printf("  %s: ", text);
 		if (v.blocks <= UINT64_MAX)
-			printf("%llu node%s", CTL_COUNT((uint64_t)v.blocks));
+			printf("%llu node%s", CLI_COUNT((uint64_t)v.blocks));
 		else
 			printf("2^%u nodes", v.node_mask - v.cidr.len);
 		if (bits < 32)
@@ -243,20 +227,20 @@ static int init_cluster(struct ipam *ipam, const struct init *in)
 	int rc = make_cluster(ipam, in->cluster, &cluster);
 
 	if (rc == -EEXIST)
-		return ctl_fail(CTL_REFUSED, "%s has a cluster '%s' already; mount it, or choose another name", in->db, in->cluster);
+		return cli_fail(CLI_REFUSED, "%s has a cluster '%s' already; mount it, or choose another name", in->db, in->cluster);
 	if (rc < 0)
-		return ctl_fail(CTL_REFUSED, "making cluster '%s': %s", in->cluster, strerror(-rc));
+		return cli_fail(CLI_REFUSED, "making cluster '%s': %s", in->cluster, strerror(-rc));
 	rc = put(ipam, IPAM_CLUSTER_CIDRS, cluster, in->cidrs);
 	if (rc < 0)
-		ctl_fail(CTL_REFUSED, "--cluster-cidr: %s", rc == -EEXIST ? "two of them overlap" : strerror(-rc));
+		cli_fail(CLI_REFUSED, "--cluster-cidr: %s", rc == -EEXIST ? "two of them overlap" : strerror(-rc));
 	if (rc == 0 && in->reserved != NULL && (rc = put(ipam, IPAM_CLUSTER_RESERVED, cluster, in->reserved)) < 0)
-		ctl_fail(CTL_REFUSED, "--service-cluster-ip-range: %s", strerror(-rc));
+		cli_fail(CLI_REFUSED, "--service-cluster-ip-range: %s", strerror(-rc));
 	if (rc < 0) {
 		remove_cluster(ipam, in->cluster);
-		return CTL_REFUSED;
+		return CLI_REFUSED;
 	}
 	(in->json ? summary_json : summary)(ipam, in, cluster);
-	return CTL_DONE;
+	return CLI_DONE;
 }
 
 static void remove_db(const char *path)
@@ -282,14 +266,14 @@ static int run(int argc, char **argv)
 	bool fresh;
 	int status = parse(&in, argc, argv);
 
-	if (status == CTL_DONE) {
+	if (status == CLI_DONE) {
 		fresh = stat(in.db, &st) < 0 && errno == ENOENT;
 		if (ipam_open(in.db, &options, &ipam, &error) < 0)
-			status = ctl_fail(CTL_REFUSED, "%s", error.text);
+			status = cli_fail(CLI_REFUSED, "%s", error.text);
 		else
 			status = init_cluster(ipam, &in);
 		ipam_close(ipam);
-		if (status != CTL_DONE && fresh)
+		if (status != CLI_DONE && fresh)
 			remove_db(in.db);
 	}
 	free(in.cidrs);

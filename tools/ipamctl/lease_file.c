@@ -1,5 +1,6 @@
+#include "lease_file.h"
+
 #include "cidr.h"
-#include "ctl.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,9 +1,11 @@
 /* node — what concerns other machines' nodes: taking one from a machine that is dead. */
-#include "ctl.h"
+#include "cli/options.h"
+#include "cli/say.h"
+#include "commands.h"
+#include "target.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,22 +30,22 @@ static int force(const struct target *t)
 {
 	static const char word[] = "force\n";
 	char *path = NULL;
-	int fd = -1, status = CTL_DONE;
+	int fd = -1, status = CLI_DONE;
 
 	if (asprintf(&path, "%s/.ipam/remove", t->path) < 0)
-		return ctl_fail(CTL_REFUSED, "out of memory");
+		return cli_fail(CLI_REFUSED, "out of memory");
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || write(fd, word, sizeof word - 1) < 0) {
 		switch (errno) {
 		case EBUSY:
-			status = ctl_fail(CTL_REFUSED, "%s: its machine is there, or was half a minute ago; nothing is taken from it",
+			status = cli_fail(CLI_REFUSED, "%s: its machine is there, or was half a minute ago; nothing is taken from it",
 					  t->path);
 			break;
 		case EOPNOTSUPP:
-			status = ctl_fail(CTL_REFUSED, "%s: no other machine shares this mount's database; use rmdir", t->path);
+			status = cli_fail(CLI_REFUSED, "%s: no other machine shares this mount's database; use rmdir", t->path);
 			break;
 		default:
-			status = ctl_fail(CTL_REFUSED, "%s: %s", t->path, strerror(errno));
+			status = cli_fail(CLI_REFUSED, "%s: %s", t->path, strerror(errno));
 		}
 	}
 	if (fd >= 0)
@@ -54,32 +56,28 @@ static int force(const struct target *t)
 
 static int run(int argc, char **argv)
 {
-	enum { FORCE = 1 };
-	static const struct option longs[] = {
-		{ "force", no_argument, NULL, FORCE },
-		{ "mount", required_argument, NULL, TARGET_MOUNT },
-		{ "cluster", required_argument, NULL, TARGET_CLUSTER },
-		{ NULL, 0, NULL, 0 },
-	};
 	struct target t = { 0 };
 	bool forced = false;
-	int c, status;
+	const struct cli_option options[] = {
+		{ "force", .flag = &forced, .changes = true },
+		{ "mount", .text = &t.mount },
+		{ "cluster", .text = &t.cluster },
+		{ 0 },
+	};
+	int status = cli_options(&argc, argv, options);
 
-	while ((c = ctl_option(argc, argv, longs)) != -1)
-		if (c == FORCE)
-			forced = true;
-		else if (!target_option(&t, c, optarg))
-			return CTL_USAGE;
-	if (argc - optind != 2 || strcmp(argv[optind], "remove") != 0)
-		return ctl_fail(CTL_USAGE, "say what: ipamctl node remove --force NODE");
+	if (status != CLI_DONE)
+		return status;
+	if (argc != 3 || strcmp(argv[1], "remove") != 0)
+		return cli_fail(CLI_USAGE, "say what: ipamctl node remove --force NODE");
 	if (!forced)
-		return ctl_fail(CTL_USAGE, "a node of one's own is removed with rmdir; --force takes one from a dead machine");
-	t.node = argv[optind + 1];
+		return cli_fail(CLI_USAGE, "a node of one's own is removed with rmdir; --force takes one from a dead machine");
+	t.node = argv[2];
 	status = target_find(&t);
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		status = force(&t);
-	if (status == CTL_DONE)
-		ctl_say(stdout, "%s/%s: removed; its blocks rest\n", t.cluster, t.node);
+	if (status == CLI_DONE)
+		cli_say(stdout, "%s/%s: removed; its blocks rest\n", t.cluster, t.node);
 	target_free(&t);
 	return status;
 }

@@ -1,7 +1,9 @@
 #include "past.h"
 
-#include "ctl.h"
+#include "cli/say.h"
 #include "json_text.h"
+#include "mountpoint.h"
+#include "target.h"
 #include "when.h"
 
 #include <errno.h>
@@ -18,18 +20,18 @@ int past_open(struct past *p, const char *mount, const char *database)
 	*p = (struct past){ 0 };
 	if (database == NULL) {
 		mount = target_mount(mount);
-		if (!ctl_mount_source(mount, source))
-			return ctl_fail(CTL_REFUSED, "%s: not where an ipamfs is mounted; say where with --mount or IPAMFS_MOUNT", mount);
+		if (!mountpoint_source(mount, source))
+			return cli_fail(CLI_REFUSED, "%s: not where an ipamfs is mounted; say where with --mount or IPAMFS_MOUNT", mount);
 		if (access(source, R_OK) < 0) {
 			if (asprintf(&p->file, "%s/.ipam/history", mount) < 0)
-				return ctl_fail(CTL_REFUSED, "out of memory");
-			return CTL_DONE;
+				return cli_fail(CLI_REFUSED, "out of memory");
+			return CLI_DONE;
 		}
 		database = source;
 	}
 	if (ipam_history_open(database, &p->history, &error) < 0)
-		return ctl_fail(CTL_REFUSED, "%s", error.text);
-	return CTL_DONE;
+		return cli_fail(CLI_REFUSED, "%s", error.text);
+	return CLI_DONE;
 }
 
 void past_close(struct past *p)
@@ -49,7 +51,7 @@ static int give(struct each *e, const char *line, size_t size)
 	json_error_t error;
 	json_t *event = json_loadb(line, size, JSON_ALLOW_NUL, &error);
 
-	e->status = event == NULL ? ctl_fail(CTL_REFUSED, "a line of the history is no JSON: %s", error.text) : e->fn(e->arg, event);
+	e->status = event == NULL ? cli_fail(CLI_REFUSED, "a line of the history is no JSON: %s", error.text) : e->fn(e->arg, event);
 	json_decref(event);
 	return e->status;
 }
@@ -82,8 +84,8 @@ static int each_of_file(const struct past *p, const char *address, int64_t befor
 	ssize_t n;
 
 	if (f == NULL)
-		return ctl_fail(CTL_REFUSED, "%s: %s", p->file, strerror(errno));
-	while (e->status == CTL_DONE && (errno = 0, n = getline(&line, &room, f)) > 0) {
+		return cli_fail(CLI_REFUSED, "%s: %s", p->file, strerror(errno));
+	while (e->status == CLI_DONE && (errno = 0, n = getline(&line, &room, f)) > 0) {
 		char time[40] = "";
 		int64_t t;
 
@@ -93,8 +95,8 @@ static int each_of_file(const struct past *p, const char *address, int64_t befor
 		    (address == NULL || (strstr(line, address) != NULL && about(line, (size_t)n, address))))
 			give(e, line, (size_t)n);
 	}
-	if (e->status == CTL_DONE && ferror(f))
-		e->status = ctl_fail(CTL_REFUSED, "%s: %s", p->file, strerror(errno));
+	if (e->status == CLI_DONE && ferror(f))
+		e->status = cli_fail(CLI_REFUSED, "%s: %s", p->file, strerror(errno));
 	free(line);
 	fclose(f);
 	return e->status;
@@ -103,13 +105,13 @@ static int each_of_file(const struct past *p, const char *address, int64_t befor
 int past_each(struct past *p, const char *address, int64_t before, int (*fn)(void *arg, json_t *event), void *arg)
 {
 	struct ipam_history_query q = { .address = address, .before = before };
-	struct each e = { fn, arg, CTL_DONE };
+	struct each e = { fn, arg, CLI_DONE };
 	int rc;
 
 	if (p->history == NULL)
 		return each_of_file(p, address, before, &e);
 	rc = ipam_history_read(p->history, &q, give_row, &e);
-	return rc < 0 ? ctl_fail(CTL_REFUSED, "the history can't be read: %s", strerror(-rc)) : e.status;
+	return rc < 0 ? cli_fail(CLI_REFUSED, "the history can't be read: %s", strerror(-rc)) : e.status;
 }
 
 /* ---- now -------------------------------------------------------------------------------------------------- */
@@ -121,15 +123,15 @@ static int give_holder(void *arg, const struct ipam_history_holder *h)
 		json_pack("{s:s,s:o,s:o,s:o,s:I}", "event", "present", "cluster", json_text(h->cluster, strlen(h->cluster)), "node",
 			  json_text(h->node, strlen(h->node)), "name", json_text(h->name, strlen(h->name)), "btime", (json_int_t)h->since);
 
-	e->status = event == NULL ? ctl_fail(CTL_REFUSED, "out of memory") : e->fn(e->arg, event);
+	e->status = event == NULL ? cli_fail(CLI_REFUSED, "out of memory") : e->fn(e->arg, event);
 	json_decref(event);
 	return e->status;
 }
 
 int past_present(struct past *p, const char *address, int (*fn)(void *arg, json_t *event), void *arg)
 {
-	struct each e = { fn, arg, CTL_DONE };
+	struct each e = { fn, arg, CLI_DONE };
 	int rc = p->history == NULL ? 0 : ipam_history_present(p->history, address, give_holder, &e);
 
-	return rc < 0 ? ctl_fail(CTL_REFUSED, "the leases can't be read: %s", strerror(-rc)) : e.status;
+	return rc < 0 ? cli_fail(CLI_REFUSED, "the leases can't be read: %s", strerror(-rc)) : e.status;
 }

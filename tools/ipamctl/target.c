@@ -1,5 +1,8 @@
 /* Where a command works: --mount, --cluster, --node. */
-#include "ctl.h"
+#include "target.h"
+
+#include "cli/say.h"
+#include "mountpoint.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -10,23 +13,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-bool target_option(struct target *t, int option, const char *value)
-{
-	switch (option) {
-	case TARGET_MOUNT:
-		t->mount = value;
-		return true;
-	case TARGET_CLUSTER:
-		t->cluster = value;
-		return true;
-	case TARGET_NODE:
-		t->node = value;
-		return true;
-	default:
-		return false;
-	}
-}
-
 static int choose_cluster(struct target *t)
 {
 	DIR *d = opendir(t->mount);
@@ -34,10 +20,10 @@ static int choose_cluster(struct target *t)
 	char *names = NULL;
 	size_t size;
 	FILE *list = open_memstream(&names, &size);
-	int found = 0, status = CTL_DONE;
+	int found = 0, status = CLI_DONE;
 
 	if (d == NULL || list == NULL) {
-		status = ctl_fail(CTL_REFUSED, "%s: %s", t->mount, strerror(errno));
+		status = cli_fail(CLI_REFUSED, "%s: %s", t->mount, strerror(errno));
 	} else {
 		while (errno = 0, (entry = readdir(d)) != NULL)
 			if (entry->d_type == DT_DIR && entry->d_name[0] != '.') {
@@ -46,12 +32,12 @@ static int choose_cluster(struct target *t)
 				fprintf(list, " '%s'", entry->d_name);
 			}
 		if (errno != 0)
-			status = ctl_fail(CTL_REFUSED, "%s: %s", t->mount, strerror(errno));
+			status = cli_fail(CLI_REFUSED, "%s: %s", t->mount, strerror(errno));
 		fflush(list);
-		if (status == CTL_DONE && found == 0)
-			status = ctl_fail(CTL_REFUSED, "%s has no cluster yet", t->mount);
-		else if (status == CTL_DONE && found > 1)
-			status = ctl_fail(CTL_USAGE, "%s has several clusters; say which with --cluster:%s", t->mount, names);
+		if (status == CLI_DONE && found == 0)
+			status = cli_fail(CLI_REFUSED, "%s has no cluster yet", t->mount);
+		else if (status == CLI_DONE && found > 1)
+			status = cli_fail(CLI_USAGE, "%s has several clusters; say which with --cluster:%s", t->mount, names);
 		t->cluster = t->cluster_name;
 	}
 	if (list != NULL)
@@ -69,22 +55,6 @@ const char *target_mount(const char *said)
 	return mount == NULL || *mount == 0 ? "/run/ipamfs" : mount;
 }
 
-int names_missing(const struct names *names, const char *name, const char *message, const char *otherwise)
-{
-	const char **words = calloc(names->n + 1, sizeof *words), *near = NULL;
-
-	for (size_t i = 0; words != NULL && i < names->n; i++)
-		words[i] = names->name[i];
-	if (words != NULL)
-		near = ctl_suggest(name, words);
-	if (near != NULL)
-		ctl_fail(CTL_REFUSED, "%s; did you mean '%s'?", message, near);
-	else
-		ctl_fail(CTL_REFUSED, "%s%s", message, otherwise);
-	free(words);
-	return CTL_REFUSED;
-}
-
 /* No such name among the directories of a directory, which is called `where`. */
 static int missing(const char *directory, const char *where, const char *kind, const char *name, const char *otherwise)
 {
@@ -93,7 +63,7 @@ static int missing(const char *directory, const char *where, const char *kind, c
 	int status = names_read(directory, true, &names);
 
 	snprintf(message, sizeof message, "%s has no %s '%s'", where, kind, name);
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		status = names_missing(&names, name, message, otherwise);
 	names_free(&names);
 	return status;
@@ -128,28 +98,28 @@ int target_find(struct target *t)
 {
 	char source[4096];
 	struct stat st;
-	int status = CTL_DONE;
+	int status = CLI_DONE;
 
 	t->mount = target_mount(t->mount);
-	if (!ctl_mount_source(t->mount, source))
-		return ctl_fail(CTL_REFUSED, "%s: not where an ipamfs is mounted; say where with --mount or IPAMFS_MOUNT", t->mount);
+	if (!mountpoint_source(t->mount, source))
+		return cli_fail(CLI_REFUSED, "%s: not where an ipamfs is mounted; say where with --mount or IPAMFS_MOUNT", t->mount);
 	if (t->cluster == NULL)
 		status = choose_cluster(t);
-	if (status != CTL_DONE)
+	if (status != CLI_DONE)
 		return status;
 	if (asprintf(&t->cluster_path, "%s/%s", t->mount, t->cluster) < 0)
-		return ctl_fail(CTL_REFUSED, "out of memory");
+		return cli_fail(CLI_REFUSED, "out of memory");
 	if (t->node == NULL && !own_node(t))
-		return ctl_fail(CTL_USAGE, "this host has no name; say which node with --node");
+		return cli_fail(CLI_USAGE, "this host has no name; say which node with --node");
 	if (asprintf(&t->path, "%s/%s/%s", t->mount, t->cluster, t->node) < 0)
-		return ctl_fail(CTL_REFUSED, "out of memory");
+		return cli_fail(CLI_REFUSED, "out of memory");
 	if (*t->cluster == 0 || *t->node == 0)
-		return ctl_fail(CTL_USAGE, "--cluster and --node want names");
+		return cli_fail(CLI_USAGE, "--cluster and --node want names");
 	if (strchr(t->cluster, '/') != NULL || stat(t->cluster_path, &st) < 0 || t->cluster[0] == '.')
 		return missing(t->mount, t->mount, "cluster", t->cluster, "");
 	if (strchr(t->node, '/') != NULL || stat(t->path, &st) < 0 || t->node[0] == '.')
 		return missing(t->cluster_path, t->cluster, "node", t->node, "; say which with --node");
-	return CTL_DONE;
+	return CLI_DONE;
 }
 
 void target_free(struct target *t)
@@ -158,57 +128,8 @@ void target_free(struct target *t)
 	free(t->cluster_path);
 }
 
-/* ---- leases by their files --------------------------------------------------------------------------------------- */
-
-int names_read(const char *path, bool directories, struct names *out)
-{
-	DIR *d = opendir(path);
-	const struct dirent *entry;
-	int status = CTL_DONE;
-
-	if (d == NULL)
-		return ctl_fail(CTL_REFUSED, "%s: %s", path, strerror(errno));
-	while (errno = 0, status == CTL_DONE && (entry = readdir(d)) != NULL) {
-		if (entry->d_name[0] == '.' || (entry->d_type == DT_DIR) != directories)
-			continue;
-		if (out->n == out->room) {
-			size_t room = out->room == 0 ? 256 : out->room * 2;
-			char **bigger = reallocarray(out->name, room, sizeof *bigger);
-
-			if (bigger == NULL) {
-				status = ctl_fail(CTL_REFUSED, "out of memory");
-				break;
-			}
-			out->name = bigger;
-			out->room = room;
-		}
-		out->name[out->n] = strdup(entry->d_name);
-		if (out->name[out->n] == NULL)
-			status = ctl_fail(CTL_REFUSED, "out of memory");
-		else
-			out->n++;
-	}
-	if (status == CTL_DONE && errno != 0) /* not the end, though it looks like one */
-		status = ctl_fail(CTL_REFUSED, "%s: %s", path, strerror(errno));
-	closedir(d);
-	return status;
-}
-
-/* The names in t->path: of its directories, or of what else there is. */
-static int target_names(const struct target *t, bool directories, struct names *out)
-{
-	*out = (struct names){ 0 };
-	return names_read(t->path, directories, out);
-}
-
 int target_leases(const struct target *t, struct names *out)
 {
-	return target_names(t, false, out);
-}
-
-void names_free(struct names *n)
-{
-	for (size_t i = 0; i < n->n; i++)
-		free(n->name[i]);
-	free(n->name);
+	*out = (struct names){ 0 };
+	return names_read(t->path, false, out);
 }

@@ -1,8 +1,11 @@
 /* top — what goes on: the mount's numbers and the fullest nodes, again and again. */
+#include "cli/options.h"
+#include "cli/say.h"
+#include "commands.h"
 #include "screen.h"
+#include "target.h"
 #include "usage.h"
 
-#include <getopt.h>
 #include <jansson.h>
 #include <langinfo.h>
 #include <locale.h>
@@ -80,7 +83,7 @@ static int take_metric(void *arg, char *line)
 		if (strncmp(line, counters[i].metric, n) == 0 && (line[n] == ' ' || line[n] == '{') && value != NULL)
 			t->counter[i] += strtoull(value + 1, NULL, 10);
 	}
-	return CTL_DONE;
+	return CLI_DONE;
 }
 
 static int take_stat(void *arg, char *line)
@@ -89,7 +92,7 @@ static int take_stat(void *arg, char *line)
 
 	if (sscanf(line, "clusters %lu", &t->clusters) != 1 && sscanf(line, "nodes %lu", &t->nodes) != 1)
 		sscanf(line, "leases %lu", &t->leases);
-	return CTL_DONE;
+	return CLI_DONE;
 }
 
 static int take_health(void *arg, char *line)
@@ -98,7 +101,7 @@ static int take_health(void *arg, char *line)
 
 	if (t->health[0] == 0)
 		snprintf(t->health, sizeof t->health, "%s", line);
-	return CTL_DONE;
+	return CLI_DONE;
 }
 
 static int gather(struct top *t)
@@ -112,13 +115,13 @@ static int gather(struct top *t)
 	clock_gettime(CLOCK_MONOTONIC, &t->at);
 	view_close(&t->view);
 	status = view_open(&t->view); /* clusters come and go */
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		status = view_lines(&t->view, ".", "metrics/ipamfs.prom", take_metric, t);
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		status = view_lines(&t->view, ".", "stats", take_stat, t);
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		status = view_lines(&t->view, ".", "health", take_health, t);
-	return status == CTL_DONE ? usage_read(&t->usage) : status;
+	return status == CLI_DONE ? usage_read(&t->usage) : status;
 }
 
 static double passed(const struct top *t)
@@ -226,8 +229,8 @@ static void show_heading(const struct top *t)
 
 	localtime_r(&now, &tm);
 	strftime(text, sizeof text, "%H:%M:%S", &tm);
-	ctl_say(stdout, "ipamfs %s  %s  ", t->view.mount, text);
-	ctl_print(t->health);
+	cli_say(stdout, "ipamfs %s  %s  ", t->view.mount, text);
+	cli_print(t->health);
 	if (t->live)
 		printf("  (by %s%s%s)", sort_name[t->sort], t->only > 0 && t->only <= t->view.clusters.n ? ", " : "",
 		       t->only > 0 && t->only <= t->view.clusters.n ? t->view.clusters.name[t->only - 1] : "");
@@ -364,15 +367,15 @@ static bool wait_live(struct top *t)
 
 static int rounds(struct top *t)
 {
-	int status = CTL_DONE;
+	int status = CLI_DONE;
 
-	for (unsigned long i = 0; status == CTL_DONE && (t->rounds == 0 || i < t->rounds); i++) {
+	for (unsigned long i = 0; status == CLI_DONE && (t->rounds == 0 || i < t->rounds); i++) {
 		if (i > 0 && t->live && !wait_live(t))
 			break;
 		if (i > 0 && !t->live)
 			poll(NULL, 0, (int)(t->seconds * 1000));
 		status = gather(t);
-		if (status == CTL_DONE) {
+		if (status == CLI_DONE) {
 			show(t);
 			if (ferror(stdout))
 				break; /* who read it has gone */
@@ -382,44 +385,33 @@ static int rounds(struct top *t)
 	return status;
 }
 
+static bool take_seconds(const char *value, void *to)
+{
+	double *seconds = to;
+	char *end;
+
+	*seconds = strtod(value, &end);
+	return *end == 0 && *seconds >= 0.1 && *seconds <= 86400;
+}
+
 static int parse(struct top *t, int argc, char **argv)
 {
-	enum { BATCH = 1, JSON };
-	static const struct option longs[] = {
-		{ "batch", no_argument, NULL, BATCH },
-		{ "json", no_argument, NULL, JSON },
-		{ "delay", required_argument, NULL, 'd' },
-		{ "rounds", required_argument, NULL, 'n' },
-		TARGET_OPTIONS,
-		{ NULL, 0, NULL, 0 },
+	const struct cli_option options[] = {
+		{ "batch", .flag = &t->batch },
+		{ "json", .flag = &t->json },
+		{ "delay", .letter = 'd', .take = take_seconds, .to = &t->seconds, .wrong = "-d wants seconds, from 0.1 on, not '%s'" },
+		{ "rounds", .letter = 'n', .take = cli_take_count, .to = &t->rounds, .wrong = "-n wants a number, not '%s'" },
+		TARGET_OPTIONS(&t->view),
+		{ 0 },
 	};
-	char *end = NULL;
-	int c;
+	int status;
 
 	t->seconds = 1;
-	while ((c = ctl_options(argc, argv, ":d:n:", longs)) != -1)
-		switch (c) {
-		case 'd':
-			t->seconds = strtod(optarg, &end);
-			if (*end != 0 || !(t->seconds >= 0.1 && t->seconds <= 86400))
-				return ctl_fail(CTL_USAGE, "-d wants seconds, from 0.1 on, not '%s'", optarg);
-			break;
-		case 'n':
-			t->rounds = strtoul(optarg, &end, 10);
-			if (*end != 0 || *optarg < '0' || *optarg > '9' || t->rounds == 0)
-				return ctl_fail(CTL_USAGE, "-n wants a number, not '%s'", optarg);
-			break;
-		case BATCH:
-			t->batch = true;
-			break;
-		case JSON:
-			t->json = t->batch = true;
-			break;
-		default:
-			if (!view_option(&t->view, c, optarg))
-				return CTL_USAGE;
-		}
-	return optind == argc ? CTL_DONE : ctl_fail(CTL_USAGE, "'%s' is too much; 'ipamctl help top' tells more", argv[optind]);
+	status = cli_options(&argc, argv, options);
+	if (status != CLI_DONE)
+		return status;
+	t->batch |= t->json;
+	return argc == 1 ? CLI_DONE : cli_fail(CLI_USAGE, "'%s' is too much; 'ipamctl help top' tells more", argv[1]);
 }
 
 static int run(int argc, char **argv)
@@ -427,21 +419,21 @@ static int run(int argc, char **argv)
 	struct top t = { .usage.by = USAGE_NODE };
 	int status = parse(&t, argc, argv);
 
-	if (status != CTL_DONE)
+	if (status != CLI_DONE)
 		return status;
 	setlocale(LC_CTYPE, "");
 	t.usage.view = &t.view;
 	t.utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
 	status = view_open(&t.view); /* so that what is wrong is told before the screen is taken */
-	if (status == CTL_DONE) {
+	if (status == CLI_DONE) {
 		t.live = !t.batch && screen_begin();
 		t.colors = t.live && getenv("NO_COLOR") == NULL;
 		if (!t.live && !t.batch && t.rounds == 0)
 			t.rounds = 1;
 		status = rounds(&t);
 		screen_end();
-		if (t.live && status != CTL_DONE) /* what was said of it stood on the page that is gone */
-			ctl_fail(status, "%s: gone, or not to be read any more", t.view.mount);
+		if (t.live && status != CLI_DONE) /* what was said of it stood on the page that is gone */
+			cli_fail(status, "%s: gone, or not to be read any more", t.view.mount);
 	}
 	forget(&t);
 	usage_free(&t.usage);

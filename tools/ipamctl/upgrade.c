@@ -1,11 +1,14 @@
 /* upgrade — the program that is installed now takes over a mount, while its clients go on. */
-#include "ctl.h"
+#include "cli/options.h"
+#include "cli/say.h"
+#include "commands.h"
+#include "target.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,7 +108,7 @@ static void report(const struct server *before, const struct server *after, doub
 		putchar('\n');
 		json_decref(o);
 	} else {
-		ctl_say(stdout, "version %s took over from %s; the longest call took %.0f ms\n", after->version, before->version, longest);
+		cli_say(stdout, "version %s took over from %s; the longest call took %.0f ms\n", after->version, before->version, longest);
 	}
 }
 
@@ -116,54 +119,46 @@ static int upgrade(const char *mount, double timeout, bool json)
 	int rc;
 
 	if (look(mount, &before) < 0)
-		return ctl_fail(CTL_REFUSED, "%s: no ipamfs is mounted there", mount);
+		return cli_fail(CLI_REFUSED, "%s: no ipamfs is mounted there", mount);
 	if (before.supervisor <= 1)
-		return ctl_fail(CTL_REFUSED, "%s: nobody supervises it here; it is another machine's, or another namespace's", mount);
+		return cli_fail(CLI_REFUSED, "%s: nobody supervises it here; it is another machine's, or another namespace's", mount);
 	if (kill((pid_t)before.supervisor, SIGHUP) < 0)
-		return ctl_fail(CTL_REFUSED, "process %" PRIu64 ": %s", before.supervisor, strerror(errno));
+		return cli_fail(CLI_REFUSED, "process %" PRIu64 ": %s", before.supervisor, strerror(errno));
 	rc = wait_for_next(mount, &before, timeout, &after, &longest);
 	if (rc < 0)
-		return ctl_fail(CTL_REFUSED, "%s: %s", mount, strerror(errno));
+		return cli_fail(CLI_REFUSED, "%s: %s", mount, strerror(errno));
 	if (rc > 0)
-		return ctl_fail(CTL_REFUSED, "%s: the one that runs goes on; its log says why", mount);
+		return cli_fail(CLI_REFUSED, "%s: the one that runs goes on; its log says why", mount);
 	report(&before, &after, longest, json);
-	return CTL_DONE;
+	return CLI_DONE;
+}
+
+static bool take_seconds(const char *value, void *to)
+{
+	double *seconds = to;
+	char *end;
+
+	*seconds = strtod(value, &end);
+	return end != value && *end == 0 && *seconds > 0 && *seconds <= 86400;
 }
 
 static int run(int argc, char **argv)
 {
-	enum { TIMEOUT = 1, JSON };
-	static const struct option longs[] = {
-		{ "timeout", required_argument, NULL, TIMEOUT },
-		{ "json", no_argument, NULL, JSON },
-		{ "mount", required_argument, NULL, TARGET_MOUNT },
-		{ NULL, 0, NULL, 0 },
-	};
 	const char *mount = NULL;
 	double timeout = 60;
 	bool json = false;
-	char *end;
-	int c;
+	const struct cli_option options[] = {
+		{ "timeout", .take = take_seconds, .to = &timeout, .wrong = "--timeout: '%s' is no number of seconds" },
+		{ "json", .flag = &json },
+		{ "mount", .text = &mount },
+		{ 0 },
+	};
+	int status = cli_options(&argc, argv, options);
 
-	while ((c = ctl_option(argc, argv, longs)) != -1) {
-		switch (c) {
-		case TIMEOUT:
-			timeout = strtod(optarg, &end);
-			if (end == optarg || *end != 0 || !(timeout > 0 && timeout <= 86400))
-				return ctl_fail(CTL_USAGE, "--timeout: '%s' is no number of seconds", optarg);
-			break;
-		case JSON:
-			json = true;
-			break;
-		case TARGET_MOUNT:
-			mount = optarg;
-			break;
-		default:
-			return CTL_USAGE;
-		}
-	}
-	if (optind != argc)
-		return ctl_fail(CTL_USAGE, "'%s': nothing is wanted here but options", argv[optind]);
+	if (status != CLI_DONE)
+		return status;
+	if (argc != 1)
+		return cli_fail(CLI_USAGE, "'%s': nothing is wanted here but options", argv[1]);
 	return upgrade(target_mount(mount), timeout, json);
 }
 

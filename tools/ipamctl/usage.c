@@ -1,5 +1,8 @@
 #include "usage.h"
 
+#include "cidr.h"
+#include "cli/say.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,11 +34,11 @@ static int add_block(void *arg, const struct view_block *b)
 	struct usage_row *row = add_row(u, b->cluster, b->node);
 
 	if (row == NULL)
-		return ctl_fail(CTL_REFUSED, "out of memory");
+		return cli_fail(CLI_REFUSED, "out of memory");
 	row->cidr = b->cidr;
 	row->used[b->cidr.family] = b->used;
 	row->total[b->cidr.family] = b->total;
-	return CTL_DONE;
+	return CLI_DONE;
 }
 
 static int add_cluster(struct usage *u, const char *cluster)
@@ -46,10 +49,10 @@ static int add_cluster(struct usage *u, const char *cluster)
 
 	snprintf(path, sizeof path, "%s/%s", u->view->mount, cluster);
 	if (row == NULL || statvfs(path, &st) < 0)
-		return ctl_fail(CTL_REFUSED, "%s: %m", path);
+		return cli_fail(CLI_REFUSED, "%s: %m", path);
 	row->total[CIDR_V4] = (long double)st.f_files;
 	row->used[CIDR_V4] = (long double)(st.f_files - st.f_ffree);
-	return CTL_DONE;
+	return CLI_DONE;
 }
 
 static int by_node(const void *a, const void *b)
@@ -119,10 +122,10 @@ void usage_free(struct usage *u)
 
 int usage_read(struct usage *u)
 {
-	int status = CTL_DONE;
+	int status = CLI_DONE;
 
 	usage_forget(u);
-	for (size_t i = 0; status == CTL_DONE && i < u->view->clusters.n; i++)
+	for (size_t i = 0; status == CLI_DONE && i < u->view->clusters.n; i++)
 		status = u->by == USAGE_CLUSTER ? add_cluster(u, u->view->clusters.name[i]) :
 						  view_blocks(u->view, u->view->clusters.name[i], add_block, u);
 	if (u->by == USAGE_NODE)
@@ -173,6 +176,6 @@ size_t usage_length(const char *s)
 
 void usage_padded(const char *s, size_t width)
 {
-	ctl_print(s);
+	cli_print(s);
 	printf("%*s", (int)(width > usage_length(s) ? width - usage_length(s) : 0) + 2, "");
 }

@@ -1,5 +1,10 @@
 #include "view.h"
 
+#include "cidr.h"
+#include "cli/say.h"
+#include "mountpoint.h"
+#include "target.h"
+
 #include <errno.h>
 #include <jansson.h>
 #include <limits.h>
@@ -11,18 +16,6 @@
 static int compare_names(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-bool view_option(struct view *v, int option, const char *value)
-{
-	const char **place = option == TARGET_MOUNT   ? &v->mount :
-			     option == TARGET_CLUSTER ? &v->cluster :
-			     option == TARGET_NODE    ? &v->node :
-							NULL;
-
-	if (place != NULL)
-		*place = value;
-	return place != NULL;
 }
 
 /* ---- which clusters ---------------------------------------------------------------------------------------------- */
@@ -46,14 +39,14 @@ static int no_node(const struct view *v, const struct names *clusters)
 {
 	struct names all = { 0 };
 	char message[1024];
-	int status = CTL_DONE;
+	int status = CLI_DONE;
 
-	for (size_t i = 0; status == CTL_DONE && i < clusters->n; i++)
+	for (size_t i = 0; status == CLI_DONE && i < clusters->n; i++)
 		if (v->cluster == NULL || strcmp(v->cluster, clusters->name[i]) == 0)
 			status = view_names(v, clusters->name[i], true, &all);
 	snprintf(message, sizeof message, "%s%s%s has no node '%s'", v->mount, v->cluster != NULL ? "/" : "",
 		 v->cluster != NULL ? v->cluster : "", v->node);
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		status = names_missing(&all, v->node, message, "");
 	names_free(&all);
 	return status;
@@ -67,7 +60,7 @@ static int nothing_meant(const struct view *v, const struct names *clusters)
 		if (v->cluster == NULL || strcmp(v->cluster, clusters->name[i]) == 0)
 			return no_node(v, clusters);
 	if (v->cluster == NULL)
-		return ctl_fail(CTL_REFUSED, "%s has no cluster yet", v->mount);
+		return cli_fail(CLI_REFUSED, "%s has no cluster yet", v->mount);
 	snprintf(message, sizeof message, "%s has no cluster '%s'", v->mount, v->cluster);
 	return names_missing(clusters, v->cluster, message, "");
 }
@@ -90,7 +83,7 @@ static int choose(struct view *v)
 	for (size_t i = kept; i < all->n; i++)
 		free(all->name[i]);
 	all->n = kept;
-	return CTL_DONE;
+	return CLI_DONE;
 }
 
 int view_open(struct view *v)
@@ -100,10 +93,10 @@ int view_open(struct view *v)
 
 	v->clusters = (struct names){ 0 };
 	v->mount = target_mount(v->mount);
-	if (!ctl_mount_source(v->mount, source))
-		return ctl_fail(CTL_REFUSED, "%s: not where an ipamfs is mounted; say where with --mount or IPAMFS_MOUNT", v->mount);
+	if (!mountpoint_source(v->mount, source))
+		return cli_fail(CLI_REFUSED, "%s: not where an ipamfs is mounted; say where with --mount or IPAMFS_MOUNT", v->mount);
 	status = view_names(v, "", true, &v->clusters);
-	if (status == CTL_DONE && (v->cluster != NULL || v->node != NULL))
+	if (status == CLI_DONE && (v->cluster != NULL || v->node != NULL))
 		status = choose(v);
 	if (v->clusters.n > 0)
 		qsort(v->clusters.name, v->clusters.n, sizeof *v->clusters.name, compare_names);
@@ -129,7 +122,7 @@ int view_names(const struct view *v, const char *below, bool directories, struct
 int view_lines(const struct view *v, const char *below, const char *file, int (*fn)(void *arg, char *line), void *arg)
 {
 	char *path = NULL, *line = NULL;
-	int status = CTL_DONE;
+	int status = CLI_DONE;
 	size_t room = 0;
 	FILE *f = NULL;
 	ssize_t n;
@@ -139,13 +132,13 @@ int view_lines(const struct view *v, const char *below, const char *file, int (*
 	if (f == NULL && errno == ENOENT)
 		goto out; /* removed since its name was read */
 	if (f == NULL)
-		status = ctl_fail(CTL_REFUSED, "%s: %s", path != NULL ? path : file, strerror(errno));
-	while (status == CTL_DONE && (errno = 0, n = getline(&line, &room, f)) > 0 && (line[n - 1] == '\n' || !ferror(f))) {
+		status = cli_fail(CLI_REFUSED, "%s: %s", path != NULL ? path : file, strerror(errno));
+	while (status == CLI_DONE && (errno = 0, n = getline(&line, &room, f)) > 0 && (line[n - 1] == '\n' || !ferror(f))) {
 		line[strcspn(line, "\n")] = 0;
 		status = fn(arg, line);
 	}
-	if (status == CTL_DONE && f != NULL && ferror(f))
-		status = ctl_fail(CTL_REFUSED, "%s: %s", path, strerror(errno));
+	if (status == CLI_DONE && f != NULL && ferror(f))
+		status = cli_fail(CLI_REFUSED, "%s: %s", path, strerror(errno));
 out:
 	if (f != NULL)
 		fclose(f);
@@ -173,17 +166,17 @@ static int take_block(void *arg, char *line)
 		used = strrchr(line, ' ');
 	}
 	if (used == NULL || used <= node || (size_t)(node - line) >= sizeof b.text)
-		return ctl_fail(CTL_REFUSED, "blocks of '%s': a line that isn't understood", blocks->cluster);
+		return cli_fail(CLI_REFUSED, "blocks of '%s': a line that isn't understood", blocks->cluster);
 	*node++ = 0;
 	*used++ = 0;
 	if (blocks->only != NULL && strcmp(blocks->only, node) != 0)
-		return CTL_DONE;
+		return CLI_DONE;
 	strcpy(b.text, line);
 	b.node = node;
 	b.used = strtold(used, NULL);
 	b.total = strtold(total, NULL);
 	if (cidr_parse(line, strlen(line), &b.cidr) < 0)
-		return ctl_fail(CTL_REFUSED, "blocks of '%s': '%s' is no block", blocks->cluster, line);
+		return cli_fail(CLI_REFUSED, "blocks of '%s': '%s' is no block", blocks->cluster, line);
 	return blocks->fn(blocks->arg, &b);
 }
 
@@ -210,15 +203,15 @@ static int take_lease(void *arg, char *line)
 	int status;
 
 	if (line[0] != '{')
-		return CTL_DONE; /* the brackets */
+		return CLI_DONE; /* the brackets */
 	if (leases->progress != NULL)
 		progress_step(leases->progress);
 	if (leases->hint != NULL && strstr(line, leases->hint) == NULL)
-		return CTL_DONE;
+		return CLI_DONE;
 	if (line[n - 1] == ',')
 		n--;
 	lease = json_loadb(line, n, JSON_ALLOW_NUL, NULL);
-	status = lease == NULL ? ctl_fail(CTL_REFUSED, "leases.json: a line that isn't understood") :
+	status = lease == NULL ? cli_fail(CLI_REFUSED, "leases.json: a line that isn't understood") :
 				 leases->fn(leases->arg, lease, strstr(line, replaced) != NULL);
 	json_decref(lease);
 	return status;
@@ -235,7 +228,7 @@ static int take_count(void *arg, char *line)
 
 	if (strncmp(line, key, sizeof key - 1) == 0)
 		*(uint64_t *)arg += strtoull(line + sizeof key - 1, NULL, 10);
-	return CTL_DONE;
+	return CLI_DONE;
 }
 
 uint64_t view_count(const struct view *v)
@@ -262,7 +255,7 @@ static int take_range(void *arg, char *line)
 	struct ranges *ranges = arg;
 	struct cidr_range r;
 
-	return cidr_parse_range(line, strcspn(line, " "), &r) == 0 ? ranges->fn(ranges->arg, &r) : CTL_DONE;
+	return cidr_parse_range(line, strcspn(line, " "), &r) == 0 ? ranges->fn(ranges->arg, &r) : CLI_DONE;
 }
 
 int view_reserved(const struct view *v, const char *cluster, int (*fn)(void *arg, const struct cidr_range *r), void *arg)

@@ -2,8 +2,10 @@
 #ifndef IPAMCTL_VIEW_H
 #define IPAMCTL_VIEW_H
 
-#include "ctl.h"
+#include "cidr.h"
 #include "json_text.h"
+#include "names.h"
+#include "progress.h"
 
 #include <jansson.h>
 
@@ -13,8 +15,6 @@ struct view {
 	struct progress *progress;          /* a step a lease, if any */
 };
 
-/* Takes an option if it is one of TARGET_OPTIONS. */
-bool view_option(struct view *v, int option, const char *value);
 /* Fills in clusters from what was said, those that have the node: a status, with the message given. */
 int view_open(struct view *v);
 void view_close(struct view *v);
@@ -24,7 +24,7 @@ int view_names(const struct view *v, const char *below, bool directories, struct
 uint64_t view_count(const struct view *v);
 
 /* The lines of a file below .ipam, of a cluster or "cluster/node", without their ends: fn returns a status, and others than
- * CTL_DONE end it. What isn't there (any more) has none. */
+ * CLI_DONE end it. What isn't there (any more) has none. */
 int view_lines(const struct view *v, const char *below, const char *file, int (*fn)(void *arg, char *line), void *arg);
 
 struct view_block {

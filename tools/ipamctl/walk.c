@@ -1,5 +1,6 @@
 #include "walk.h"
 
+#include "cli/say.h"
 #include "walk_lease.h"
 
 #include <errno.h>
@@ -25,7 +26,7 @@ static int take_lease(void *arg, json_t *lease, bool lossy)
 	const char *name = json_string_value(json_object_get(lease, "name"));
 	int rc = name == NULL ? -1 : lossy ? json_object_set_new(n->lossy, name, json_true()) : json_array_append(n->leases, lease);
 
-	return rc == 0 ? CTL_DONE : ctl_fail(CTL_REFUSED, "%s: leases.json: a lease that isn't understood", n->below);
+	return rc == 0 ? CLI_DONE : cli_fail(CLI_REFUSED, "%s: leases.json: a lease that isn't understood", n->below);
 }
 
 static int fill(json_t *o, struct walk_lease *l)
@@ -57,7 +58,7 @@ static int give(const struct node *n, json_t *o)
 		l.st = (struct stat){ .st_mode = S_IFREG | 0644, /* released meanwhile */
 				      .st_uid = (uid_t)json_integer_value(json_object_get(o, "uid")),
 				      .st_gid = (gid_t)json_integer_value(json_object_get(o, "gid")) };
-	status = rc < 0 ? ctl_fail(CTL_REFUSED, "%s: %s", path, strerror(-rc)) : n->walk->lease(n->walk->arg, n->cluster, n->name, &l);
+	status = rc < 0 ? cli_fail(CLI_REFUSED, "%s: %s", path, strerror(-rc)) : n->walk->lease(n->walk->arg, n->cluster, n->name, &l);
 	walk_lease_free(&l);
 	return status;
 }
@@ -66,14 +67,14 @@ static int give_file(const struct node *n, const char *name)
 {
 	struct walk_lease l = { .name = name };
 	char path[PATH_MAX];
-	int status = CTL_DONE, rc;
+	int status = CLI_DONE, rc;
 
 	snprintf(path, sizeof path, "%s/%s/%s", n->view->mount, n->below, name);
 	rc = walk_lease_read(path, &l);
 	if (rc == 0)
 		status = n->walk->lease(n->walk->arg, n->cluster, n->name, &l);
 	else if (rc != -ENOENT && rc != -ESTALE) /* released since its name was read */
-		status = ctl_fail(CTL_REFUSED, "%s: %s", path, strerror(-rc));
+		status = cli_fail(CLI_REFUSED, "%s: %s", path, strerror(-rc));
 	walk_lease_free(&l);
 	return status;
 }
@@ -90,16 +91,16 @@ static bool is_lossy(const struct node *n, const char *name)
 static int give_all(const struct node *n)
 {
 	struct names names = { 0 };
-	int status = CTL_DONE;
+	int status = CLI_DONE;
 	json_t *o;
 	size_t i;
 
 	json_array_foreach(n->leases, i, o)
-		if (status == CTL_DONE)
+		if (status == CLI_DONE)
 			status = give(n, o);
-	if (status == CTL_DONE && json_object_size(n->lossy) > 0)
+	if (status == CLI_DONE && json_object_size(n->lossy) > 0)
 		status = view_names(n->view, n->below, false, &names);
-	for (i = 0; status == CTL_DONE && i < names.n; i++)
+	for (i = 0; status == CLI_DONE && i < names.n; i++)
 		if (is_lossy(n, names.name[i]))
 			status = give_file(n, names.name[i]);
 	names_free(&names);
@@ -108,14 +109,14 @@ static int give_all(const struct node *n)
 
 /* ---- directories -------------------------------------------------------------------------------------------------- */
 
-/* CTL_DONE too where it is gone: then st->st_nlink is 0. */
+/* CLI_DONE too where it is gone: then st->st_nlink is 0. */
 static int stat_of(const struct view *v, const char *below, struct stat *st)
 {
 	char path[PATH_MAX];
 
 	*st = (struct stat){ 0 };
 	snprintf(path, sizeof path, "%s/%s", v->mount, below);
-	return stat(path, st) == 0 || errno == ENOENT ? CTL_DONE : ctl_fail(CTL_REFUSED, "%s: %s", path, strerror(errno));
+	return stat(path, st) == 0 || errno == ENOENT ? CLI_DONE : cli_fail(CLI_REFUSED, "%s: %s", path, strerror(errno));
 }
 
 /* The leases come before the blocks: what they need is there still, or they are gone and were the last in it. */
@@ -127,11 +128,11 @@ static int walk_node(const struct view *v, const struct walk *w, const char *clu
 
 	snprintf(n.below, sizeof n.below, "%s/%s", cluster, name);
 	status = view_leases(v, n.below, NULL, take_lease, &n);
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		status = stat_of(v, n.below, &st);
-	if (status == CTL_DONE && st.st_nlink > 0)
+	if (status == CLI_DONE && st.st_nlink > 0)
 		status = w->node(w->arg, cluster, name, &st);
-	if (status == CTL_DONE && st.st_nlink > 0)
+	if (status == CLI_DONE && st.st_nlink > 0)
 		status = give_all(&n);
 	json_decref(n.leases);
 	json_decref(n.lossy);
@@ -144,12 +145,12 @@ static int walk_cluster(const struct view *v, const struct walk *w, const char *
 	struct stat st;
 	int status = stat_of(v, cluster, &st);
 
-	if (status != CTL_DONE || st.st_nlink == 0)
+	if (status != CLI_DONE || st.st_nlink == 0)
 		return status;
 	status = w->cluster(w->arg, cluster, &st);
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		status = view_names(v, cluster, true, &nodes);
-	for (size_t i = 0; status == CTL_DONE && i < nodes.n; i++)
+	for (size_t i = 0; status == CLI_DONE && i < nodes.n; i++)
 		if (v->node == NULL || strcmp(v->node, nodes.name[i]) == 0)
 			status = walk_node(v, w, cluster, nodes.name[i]);
 	names_free(&nodes);
@@ -160,11 +161,11 @@ int walk_mount(const struct view *v, const struct walk *w)
 {
 	struct progress progress;
 	struct view counted = *v;
-	int status = CTL_DONE;
+	int status = CLI_DONE;
 
 	progress_begin(&progress, "leases", view_count(v), !w->quiet);
 	counted.progress = &progress;
-	for (size_t i = 0; status == CTL_DONE && i < v->clusters.n; i++)
+	for (size_t i = 0; status == CLI_DONE && i < v->clusters.n; i++)
 		status = walk_cluster(&counted, w, v->clusters.name[i]);
 	progress_end(&progress);
 	return status;
@@ -179,7 +180,7 @@ static int take_line(void *arg, char *line)
 {
 	struct lines *l = arg;
 
-	return line[0] == 0 || line[0] == '#' ? CTL_DONE : l->fn(l->arg, line);
+	return line[0] == 0 || line[0] == '#' ? CLI_DONE : l->fn(l->arg, line);
 }
 
 int walk_lines(const struct view *v, const char *path, const char *file, int (*fn)(void *arg, char *line), void *arg)

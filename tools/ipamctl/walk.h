@@ -20,7 +20,7 @@ struct walk_lease {
 	size_t attributes;
 };
 
-/* Called in the order of the tree; a status other than CTL_DONE ends the walk. The leases of a node are those of one moment:
+/* Called in the order of the tree; a status other than CLI_DONE ends the walk. The leases of a node are those of one moment:
  * none is met twice, none is missed for being renamed, and no two have one address. (Those with bytes that are no UTF-8 are
  * read one by one after it.) */
 struct walk {

@@ -1,7 +1,9 @@
 /* agent — follows a worker node's own podCIDRs into the local mount. */
+#include "cli/say.h"
+#include "clock.h"
+#include "commands.h"
 #include "cover.h"
 #include "follow.h"
-#include "kube.h"
 #include "metrics.h"
 #include "patrol.h"
 #include "queue.h"
@@ -107,7 +109,7 @@ static struct result look(struct worker *w, struct task *task)
 		return refused(w, task, rc);
 	if (plan != PLAN_NOTHING) {
 		metrics_add(plan == PLAN_ADOPT ? METRIC_ADOPTED : METRIC_EXCHANGED, 1);
-		say(LOG_NOTICE, "%s: has %s", task->name, pod_cidrs_text(&task->cidrs, text));
+		cli_log(LOG_NOTICE, "%s: has %s", task->name, pod_cidrs_text(&task->cidrs, text));
 	}
 	return SETTLED;
 }
@@ -124,11 +126,11 @@ static void item(void *arg, const json_t *node)
 	if (rc == 0 && strcmp(s.name, a->o.node) == 0 && (rc = table_see(a->table, &s)) == 0) {
 		a->seen = true;
 		if (none && a->state != NO_CIDRS)
-			say(LOG_NOTICE, "%s: waits for its podCIDRs", s.name);
+			cli_log(LOG_NOTICE, "%s: waits for its podCIDRs", s.name);
 		a->state = none ? NO_CIDRS : HAS_CIDRS;
 	}
 	if (rc == -ENOMEM)
-		say(LOG_ERR, "out of memory");
+		cli_log(LOG_ERR, "out of memory");
 	seen_free(&s);
 }
 
@@ -142,7 +144,7 @@ static void change(void *arg, enum follow_change what, const json_t *node)
 		return;
 	}
 	if (seen_read(node, &a->keys, &s) == 0 && strcmp(s.name, a->o.node) == 0) {
-		say(LOG_NOTICE, "%s: the Node is gone; the mount keeps what it has", s.name);
+		cli_log(LOG_NOTICE, "%s: the Node is gone; the mount keeps what it has", s.name);
 		a->state = NO_NODE;
 		table_gone(a->table, &s);
 	}
@@ -164,12 +166,12 @@ static int list(struct agent *a)
 	table_list(a->table);
 	rc = follow_list(&a->node);
 	if (rc < 0 && rc != -ECANCELED)
-		say(LOG_WARNING, "Node %s can't be read: %s", a->o.node,
-		    a->node.answer.error[0] != 0 ? a->node.answer.error : strerror(-rc));
+		cli_log(LOG_WARNING, "Node %s can't be read: %s", a->o.node,
+			a->node.answer.error[0] != 0 ? a->node.answer.error : strerror(-rc));
 	if (rc < 0)
 		return rc;
 	if (!a->seen && a->state != NO_NODE)
-		say(LOG_NOTICE, "there is no Node %s", a->o.node);
+		cli_log(LOG_NOTICE, "there is no Node %s", a->o.node);
 	if (!a->seen)
 		a->state = NO_NODE;
 	table_sweep(a->table);
@@ -181,8 +183,8 @@ static int list(struct agent *a)
 static int once(struct agent *a)
 {
 	if (table_settle(a->table, ONCE_TRIES, &a->stop) > 0 || halt_is(&a->stop))
-		return KUBE_REFUSED;
-	return a->state == HAS_CIDRS ? KUBE_DONE : KUBE_REFUSED;
+		return CLI_REFUSED;
+	return a->state == HAS_CIDRS ? CLI_DONE : CLI_REFUSED;
 }
 
 /* 0 while the watch can go on from where it was. */
@@ -191,7 +193,7 @@ static int watch(struct agent *a)
 	int rc = follow_watch(&a->node);
 
 	if (rc == -EPROTO || rc == -EACCES || rc == -EHOSTUNREACH)
-		say(LOG_WARNING, "the watch of Node %s: %s", a->o.node, a->node.answer.error);
+		cli_log(LOG_WARNING, "the watch of Node %s: %s", a->o.node, a->node.answer.error);
 	return rc == -EHOSTUNREACH ? 0 : rc;
 }
 
@@ -207,14 +209,14 @@ static int follow(struct agent *a)
 		if (rc == 0 && a->o.once)
 			return once(a);
 		if (a->o.once && (failures == LIST_TRIES || rc == -EACCES))
-			return KUBE_REFUSED;
+			return CLI_REFUSED;
 		failures = rc == 0 && (!listed || now_ms() - begun > RETRY_MS) ? 0 : failures + 1;
 		listed = rc == 0;
 		metrics_set(METRIC_SYNCED, listed);
 		if (failures > 0)
 			halt_sleep(&a->stop, backoff(failures, RETRY_MS, RETRY_MOST_MS));
 	}
-	return a->o.once ? KUBE_REFUSED : KUBE_DONE;
+	return a->o.once ? CLI_REFUSED : CLI_DONE;
 }
 
 static int serve(struct agent *a)
@@ -224,7 +226,7 @@ static int serve(struct agent *a)
 	};
 	char *name = client_escape(a->o.node), *query = NULL;
 	struct patrol *patrol = NULL;
-	int status = KUBE_REFUSED, rc = -ENOMEM;
+	int status = CLI_REFUSED, rc = -ENOMEM;
 
 	if (name != NULL && asprintf(&query, "&fieldSelector=metadata.name%%3D%s", name) < 0)
 		query = NULL;
@@ -246,7 +248,7 @@ static int serve(struct agent *a)
 	if (rc == 0)
 		status = follow(a);
 	else
-		fail(status, "%s", strerror(-rc));
+		cli_fail(status, "%s", strerror(-rc));
 	if (a->table != NULL)
 		work_end(&work);
 	reporter_end(work.reporter); /* which writes what waits, so before the halt */
@@ -266,14 +268,14 @@ static int run(int argc, char **argv)
 	struct agent a = { .stop.fd = -1 };
 	int status = options_parse(&a.o, OPTIONS_AGENT, argc, argv);
 
-	if (status == KUBE_DONE && a.o.cluster_cidr != NULL && covers_parse(a.o.cluster_cidr, &a.said) < 0)
-		status = fail(KUBE_USAGE, "--cluster-cidr wants CIDR[/MASK], with commas between, not '%s'", a.o.cluster_cidr);
-	if (status == KUBE_DONE)
+	if (status == CLI_DONE && a.o.cluster_cidr != NULL && covers_parse(a.o.cluster_cidr, &a.said) < 0)
+		status = cli_fail(CLI_USAGE, "--cluster-cidr wants CIDR[/MASK], with commas between, not '%s'", a.o.cluster_cidr);
+	if (status == CLI_DONE)
 		status = start_up(&a.o, true, &a.stop, &a.site, &a.client);
-	if (status == KUBE_DONE)
+	if (status == CLI_DONE)
 		status = serve(&a);
 	start_down(&a.stop, &a.site, &a.client);
 	return status;
 }
 
-const struct command command_agent = { "agent", run, "follow a Node's podCIDRs into the mount of its machine", usage };
+const struct command command_agent = { "agent", run, "follow a Node's podCIDRs into the mount of its machine", usage, false };

@@ -4,7 +4,8 @@
  * done again. What is in the mount for a Node is what it is given, also after a crash between the two. */
 #include "assign.h"
 
-#include "kube.h"
+#include "cli/say.h"
+#include "clock.h"
 #include "metrics.h"
 #include "queue.h"
 #include "release.h"
@@ -67,7 +68,7 @@ static struct result read_anew(struct worker *w, struct task *task, const struct
 		metrics_add(METRIC_PATCHED, 1);
 		result = SETTLED;
 	} else if (rc == 0) {
-		say(LOG_WARNING, "%s: somebody else gave it %s meanwhile", task->name, pod_cidrs_text(&seen.cidrs, text));
+		cli_log(LOG_WARNING, "%s: somebody else gave it %s meanwhile", task->name, pod_cidrs_text(&seen.cidrs, text));
 		if (table_see(w->work->table, &seen) == 0)
 			result = AGAIN;
 	}
@@ -96,7 +97,7 @@ static struct result write_to_node(struct worker *w, struct task *task, const st
 		answer_free(&a);
 		table_patched(w->work->table, task, cidrs);
 		metrics_add(METRIC_PATCHED, 1);
-		say(LOG_INFO, "%s: given %s", task->name, pod_cidrs_text(cidrs, text));
+		cli_log(LOG_INFO, "%s: given %s", task->name, pod_cidrs_text(cidrs, text));
 		return SETTLED;
 	}
 	answer_free(&a);
@@ -112,7 +113,7 @@ static struct result write_to_node(struct worker *w, struct task *task, const st
 	if (rc == 0 && a.status == 200)
 		snprintf(a.error, sizeof a.error, "the answer has others");
 	if (work_is_news(task))
-		say(LOG_WARNING, "%s: podCIDRs %s weren't written: %s", task->name, pod_cidrs_text(cidrs, text), a.error);
+		cli_log(LOG_WARNING, "%s: podCIDRs %s weren't written: %s", task->name, pod_cidrs_text(cidrs, text), a.error);
 	return read_anew(w, task, cidrs, a.error, rc == 0 && (a.status == 403 || a.status == 422));
 }
 

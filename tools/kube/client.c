@@ -1,6 +1,6 @@
 #include "client.h"
 
-#include "kube.h"
+#include "clock.h"
 #include "metrics.h"
 #include "rate.h"
 

@@ -1,7 +1,9 @@
 /* controller — gives the Nodes of a cluster their podCIDRs, from the mount. */
+#include "cli/say.h"
+#include "clock.h"
+#include "commands.h"
 #include "dry.h"
 #include "follow.h"
-#include "kube.h"
 #include "metrics.h"
 #include "patrol.h"
 #include "queue.h"
@@ -76,8 +78,8 @@ static void see(struct controller *c, const json_t *node)
 	int rc = seen_read(node, &c->keys, &s);
 
 	if (rc == -EINVAL)
-		say(LOG_WARNING, "a Node called '%s' is passed over: no directory can be called so, or it has no uid",
-		    json_string_value(json_object_get(json_object_get(node, "metadata"), "name")));
+		cli_log(LOG_WARNING, "a Node called '%s' is passed over: no directory can be called so, or it has no uid",
+			json_string_value(json_object_get(json_object_get(node, "metadata"), "name")));
 	else if (rc == 0)
 		rc = table_see(c->table, &s);
 	c->no_memory |= rc == -ENOMEM;
@@ -124,13 +126,14 @@ static int list(struct controller *c)
 	if (rc == 0 && c->no_memory)
 		rc = -ENOMEM;
 	if (rc < 0 && rc != -ECANCELED)
-		say(LOG_WARNING, "the Nodes can't be listed: %s", c->nodes.answer.error[0] != 0 ? c->nodes.answer.error : strerror(-rc));
+		cli_log(LOG_WARNING, "the Nodes can't be listed: %s",
+			c->nodes.answer.error[0] != 0 ? c->nodes.answer.error : strerror(-rc));
 	if (rc < 0)
 		return rc;
 	if (c->nodes.went_back) {
-		say(LOG_WARNING,
-		    "the API server has gone back to an older state: it was restored, or is another cluster's; no block is freed for %lld s",
-		    (long long)c->o.mass_release_ms / 1000);
+		cli_log(LOG_WARNING,
+			"the API server has gone back to an older state: it was restored, or is another cluster's; no block is freed for %lld s",
+			(long long)c->o.mass_release_ms / 1000);
 		table_beware(c->table, now_ms() + c->o.mass_release_ms);
 	}
 	table_sweep(c->table);
@@ -165,7 +168,7 @@ static void watch(struct controller *c)
 		if (halt_is(&c->relist) && !ended(c))
 			return;
 		if (rc != 0 && rc != -ECANCELED && c->nodes.answer.error[0] != 0)
-			say(LOG_WARNING, "the watch of Nodes: %s", c->nodes.answer.error);
+			cli_log(LOG_WARNING, "the watch of Nodes: %s", c->nodes.answer.error);
 		failures = now_ms() - begun > RETRY_MOST_MS ? 0 : failures + 1;
 		wait = failures == 0 ? 0 : backoff(failures, rc == 0 ? 1 : RETRY_MS, RETRY_MOST_MS);
 		if (c->nodes.retry_ms > wait)
@@ -192,8 +195,8 @@ static int follow(struct controller *c)
 			if (c->o.dry_run && !halt_is(&c->relist) && left == c->dry.refused)
 				return dry_end(&c->dry);
 			if (left > 0 && !halt_is(&c->relist))
-				say(LOG_WARNING, "%zu Node%s left alone", left, left == 1 ? "" : "s");
-			return left > 0 || halt_is(&c->relist) ? KUBE_REFUSED : KUBE_DONE;
+				cli_log(LOG_WARNING, "%zu Node%s left alone", left, left == 1 ? "" : "s");
+			return left > 0 || halt_is(&c->relist) ? CLI_REFUSED : CLI_DONE;
 		}
 		if (rc == 0) {
 			watch(c);
@@ -202,11 +205,11 @@ static int follow(struct controller *c)
 		/* One that is of no use at once isn't asked for again at once. */
 		failures = rc == 0 && now_ms() - begun > RETRY_MOST_MS ? 0 : failures + 1;
 		if (c->o.once && (failures == LIST_TRIES || rc == -EACCES))
-			return KUBE_REFUSED;
+			return CLI_REFUSED;
 		if (rc < 0 || failures > 1)
 			halt_sleep(&c->relist, backoff(failures, RETRY_MS, RETRY_MOST_MS));
 	}
-	return c->o.once ? KUBE_REFUSED : KUBE_DONE;
+	return c->o.once ? CLI_REFUSED : CLI_DONE;
 }
 
 static bool may_write(void *arg)
@@ -223,7 +226,7 @@ static int begin(struct controller *c, struct work *work)
 	if (rc == 0)
 		rc = site_keys(&c->site, &c->keys);
 	if (rc < 0) {
-		say(LOG_WARNING, "%s", site_error(&c->site, rc, text));
+		cli_log(LOG_WARNING, "%s", site_error(&c->site, rc, text));
 		return rc;
 	}
 	c->nodes = (struct follow){ .conn = conn_new(c->client, &c->relist),
@@ -244,7 +247,7 @@ static int begin(struct controller *c, struct work *work)
 	if (rc == 0 && (c->patrol = patrol_begin(c->table, &c->site, true, &c->relist)) == NULL)
 		rc = -ENOMEM;
 	if (rc < 0)
-		say(LOG_ERR, "%s", strerror(-rc));
+		cli_log(LOG_ERR, "%s", strerror(-rc));
 	return rc;
 }
 
@@ -293,7 +296,7 @@ static int lead(struct controller *c)
 		c->relist.also = leader_halt(c->leader);
 		halt_clear(&c->relist);
 		rc = begin(c, &work);
-		status = rc == 0 ? follow(c) : KUBE_REFUSED;
+		status = rc == 0 ? follow(c) : CLI_REFUSED;
 		again = halt_is(&c->relist);
 		last = halt_is(&c->stop) || (c->o.once && (rc < 0 || !again));
 		end(c, &work, last);
@@ -311,19 +314,19 @@ static int run(int argc, char **argv)
 	struct controller c = { .stop.fd = -1, .relist.fd = -1 };
 	int status = options_parse(&c.o, OPTIONS_CONTROLLER, argc, argv), rc = 0;
 
-	if (status == KUBE_DONE)
+	if (status == CLI_DONE)
 		status = start_up(&c.o, false, &c.stop, &c.site, &c.client);
-	if (status != KUBE_DONE)
+	if (status != CLI_DONE)
 		goto out;
 	c.leader = leader_new(c.client, &c.o, &c.stop);
 	if (c.leader == NULL || halt_init(&c.relist, NULL) < 0) {
-		status = fail(KUBE_REFUSED, "out of memory");
+		status = cli_fail(CLI_REFUSED, "out of memory");
 		goto end;
 	}
 	do {
 		rc = leader_win(c.leader);
 		if (rc < 0)
-			status = rc == -ECANCELED && !c.o.once ? KUBE_DONE : KUBE_REFUSED;
+			status = rc == -ECANCELED && !c.o.once ? CLI_DONE : CLI_REFUSED;
 		else
 			status = lead(&c);
 		leader_leave(c.leader);
@@ -338,4 +341,4 @@ out:
 	return status;
 }
 
-const struct command command_controller = { "controller", run, "give Nodes their podCIDRs, from the mount", usage };
+const struct command command_controller = { "controller", run, "give Nodes their podCIDRs, from the mount", usage, false };

@@ -1,7 +1,7 @@
 #include "dry.h"
 
+#include "cli/say.h"
 #include "cover.h"
-#include "kube.h"
 #include "printable.h"
 #include "queue.h"
 
@@ -191,5 +191,5 @@ struct result dry_look(struct worker *w, struct task *task)
 int dry_end(const struct dry *d)
 {
 	printf("%zu would be changed, %zu left alone; nothing was written\n", d->changed, d->refused);
-	return d->refused > 0 ? KUBE_REFUSED : KUBE_DONE;
+	return d->refused > 0 ? CLI_REFUSED : CLI_DONE;
 }

@@ -1,6 +1,6 @@
 #include "follow.h"
 
-#include "kube.h"
+#include "clock.h"
 #include "metrics.h"
 #include "node.h"
 

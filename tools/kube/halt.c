@@ -1,6 +1,7 @@
 #include "halt.h"
 
-#include "kube.h"
+#include "cli/say.h"
+#include "clock.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -84,7 +85,7 @@ static void *wait_for_signal(void *arg)
 	sigwait(&set, &sig);
 	halt_set(arg);
 	sigwait(&set, &sig);
-	_exit(KUBE_REFUSED); /* who asks again doesn't want to wait for what hangs */
+	_exit(CLI_REFUSED); /* who asks again doesn't want to wait for what hangs */
 }
 
 int halt_on_signals(struct halt *h)

@@ -1,6 +1,7 @@
 #include "leader.h"
 
-#include "kube.h"
+#include "cli/say.h"
+#include "clock.h"
 #include "metrics.h"
 
 #include <errno.h>
@@ -222,19 +223,19 @@ static void *renew(void *arg)
 			answer_free(&a);
 			rc = look(l, left < l->o->timeout_ms ? left : l->o->timeout_ms, &a);
 			if (rc == 1 || (rc == 0 && !is_mine(l))) {
-				say(LOG_ERR, "the lease %s/%s is held by '%s' now", l->o->lease_namespace, l->o->lease_name,
-				    rc == 1 ? "" : spec_text(l, "holderIdentity"));
+				cli_log(LOG_ERR, "the lease %s/%s is held by '%s' now", l->o->lease_namespace, l->o->lease_name,
+					rc == 1 ? "" : spec_text(l, "holderIdentity"));
 				answer_free(&a);
 				break;
 			}
 		}
 		if (rc < 0 && rc != -ECANCELED)
-			say(LOG_WARNING, "the lease %s/%s can't be renewed: %s", l->o->lease_namespace, l->o->lease_name, a.error);
+			cli_log(LOG_WARNING, "the lease %s/%s can't be renewed: %s", l->o->lease_namespace, l->o->lease_name, a.error);
 		answer_free(&a);
 	}
 	if (!halt_is(l->stop) && !atomic_load(&l->leaving)) {
 		atomic_store(&l->until, 0);
-		say(LOG_ERR, "%s leads no more", l->o->identity);
+		cli_log(LOG_ERR, "%s leads no more", l->o->identity);
 	}
 	metrics_set(METRIC_LEADER, 0);
 	halt_set(&l->lost);
@@ -248,7 +249,7 @@ static void tell_holder(struct leader *l)
 	if (strcmp(l->told, holder) == 0)
 		return;
 	snprintf(l->told, sizeof l->told, "%s", holder);
-	say(LOG_NOTICE, "'%s' leads; this one ('%s') waits", holder, l->o->identity);
+	cli_log(LOG_NOTICE, "'%s' leads; this one ('%s') waits", holder, l->o->identity);
 }
 
 static int win(struct leader *l)
@@ -263,7 +264,7 @@ static int win(struct leader *l)
 		if (rc == 1)
 			tell_holder(l);
 		if (rc < 0 && rc != -ECANCELED && failures++ % 30 == 0)
-			say(LOG_WARNING, "the lease %s/%s can't be had: %s", l->o->lease_namespace, l->o->lease_name, a.error);
+			cli_log(LOG_WARNING, "the lease %s/%s can't be had: %s", l->o->lease_namespace, l->o->lease_name, a.error);
 		answer_free(&a);
 		if (rc < 0 && l->o->once && failures == 5)
 			return rc;
@@ -286,12 +287,12 @@ int leader_win(struct leader *l)
 	atomic_store(&l->leaving, false);
 	rc = pthread_create(&l->thread, NULL, renew, l);
 	if (rc != 0) {
-		say(LOG_ERR, "no thread to be had: %s", strerror(rc));
+		cli_log(LOG_ERR, "no thread to be had: %s", strerror(rc));
 		return -rc;
 	}
 	l->renewing = true;
 	l->told[0] = 0;
-	say(LOG_NOTICE, "%s leads", l->o->identity);
+	cli_log(LOG_NOTICE, "%s leads", l->o->identity);
 	metrics_add(METRIC_TAKEOVERS, 1);
 	metrics_set(METRIC_LEADER, 1);
 	return 0;

@@ -1,6 +1,6 @@
 #include "metrics.h"
 
-#include "kube.h"
+#include "cli/say.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -114,7 +114,7 @@ static void *write_now_and_then(void *arg)
 		int rc = write_file();
 
 		if (rc < 0 && !writer.warned)
-			say(LOG_WARNING, "%s: %s; the metrics stay unwritten", writer.file, strerror(-rc));
+			cli_log(LOG_WARNING, "%s: %s; the metrics stay unwritten", writer.file, strerror(-rc));
 		writer.warned = rc < 0;
 	} while (!halt_sleep(writer.stop, EVERY_MS));
 	return arg;
@@ -127,15 +127,15 @@ int metrics_begin(const char *file, const struct halt *stop)
 	writer.file = file;
 	writer.stop = stop;
 	if (file == NULL)
-		return KUBE_DONE;
+		return CLI_DONE;
 	rc = write_file();
 	if (rc < 0)
-		return fail(KUBE_REFUSED, "%s: %s", file, strerror(-rc));
+		return cli_fail(CLI_REFUSED, "%s: %s", file, strerror(-rc));
 	rc = pthread_create(&writer.thread, NULL, write_now_and_then, NULL);
 	if (rc != 0)
-		return fail(KUBE_REFUSED, "no thread to be had: %s", strerror(rc));
+		return cli_fail(CLI_REFUSED, "no thread to be had: %s", strerror(rc));
 	writer.runs = true;
-	return KUBE_DONE;
+	return CLI_DONE;
 }
 
 void metrics_end(void)

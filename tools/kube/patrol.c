@@ -1,6 +1,7 @@
 #include "patrol.h"
 
-#include "kube.h"
+#include "cli/say.h"
+#include "clock.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -42,7 +43,7 @@ int patrol_mount(struct table *t, const struct site *s)
 	if (rc == 0)
 		rc = r.rc;
 	if (rc < 0)
-		say(LOG_WARNING, "%s: %s", s->path, strerror(-rc));
+		cli_log(LOG_WARNING, "%s: %s", s->path, strerror(-rc));
 	else
 		table_missing(t);
 	return rc;

@@ -1,7 +1,7 @@
 /* Whose turn it is: a heap by when they are due. */
 #include "queue.h"
 
-#include "kube.h"
+#include "clock.h"
 #include "metrics.h"
 #include "span.h"
 

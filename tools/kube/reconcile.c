@@ -2,7 +2,7 @@
 #include "reconcile.h"
 
 #include "assign.h"
-#include "kube.h"
+#include "cli/say.h"
 #include "metrics.h"
 #include "release.h"
 
@@ -79,7 +79,7 @@ static struct result adopt(struct worker *w, const struct task *task)
 	if (rc < 0)
 		return refused_cidrs(w, task, rc);
 	metrics_add(METRIC_ADOPTED, 1);
-	say(LOG_INFO, "%s: adopted %s", task->name, pod_cidrs_text(&task->cidrs, text));
+	cli_log(LOG_INFO, "%s: adopted %s", task->name, pod_cidrs_text(&task->cidrs, text));
 	return SETTLED;
 }
 
@@ -104,7 +104,7 @@ static struct result exchange(struct worker *w, struct task *task, const struct 
 		return refused_cidrs(w, task, rc);
 	metrics_add(METRIC_EXCHANGED, 1);
 	table_freed(w->work->table);
-	say(LOG_NOTICE, "%s: adopted %s instead of other blocks", task->name, pod_cidrs_text(&task->cidrs, text));
+	cli_log(LOG_NOTICE, "%s: adopted %s instead of other blocks", task->name, pod_cidrs_text(&task->cidrs, text));
 	return SETTLED;
 }
 
@@ -153,7 +153,7 @@ static struct result remove_node(struct worker *w, struct task *task, const stru
 	if (rc < 0)
 		return work_failed(w, task, "removing its node", rc);
 	metrics_add(METRIC_REMOVED, 1);
-	say(LOG_INFO, "%s: gone, its blocks are free", task->name);
+	cli_log(LOG_INFO, "%s: gone, its blocks are free", task->name);
 	table_freed(w->work->table);
 	return SETTLED;
 }

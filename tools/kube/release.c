@@ -1,7 +1,8 @@
 /* Before a block goes: whose it was is asked for by name, and what is freed is freed late. */
 #include "release.h"
 
-#include "kube.h"
+#include "cli/say.h"
+#include "clock.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -64,9 +65,9 @@ static struct result hold(struct worker *w)
 	int64_t now = now_ms(), said = atomic_load(&w->work->held_at);
 
 	if ((said == 0 || now - said > HELD_SAY_MS) && atomic_compare_exchange_strong(&w->work->held_at, &said, now))
-		say(LOG_WARNING,
-		    "many Nodes are gone at once, or the API server went back: their blocks are kept for %lld s (--mass-release-delay)",
-		    (long long)w->work->options->mass_release_ms / 1000);
+		cli_log(LOG_WARNING,
+			"many Nodes are gone at once, or the API server went back: their blocks are kept for %lld s (--mass-release-delay)",
+			(long long)w->work->options->mass_release_ms / 1000);
 	return (struct result){ OUTCOME_REFUSED, REFUSED_MANY };
 }
 

@@ -1,6 +1,6 @@
 #include "report.h"
 
-#include "kube.h"
+#include "cli/say.h"
 #include "metrics.h"
 
 #include <pthread.h>
@@ -45,7 +45,7 @@ static void post(struct reporter *r, const json_t *event)
 	if (rc == 0 && a.status >= 200 && a.status < 300)
 		metrics_add(METRIC_EVENTS_POSTED, 1);
 	else if (!halt_is(r->halt))
-		say(LOG_WARNING, "an Event can't be written: %s", a.error);
+		cli_log(LOG_WARNING, "an Event can't be written: %s", a.error);
 	answer_free(&a);
 }
 

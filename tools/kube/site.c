@@ -1,6 +1,6 @@
 #include "site.h"
 
-#include "kube.h"
+#include "cli/say.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -42,45 +42,45 @@ static int only_cluster(struct site *s)
 	int found = 0, rc;
 
 	if (d == NULL)
-		return fail(KUBE_REFUSED, "%s: %s", s->mount, strerror(errno));
+		return cli_fail(CLI_REFUSED, "%s: %s", s->mount, strerror(errno));
 	while ((errno = 0, entry = readdir(d)) != NULL)
 		if (is_directory(d, entry) && found++ == 0)
 			snprintf(s->name, sizeof s->name, "%s", entry->d_name);
 	rc = errno;
 	closedir(d);
 	if (rc != 0)
-		return fail(KUBE_REFUSED, "%s: %s", s->mount, strerror(rc));
+		return cli_fail(CLI_REFUSED, "%s: %s", s->mount, strerror(rc));
 	if (found == 0)
-		return fail(KUBE_REFUSED, "%s has no cluster yet; mkdir makes one, and its .ipam/cidrs takes its CIDRs", s->mount);
+		return cli_fail(CLI_REFUSED, "%s has no cluster yet; mkdir makes one, and its .ipam/cidrs takes its CIDRs", s->mount);
 	if (found != 1)
-		return fail(KUBE_USAGE, "%s has several clusters; say which with --cluster", s->mount);
+		return cli_fail(CLI_USAGE, "%s has several clusters; say which with --cluster", s->mount);
 	s->cluster = s->name;
-	return KUBE_DONE;
+	return CLI_DONE;
 }
 
 int site_open(struct site *s, const char *mount, const char *cluster, bool make)
 {
-	int status = KUBE_DONE;
+	int status = CLI_DONE;
 	char text[512];
 
 	*s = (struct site){ .mount = mount != NULL ? mount : getenv("IPAMFS_MOUNT"), .cluster = cluster };
 	if (s->mount == NULL || *s->mount == 0)
 		s->mount = "/run/ipamfs";
 	if (cluster != NULL && (*cluster == 0 || *cluster == '.' || strchr(cluster, '/') != NULL))
-		return fail(KUBE_USAGE, "'%s' is no name for a cluster", cluster);
+		return cli_fail(CLI_USAGE, "'%s' is no name for a cluster", cluster);
 	if (!is_mount(s->mount))
-		return fail(KUBE_REFUSED, "%s: not where an ipamfs is mounted; say where with --mount or IPAMFS_MOUNT", s->mount);
+		return cli_fail(CLI_REFUSED, "%s: not where an ipamfs is mounted; say where with --mount or IPAMFS_MOUNT", s->mount);
 	if (cluster == NULL)
 		status = only_cluster(s);
-	if (status == KUBE_DONE && asprintf(&s->path, "%s/%s", s->mount, s->cluster) < 0) {
+	if (status == CLI_DONE && asprintf(&s->path, "%s/%s", s->mount, s->cluster) < 0) {
 		s->path = NULL;
-		status = fail(KUBE_REFUSED, "out of memory");
+		status = cli_fail(CLI_REFUSED, "out of memory");
 	}
-	if (status == KUBE_DONE) {
+	if (status == CLI_DONE) {
 		int rc = site_check(s);
 
 		if (rc < 0 && !(rc == -ENOENT && make))
-			status = fail(KUBE_REFUSED, "%s", site_error(s, rc, text));
+			status = cli_fail(CLI_REFUSED, "%s", site_error(s, rc, text));
 	}
 	return status;
 }

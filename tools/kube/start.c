@@ -1,6 +1,6 @@
 #include "start.h"
 
-#include "kube.h"
+#include "cli/say.h"
 #include "metrics.h"
 
 #include <curl/curl.h>
@@ -18,20 +18,20 @@ int start_up(const struct options *o, bool make, struct halt *stop, struct site 
 	if (rc == 0)
 		rc = halt_on_signals(stop);
 	if (rc < 0)
-		return fail(KUBE_REFUSED, "no way to wait for signals: %s", strerror(-rc));
+		return cli_fail(CLI_REFUSED, "no way to wait for signals: %s", strerror(-rc));
 	status = site_open(site, o->mount, o->cluster, make);
-	if (status != KUBE_DONE)
+	if (status != CLI_DONE)
 		return status;
 	rc = config_find(o->kubeconfig, o->context, &config, &error);
 	if (rc < 0) {
 		config_free(&config);
-		return fail(KUBE_REFUSED, "%s", error.text);
+		return cli_fail(CLI_REFUSED, "%s", error.text);
 	}
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	*client = client_new(&config, o->qps, o->burst);
 	config_free(&config);
 	if (*client == NULL)
-		return fail(KUBE_REFUSED, "out of memory");
+		return cli_fail(CLI_REFUSED, "out of memory");
 	return metrics_begin(o->metrics, stop);
 }
 

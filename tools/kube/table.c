@@ -1,6 +1,6 @@
 #include "table.h"
 
-#include "kube.h"
+#include "clock.h"
 #include "metrics.h"
 #include "queue.h"
 #include "span.h"

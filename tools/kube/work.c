@@ -1,6 +1,6 @@
 #include "work.h"
 
-#include "kube.h"
+#include "cli/say.h"
 #include "metrics.h"
 #include "queue.h"
 
@@ -53,7 +53,7 @@ struct result work_failed(struct worker *w, const struct task *task, const char 
 		return RETRY;
 	metrics_add(METRIC_MOUNT_ERRORS, 1);
 	if (work_is_news(task))
-		say(LOG_WARNING, "%s: %s: %s", task->name, what, rc == -EHOSTDOWN ? "no ipamfs is mounted there" : strerror(-rc));
+		cli_log(LOG_WARNING, "%s: %s: %s", task->name, what, rc == -EHOSTDOWN ? "no ipamfs is mounted there" : strerror(-rc));
 	return RETRY;
 }
 
@@ -66,7 +66,7 @@ struct result work_refuse(struct worker *w, const struct task *task, enum refusa
 	vsnprintf(text, sizeof text, format, ap);
 	va_end(ap);
 	if (table_may_say(w->work->table, task, text)) {
-		say(LOG_WARNING, "%s: %s: %s", task->name, reason, text);
+		cli_log(LOG_WARNING, "%s: %s: %s", task->name, reason, text);
 		if (task->uid[0] != 0)
 			reporter_add(w->work->reporter, task->name, task->uid, reason, text);
 	}

@@ -1,17 +1,20 @@
+#include "cli/options.h"
+#include "cli/say.h"
 #include "ipamctl/check/database.h"
 #include "ipamctl/check/engine.h"
 #include "ipamctl/check/log.h"
 #include "ipamctl/check/mount.h"
 #include "ipamctl/check/past.h"
-#include "ipamctl/ctl.h"
+#include "ipamctl/commands.h"
+#include "ipamctl/mountpoint.h"
 #include "ipamctl/repair/repair.h"
+#include "ipamctl/target.h"
 #include "open_reading.h"
 #include "schema.h"
 #include "store_mark.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -50,12 +53,12 @@ static int open_db(struct check *c, const char *path)
 	int rc;
 
 	if (!schema_is_file(path))
-		return ctl_fail(CTL_REFUSED, "%s: not a regular file", path);
+		return cli_fail(CLI_REFUSED, "%s: not a regular file", path);
 	if (open_reading(path, &c->db) != SQLITE_OK)
-		return ctl_fail(CTL_REFUSED, "%s: %s", path, open_error(c->db));
+		return cli_fail(CLI_REFUSED, "%s: %s", path, open_error(c->db));
 	sqlite3_busy_timeout(c->db, 5000);
 	rc = schema_check(c->db);
-	return rc < 0 ? ctl_fail(CTL_REFUSED, "%s: %s", path, schema_error(rc, c->db)) : CTL_DONE;
+	return rc < 0 ? cli_fail(CLI_REFUSED, "%s: %s", path, schema_error(rc, c->db)) : CLI_DONE;
 }
 
 static void print_string(const char *text)
@@ -74,20 +77,20 @@ static void summary(const struct check *c, const char *target, bool shared, int 
 	if (c->json) {
 		printf("],\n");
 		if (shared) {
-			printf(" \"engine\": {\"checked\": %s, \"said\": ", asked == CTL_DONE ? "true" : "false");
+			printf(" \"engine\": {\"checked\": %s, \"said\": ", asked == CLI_DONE ? "true" : "false");
 			print_string(said);
 			printf("},\n");
 		}
 		printf(" \"clusters\": %llu, \"nodes\": %llu, \"blocks\": %llu, \"leases\": %llu}\n", (unsigned long long)c->clusters,
 		       (unsigned long long)c->nodes, (unsigned long long)c->blocks, (unsigned long long)c->leases);
 	} else if (!c->quiet || c->findings > 0) {
-		ctl_say(stdout, "%s: %llu cluster%s, %llu node%s, %llu block%s, %llu lease%s: %llu finding%s\n", target,
-			CTL_COUNT(c->clusters), CTL_COUNT(c->nodes), CTL_COUNT(c->blocks), CTL_COUNT(c->leases), CTL_COUNT(c->findings));
-		if (shared && asked == CTL_DONE)
-			ctl_say(stdout, "the engine: %s\n", said);
+		cli_say(stdout, "%s: %llu cluster%s, %llu node%s, %llu block%s, %llu lease%s: %llu finding%s\n", target,
+			CLI_COUNT(c->clusters), CLI_COUNT(c->nodes), CLI_COUNT(c->blocks), CLI_COUNT(c->leases), CLI_COUNT(c->findings));
+		if (shared && asked == CLI_DONE)
+			cli_say(stdout, "the engine: %s\n", said);
 	}
-	if (asked != CTL_DONE)
-		ctl_fail(asked, "%s: only this machine's own part was checked; of the engine: %s", target,
+	if (asked != CLI_DONE)
+		cli_fail(asked, "%s: only this machine's own part was checked; of the engine: %s", target,
 			 said == NULL ? "no answer" : said);
 }
 
@@ -98,10 +101,10 @@ static int log_finding(struct check *c, const char *target, const char *text)
 		printf("{\"findings\": [");
 	check_finding(c, "%s", text);
 	if (c->json)
-		summary(c, target, false, CTL_DONE, NULL);
+		summary(c, target, false, CLI_DONE, NULL);
 	else if (!c->silent)
-		ctl_say(stdout, "%s: its rows weren't looked at: 1 finding\n", target);
-	return CTL_REFUSED;
+		cli_say(stdout, "%s: its rows weren't looked at: 1 finding\n", target);
+	return CLI_REFUSED;
 }
 
 static int check_all(struct check *c, const char *target)
@@ -110,13 +113,13 @@ static int check_all(struct check *c, const char *target)
 	struct stat st;
 	bool mount = stat(target, &st) == 0 && S_ISDIR(st.st_mode), shared;
 	char *said = NULL;
-	int status, asked = CTL_DONE;
+	int status, asked = CLI_DONE;
 
-	if (mount && !ctl_mount_source(target, source))
-		return ctl_fail(CTL_REFUSED, "%s: not where an ipamfs is mounted; name its mount point, or the database", target);
+	if (mount && !mountpoint_source(target, source))
+		return cli_fail(CLI_REFUSED, "%s: not where an ipamfs is mounted; name its mount point, or the database", target);
 	shared = mount && strncmp(source, "etcd://", 7) == 0;
 	if (shared && !check_state_file(target, source))
-		return ctl_fail(CTL_REFUSED, "%s: its .ipam/health doesn't say where its state file is", target);
+		return cli_fail(CLI_REFUSED, "%s: its .ipam/health doesn't say where its state file is", target);
 	if (!mount) {
 		struct ipam_error error;
 		int rc = check_log(target, &error);
@@ -124,10 +127,10 @@ static int check_all(struct check *c, const char *target)
 		if (rc == -EUCLEAN)
 			return log_finding(c, target, error.text);
 		if (rc < 0)
-			return ctl_fail(CTL_REFUSED, "%s", error.text);
+			return cli_fail(CLI_REFUSED, "%s", error.text);
 	}
 	status = open_db(c, mount ? source : target);
-	if (status != CTL_DONE)
+	if (status != CLI_DONE)
 		return status;
 	if (c->json)
 		printf("{\"findings\": [");
@@ -143,46 +146,37 @@ static int check_all(struct check *c, const char *target)
 		check_finding(c, "no cluster is in it: it is a new one, or a copy that was made while it was in use, by other means than"
 				 " 'ipamctl backup'");
 	if (c->failed < 0 && !c->json)
-		return ctl_fail(CTL_REFUSED, "%s: the mount has ended meanwhile: %s; name its database", target, strerror(-c->failed));
+		return cli_fail(CLI_REFUSED, "%s: the mount has ended meanwhile: %s; name its database", target, strerror(-c->failed));
 	if (c->failed < 0) {
 		check_finding(c, "the mount has ended meanwhile: %s", strerror(-c->failed));
-		asked = CTL_REFUSED;
+		asked = CLI_REFUSED;
 	} else if (shared) {
 		asked = check_engine(c, target, &said);
 	}
 	summary(c, target, shared, asked, said);
 	free(said);
-	return c->findings > 0 ? CTL_REFUSED : asked;
+	return c->findings > 0 ? CLI_REFUSED : asked;
 }
 
 static int run(int argc, char **argv)
 {
-	static const struct option longs[] = {
-		{ "json", no_argument, NULL, 'j' },
-		{ "quiet", no_argument, NULL, 'q' },
-		{ "repair", no_argument, NULL, 'r' },
-		{ NULL, 0, NULL, 0 },
-	};
 	struct check c = { 0 };
 	bool repair = false;
-	int o, status;
+	const struct cli_option options[] = {
+		{ "json", .letter = 'j', .flag = &c.json },
+		{ "quiet", .letter = 'q', .flag = &c.quiet },
+		{ "repair", .flag = &repair, .changes = true },
+		{ 0 },
+	};
+	int status = cli_options(&argc, argv, options);
 
-	while ((o = ctl_options(argc, argv, ":jq", longs)) != -1) {
-		if (o == 'j') {
-			c.json = true;
-		} else if (o == 'q') {
-			c.quiet = true;
-		} else if (o == 'r') {
-			repair = true;
-		} else {
-			return CTL_USAGE;
-		}
-	}
-	if (argc - optind > 1 || (repair && argc - optind != 1))
-		return ctl_fail(CTL_USAGE, repair ? "say which database is to be repaired" : "one database or mount at a time");
+	if (status != CLI_DONE)
+		return status;
+	if (argc > 2 || (repair && argc != 2))
+		return cli_fail(CLI_USAGE, repair ? "say which database is to be repaired" : "one database or mount at a time");
 	if (repair)
-		return repair_run(argv[optind], c.json, c.quiet);
-	status = check_all(&c, argc > optind ? argv[optind] : target_mount(NULL));
+		return repair_run(argv[1], c.json, c.quiet);
+	status = check_all(&c, argc > 1 ? argv[1] : target_mount(NULL));
 	sqlite3_close(c.db);
 	return status;
 }

@@ -2,7 +2,7 @@
 
 #include "bitset.h"
 #include "ipam.h"
-#include "ipamctl/ctl.h"
+#include "ipamctl/progress.h"
 #include "label.h"
 #include "schema.h"
 #include "settings.h"

@@ -1,7 +1,7 @@
 /* A mount that shares an engine with other machines, against what the engine has: the mount asks, since it is who may. */
 #include "ipamctl/check/engine.h"
 
-#include "ipamctl/ctl.h"
+#include "cli/say.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -51,7 +51,7 @@ int check_engine(struct check *c, const char *mount, char **said)
 {
 	FILE *f = open_control(mount, "audit");
 	char *line = NULL, *rest;
-	int status = CTL_REFUSED;
+	int status = CLI_REFUSED;
 	size_t room = 0;
 
 	*said = NULL;
@@ -60,7 +60,7 @@ int check_engine(struct check *c, const char *mount, char **said)
 			check_finding(c, "%s", rest);
 		} else if (begins(line, "audited ", &rest)) {
 			*said = strdup(rest);
-			status = CTL_DONE;
+			status = CLI_DONE;
 		} else if (begins(line, "unproved ", &rest)) {
 			*said = strdup(rest);
 		}

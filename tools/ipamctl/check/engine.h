@@ -8,7 +8,7 @@
 
 /* Of a mount that shares an engine with other machines: where its rows are. */
 bool check_state_file(const char *mount, char out[4096]);
-/* What the engine has, against the mount. CTL_DONE: all of it was looked at, *said tells how much; CTL_REFUSED: it wasn't, *said
+/* What the engine has, against the mount. CLI_DONE: all of it was looked at, *said tells how much; CLI_REFUSED: it wasn't, *said
  * tells why. *said is the caller's to free, and may be NULL. */
 int check_engine(struct check *c, const char *mount, char **said);
 

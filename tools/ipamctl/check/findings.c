@@ -1,6 +1,6 @@
 #include "ipamctl/check/findings.h"
 
-#include "ipamctl/ctl.h"
+#include "cli/say.h"
 
 #include <jansson.h>
 #include <stdarg.h>
@@ -27,7 +27,7 @@ void check_finding(struct check *c, const char *format, ...)
 		free(dump);
 		json_decref(s);
 	} else {
-		ctl_say(stdout, "%s\n", text);
+		cli_say(stdout, "%s\n", text);
 	}
 	c->findings++;
 }

@@ -3,7 +3,8 @@
 #include "ipamctl/check/mount.h"
 
 #include "ipamctl/check/log.h"
-#include "ipamctl/ctl.h"
+#include "ipamctl/mountpoint.h"
+#include "ipamctl/progress.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -40,7 +41,7 @@ static void wait_a_little(void)
 /* An error of a mount that has ended isn't its files'. */
 static void note_end(struct check *c, int error)
 {
-	if (ctl_mount_ended(-error))
+	if (mountpoint_ended(-error))
 		c->failed = -error;
 }
 

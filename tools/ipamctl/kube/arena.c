@@ -1,7 +1,7 @@
 /* What an import keeps in memory: strings that stay until the end, lists that double. */
 #include "ipamctl/kube/arena.h"
 
-#include "ipamctl/ctl.h"
+#include "cli/say.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,7 +18,7 @@ struct kube_chunk {
 static void *must(void *p)
 {
 	if (p == NULL)
-		exit(ctl_fail(CTL_REFUSED, "out of memory"));
+		exit(cli_fail(CLI_REFUSED, "out of memory"));
 	return p;
 }
 

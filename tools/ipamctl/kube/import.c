@@ -1,6 +1,8 @@
 /* import --kubernetes — adopt the nodes' podCIDRs and the pods' addresses of a Kubernetes cluster. */
 #include "ipamctl/kube/import.h"
 
+#include "cli/options.h"
+#include "cli/say.h"
 #include "ipamctl/kube/arena.h"
 #include "ipamctl/kube/claims.h"
 #include "ipamctl/kube/cover.h"
@@ -11,7 +13,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,7 +104,7 @@ static void tell_hint(const struct kube *k, FILE *to)
 
 	for (size_t i = 0; i < k->hint.n && i < HINTED; i++) {
 		cidr_print(&k->hint.list[i].cidr, cidr);
-		ctl_say(to, "  echo '%s %u' >> %s/.ipam/cidrs\n", cidr, k->hint.list[i].mask, k->path);
+		cli_say(to, "  echo '%s %u' >> %s/.ipam/cidrs\n", cidr, k->hint.list[i].mask, k->path);
 	}
 	if (k->hint.n > HINTED)
 		fprintf(to, "  and %zu more\n", k->hint.n - HINTED);
@@ -118,11 +119,11 @@ static void tell_conflicts(const struct kube *k)
 
 		nodes += c->pod == NULL;
 		if (k->verbose || i < LISTED)
-			ctl_say(stderr, "  %s %s: %s\n", c->address, c->who, c->why);
+			cli_say(stderr, "  %s %s: %s\n", c->address, c->who, c->why);
 	}
 	if (!k->verbose && k->conflicts.n > LISTED)
 		fprintf(stderr, "  and %zu more (--verbose lists them)\n", k->conflicts.n - LISTED);
-	ctl_fail(CTL_REFUSED, "%s %zu nodes and %zu pods in conflict", k->strict ? "nothing was imported:" : "left out:", nodes,
+	cli_fail(CLI_REFUSED, "%s %zu nodes and %zu pods in conflict", k->strict ? "nothing was imported:" : "left out:", nodes,
 		 k->conflicts.n - nodes);
 	if (k->hint.n > 0 && !k->create) {
 		fputs("Some podCIDRs are no blocks of the cluster's CIDRs. These would hold them; --create adds them:\n", stderr);
@@ -148,7 +149,7 @@ static void tell_text(const struct kube *k)
 	if (k->conflicts.n > 0)
 		tell_conflicts(k);
 	if (!k->quiet && !is_refused(k))
-		ctl_say(stdout,
+		cli_say(stdout,
 			"%s: %s %zu nodes and %zu leases with %zu addresses in %.1f s; %zu nodes and %zu leases were "
 			"there already\n",
 			k->cluster, k->dry_run ? "would import" : "imported", c.nodes, c.leases, c.addresses, k->seconds, c.nodes_present,
@@ -167,7 +168,7 @@ static int read_dump(struct kube *k)
 
 	reader.fd = standard_input ? dup(STDIN_FILENO) : open(k->from, O_RDONLY | O_CLOEXEC);
 	if (reader.fd < 0 || fstat(reader.fd, &st) < 0)
-		return ctl_fail(CTL_REFUSED, "%s: %s", k->from, strerror(errno));
+		return cli_fail(CLI_REFUSED, "%s: %s", k->from, strerror(errno));
 	progress_begin(&progress, "KiB", S_ISREG(st.st_mode) ? (uint64_t)st.st_size / 1024 : 0, !k->quiet && !k->json);
 	reader.progress = &progress;
 	reader.wanted = kube_wanted;
@@ -186,14 +187,14 @@ static int provide_cidrs(struct kube *k)
 		for (size_t i = 0; i < k->hint.n; i++)
 			*KUBE_ADD(k->pools) = k->hint.list[i];
 	} else if (k->own_pools == 0 && k->hint.n > 0) {
-		ctl_fail(CTL_REFUSED,
+		cli_fail(CLI_REFUSED,
 			 "cluster '%s' has no CIDRs yet. These would hold the nodes' podCIDRs; write them, or larger ones, "
 			 "or say --create:",
 			 k->cluster);
 		tell_hint(k, stderr);
-		return CTL_REFUSED;
+		return CLI_REFUSED;
 	}
-	return CTL_DONE;
+	return CLI_DONE;
 }
 
 static void claim_addresses(struct kube *k)
@@ -209,84 +210,47 @@ static int import(struct kube *k)
 {
 	int status = kube_mount_find(k);
 
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		status = read_dump(k);
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		status = kube_mount_read(k);
-	if (status != CTL_DONE)
+	if (status != CLI_DONE)
 		return status;
 	if (k->nodes.n == 0 && k->pods.n == 0 && k->conflicts.n == 0)
-		return ctl_fail(CTL_REFUSED,
+		return cli_fail(CLI_REFUSED,
 				"%s has neither Nodes with podCIDRs nor pods with addresses of their own; nothing was imported",
 				strcmp(k->from, "-") == 0 ? "standard input" : k->from);
 	kube_sort(k);
 	status = provide_cidrs(k);
-	if (status != CTL_DONE)
+	if (status != CLI_DONE)
 		return status;
 	claim_addresses(k);
 	status = kube_mount_leases(k);
-	if (status != CTL_DONE)
+	if (status != CLI_DONE)
 		return status;
 	kube_plan_nodes(k);
 	kube_plan_pods(k);
-	return is_refused(k) || k->dry_run ? CTL_DONE : kube_store(k);
+	return is_refused(k) || k->dry_run ? CLI_DONE : kube_store(k);
 }
 
 static int parse(struct kube *k, int argc, char **argv)
 {
-	enum { FROM = 1, DRY, STRICT, CREATE, JSON, QUIET, VERBOSE };
-	static const struct option longs[] = {
-		{ "kubernetes", required_argument, NULL, FROM },
-		{ "dry-run", no_argument, NULL, DRY },
-		{ "strict", no_argument, NULL, STRICT },
-		{ "create", no_argument, NULL, CREATE },
-		{ "json", no_argument, NULL, JSON },
-		{ "quiet", no_argument, NULL, QUIET },
-		{ "verbose", no_argument, NULL, VERBOSE },
-		{ "mount", required_argument, NULL, TARGET_MOUNT },
-		{ "cluster", required_argument, NULL, TARGET_CLUSTER },
-		{ NULL, 0, NULL, 0 },
+	const struct cli_option options[] = {
+		{ "kubernetes", .text = &k->from }, { "dry-run", .flag = &k->dry_run },
+		{ "strict", .flag = &k->strict },   { "create", .flag = &k->create },
+		{ "json", .flag = &k->json },       { "quiet", .flag = &k->quiet },
+		{ "verbose", .flag = &k->verbose }, { "mount", .text = &k->mount },
+		{ "cluster", .text = &k->cluster }, { 0 },
 	};
-	int c;
+	int status = cli_options(&argc, argv, options);
 
-	while ((c = ctl_option(argc, argv, longs)) != -1) {
-		switch (c) {
-		case FROM:
-			k->from = optarg;
-			break;
-		case DRY:
-			k->dry_run = true;
-			break;
-		case STRICT:
-			k->strict = true;
-			break;
-		case CREATE:
-			k->create = true;
-			break;
-		case JSON:
-			k->json = true;
-			break;
-		case QUIET:
-			k->quiet = true;
-			break;
-		case VERBOSE:
-			k->verbose = true;
-			break;
-		case TARGET_MOUNT:
-			k->mount = optarg;
-			break;
-		case TARGET_CLUSTER:
-			k->cluster = optarg;
-			break;
-		default:
-			return CTL_USAGE;
-		}
-	}
+	if (status != CLI_DONE)
+		return status;
 	if (k->from == NULL)
-		return ctl_fail(CTL_USAGE, "say what to import: --kubernetes FILE, or - for standard input");
-	if (optind != argc)
-		return ctl_fail(CTL_USAGE, "'%s' is too much; 'ipamctl help import' tells more", argv[optind]);
-	return CTL_DONE;
+		return cli_fail(CLI_USAGE, "say what to import: --kubernetes FILE, or - for standard input");
+	if (argc != 1)
+		return cli_fail(CLI_USAGE, "'%s' is too much; 'ipamctl help import' tells more", argv[1]);
+	return CLI_DONE;
 }
 
 int kube_import(int argc, char **argv)
@@ -296,16 +260,16 @@ int kube_import(int argc, char **argv)
 	int status = parse(&k, argc, argv);
 
 	clock_gettime(CLOCK_MONOTONIC, &begin);
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		status = import(&k);
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	k.seconds = (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9;
-	if (status == CTL_DONE) {
+	if (status == CLI_DONE) {
 		if (k.json)
 			tell_json(&k);
 		else
 			tell_text(&k);
-		status = k.conflicts.n > 0 ? CTL_REFUSED : CTL_DONE;
+		status = k.conflicts.n > 0 ? CLI_REFUSED : CLI_DONE;
 	}
 	kube_free(&k);
 	return status;

@@ -1,9 +1,12 @@
 /* What a cluster of the mount has already, learnt from its control files. */
 #include "ipamctl/kube/mount.h"
 
+#include "cli/say.h"
 #include "ipamctl/kube/arena.h"
 #include "ipamctl/kube/claims.h"
 #include "ipamctl/kube/parse.h"
+#include "ipamctl/mountpoint.h"
+#include "ipamctl/target.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -24,7 +27,7 @@ static int only_cluster(struct kube *k)
 	int found = 0;
 
 	if (d == NULL)
-		return ctl_fail(CTL_REFUSED, "%s: %s", k->mount, strerror(errno));
+		return cli_fail(CLI_REFUSED, "%s: %s", k->mount, strerror(errno));
 	while (errno = 0, (entry = readdir(d)) != NULL)
 		if (entry->d_type == DT_DIR && entry->d_name[0] != '.' && found++ == 0)
 			snprintf(k->cluster_name, sizeof k->cluster_name, "%s", entry->d_name);
@@ -32,37 +35,37 @@ static int only_cluster(struct kube *k)
 		found = -errno;
 	closedir(d);
 	if (found < 0)
-		return ctl_fail(CTL_REFUSED, "%s: %s", k->mount, strerror(-found));
+		return cli_fail(CLI_REFUSED, "%s: %s", k->mount, strerror(-found));
 	if (found == 0)
-		return ctl_fail(CTL_REFUSED, "%s has no cluster yet; --create makes the one that --cluster says", k->mount);
+		return cli_fail(CLI_REFUSED, "%s has no cluster yet; --create makes the one that --cluster says", k->mount);
 	if (found != 1)
-		return ctl_fail(CTL_USAGE, "%s has several clusters; say which with --cluster", k->mount);
+		return cli_fail(CLI_USAGE, "%s has several clusters; say which with --cluster", k->mount);
 	k->cluster = k->cluster_name;
-	return CTL_DONE;
+	return CLI_DONE;
 }
 
 int kube_mount_find(struct kube *k)
 {
 	char source[4096];
 	struct stat st;
-	int status = CTL_DONE;
+	int status = CLI_DONE;
 
 	k->mount = target_mount(k->mount);
-	if (!ctl_mount_source(k->mount, source))
-		return ctl_fail(CTL_REFUSED, "%s: not where an ipamfs is mounted; say where with --mount or IPAMFS_MOUNT", k->mount);
+	if (!mountpoint_source(k->mount, source))
+		return cli_fail(CLI_REFUSED, "%s: not where an ipamfs is mounted; say where with --mount or IPAMFS_MOUNT", k->mount);
 	if (k->cluster == NULL)
 		status = only_cluster(k);
-	if (status != CTL_DONE)
+	if (status != CLI_DONE)
 		return status;
 	if (*k->cluster == 0 || *k->cluster == '.' || strchr(k->cluster, '/') != NULL)
-		return ctl_fail(CTL_USAGE, "'%s' is no name for a cluster", k->cluster);
+		return cli_fail(CLI_USAGE, "'%s' is no name for a cluster", k->cluster);
 	k->path = kube_format(k, "%s/%s", k->mount, k->cluster);
 	k->has_cluster = stat(k->path, &st) == 0;
 	if (!k->has_cluster && errno != ENOENT)
-		return ctl_fail(CTL_REFUSED, "%s: %s", k->path, strerror(errno));
+		return cli_fail(CLI_REFUSED, "%s: %s", k->path, strerror(errno));
 	if (!k->has_cluster && !k->create)
-		return ctl_fail(CTL_REFUSED, "%s has no cluster '%s'; --create makes it", k->mount, k->cluster);
-	return CTL_DONE;
+		return cli_fail(CLI_REFUSED, "%s has no cluster '%s'; --create makes it", k->mount, k->cluster);
+	return CLI_DONE;
 }
 
 /* ---- its files, a line at a time --------------------------------------------------------------------------------- */
@@ -73,16 +76,16 @@ static int each_line(struct kube *k, const char *file, void (*fn)(struct kube *k
 	FILE *f = fopen(path, "re");
 	char *line = NULL;
 	size_t room = 0;
-	int status = CTL_DONE;
+	int status = CLI_DONE;
 
 	if (f == NULL)
-		return ctl_fail(CTL_REFUSED, "%s: %s", path, strerror(errno));
+		return cli_fail(CLI_REFUSED, "%s: %s", path, strerror(errno));
 	while (getline(&line, &room, f) > 0) {
 		line[strcspn(line, "\n")] = 0;
 		fn(k, line);
 	}
 	if (ferror(f))
-		status = ctl_fail(CTL_REFUSED, "%s: %s", path, strerror(errno));
+		status = cli_fail(CLI_REFUSED, "%s: %s", path, strerror(errno));
 	free(line);
 	fclose(f);
 	return status;
@@ -95,7 +98,7 @@ static void take_pool(struct kube *k, char *line)
 	char *text;
 
 	if (asprintf(&text, "%s%s\n", k->cidrs_text == NULL ? "" : k->cidrs_text, line) < 0)
-		exit(ctl_fail(CTL_REFUSED, "out of memory"));
+		exit(cli_fail(CLI_REFUSED, "out of memory"));
 	free(k->cidrs_text);
 	k->cidrs_text = text;
 	if (cidr_parse(line, n, &pool.cidr) == 0 && line[n] == ' ') {
@@ -144,17 +147,17 @@ static void take_block(struct kube *k, char *line)
 
 int kube_mount_read(struct kube *k)
 {
-	int status = CTL_DONE;
+	int status = CLI_DONE;
 
 	if (!k->has_cluster)
 		return status;
 	status = each_line(k, "cidrs", take_pool);
 	k->own_pools = k->pools.n;
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		status = each_line(k, "reserved", take_reserved);
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		status = each_line(k, "settings", take_setting);
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		status = each_line(k, "blocks", take_block);
 	return status;
 }
@@ -254,10 +257,10 @@ int kube_mount_leases(struct kube *k)
 	int status;
 
 	if (!k->has_cluster)
-		return CTL_DONE;
+		return CLI_DONE;
 	reader.fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (reader.fd < 0)
-		return ctl_fail(CTL_REFUSED, "%s: %s", path, strerror(errno));
+		return cli_fail(CLI_REFUSED, "%s: %s", path, strerror(errno));
 	status = kube_read_array(&reader, take_lease, k);
 	kube_reader_end(&reader);
 	close(reader.fd);

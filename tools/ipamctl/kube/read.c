@@ -2,6 +2,8 @@
  * checks it. */
 #include "ipamctl/kube/read.h"
 
+#include "cli/say.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,8 +13,8 @@ enum { ROOM = 1 << 20, ROOM_MAX = 256 << 20 };
 
 static int fail(const struct kube_reader *r, uint64_t at, const char *why)
 {
-	return r->error != 0 ? ctl_fail(CTL_REFUSED, "%s: %s; nothing was imported", r->name, strerror(r->error)) :
-			       ctl_fail(CTL_REFUSED, "%s: byte %llu: %s; nothing was imported", r->name, (unsigned long long)at, why);
+	return r->error != 0 ? cli_fail(CLI_REFUSED, "%s: %s; nothing was imported", r->name, strerror(r->error)) :
+			       cli_fail(CLI_REFUSED, "%s: byte %llu: %s; nothing was imported", r->name, (unsigned long long)at, why);
 }
 
 static uint64_t offset(const struct kube_reader *r)
@@ -204,7 +206,7 @@ static int items(struct kube_reader *r, const char *hint, kube_taker *take, void
 
 	if (next != 0 && peek(r) == ']') {
 		r->at++;
-		return CTL_DONE;
+		return CLI_DONE;
 	}
 	while (next != 0 && next != ']') {
 		uint64_t begin;
@@ -215,21 +217,21 @@ static int items(struct kube_reader *r, const char *hint, kube_taker *take, void
 		begin = offset(r);
 		v = value(r, true);
 		if (v == NULL)
-			return CTL_REFUSED;
+			return CLI_REFUSED;
 		why = json_is_object(v) ? take(arg, hint, v) : "an object is wanted here";
 		json_decref(v);
 		if (why != NULL)
 			return fail(r, begin, why);
 		next = expect(r, ',', ']', "a comma or ] is wanted here");
 	}
-	return next == 0 ? CTL_REFUSED : CTL_DONE;
+	return next == 0 ? CLI_REFUSED : CLI_DONE;
 }
 
 int kube_read_array(struct kube_reader *r, kube_taker *take, void *arg)
 {
 	int status = items(r, NULL, take, arg);
 
-	return status == CTL_DONE && peek(r) >= 0 ? fail(r, offset(r), "the file should end here") : status;
+	return status == CLI_DONE && peek(r) >= 0 ? fail(r, offset(r), "the file should end here") : status;
 }
 
 /* What a list of this kind holds: "Pod" for a PodList; NULL where that isn't said. */
@@ -250,15 +252,15 @@ static int member(struct kube_reader *r, json_t *rest, bool *found, kube_taker *
 {
 	uint64_t begin = offset(r);
 	json_t *key = value(r, false), *v = NULL;
-	int status = CTL_DONE;
+	int status = CLI_DONE;
 	char kind[64];
 
 	if (key == NULL)
-		return CTL_REFUSED;
+		return CLI_REFUSED;
 	if (!json_is_string(key))
 		status = fail(r, begin, "a name in quotes is wanted here");
 	else if (expect(r, ':', ':', "a colon is wanted here") == 0)
-		status = CTL_REFUSED;
+		status = CLI_REFUSED;
 	else if (strcmp(json_string_value(key), "items") == 0 && *found)
 		status = fail(r, begin, "these are items again");
 	else if (strcmp(json_string_value(key), "items") == 0 && peek(r) == '[') {
@@ -268,7 +270,7 @@ static int member(struct kube_reader *r, json_t *rest, bool *found, kube_taker *
 		*found |= strcmp(json_string_value(key), "items") == 0 && peek(r) == 'n'; /* null: an empty list */
 		v = value(r, false);
 		if (v == NULL || json_object_set_new(rest, json_string_value(key), v) < 0)
-			status = CTL_REFUSED;
+			status = CLI_REFUSED;
 	}
 	json_decref(key);
 	return status;
@@ -279,23 +281,23 @@ static int list(struct kube_reader *r, kube_taker *take, void *arg)
 	uint64_t begin = offset(r);
 	json_t *rest = json_object();
 	bool found = false;
-	int status = CTL_DONE, next = expect(r, '{', '{', "no Kubernetes list in JSON begins so (kubectl get nodes,pods -A -o json)");
+	int status = CLI_DONE, next = expect(r, '{', '{', "no Kubernetes list in JSON begins so (kubectl get nodes,pods -A -o json)");
 	const char *kind, *why;
 
 	if (next != 0 && peek(r) == '}') {
 		r->at++;
 		next = '}';
 	}
-	while (next != 0 && next != '}' && status == CTL_DONE) {
+	while (next != 0 && next != '}' && status == CLI_DONE) {
 		peek(r);
 		status = member(r, rest, &found, take, arg);
-		if (status == CTL_DONE)
+		if (status == CLI_DONE)
 			next = expect(r, ',', '}', "a comma or } is wanted here");
 	}
 	if (next == 0)
-		status = CTL_REFUSED;
+		status = CLI_REFUSED;
 	kind = json_string_value(json_object_get(rest, "kind"));
-	if (status == CTL_DONE && !found) {
+	if (status == CLI_DONE && !found) {
 		/* No list: an object by itself, as kubectl get node NAME shows it. */
 		if (kind == NULL || (strcmp(kind, "Node") != 0 && strcmp(kind, "Pod") != 0))
 			status = fail(r, begin, "an object that is neither a list, a Node nor a Pod");
@@ -308,13 +310,13 @@ static int list(struct kube_reader *r, kube_taker *take, void *arg)
 
 int kube_read_lists(struct kube_reader *r, kube_taker *take, void *arg)
 {
-	int status = CTL_DONE;
+	int status = CLI_DONE;
 
 	if (peek(r) < 0)
 		return fail(r, 0, "the file is empty");
-	while (status == CTL_DONE && peek(r) >= 0)
+	while (status == CLI_DONE && peek(r) >= 0)
 		status = list(r, take, arg);
-	return status == CTL_DONE && r->error != 0 ? fail(r, 0, "") : status;
+	return status == CLI_DONE && r->error != 0 ? fail(r, 0, "") : status;
 }
 
 void kube_reader_end(struct kube_reader *r)

@@ -2,8 +2,8 @@
 #ifndef IPAMCTL_KUBE_READ_H
 #define IPAMCTL_KUBE_READ_H
 
-#include "ipamctl/ctl.h"
 #include "ipamctl/kube/prune.h"
+#include "ipamctl/progress.h"
 
 #include <jansson.h>
 #include <stddef.h>

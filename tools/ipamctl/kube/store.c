@@ -2,8 +2,10 @@
  * until it takes. */
 #include "ipamctl/kube/store.h"
 
+#include "cli/say.h"
 #include "ipamctl/kube/arena.h"
 #include "ipamctl/kube/parse.h"
+#include "ipamctl/mountpoint.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -58,14 +60,14 @@ static char *hint_text(const struct kube *k)
 static int create(struct kube *k)
 {
 	char *text = hint_text(k);
-	int status = CTL_DONE, rc;
+	int status = CLI_DONE, rc;
 
 	if (!k->has_cluster && mkdir(k->path, 0755) < 0) {
-		status = ctl_fail(CTL_REFUSED, "%s: %s", k->path, strerror(errno));
+		status = cli_fail(CLI_REFUSED, "%s: %s", k->path, strerror(errno));
 	} else if (k->hint.n > 0) {
 		rc = text == NULL ? -ENOMEM : write_once(kube_format(k, "%s/.ipam/cidrs", k->path), text, O_APPEND);
 		if (rc < 0)
-			status = ctl_fail(CTL_REFUSED, "%s/.ipam/cidrs: %s", k->path, strerror(-rc));
+			status = cli_fail(CLI_REFUSED, "%s/.ipam/cidrs: %s", k->path, strerror(-rc));
 		if (rc < 0 && !k->has_cluster)
 			rmdir(k->path);
 	}
@@ -82,7 +84,7 @@ static void uncreate(struct kube *k)
 	else if (k->hint.n > 0)
 		rc = write_once(kube_format(k, "%s/.ipam/cidrs", k->path), k->cidrs_text == NULL ? "\n" : k->cidrs_text, O_TRUNC);
 	if (rc < 0)
-		ctl_fail(CTL_REFUSED, "%s stays as it was made: %s", k->path, strerror(-rc));
+		cli_fail(CLI_REFUSED, "%s stays as it was made: %s", k->path, strerror(-rc));
 }
 
 /* ---- writing ----------------------------------------------------------------------------------------------------- */
@@ -244,7 +246,7 @@ static enum outcome try(struct kube *k, int fd, const char *path)
 	int error;
 
 	if (n < 0) {
-		ctl_fail(CTL_REFUSED, "%s: %s; nothing was imported", path, strerror((int)-n));
+		cli_fail(CLI_REFUSED, "%s: %s; nothing was imported", path, strerror((int)-n));
 		return FAILED;
 	}
 	error = n == 0 ? 0 : commit(k, fd, (size_t)n);
@@ -252,13 +254,13 @@ static enum outcome try(struct kube *k, int fd, const char *path)
 		k->stored = n > 0;
 		return STORED;
 	}
-	if (ctl_mount_ended(-error) || error == EINTR) {
-		ctl_fail(CTL_REFUSED, "%s: %s; whether it was imported isn't known: run it again", path, strerror(error));
+	if (mountpoint_ended(-error) || error == EINTR) {
+		cli_fail(CLI_REFUSED, "%s: %s; whether it was imported isn't known: run it again", path, strerror(error));
 		return UNKNOWN;
 	}
 	if (take_refusals(k, fd, general, sizeof general) > 0)
 		return k->strict ? STORED : AGAIN;
-	ctl_fail(CTL_REFUSED, "%s: %s; nothing was imported", path, general[0] != 0 ? general : strerror(error));
+	cli_fail(CLI_REFUSED, "%s: %s; nothing was imported", path, general[0] != 0 ? general : strerror(error));
 	return FAILED;
 }
 
@@ -266,7 +268,7 @@ int kube_store(struct kube *k)
 {
 	const char *path = kube_format(k, "%s/.ipam/import", k->path);
 	enum outcome outcome = AGAIN;
-	int fd, status = CTL_DONE;
+	int fd, status = CLI_DONE;
 
 	/* What has been made has to be taken back. */
 	sigaction(SIGINT, &(struct sigaction){ .sa_handler = interrupt }, NULL);
@@ -274,20 +276,20 @@ int kube_store(struct kube *k)
 	sigaction(SIGHUP, &(struct sigaction){ .sa_handler = interrupt }, NULL);
 	if (k->create)
 		status = create(k);
-	if (status != CTL_DONE)
+	if (status != CLI_DONE)
 		return status;
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0) {
-		ctl_fail(CTL_REFUSED, "%s: %s; nothing was imported", path, strerror(errno));
+		cli_fail(CLI_REFUSED, "%s: %s; nothing was imported", path, strerror(errno));
 		outcome = FAILED;
 	}
 	for (int i = 0; i < TRIES && outcome == AGAIN; i++)
 		outcome = try(k, fd, path);
 	if (outcome == AGAIN)
-		ctl_fail(CTL_REFUSED, "%s changes too fast; nothing was imported: run it again", k->path);
+		cli_fail(CLI_REFUSED, "%s changes too fast; nothing was imported: run it again", k->path);
 	if (fd >= 0)
 		close(fd);
 	if (k->create && !k->stored && outcome != UNKNOWN)
 		uncreate(k);
-	return outcome == STORED ? CTL_DONE : CTL_REFUSED;
+	return outcome == STORED ? CLI_DONE : CLI_REFUSED;
 }

@@ -3,7 +3,7 @@
  * was found. */
 #include "ipamctl/repair/copy.h"
 
-#include "ipamctl/ctl.h"
+#include "cli/say.h"
 #include "schema.h"
 
 #include <errno.h>
@@ -81,7 +81,7 @@ static int out_of_steps(void *arg)
 static int open_copy(struct repair *r, const char *copy)
 {
 	if (sqlite3_open_v2(copy, &r->from, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK)
-		return ctl_fail(CTL_REFUSED, "%s: %s", copy, sqlite3_errmsg(r->from));
+		return cli_fail(CLI_REFUSED, "%s: %s", copy, sqlite3_errmsg(r->from));
 	sqlite3_db_config(r->from, SQLITE_DBCONFIG_DEFENSIVE, 0, NULL);
 	sqlite3_db_config(r->from, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 	sqlite3_db_config(r->from, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
@@ -92,7 +92,7 @@ static int open_copy(struct repair *r, const char *copy)
 	sqlite3_exec(r->from,
 		     "PRAGMA writable_schema = ON; PRAGMA cell_size_check = ON; PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY",
 		     NULL, NULL, NULL);
-	return CTL_DONE;
+	return CLI_DONE;
 }
 
 void repair_steps(struct repair *r)
@@ -186,8 +186,8 @@ bool repair_has(const struct repair *r, const char *object)
 static int judge(struct repair *r, const char *path, int rc)
 {
 	if (rc == 1 || rc == -ENOTSUP)
-		return ctl_fail(CTL_REFUSED, "%s: of %s ipamfs; use the ipamctl of that version", path, rc == 1 ? "an older" : "a newer");
-	return ctl_fail(CTL_REFUSED, "%s: nothing can be read of it (%s); restore a backup", path,
+		return cli_fail(CLI_REFUSED, "%s: of %s ipamfs; use the ipamctl of that version", path, rc == 1 ? "an older" : "a newer");
+	return cli_fail(CLI_REFUSED, "%s: nothing can be read of it (%s); restore a backup", path,
 			sqlite3_errcode(r->from) == SQLITE_OK ? "no ipamfs database" : sqlite3_errmsg(r->from));
 }
 
@@ -213,7 +213,7 @@ static int identify(struct repair *r, bool *stamped)
 
 int repair_copy(struct repair *r, const char *path, const char *copy)
 {
-	int rc = make_copy(r, path, copy), status = CTL_DONE;
+	int rc = make_copy(r, path, copy), status = CLI_DONE;
 	bool stamped = false;
 	struct stat st;
 
@@ -221,19 +221,19 @@ int repair_copy(struct repair *r, const char *path, const char *copy)
 		rc = -errno;
 	if (rc < 0) {
 		unlink(copy);
-		return ctl_fail(CTL_REFUSED, "%s: %s", copy, strerror(-rc));
+		return cli_fail(CLI_REFUSED, "%s: %s", copy, strerror(-rc));
 	}
 	r->size = st.st_size;
 	if (sqlite3_open(":memory:", &r->ours) != SQLITE_OK || schema_migrate(r->ours) < 0)
-		status = ctl_fail(CTL_REFUSED, "out of memory");
-	if (status == CTL_DONE)
+		status = cli_fail(CLI_REFUSED, "out of memory");
+	if (status == CLI_DONE)
 		status = open_copy(r, copy);
-	rc = status == CTL_DONE ? identify(r, &stamped) : 0;
+	rc = status == CLI_DONE ? identify(r, &stamped) : 0;
 	if (rc != 0)
 		status = judge(r, path, rc);
-	if (status == CTL_DONE && !schema_is_sane(r))
-		status = ctl_fail(CTL_REFUSED, "%s: its schema can't be read; restore a backup", path);
-	if (status == CTL_DONE) {
+	if (status == CLI_DONE && !schema_is_sane(r))
+		status = cli_fail(CLI_REFUSED, "%s: its schema can't be read; restore a backup", path);
+	if (status == CLI_DONE) {
 		make_ours(r, &r->schema_same);
 		r->schema_same &= !stamped;
 		sqlite3_close(r->from); /* what was changed is seen by who opens it anew */

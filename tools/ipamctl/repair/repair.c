@@ -1,10 +1,10 @@
 /* repair — of a database that is damaged, a new one with all that can be told of it, and nothing released. */
 #include "ipamctl/repair/repair.h"
 
+#include "cli/say.h"
 #include "ipamctl/check/database.h"
 #include "ipamctl/check/log.h"
 #include "ipamctl/check/past.h"
-#include "ipamctl/ctl.h"
 #include "ipamctl/repair/copy.h"
 #include "ipamctl/repair/diff.h"
 #include "ipamctl/repair/lease.h"
@@ -48,12 +48,12 @@ static int name_files(struct files *f, const char *path)
 	gmtime_r(&now, &tm);
 	strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &tm);
 	if (strlen(path) > 4000)
-		return ctl_fail(CTL_REFUSED, "%s: too long a name", path);
+		return cli_fail(CLI_REFUSED, "%s: too long a name", path);
 	snprintf(f->damaged, sizeof f->damaged, "%s.damaged-%s", path, stamp);
 	snprintf(f->fresh, sizeof f->fresh, "%s.repair-%s", path, stamp);
 	snprintf(f->copy, sizeof f->copy, "%s.repair-%s.copy", path, stamp);
 	snprintf(f->report, sizeof f->report, "%s.damaged-%s.report", path, stamp);
-	return CTL_DONE;
+	return CLI_DONE;
 }
 
 static int lock_files(struct files *f)
@@ -62,12 +62,12 @@ static int lock_files(struct files *f)
 
 	f->lock = open(f->path, O_RDWR | O_CLOEXEC);
 	if (f->lock < 0)
-		return ctl_fail(CTL_REFUSED, "%s: %s", f->path, strerror(errno));
+		return cli_fail(CLI_REFUSED, "%s: %s", f->path, strerror(errno));
 	if (fstat(f->lock, &st) < 0 || !S_ISREG(st.st_mode))
-		return ctl_fail(CTL_REFUSED, "%s: not a database; --repair takes a file", f->path);
+		return cli_fail(CLI_REFUSED, "%s: not a database; --repair takes a file", f->path);
 	if (!lock_database(f->lock, LOCK_EX))
-		return ctl_fail(CTL_REFUSED, "%s: in use by an ipamfs; unmount that first", f->path);
-	return CTL_DONE;
+		return cli_fail(CLI_REFUSED, "%s: in use by an ipamfs; unmount that first", f->path);
+	return CLI_DONE;
 }
 
 static int sync_path(const char *path, int flags)
@@ -121,7 +121,7 @@ static int exchange(const struct files *f)
 		rc = rename(f->fresh, f->path) < 0 ? -errno : 0;
 	if (rc == 0)
 		rc = sync_directory(f->path);
-	return rc == 0 ? CTL_DONE : ctl_fail(CTL_REFUSED, "%s: %s", f->path, strerror(-rc));
+	return rc == 0 ? CLI_DONE : cli_fail(CLI_REFUSED, "%s: %s", f->path, strerror(-rc));
 }
 
 /* ---- is there anything to repair? ---------------------------------------------------------------------------------------- */
@@ -150,7 +150,7 @@ static int accept_sound(struct repair *r, const char *path, bool log_whole)
 	int code;
 
 	if (log_whole || stat(path, &st) < 0)
-		return CTL_DONE;
+		return CLI_DONE;
 	snprintf(sql, sizeof sql, "DELETE FROM engine WHERE key = 'open' AND value = '%llu'", (unsigned long long)st.st_ino);
 	code = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL);
 	if (code == SQLITE_OK)
@@ -161,9 +161,9 @@ static int accept_sound(struct repair *r, const char *path, bool log_whole)
 			"its daemon died, and the log that it left is missing or damaged: what was stored last may be, too; compare with what runs"
 			" before anything is leased");
 	if (code != SQLITE_OK)
-		ctl_fail(CTL_REFUSED, "%s: %s", path, sqlite3_errmsg(db));
+		cli_fail(CLI_REFUSED, "%s: %s", path, sqlite3_errmsg(db));
 	sqlite3_close(db);
-	return code == SQLITE_OK ? CTL_DONE : CTL_REFUSED;
+	return code == SQLITE_OK ? CLI_DONE : CLI_REFUSED;
 }
 
 /* ---- the new one ---------------------------------------------------------------------------------------------------------- */
@@ -174,21 +174,21 @@ static int open_fresh(struct repair *r, const struct files *f)
 	int fd = open(f->fresh, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
 	if (fd < 0 || fstat(f->lock, &st) < 0 || fchmod(fd, st.st_mode & 07777) < 0 || fchown(fd, st.st_uid, st.st_gid) < 0) {
-		ctl_fail(CTL_REFUSED, "%s: %s", f->fresh, strerror(errno));
+		cli_fail(CLI_REFUSED, "%s: %s", f->fresh, strerror(errno));
 		if (fd >= 0)
 			close(fd);
-		return CTL_REFUSED;
+		return CLI_REFUSED;
 	}
 	close(fd);
 	r->report = fopen(f->report, "wxe");
 	if (r->report == NULL)
-		return ctl_fail(CTL_REFUSED, "%s: %s", f->report, strerror(errno));
+		return cli_fail(CLI_REFUSED, "%s: %s", f->report, strerror(errno));
 	if (sqlite3_open_v2(f->fresh, &r->to, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK ||
 	    sqlite3_exec(r->to, "PRAGMA page_size = 2048; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF", NULL, NULL, NULL) !=
 		    SQLITE_OK ||
 	    schema_migrate(r->to) < 0 || repair_functions(r->to) != SQLITE_OK)
-		return ctl_fail(CTL_REFUSED, "%s: %s", f->fresh, sqlite3_errmsg(r->to));
-	return CTL_DONE;
+		return cli_fail(CLI_REFUSED, "%s: %s", f->fresh, sqlite3_errmsg(r->to));
+	return CLI_DONE;
 }
 
 static void tell_log(struct repair *r)
@@ -219,29 +219,29 @@ static int make_fresh(struct repair *r, struct check *check)
 	repair_close_past(r);
 	repair_do(r, "COMMIT");
 	if (r->error < 0)
-		return CTL_REFUSED;
+		return CLI_REFUSED;
 	*check = (struct check){ .db = r->to, .quiet = true, .silent = r->json };
 	check_database(check);
 	check_past(check);
-	return CTL_DONE;
+	return CLI_DONE;
 }
 
 static int rebuild(struct repair *r, struct files *f, struct check *check)
 {
 	int status = open_fresh(r, f);
 
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		status = make_fresh(r, check);
 	sqlite3_close(r->to);
-	if (r->report != NULL && (fflush(r->report) != 0 || fsync(fileno(r->report)) < 0 || fclose(r->report) != 0) && status == CTL_DONE)
-		status = ctl_fail(CTL_REFUSED, "%s: %s", f->report, strerror(errno));
+	if (r->report != NULL && (fflush(r->report) != 0 || fsync(fileno(r->report)) < 0 || fclose(r->report) != 0) && status == CLI_DONE)
+		status = cli_fail(CLI_REFUSED, "%s: %s", f->report, strerror(errno));
 	r->report = NULL;
-	if (status == CTL_DONE && check->findings > 0)
-		return ctl_fail(CTL_REFUSED, "%s: what could be made of it still has findings, and lies in %s; the database is as it was",
+	if (status == CLI_DONE && check->findings > 0)
+		return cli_fail(CLI_REFUSED, "%s: what could be made of it still has findings, and lies in %s; the database is as it was",
 				f->path, f->fresh);
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		status = exchange(f);
-	if (status != CTL_DONE) {
+	if (status != CLI_DONE) {
 		unlink(f->fresh);
 		unlink(f->report);
 	}
@@ -265,16 +265,16 @@ static void summary(const struct repair *r, const struct files *f, const struct 
 
 	if (!r->json) {
 		if (rebuilt) {
-			ctl_say(stdout,
+			cli_say(stdout,
 				"%s: made anew: %llu clusters, %llu nodes, %llu blocks, %llu leases; %llu kept in part, %llu lost, %llu uncertain\n",
 				f->path, (unsigned long long)check->clusters, (unsigned long long)check->nodes,
 				(unsigned long long)check->blocks, (unsigned long long)check->leases,
 				(unsigned long long)r->told[TELL_KEPT], (unsigned long long)r->told[TELL_LOST],
 				(unsigned long long)r->told[TELL_UNCERTAIN]);
-			ctl_say(stdout, "the damaged one: %s\n", f->damaged);
-			ctl_say(stdout, "this list: %s\n", f->report);
+			cli_say(stdout, "the damaged one: %s\n", f->damaged);
+			cli_say(stdout, "this list: %s\n", f->report);
 		} else if (!r->quiet && r->told[TELL_UNCERTAIN] == 0) {
-			ctl_say(stdout, "%s: nothing to repair\n", f->path);
+			cli_say(stdout, "%s: nothing to repair\n", f->path);
 		}
 		return;
 	}
@@ -299,24 +299,24 @@ int repair_run(const char *path, bool json, bool quiet)
 	bool rebuilt = false, log_whole = check_log(path, &error) != -EUCLEAN;
 	int status = name_files(&f, path);
 
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		status = lock_files(&f);
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		status = repair_copy(&r, path, f.copy);
-	if (status == CTL_DONE && is_sound(&r)) {
+	if (status == CLI_DONE && is_sound(&r)) {
 		sqlite3_close(r.from);
 		r.from = NULL;
 		status = accept_sound(&r, path, log_whole);
-	} else if (status == CTL_DONE) {
+	} else if (status == CLI_DONE) {
 		status = rebuild(&r, &f, &check);
-		rebuilt = status == CTL_DONE;
+		rebuilt = status == CLI_DONE;
 	}
 	sqlite3_close(r.from);
 	sqlite3_close(r.ours);
-	if (status == CTL_DONE)
+	if (status == CLI_DONE)
 		summary(&r, &f, &check, rebuilt);
-	if (status == CTL_DONE && r.told[TELL_KEPT] + r.told[TELL_LOST] + r.told[TELL_UNCERTAIN] > 0)
-		status = CTL_REFUSED;
+	if (status == CLI_DONE && r.told[TELL_KEPT] + r.told[TELL_LOST] + r.told[TELL_UNCERTAIN] > 0)
+		status = CLI_REFUSED;
 	for (int how = 0; how < TELLS; how++) {
 		for (uint64_t i = 0; i < r.told[how]; i++)
 			free(r.line[how][i]);

@@ -1,6 +1,6 @@
 #include "ipamctl/repair/report.h"
 
-#include "ipamctl/ctl.h"
+#include "cli/say.h"
 #include "ipamctl/repair/repair.h"
 
 #include <stdarg.h>
@@ -22,7 +22,7 @@ void repair_tell(struct repair *r, enum tell how, const char *format, ...)
 		fprintf(r->report, "%s: %s\n", word[how], line);
 	if (!r->json) {
 		printf("%s: ", word[how]);
-		ctl_print(line);
+		cli_print(line);
 		putchar('\n');
 	}
 	bigger = reallocarray(r->line[how], r->told[how] + 1, sizeof *bigger);

@@ -2,8 +2,9 @@
  * judged here: every row that any of them gives is kept. */
 #include "ipamctl/repair/salvage.h"
 
+#include "cli/say.h"
 #include "ipamctl/check/findings.h"
-#include "ipamctl/ctl.h"
+#include "ipamctl/progress.h"
 #include "ipamctl/repair/copy.h"
 
 #include <stdlib.h>
@@ -97,7 +98,7 @@ static const struct source source[SOURCES] = {
 void repair_do(struct repair *r, const char *sql)
 {
 	if (r->error == 0 && sqlite3_exec(r->to, sql, NULL, NULL, NULL) != SQLITE_OK) {
-		ctl_fail(CTL_REFUSED, "the new database: %s (%.400s)", sqlite3_errmsg(r->to), sql);
+		cli_fail(CLI_REFUSED, "the new database: %s (%.400s)", sqlite3_errmsg(r->to), sql);
 		r->error = -1;
 	}
 }

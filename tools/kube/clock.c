@@ -1,43 +1,11 @@
-#include "kube.h"
-#include "printable.h"
+#include "clock.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
-
-/* One write a line: lines of several threads don't mix. */
-static void line(const char *kind, const char *format, va_list ap)
-{
-	char text[2048];
-
-	vsnprintf(text, sizeof text, format, ap);
-	printable(text, text, strlen(text)); /* what servers say may hold anything */
-	fprintf(stderr, "ipamkube: %s%s%s\n", kind, *kind == 0 ? "" : ": ", text);
-}
-
-int fail(int status, const char *format, ...)
-{
-	va_list ap;
-
-	va_start(ap, format);
-	line("", format, ap);
-	va_end(ap);
-	return status;
-}
-
-void say(int priority, const char *format, ...)
-{
-	static const char *const name[] = { "emergency", "alert", "critical", "error", "warning", "notice", "info", "debug" };
-	va_list ap;
-
-	va_start(ap, format);
-	line(name[priority & 7], format, ap);
-	va_end(ap);
-}
 
 int64_t now_ms(void)
 {
