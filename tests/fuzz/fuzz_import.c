@@ -2,6 +2,7 @@
 #include "fuzz.h"
 
 #include "fs/base/foreign.h"
+#include "fs/control/import_parse.h"
 #include "ipamctl/kube/arena.h"
 #include "ipamctl/kube/parse.h"
 
