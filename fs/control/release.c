@@ -1,56 +1,11 @@
 #include "fs/control/release.h"
 
-#include "fs/resume/invalidate.h"
+#include "fs/tree/forget.h"
 #include "fs/tree/inode.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-void fs_forget_lease(struct fs *fs, uint64_t node, uint64_t lease)
-{
-	notify_inode(fs->notify, node_of_object(IPAM_LEASE, lease));
-	notify_inode(fs->notify, node_of_object(IPAM_NODE, node));
-}
-
-struct release {
-	struct fs *fs;
-	uint64_t lease, node;
-	ipam_done *done;
-	void *arg;
-};
-
-/* Who asked hears of it once the kernel knows, so that the file he looks at next is gone. */
-static void released(void *arg, int error, const struct ipam_object *object)
-{
-	struct release *r = arg;
-
-	(void)object;
-	if (error == 0)
-		fs_forget_lease(r->fs, r->node, r->lease);
-	r->done(r->arg, error, NULL);
-	free(r);
-}
-
-static void release(struct fs *fs, uint64_t lease, uint32_t generation, bool unused, struct ipam_by by, ipam_done *done, void *arg)
-{
-	struct release *r = calloc(1, sizeof *r);
-	struct ipam_object object;
-	int rc = r == NULL ? -ENOMEM : ipam_get(fs->ipam, IPAM_LEASE, lease, &object);
-
-	if (rc < 0) {
-		done(arg, rc, NULL);
-		free(r);
-		return;
-	}
-	*r = (struct release){ fs, lease, object.parent, done, arg };
-	ipam_release(fs->ipam, lease, generation, unused, by, released, r);
-}
-
-void fs_release_lease(struct fs *fs, uint64_t lease, struct ipam_by by, ipam_done *done, void *arg)
-{
-	release(fs, lease, 0, false, by, done, arg);
-}
 
 static bool parse_number(const char **s, uint64_t max, uint64_t *out)
 {
@@ -95,16 +50,7 @@ void release_store(struct fs *fs, struct node_ref ref, const char *text, size_t 
 	if (rc < 0)
 		done(arg, rc, NULL);
 	else
-		release(fs, lease, (uint32_t)generation, unused, by, done, arg);
-}
-
-void fs_forget(struct fs *fs, enum ipam_kind kind, uint64_t parent, uint64_t id)
-{
-	enum ipam_kind above = kind == IPAM_LEASE ? IPAM_NODE : kind == IPAM_NODE ? IPAM_CLUSTER : IPAM_ROOT;
-
-	if (id != 0)
-		notify_inode(fs->notify, node_of_object(kind, id));
-	notify_inode(fs->notify, node_of_object(above, parent));
+		fs_release_unchanged(fs, lease, (uint32_t)generation, unused, by, done, arg);
 }
 
 /* "force": the node is taken from its machine, which is dead; the directory goes with it. */

@@ -2,13 +2,12 @@
 
 #include "fs/base/buffer.h"
 #include "fs/base/foreign.h"
-#include "fs/control/release.h"
-#include "fs/process/ops.h"
 #include "fs/resume/handle.h"
 #include "fs/resume/invalidate.h"
 #include "fs/tree/access.h"
 #include "fs/tree/dir.h"
 #include "fs/tree/file.h"
+#include "fs/tree/forget.h"
 #include "fs/tree/holders.h"
 
 #include <errno.h>

@@ -2,12 +2,12 @@
 
 #include "fs/control/control.h"
 #include "fs/control/generated.h"
-#include "fs/control/release.h"
 #include "fs/hostlocal/host_local.h"
 #include "fs/resume/handle.h"
 #include "fs/tree/access.h"
 #include "fs/tree/dir.h"
 #include "fs/tree/file.h"
+#include "fs/tree/forget.h"
 #include "fs/tree/inode.h"
 #include "fs/tree/removed.h"
 #include "fs/tree/xattr.h"
@@ -307,15 +307,6 @@ static void plain_done(void *arg, int error, const struct ipam_object *object)
 static bool is_control(const char *name)
 {
 	return strcmp(name, ".ipam") == 0;
-}
-
-void answer_made(struct fs *fs, enum ipam_kind kind, uint64_t parent, const char *name, ipam_done *done, void *arg)
-{
-	struct ipam_object object;
-	int rc = ipam_lookup(fs->ipam, kind, parent, name, &object);
-
-	object.created = true;
-	done(arg, fs_of_inode(rc), &object);
 }
 
 static void make(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, bool directory)

@@ -6,7 +6,4 @@
 
 extern const struct fuse_lowlevel_ops fs_operations;
 
-/* What a worker before has made: as ipam_make, which has succeeded. */
-void answer_made(struct fs *fs, enum ipam_kind kind, uint64_t parent, const char *name, ipam_done *done, void *arg);
-
 #endif

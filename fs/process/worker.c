@@ -2,7 +2,6 @@
 
 #include "fs/base/log.h"
 #include "fs/control/history.h"
-#include "fs/control/release.h"
 #include "fs/control/report.h"
 #include "fs/control/stream.h"
 #include "fs/process/ops.h"
@@ -10,6 +9,7 @@
 #include "fs/process/watchdog.h"
 #include "fs/resume/handle.h"
 #include "fs/resume/invalidate.h"
+#include "fs/tree/forget.h"
 #include "fs/tree/holders.h"
 #include "fs/tree/inode.h"
 #include "fs/tree/removed.h"

@@ -7,6 +7,7 @@
 #include "fs/tree/access.h"
 #include "fs/tree/file.h"
 #include "fs/tree/file_resume.h"
+#include "fs/tree/forget.h"
 #include "fs/tree/inode.h"
 
 #include <errno.h>
