@@ -6,6 +6,7 @@
 #include "fs/control/stream.h"
 #include "fs/process/ops.h"
 #include "fs/process/privileges.h"
+#include "fs/process/routes.h"
 #include "fs/process/watchdog.h"
 #include "fs/resume/handle.h"
 #include "fs/resume/invalidate.h"
@@ -388,7 +389,7 @@ static int take_over(struct fs *fs)
 		rc = wire_start(fs->session, fs->keep, device, !fs->options.no_resend, &fs->wire);
 	if (rc == 0) {
 		notify_start(fs->notify, device);
-		handles_reopen(fs, files, n);
+		handles_reopen(fs, routes_reopen, files, n);
 		stream_resume(fs->stream);
 		keep_each_change(fs->keep, tell_again, fs);
 		if (atomic_load(&m->told) < fs->opened)

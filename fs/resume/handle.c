@@ -2,14 +2,7 @@
 
 #include "fs/base/bounds.h"
 #include "fs/base/log.h"
-#include "fs/control/delegate.h"
-#include "fs/control/history.h"
-#include "fs/control/import.h"
-#include "fs/control/report.h"
-#include "fs/control/stream.h"
-#include "fs/tree/dir.h"
-#include "fs/tree/file.h"
-#include "fs/tree/removed.h"
+#include "fs/fs.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -260,11 +253,6 @@ void handle_reply_create(struct fs *fs, fuse_req_t req, const struct fuse_entry_
 
 /* ---- taking over ------------------------------------------------------------------------------------------- */
 
-static handle_reopen *const reopen[] = {
-	[KEEP_FILE] = file_reopen,     [KEEP_DIRECTORY] = listing_reopen, [KEEP_EVENTS] = events_reopen, [KEEP_HISTORY] = history_reopen,
-	[KEEP_IMPORT] = import_reopen, [KEEP_DELEGATE] = delegate_reopen, [KEEP_REPORT] = report_reopen, [KEEP_REMOVED] = removed_reopen,
-};
-
 static int compare(const void *a, const void *b)
 {
 	const struct handle_file *x = a, *y = b;
@@ -272,7 +260,7 @@ static int compare(const void *a, const void *b)
 	return x->slot < y->slot ? -1 : x->slot > y->slot;
 }
 
-static void reopen_slot(struct fs *fs, uint32_t slot, const struct handle_file *file)
+static void reopen_slot(struct fs *fs, handle_reopen *const *reopen, uint32_t slot, const struct handle_file *file)
 {
 	struct handles *hs = fs->handles;
 	struct keep_slot *s = &hs->keep->memory->slot[slot];
@@ -281,7 +269,7 @@ static void reopen_slot(struct fs *fs, uint32_t slot, const struct handle_file *
 	struct handle *h = NULL;
 	int rc = -EINVAL;
 
-	if (kind < sizeof reopen / sizeof *reopen && reopen[kind] != NULL)
+	if (kind < KEEP_KINDS && reopen[kind] != NULL)
 		rc = reopen[kind](fs, s, file != NULL ? file->fd : -1, &h);
 	if (rc < 0 && opening != 0) {
 		atomic_store(&s->kind, KEEP_FREE); /* nobody has it, or its request comes again */
@@ -308,7 +296,7 @@ static void reopen_slot(struct fs *fs, uint32_t slot, const struct handle_file *
 	}
 }
 
-void handles_reopen(struct fs *fs, struct handle_file *file, size_t files)
+void handles_reopen(struct fs *fs, handle_reopen *const *reopen, struct handle_file *file, size_t files)
 {
 	struct handles *hs = fs->handles;
 	uint32_t slots = atomic_load(&hs->keep->memory->slots);
@@ -322,7 +310,7 @@ void handles_reopen(struct fs *fs, struct handle_file *file, size_t files)
 		while (at < files && file[at].slot < i)
 			close(file[at++].fd);
 		if (used)
-			reopen_slot(fs, i, at < files && file[at].slot == i ? &file[at++] : NULL);
+			reopen_slot(fs, reopen, i, at < files && file[at].slot == i ? &file[at++] : NULL);
 		else
 			give_back(hs, i);
 	}

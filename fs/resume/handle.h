@@ -32,12 +32,15 @@ struct handle_ops {
 struct handles;
 int handles_new(struct keep *keep, struct handles **out);
 void handles_free(struct handles *hs); /* NULL is fine; what is open stays as it is in its slots */
-/* All that a worker before had open; descriptor: of the files that were held for slots, by slot. Before any request. */
+/* From its slot: each kind's own. fd: the slot's file, to be taken over, or -1. */
+typedef int handle_reopen(struct fs *fs, struct keep_slot *slot, int fd, struct handle **out);
+/* All that a worker before had open; reopen: KEEP_KINDS of them, by kind; descriptor: of the files that were held for slots, by slot.
+ * Before any request. */
 struct handle_file {
 	uint32_t slot;
 	int fd;
 };
-void handles_reopen(struct fs *fs, struct handle_file *file, size_t files);
+void handles_reopen(struct fs *fs, handle_reopen *const *reopen, struct handle_file *file, size_t files);
 
 /* Give it a slot, whose content the caller fills in before the answer is sent; request: the one that opens it. -ENFILE. */
 int handle_open(struct fs *fs, struct handle *h, enum keep_kind kind, fuse_ino_t ino, uint64_t request, struct fuse_file_info *fi);
@@ -56,8 +59,5 @@ void handle_refused(struct fs *fs, uint64_t request);
 /* Answer an open or a create; where the kernel doesn't want it any more, the handle is discarded. */
 void handle_reply_open(struct fs *fs, fuse_req_t req, struct fuse_file_info *fi);
 void handle_reply_create(struct fs *fs, fuse_req_t req, const struct fuse_entry_param *e, struct fuse_file_info *fi);
-
-/* From its slot: each kind's own. fd: the slot's file, to be taken over, or -1. */
-typedef int handle_reopen(struct fs *fs, struct keep_slot *slot, int fd, struct handle **out);
 
 #endif

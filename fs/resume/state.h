@@ -31,7 +31,18 @@ enum {
 };
 
 /* An open file: what its handle is made of again. */
-enum keep_kind { KEEP_FREE, KEEP_FILE, KEEP_DIRECTORY, KEEP_EVENTS, KEEP_HISTORY, KEEP_IMPORT, KEEP_DELEGATE, KEEP_REPORT, KEEP_REMOVED };
+enum keep_kind {
+	KEEP_FREE,
+	KEEP_FILE,
+	KEEP_DIRECTORY,
+	KEEP_EVENTS,
+	KEEP_HISTORY,
+	KEEP_IMPORT,
+	KEEP_DELEGATE,
+	KEEP_REPORT,
+	KEEP_REMOVED,
+	KEEP_KINDS
+};
 
 enum {
 	KEEP_CREATED = 1, /* made by this open */

@@ -1,0 +1,10 @@
+/* routes — what lies below is told here what lies above it: tables that a worker hands down when it starts. */
+#ifndef IPAMFS_ROUTES_H
+#define IPAMFS_ROUTES_H
+
+#include "fs/resume/handle.h"
+
+/* What makes an open file of a kind again. */
+extern handle_reopen *const routes_reopen[KEEP_KINDS];
+
+#endif
