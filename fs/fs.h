@@ -34,6 +34,7 @@ struct fs {
 	struct options options;
 	struct ipam *ipam;
 	struct fuse_session *session;
+	const struct subtree_ops *host_local; /* what host-local sees */
 	struct notify *notify;
 	struct holders *holders;
 	struct handles *handles;

@@ -42,7 +42,7 @@ static int find(struct fs *fs, uint64_t network, const char *name, uint8_t *fami
 	return rc == 0 && !is_of(fs, *lease, of) ? -ENOENT : rc;
 }
 
-int host_local_lookup(struct fs *fs, struct node_ref parent, const char *name, fuse_ino_t *out)
+static int host_local_lookup(struct fs *fs, struct node_ref parent, const char *name, fuse_ino_t *out)
 {
 	uint64_t id = parent.id;
 	uint8_t family;
@@ -96,7 +96,7 @@ static int content(struct fs *fs, struct node_ref ref, struct buffer *out)
 	return out->failed ? -ENOMEM : 0;
 }
 
-int host_local_stat(struct fs *fs, struct node_ref ref, struct ipam_attr *attr, mode_t *type, off_t *size)
+static int host_local_stat(struct fs *fs, struct node_ref ref, struct ipam_attr *attr, mode_t *type, off_t *size)
 {
 	struct buffer text = { 0 };
 	char name[IPAM_NAME_MAX + 1];
@@ -154,7 +154,7 @@ static int list_lease(void *arg, const struct ipam_lease_view *v)
 	return rc;
 }
 
-int host_local_list(struct fs *fs, struct node_ref ref, struct listing *listing)
+static int host_local_list(struct fs *fs, struct node_ref ref, struct listing *listing)
 {
 	struct ipam_network_view network;
 	struct list list = { listing, NULL };
@@ -206,12 +206,12 @@ static void store_last(struct fs *fs, struct node_ref ref, const char *text, siz
 		ipam_network_set_last(fs->ipam, ref.id, ref.which, family, &addr, done, arg);
 }
 
-file_store *host_local_store(struct node_ref ref)
+static file_store *host_local_store(struct node_ref ref)
 {
 	return ref.type == NODE_RESERVATION ? store_reservation : ref.type == NODE_LAST ? store_last : NULL;
 }
 
-int host_local_open(struct fs *fs, fuse_ino_t ino, uint64_t request, struct fuse_file_info *fi)
+static int host_local_open(struct fs *fs, fuse_ino_t ino, uint64_t request, struct fuse_file_info *fi)
 {
 	struct node_ref ref = node_ref(ino);
 	struct buffer text = { 0 };
@@ -317,8 +317,8 @@ static void created(void *arg, int error, const struct ipam_object *object)
 	ipam_describe(c->fs->ipam, c->lease, &network, 1, false, fs_by_then(c->req), named, c);
 }
 
-void host_local_create(struct fs *fs, fuse_req_t req, struct node_ref parent, const char *name, mode_t mode,
-		       const struct fuse_file_info *fi)
+static void host_local_create(struct fs *fs, fuse_req_t req, struct node_ref parent, const char *name, mode_t mode,
+			      const struct fuse_file_info *fi)
 {
 	const struct fuse_ctx *ctx = fuse_req_ctx(req);
 	struct ipam_owner owner = { ctx->uid, ctx->gid, mode & 07777 };
@@ -353,7 +353,7 @@ void host_local_create(struct fs *fs, fuse_req_t req, struct node_ref parent, co
 
 /* ---- removing, directories ------------------------------------------------------------------------------------ */
 
-void host_local_unlink(struct fs *fs, struct ipam_by by, struct node_ref parent, const char *name, ipam_done *done, void *arg)
+static void host_local_unlink(struct fs *fs, struct ipam_by by, struct node_ref parent, const char *name, ipam_done *done, void *arg)
 {
 	uint64_t lease;
 	uint8_t family;
@@ -402,7 +402,7 @@ static void made(void *arg, int error, const struct ipam_object *object)
 	free(m);
 }
 
-void host_local_mkdir(struct fs *fs, fuse_req_t req, struct node_ref parent, const char *name)
+static void host_local_mkdir(struct fs *fs, fuse_req_t req, struct node_ref parent, const char *name)
 {
 	struct make *m = strlen(name) > IPAM_NAME_MAX ? NULL : calloc(1, sizeof *m);
 
@@ -417,3 +417,14 @@ void host_local_mkdir(struct fs *fs, fuse_req_t req, struct node_ref parent, con
 	else
 		ipam_network_make(fs->ipam, parent.id, name, fs_by(req), made, m);
 }
+
+const struct subtree_ops host_local_ops = {
+	.lookup = host_local_lookup,
+	.stat = host_local_stat,
+	.list = host_local_list,
+	.open = host_local_open,
+	.store = host_local_store,
+	.create = host_local_create,
+	.unlink = host_local_unlink,
+	.mkdir = host_local_mkdir,
+};

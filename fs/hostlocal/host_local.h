@@ -11,18 +11,8 @@
 #ifndef IPAMFS_HOST_LOCAL_H
 #define IPAMFS_HOST_LOCAL_H
 
-#include "fs/tree/inode.h"
+#include "fs/tree/subtree.h"
 
-struct listing;
-
-int host_local_lookup(struct fs *fs, struct node_ref parent, const char *name, fuse_ino_t *out);
-int host_local_stat(struct fs *fs, struct node_ref ref, struct ipam_attr *attr, mode_t *type, off_t *size);
-int host_local_list(struct fs *fs, struct node_ref ref, struct listing *l);
-int host_local_open(struct fs *fs, fuse_ino_t ino, uint64_t request, struct fuse_file_info *fi);
-file_store *host_local_store(struct node_ref ref); /* NULL: not to be written */
-void host_local_create(struct fs *fs, fuse_req_t req, struct node_ref parent, const char *name, mode_t mode,
-		       const struct fuse_file_info *fi);
-void host_local_unlink(struct fs *fs, struct ipam_by by, struct node_ref parent, const char *name, ipam_done *done, void *arg);
-void host_local_mkdir(struct fs *fs, fuse_req_t req, struct node_ref parent, const char *name);
+extern const struct subtree_ops host_local_ops;
 
 #endif

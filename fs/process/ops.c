@@ -2,7 +2,6 @@
 
 #include "fs/control/control.h"
 #include "fs/control/generated.h"
-#include "fs/hostlocal/host_local.h"
 #include "fs/resume/handle.h"
 #include "fs/tree/access.h"
 #include "fs/tree/dir.h"
@@ -10,6 +9,7 @@
 #include "fs/tree/forget.h"
 #include "fs/tree/inode.h"
 #include "fs/tree/removed.h"
+#include "fs/tree/subtree.h"
 #include "fs/tree/xattr.h"
 
 #include <errno.h>
@@ -333,7 +333,7 @@ static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
 	struct fs *fs = fs_of(req, FS_mkdir);
 
 	if (control_directory(node_ref(parent)) == CONTROL_HOST_LOCAL)
-		host_local_mkdir(fs, req, node_ref(parent), name);
+		fs->host_local->mkdir(fs, req, node_ref(parent), name);
 	else
 		make(fs, req, parent, name, mode, true);
 }
@@ -409,7 +409,7 @@ static void take_away(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const ch
 	else if (directory)
 		ipam_network_remove(fs->ipam, ref.id, name, fs_by(req), removal_done, r);
 	else
-		host_local_unlink(fs, fs_by(req), ref, name, removal_done, r);
+		fs->host_local->unlink(fs, fs_by(req), ref, name, removal_done, r);
 }
 
 static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)

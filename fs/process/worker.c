@@ -4,6 +4,7 @@
 #include "fs/control/history.h"
 #include "fs/control/report.h"
 #include "fs/control/stream.h"
+#include "fs/hostlocal/host_local.h"
 #include "fs/process/ops.h"
 #include "fs/process/privileges.h"
 #include "fs/process/routes.h"
@@ -482,7 +483,7 @@ static void set_up_process(void)
 
 int worker_run(const struct options *options, struct keep *keep, int lock, bool ahead)
 {
-	struct fs fs = { .options = *options, .keep = keep };
+	struct fs fs = { .options = *options, .keep = keep, .host_local = &host_local_ops };
 	struct keep_memory *m = keep->memory;
 	bool resumes = atomic_load(&m->init_size) != 0; /* the mount has been used by another worker */
 	struct ipam_error error = { "" };

@@ -2,9 +2,9 @@
 
 #include "fs/control/control.h"
 #include "fs/control/generated.h"
-#include "fs/hostlocal/host_local.h"
 #include "fs/tree/access.h"
 #include "fs/tree/inode.h"
+#include "fs/tree/subtree.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -138,7 +138,7 @@ static int add_ephemeral(void *arg, const struct ipam_lease_view *v)
 static int list_control_directory(struct fs *fs, struct node_ref ref, struct listing *l)
 {
 	if (ref.type == NODE_NETWORK)
-		return host_local_list(fs, ref, l);
+		return fs->host_local->list(fs, ref, l);
 	switch (control_directory(ref)) {
 	case CONTROL_BY_IP:
 		l->level = control_table[ref.which].level;
@@ -146,7 +146,7 @@ static int list_control_directory(struct fs *fs, struct node_ref ref, struct lis
 	case CONTROL_EPHEMERAL:
 		return ipam_each_lease(fs->ipam, IPAM_NODE, ref.id, add_ephemeral, l);
 	case CONTROL_HOST_LOCAL:
-		return host_local_list(fs, ref, l);
+		return fs->host_local->list(fs, ref, l);
 	case CONTROL_METRICS:
 		return add_controls(l, control_table[ref.which].level, ref.id, CONTROL_METRICS);
 	default:

@@ -2,7 +2,6 @@
 
 #include "fs/control/control.h"
 #include "fs/control/generated.h"
-#include "fs/hostlocal/host_local.h"
 #include "fs/resume/invalidate.h"
 #include "fs/tree/file_resume.h"
 #include "fs/tree/file_write.h"
@@ -10,6 +9,7 @@
 #include "fs/tree/holders.h"
 #include "fs/tree/removed.h"
 #include "fs/tree/rendition.h"
+#include "fs/tree/subtree.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -275,7 +275,7 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	case NODE_LOCK:
 	case NODE_LAST:
 	case NODE_RESERVATION:
-		rc = host_local_open(fs, ino, wire_current()->unique, fi);
+		rc = fs->host_local->open(fs, ino, wire_current()->unique, fi);
 		break;
 	case NODE_README:
 		fi->keep_cache = 1;
@@ -296,7 +296,7 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 /* ---- taking over ------------------------------------------------------------------------------------------- */
 
 /* What writing means, by what it is. */
-static file_store *store_of(const struct file *f, uint32_t flags)
+static file_store *store_of(const struct fs *fs, const struct file *f, uint32_t flags)
 {
 	switch (f->ref.type) {
 	case NODE_LEASE:
@@ -304,7 +304,7 @@ static file_store *store_of(const struct file *f, uint32_t flags)
 	case NODE_FILE:
 		return control_table[f->ref.which].store != NULL ? control_table[f->ref.which].store : store_control;
 	default:
-		return host_local_store(f->ref);
+		return fs->host_local->store(f->ref);
 	}
 }
 
@@ -323,7 +323,7 @@ int file_reopen(struct fs *fs, struct keep_slot *s, int fd, struct handle **out)
 	f->created = flags & KEEP_CREATED;
 	f->cached = flags & KEEP_CACHED;
 	f->append = flags & KEEP_APPENDS;
-	f->store = store_of(f, flags);
+	f->store = store_of(fs, f, flags);
 	if (f->ref.type == NODE_FILE && control_table[f->ref.which].reaches)
 		f->opener = (struct viewer){ .uid = s->uid, .gid = s->gid }; /* without his other groups: he may do no more for that */
 	rc = file_again(fs, f, s);
@@ -380,7 +380,7 @@ void fs_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	struct create *c;
 
 	if (ref.type == NODE_NETWORK) {
-		host_local_create(fs, req, ref, name, mode, fi);
+		fs->host_local->create(fs, req, ref, name, mode, fi);
 		return;
 	}
 	if (ref.type != NODE_NODE && control_directory(ref) != CONTROL_EPHEMERAL) {

@@ -2,9 +2,9 @@
 
 #include "fs/control/control.h"
 #include "fs/control/generated.h"
-#include "fs/hostlocal/host_local.h"
 #include "fs/tree/access.h"
 #include "fs/tree/rendition.h"
+#include "fs/tree/subtree.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -229,7 +229,7 @@ static int stat_host_local(struct fs *fs, fuse_ino_t ino, struct node_ref ref, s
 	struct ipam_attr attr;
 	mode_t type;
 	off_t size;
-	int rc = host_local_stat(fs, ref, &attr, &type, &size);
+	int rc = fs->host_local->stat(fs, ref, &attr, &type, &size);
 
 	if (rc < 0)
 		return rc;
@@ -347,7 +347,7 @@ static int lookup_control(struct fs *fs, struct node_ref parent, const char *nam
 	if (control_directory(parent) == CONTROL_BY_IP)
 		return lookup_address(fs, parent, name, out);
 	if (control_directory(parent) == CONTROL_HOST_LOCAL || parent.type == NODE_NETWORK)
-		return host_local_lookup(fs, parent, name, out);
+		return fs->host_local->lookup(fs, parent, name, out);
 	if (parent.type == NODE_ROOT && strcmp(name, "README") == 0) {
 		*out = node_ino(NODE_README, 0, IPAM_ROOT_ID);
 		return 0;
