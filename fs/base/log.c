@@ -3,6 +3,7 @@
 #include "printable.h"
 
 #include <limits.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,4 +31,15 @@ void log_write(void *unused, int priority, const char *message)
 		fprintf(stderr, "ipamfs: %s: %s\n", name[priority & 7], text);
 	else
 		syslog(priority, "%s", text);
+}
+
+void log_print(int priority, const char *format, ...)
+{
+	char text[640];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof text, format, ap);
+	va_end(ap);
+	log_write(NULL, priority, text);
 }

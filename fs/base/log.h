@@ -5,5 +5,6 @@
 void log_open(const char *program, int foreground);
 /* priority: syslog's. */
 void log_write(void *unused, int priority, const char *message);
+void log_print(int priority, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -2,18 +2,15 @@
 
 #include "fs/base/log.h"
 #include "fs/process/beside.h"
-#include "fs/process/exec_upgrade.h"
-#include "fs/process/mount.h"
 #include "fs/process/mounter.h"
-#include "fs/process/privileges.h"
+#include "fs/process/supervisor_part.h"
 #include "fs/process/worker.h"
-#include "fs/resume/state.h"
+#include "fs/process/workers.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +20,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <syslog.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -38,242 +34,7 @@ enum {
 	KILL_MS = 5000,
 };
 
-struct supervisor {
-	const struct options *options;
-	char **argv;
-	void (*started)(void *arg);
-	void *arg;
-	struct keep keep;
-	struct holds holds;
-	int lock, signals;
-	int mounter; /* where another process hands over what it mounts, -1: nobody is waited for */
-	bool waits;  /* the worker, for the mount */
-	struct device device;
-	sigset_t blocked;
-	pid_t worker;        /* 0: none */
-	int socket;          /* to it, -1 none */
-	pid_t ahead;         /* one that is to follow it; */
-	int ahead_socket;    /* -1 none */
-	int touched;         /* what the old one changed meanwhile, -1 not told */
-	bool ready;          /* it serves */
-	bool ending, failed; /* failed: it could not go on */
-	bool fell;           /* this one did */
-	int64_t killed;      /* when this worker was killed here, since it hung; 0: it was not */
-	bool handing;        /* it was told to end, so that another may take over */
-	unsigned hopeless;
-	int64_t force, leave; /* at the end: when clients are answered whatever happens, 0 they were; when the worker is killed */
-	int64_t began, next;  /* milliseconds: since when this worker serves; when the next one is started, 0: there is one */
-	int backoff;
-	uint64_t beat; /* as last seen, and when */
-	int64_t beat_seen;
-};
-
-static void say(int priority, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void say(int priority, const char *format, ...)
-{
-	char text[640];
-	va_list ap;
-
-	va_start(ap, format);
-	vsnprintf(text, sizeof text, format, ap);
-	va_end(ap);
-	log_write(NULL, priority, text);
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-/* ---- a worker --------------------------------------------------------------------------------------------- */
-
-/* In the child: nothing stays open that is the supervisor's alone. */
-static void be_worker(struct supervisor *s, int socket, bool ahead)
-{
-	for (size_t i = 0; i < s->holds.n; i++)
-		if (s->holds.fd[i] >= 0)
-			close(s->holds.fd[i]);
-	close(s->signals);
-	if (s->mounter >= 0)
-		close(s->mounter);
-	if (s->device.fd >= 0)
-		close(s->device.fd);
-	if (s->device.abort >= 0)
-		close(s->device.abort);
-	if (s->socket >= 0)
-		close(s->socket);
-	if (s->touched >= 0)
-		close(s->touched);
-	close(s->keep.fd); /* it is mapped */
-	s->keep.fd = -1;
-	handover_forget();
-	sigprocmask(SIG_UNBLOCK, &s->blocked, NULL);
-	s->keep.socket = socket;
-	exit(worker_run(s->options, &s->keep, s->lock, ahead));
-}
-
-static int fork_worker(struct supervisor *s, bool ahead, pid_t *worker, int *socket)
-{
-	int pair[2];
-	pid_t pid;
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return -errno;
-	fflush(NULL);
-	pid = fork();
-	if (pid < 0) {
-		int rc = -errno;
-
-		close(pair[0]);
-		close(pair[1]);
-		return rc;
-	}
-	if (pid == 0) {
-		close(pair[0]);
-		be_worker(s, pair[1], ahead);
-	}
-	close(pair[1]);
-	*worker = pid;
-	*socket = pair[0];
-	return 0;
-}
-
-static int start_worker(struct supervisor *s)
-{
-	int rc = fork_worker(s, false, &s->worker, &s->socket);
-
-	if (rc < 0)
-		return rc;
-	s->began = now_ms();
-	s->ready = s->handing = s->fell = s->waits = false;
-	s->killed = 0;
-	s->next = 0;
-	return 0;
-}
-
-/* Whoever started it needn't wait any longer. */
-static void tell_started(struct supervisor *s)
-{
-	if (s->started == NULL)
-		return;
-	if (privileges_of_supervisor() < 0)
-		say(LOG_WARNING, "privileges that aren't needed can't be given up");
-	s->started(s->arg);
-	s->started = NULL;
-}
-
-/* The database is open: here is the mount, and what was open on it. */
-static int hand_over(struct supervisor *s)
-{
-	int rc = 0;
-
-	if (s->device.fd < 0 && s->mounter >= 0) {
-		s->waits = true;
-		tell_started(s);
-		return 0;
-	}
-	if (s->device.fd < 0) {
-		struct ipam_error error;
-
-		device_clear(s->options->mountpoint); /* whose lock this has is gone by now, if it wasn't before */
-		rc = device_mount(s->options, &s->device, &error);
-		if (rc < 0) {
-			say(LOG_ERR, "%s", error.text);
-			return rc;
-		}
-	}
-	rc = keep_send(s->socket, &(struct keep_message){ .word = KEEP_DEVICE }, s->device.fd);
-	for (uint32_t i = 0; rc == 0 && i < s->holds.n; i++)
-		if (s->holds.fd[i] >= 0)
-			rc = keep_send(s->socket, &(struct keep_message){ .word = KEEP_HELD, .slot = i }, s->holds.fd[i]);
-	if (rc == 0)
-		rc = keep_send(s->socket, &(struct keep_message){ .word = KEEP_GO }, -1);
-	if (rc < 0)
-		return 0; /* it died meanwhile, and is missed soon */
-	s->ready = true;
-	s->hopeless = 0;
-	s->began = s->beat_seen = now_ms();
-	tell_started(s);
-	return 0;
-}
-
-/* The mount, by another process. */
-static void hear_mounter(struct supervisor *s)
-{
-	int peer, rc = mounter_accept(s->mounter, s->options->mountpoint, &s->device, &peer);
-
-	if (rc < 0) {
-		say(LOG_WARNING, "who came to hand over the mount didn't: %s", strerror(-rc));
-		return;
-	}
-	close(s->mounter);
-	s->mounter = -1;
-	say(LOG_INFO, "mounted by another process");
-	if (s->waits)
-		hand_over(s);
-	s->waits = false;
-	mounter_answer(peer);
-	close(peer);
-}
-
-/* ---- one that follows another while that serves ------------------------------------------------------------ */
-
-static void end_old(struct supervisor *s)
-{
-	s->handing = true;
-	if (s->worker > 0)
-		kill(s->worker, SIGTERM);
-}
-
-static void forget_ahead(struct supervisor *s)
-{
-	if (s->ahead_socket >= 0)
-		close(s->ahead_socket);
-	if (s->ahead > 0)
-		kill(s->ahead, SIGKILL);
-	s->ahead_socket = -1;
-	s->ahead = 0;
-}
-
-/* The old one keeps account of what it changes: the next may read. */
-static void begin_ahead(struct supervisor *s)
-{
-	if (s->ahead_socket < 0 && !s->handing && fork_worker(s, true, &s->ahead, &s->ahead_socket) < 0)
-		end_old(s);
-}
-
-/* The next one has read, or can't. */
-static void hear_ahead(struct supervisor *s)
-{
-	struct keep_message m;
-	int fd, rc = keep_receive(s->ahead_socket, &m, &fd);
-
-	if (rc > 0 && fd >= 0)
-		close(fd);
-	if (rc <= 0)
-		forget_ahead(s);
-	if (!s->handing && s->worker > 0)
-		end_old(s);
-}
-
-/* The old one has ended: the next one goes on from there. */
-static void follow(struct supervisor *s)
-{
-	s->worker = s->ahead;
-	s->socket = s->ahead_socket;
-	s->ahead = 0;
-	s->ahead_socket = -1;
-	s->ready = s->handing = s->fell = false;
-	s->killed = 0;
-	s->began = now_ms();
-	keep_send(s->socket, &(struct keep_message){ .word = KEEP_TOUCHED }, s->touched);
-	if (s->touched >= 0)
-		close(s->touched);
-	s->touched = -1;
-}
+/* ---- what a worker says ------------------------------------------------------------------------------------ */
 
 static void give_up(struct supervisor *s)
 {
@@ -286,18 +47,18 @@ static void put_aside(const struct supervisor *s)
 	int rc = beside_put_aside(worker_database(s->options));
 
 	if (rc < 0)
-		say(LOG_ERR, "%s-wal isn't the database's own, and can't be renamed: %s", worker_database(s->options), strerror(-rc));
+		log_print(LOG_ERR, "%s-wal isn't the database's own, and can't be renamed: %s", worker_database(s->options), strerror(-rc));
 }
 
 static void hear(struct supervisor *s, const struct keep_message *m, int fd)
 {
 	switch (m->word) {
 	case KEEP_READY:
-		if (hand_over(s) < 0)
+		if (workers_hand_over(s) < 0)
 			give_up(s);
 		break;
 	case KEEP_FAILED:
-		say(LOG_ERR, "%s", m->text);
+		log_print(LOG_ERR, "%s", m->text);
 		if (s->device.fd < 0 || ++s->hopeless >= HOPELESS)
 			give_up(s);
 		break;
@@ -312,7 +73,7 @@ static void hear(struct supervisor *s, const struct keep_message *m, int fd)
 		put_aside(s);
 		break;
 	case KEEP_TRACKS:
-		begin_ahead(s);
+		workers_begin_ahead(s);
 		break;
 	case KEEP_TOUCHED:
 		if (s->touched >= 0)
@@ -336,10 +97,11 @@ static void reap(struct supervisor *s)
 		bool well = WIFEXITED(status) && WEXITSTATUS(status) == 0;
 
 		if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL) {
-			say(LOG_ERR, "worker %d was killed by signal %d (%s)", (int)pid, WTERMSIG(status), strsignal(WTERMSIG(status)));
+			log_print(LOG_ERR, "worker %d was killed by signal %d (%s)", (int)pid, WTERMSIG(status),
+				  strsignal(WTERMSIG(status)));
 			s->fell = true;
 		} else if (!WIFSIGNALED(status) && !well && !s->failed && s->device.fd >= 0 && s->hopeless == 0) {
-			say(LOG_ERR, "worker %d ended with status %d", (int)pid, WEXITSTATUS(status));
+			log_print(LOG_ERR, "worker %d ended with status %d", (int)pid, WEXITSTATUS(status));
 			s->fell = true;
 		}
 		if (pid == s->worker)
@@ -368,11 +130,11 @@ static void worker_gone(struct supervisor *s)
 	if (atomic_load(&s->keep.memory->unmounted))
 		s->ending = true;
 	if (s->ending) {
-		forget_ahead(s);
+		workers_forget_ahead(s);
 		return;
 	}
 	if (s->ahead_socket >= 0) {
-		follow(s);
+		workers_follow(s);
 		return;
 	}
 	/* Who kills it from outside has his reasons; one that falls by itself may fall again, by the same request. */
@@ -387,7 +149,7 @@ static void worker_gone(struct supervisor *s)
 	s->next = now + s->backoff;
 	s->ready = false;
 	if (!s->handing)
-		say(LOG_WARNING, "the worker ended; another takes over, and clients wait");
+		log_print(LOG_WARNING, "the worker ended; another takes over, and clients wait");
 }
 
 /* ---- what happens ----------------------------------------------------------------------------------------- */
@@ -407,10 +169,10 @@ static void renew(struct supervisor *s)
 	struct handover h = { s->keep.fd, s->lock, s->socket, &s->device, s->worker, &s->holds };
 
 	if (!s->ready || s->ending || s->handing || s->ahead_socket >= 0) {
-		say(LOG_WARNING, "not now: %s", s->ending ? "the mount ends" : "a worker is just taking over");
+		log_print(LOG_WARNING, "not now: %s", s->ending ? "the mount ends" : "a worker is just taking over");
 		return;
 	}
-	say(LOG_NOTICE, "another program takes over");
+	log_print(LOG_NOTICE, "another program takes over");
 	/* Signals stay blocked, and wait for the next one. It returns where it can't. */
 	handover_execute(&h, s->argv);
 }
@@ -443,7 +205,7 @@ static void watch_end(struct supervisor *s)
 	if (s->force == 0 && s->leave <= now && s->worker > 0)
 		kill(s->worker, SIGKILL);
 	if (s->force == 0 && s->leave + KILL_MS <= now && s->socket >= 0) {
-		say(LOG_ERR, "the worker can't be killed: the disk may hang");
+		log_print(LOG_ERR, "the worker can't be killed: the disk may hang");
 		s->failed = true;
 		close(s->socket);
 		s->socket = -1;
@@ -459,10 +221,10 @@ static void watch(struct supervisor *s)
 		s->beat = beat;
 		s->beat_seen = now;
 	} else if (s->killed != 0 && now - s->killed > KILL_MS) {
-		say(LOG_ERR, "the worker can't be killed: the disk may hang; the mount ends");
+		log_print(LOG_ERR, "the worker can't be killed: the disk may hang; the mount ends");
 		give_up(s);
 	} else if (s->killed == 0 && now - s->beat_seen > (int64_t)s->options->watchdog * 1000) {
-		say(LOG_ERR, "the worker hangs: nothing moved for %u seconds; it is killed", s->options->watchdog);
+		log_print(LOG_ERR, "the worker hangs: nothing moved for %u seconds; it is killed", s->options->watchdog);
 		s->killed = now;
 		kill(s->worker, SIGKILL);
 	}
@@ -486,7 +248,7 @@ static void run(struct supervisor *s)
 			{ .fd = s->signals, .events = POLLIN }, { .events = POLLIN }, { .events = POLLIN }, { .events = POLLIN }
 		};
 
-		if (s->next != 0 && s->next <= now_ms() && start_worker(s) < 0)
+		if (s->next != 0 && s->next <= now_ms() && workers_start(s) < 0)
 			s->next = now_ms() + BACKOFF_MAX_MS; /* no memory or process now */
 		p[1].fd = s->socket;
 		p[2].fd = s->ahead_socket;
@@ -503,9 +265,9 @@ static void run(struct supervisor *s)
 				worker_gone(s);
 		}
 		if (p[2].revents != 0 && s->ahead_socket == p[2].fd)
-			hear_ahead(s);
+			workers_hear_ahead(s);
 		if (p[3].revents != 0 && !s->ending)
-			hear_mounter(s);
+			workers_hear_mounter(s);
 		watch(s);
 		if (s->ending)
 			watch_end(s);
@@ -534,8 +296,8 @@ static int check_mountpoint(const struct options *o, struct ipam_error *error)
 	struct stat st;
 
 	if (dead > 0)
-		say(LOG_NOTICE, "%s: the mount of an ipamfs that died was taken off%s", o->mountpoint,
-		    dead > 1 ? ", and others below it" : "");
+		log_print(LOG_NOTICE, "%s: the mount of an ipamfs that died was taken off%s", o->mountpoint,
+			  dead > 1 ? ", and others below it" : "");
 	if (stat(o->mountpoint, &st) < 0) {
 		snprintf(error->text, sizeof error->text, "%s: %s", o->mountpoint, strerror(errno));
 		return -errno;
@@ -568,7 +330,7 @@ static int set_up(struct supervisor *s, struct ipam_error *error)
 	}
 	rc = keep_new(&s->keep);
 	if (rc == 0)
-		rc = start_worker(s);
+		rc = workers_start(s);
 	if (rc < 0)
 		snprintf(error->text, sizeof error->text, "starting: %s%s", strerror(-rc),
 			 rc == -EFBIG ? "; 'ulimit -f', the limit of this process, must be 'unlimited'" : "");
@@ -645,7 +407,7 @@ int supervise(const struct options *options, char **argv, void (*started)(void *
 	if (rc == 0)
 		rc = set_up(&s, &error);
 	if (rc < 0) {
-		say(LOG_ERR, "%s", error.text[0] != 0 ? error.text : strerror(-rc));
+		log_print(LOG_ERR, "%s", error.text[0] != 0 ? error.text : strerror(-rc));
 		s.failed = true;
 	} else {
 		run(&s);
