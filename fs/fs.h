@@ -34,6 +34,9 @@ struct fs {
 	struct options options;
 	struct ipam *ipam;
 	struct fuse_session *session;
+	const struct control *control; /* the files in the .ipam directories: rows, */
+	unsigned controls;             /* so many */
+	const struct generated_ops *generated;
 	const struct subtree_ops *host_local; /* what host-local sees */
 	struct notify *notify;
 	struct holders *holders;

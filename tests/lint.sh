@@ -17,4 +17,16 @@ if [ -n "$lonely" ]; then
 	printf 'used in one object alone, so it is to be static:\n%s\n' "$lonely"
 	failed=1
 fi
+
+# A room of fs/ includes those below it alone. Lowest first; of the same number neither uses the other.
+upwards=$(git ls-files 'fs/*/*.[ch]' | xargs awk '
+	BEGIN { n = split("base:1 resume:2 tree:3 hostlocal:4 map:4 control:5 process:6", of, /[ :]/); for (i = 1; i < n; i += 2) level[of[i]] = of[i + 1] }
+	/^#include "fs\/[a-z]+\// {
+		split(FILENAME, own, "/"); split($2, other, "/")
+		if (other[2] != own[2] && level[other[2]] + 0 >= level[own[2]] + 0) print FILENAME ": " $2
+	}')
+if [ -n "$upwards" ]; then
+	printf 'a room of fs/ includes one that is not below it:\n%s\n' "$upwards"
+	failed=1
+fi
 exit $failed

@@ -1,9 +1,9 @@
 #include "fs/control/generated.h"
 
-#include "fs/control/control.h"
 #include "fs/control/report.h"
 #include "fs/resume/handle.h"
 #include "fs/tree/access.h"
+#include "fs/tree/control.h"
 #include "fs/tree/file.h"
 #include "fs/tree/rendition.h"
 
@@ -14,23 +14,6 @@
 
 /* Of what is told in a line or more each: a file that has no more of them is made for a lookup. */
 enum { MOST_NODES = 4096, MOST_LEASES = 1024 };
-
-bool generated_is(struct node_ref ref)
-{
-	return ref.type == NODE_FILE && ref.which < control_rows &&
-	       (control_table[ref.which].show != NULL || control_table[ref.which].report != NULL);
-}
-
-int generated_changed(struct fs *fs, unsigned row, uint64_t id, int64_t *out)
-{
-	struct timespec t;
-
-	if (!control_table[row].ages)
-		return ipam_changed(fs->ipam, control_table[row].level, id, out);
-	clock_gettime(CLOCK_REALTIME, &t);
-	*out = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-	return 0;
-}
 
 /* ---- how long ------------------------------------------------------------------------------------------------------ */
 
@@ -65,7 +48,7 @@ static int count(struct fs *fs, const struct control *row, uint64_t id, uint64_t
 /* Whether it is made for a lookup. */
 static bool is_short(struct fs *fs, struct node_ref ref)
 {
-	const struct control *row = &control_table[ref.which];
+	const struct control *row = &fs->control[ref.which];
 	uint64_t n;
 	int rc;
 
@@ -108,11 +91,11 @@ static bool is_for(const struct rendered *p, fuse_req_t req)
 
 static int make(struct fs *fs, struct node_ref ref, const struct viewer *viewer, struct rendered **out)
 {
-	const struct control *row = &control_table[ref.which];
+	const struct control *row = &fs->control[ref.which];
 	const struct report_wish wish = { .row = ref.which, .kind = row->level, .id = ref.id, .viewer = *viewer };
 	struct rendered *p = rendered_new(NULL);
 	atomic_bool stop = false;
-	int rc = p == NULL ? -ENOMEM : generated_changed(fs, ref.which, ref.id, &p->changed);
+	int rc = p == NULL ? -ENOMEM : control_changed(fs, ref.which, ref.id, &p->changed);
 
 	if (rc == 0)
 		rc = row->report != NULL ? generated_for(p, viewer) : 0;
@@ -130,7 +113,7 @@ static int make(struct fs *fs, struct node_ref ref, const struct viewer *viewer,
 /* For a lookup or a stat, where that is to be: NULL. Who may not read it isn't told how long it is. */
 static struct rendered *look(struct fs *fs, fuse_req_t req, struct node_ref ref)
 {
-	const struct control *row = &control_table[ref.which];
+	const struct control *row = &fs->control[ref.which];
 	struct rendered *p = NULL;
 	struct viewer viewer;
 	int64_t changed;
@@ -142,7 +125,7 @@ static struct rendered *look(struct fs *fs, fuse_req_t req, struct node_ref ref)
 		return NULL;
 	}
 	/* Programs ask several times before they open it. */
-	if (row->grows == CONTROL_PICTURE && generated_changed(fs, ref.which, ref.id, &changed) == 0)
+	if (row->grows == CONTROL_PICTURE && control_changed(fs, ref.which, ref.id, &changed) == 0)
 		p = renditions_recent(fs->renditions, node_ino(ref.type, ref.which, ref.id), changed);
 	if (p == NULL && make(fs, ref, &viewer, &p) < 0)
 		p = NULL;
@@ -168,14 +151,14 @@ void generated_entry(struct fs *fs, fuse_req_t req, struct fuse_entry_param *e)
 	int64_t changed;
 	off_t size;
 
-	if (!generated_is(ref))
+	if (!control_generated(fs, ref))
 		return;
 	expected = thread != 0 && renditions_expected(fs->renditions, plain, thread, &e->ino);
 	known = renditions_stat(fs->renditions, e->ino, &size, &changed);
 	if (!known || e->ino == plain)
 		p = look(fs, req, ref);
 	/* A thread that isn't known can't be asked to look again: what it may write keeps its plain id. */
-	if (p != NULL && !expected && (thread != 0 || !control_table[ref.which].writable))
+	if (p != NULL && !expected && (thread != 0 || !fs->control[ref.which].writable))
 		e->ino = renditions_add(fs->renditions, plain, p);
 	if (p != NULL)
 		fill(&e->attr, rendered_size(p), p->changed);
@@ -183,7 +166,7 @@ void generated_entry(struct fs *fs, fuse_req_t req, struct fuse_entry_param *e)
 		fill(&e->attr, size, changed);
 	rendered_leave(p);
 	e->entry_timeout = 0;
-	e->attr_timeout = node_timeout(e->ino);
+	e->attr_timeout = node_timeout(fs, e->ino);
 }
 
 void generated_stat(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct stat *st)
@@ -192,7 +175,7 @@ void generated_stat(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct stat *
 	int64_t changed;
 	off_t size;
 
-	if (!generated_is(node_ref(ino)))
+	if (!control_generated(fs, node_ref(ino)))
 		return;
 	if (renditions_stat(fs->renditions, ino, &size, &changed)) {
 		fill(st, size, changed);
@@ -271,7 +254,7 @@ static bool was_sent(struct fs *fs, pid_t thread)
 	return thread != 0 && atomic_compare_exchange_strong(&fs->keep->memory->sent[(uint32_t)thread % KEEP_SENT], &expected, 0);
 }
 
-void generated_open(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+static void generated_open(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	const struct wire_request *current = wire_current();
 	struct generated_wish wish = { .req = req, .request = current->unique, .ino = ino, .fi = *fi };
@@ -294,7 +277,7 @@ void generated_open(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_f
 		return;
 	}
 	wish.direct = thread == 0 || arrived || rendition_asked(ino) || current->again || sent;
-	if (control_table[ref.which].report != NULL && !is_short(fs, ref)) {
+	if (fs->control[ref.which].report != NULL && !is_short(fs, ref)) {
 		report_ask(fs, &wish);
 		return;
 	}
@@ -310,7 +293,7 @@ void generated_open(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_f
 	rendered_leave(p);
 }
 
-bool generated_writer(struct fs *fs, fuse_req_t req, fuse_ino_t ino)
+static bool generated_writer(struct fs *fs, fuse_req_t req, fuse_ino_t ino)
 {
 	pid_t thread = fuse_req_ctx(req)->pid;
 	fuse_ino_t plain = rendition_plain(ino);
@@ -321,3 +304,5 @@ bool generated_writer(struct fs *fs, fuse_req_t req, fuse_ino_t ino)
 		return false;
 	return expect(fs, plain, thread, NULL);
 }
+
+const struct generated_ops generated_ops = { .open = generated_open, .writer = generated_writer };

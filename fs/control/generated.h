@@ -7,25 +7,19 @@
 #ifndef IPAMFS_GENERATED_H
 #define IPAMFS_GENERATED_H
 
-#include "fs/tree/inode.h"
+#include "fs/tree/control.h"
 
 struct rendered;
 struct viewer;
 
-bool generated_is(struct node_ref ref);
-/* Of its row and whose it is: nanoseconds since the epoch. -ENOENT */
-int generated_changed(struct fs *fs, unsigned row, uint64_t id, int64_t *out);
 /* The entry of a lookup, with the plain node id, gets that of the text as it is now. */
 void generated_entry(struct fs *fs, fuse_req_t req, struct fuse_entry_param *e);
 void generated_stat(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct stat *st);
-/* Answer an open, to read it. */
-void generated_open(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 /* Of one that is open, whose node or cluster is gone. -ENOENT: it isn't open. */
 int generated_stat_gone(struct fs *fs, fuse_ino_t ino, struct stat *st);
 /* What is told depends on who asks: note for whom this is. -ENOMEM */
 int generated_for(struct rendered *p, const struct viewer *viewer);
-/* It is to be written: whether the open must be answered with ESTALE, since who writes has a node id that no reader has. */
-bool generated_writer(struct fs *fs, fuse_req_t req, fuse_ino_t ino);
+extern const struct generated_ops generated_ops;
 
 /* An open that waits for its content. */
 struct generated_wish {

@@ -1,7 +1,8 @@
 #include "fs/control/history.h"
 
-#include "fs/control/control.h"
+#include "fs/base/buffer.h"
 #include "fs/tree/access.h"
+#include "fs/tree/control.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -179,7 +180,7 @@ static int newest(struct fs *fs, uint64_t *number)
 static struct reader *new_reader(struct fs *fs, struct node_ref ref)
 {
 	static const struct handle_ops ops = { .read = history_read, .release = history_release, .discard = discard };
-	enum ipam_kind level = control_table[ref.which].level;
+	enum ipam_kind level = fs->control[ref.which].level;
 	struct reader *r = calloc(1, sizeof *r);
 
 	if (r == NULL)
@@ -208,7 +209,7 @@ int past_read(struct fs *fs, const struct ipam_history_query *q, int (*fn)(void 
 int history_open(struct fs *fs, fuse_req_t req, struct node_ref ref, struct fuse_file_info *fi)
 {
 	struct reader *r = new_reader(fs, ref);
-	enum ipam_kind level = control_table[ref.which].level;
+	enum ipam_kind level = fs->control[ref.which].level;
 	struct ipam_object object;
 	struct keep_slot *s;
 	int rc = r == NULL ? -ENOMEM : 0;

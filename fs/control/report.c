@@ -1,7 +1,7 @@
 #include "fs/control/report.h"
 
-#include "fs/control/control.h"
 #include "fs/control/generated.h"
+#include "fs/tree/control.h"
 #include "fs/tree/rendition.h"
 
 #include <fcntl.h>
@@ -135,12 +135,12 @@ int report_reopen(struct fs *fs, struct keep_slot *s, int fd, struct handle **ou
 static int report_new(struct fs *fs, const struct report_wish *wish, atomic_bool *stop, struct rendered **out)
 {
 	struct rendered *p = rendered_new(fs->options.spool);
-	int rc = p == NULL ? -ENOMEM : generated_changed(fs, wish->row, wish->id, &p->changed);
+	int rc = p == NULL ? -ENOMEM : control_changed(fs, wish->row, wish->id, &p->changed);
 
 	if (rc == 0)
 		rc = generated_for(p, &wish->viewer);
 	if (rc == 0)
-		rc = control_table[wish->row].report(fs, wish, stop, &p->spool);
+		rc = fs->control[wish->row].report(fs, wish, stop, &p->spool);
 	if (rc == 0)
 		rc = spool_end(&p->spool);
 	if (rc < 0)
@@ -328,7 +328,7 @@ void report_ask(struct fs *fs, const struct generated_wish *asks)
 	}
 	w->asks = *asks;
 	w->wish.row = ref.which;
-	w->wish.kind = control_table[ref.which].level;
+	w->wish.kind = fs->control[ref.which].level;
 	w->wish.id = ref.id;
 	wait_in_line(fs->reports, w);
 }

@@ -1,10 +1,10 @@
 #include "fs/control/stream.h"
 
 #include "fs/base/log.h"
-#include "fs/control/control.h"
 #include "fs/control/history.h"
 #include "fs/control/ring.h"
 #include "fs/tree/access.h"
+#include "fs/tree/control.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -328,7 +328,7 @@ static int new_reader(struct fs *fs, struct node_ref ref, const struct viewer *v
 	struct stream *s = fs->stream;
 	struct reader *r = calloc(1, sizeof *r);
 	struct ipam_object object;
-	enum ipam_kind level = control_table[ref.which].level;
+	enum ipam_kind level = fs->control[ref.which].level;
 	uint64_t id = level == IPAM_ROOT ? IPAM_ROOT_ID : ref.id;
 	uint64_t told = atomic_load(&fs->keep->memory->told);
 	int rc = r == NULL ? -ENOMEM : ipam_get(fs->ipam, level, id, &object);

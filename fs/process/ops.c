@@ -1,9 +1,10 @@
 #include "fs/process/ops.h"
 
-#include "fs/control/control.h"
+#include "fs/base/buffer.h"
 #include "fs/control/generated.h"
 #include "fs/resume/handle.h"
 #include "fs/tree/access.h"
+#include "fs/tree/control.h"
 #include "fs/tree/dir.h"
 #include "fs/tree/file.h"
 #include "fs/tree/forget.h"
@@ -85,7 +86,7 @@ static void reply_stat(struct fs *fs, fuse_req_t req, fuse_ino_t ino)
 	if (rc < 0)
 		fuse_reply_err(req, -fs_of_inode(rc));
 	else
-		fuse_reply_attr(req, &st, node_timeout(ino));
+		fuse_reply_attr(req, &st, node_timeout(fs, ino));
 }
 
 static void getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -265,7 +266,7 @@ static void attr_done(void *arg, int error, const struct ipam_object *object)
 		fuse_reply_err(p->req, -fs_of_inode(error));
 	} else {
 		node_stat_object(p->fs, object, &st);
-		fuse_reply_attr(p->req, &st, node_timeout(FUSE_ROOT_ID));
+		fuse_reply_attr(p->req, &st, node_timeout(p->fs, FUSE_ROOT_ID));
 	}
 	free(p);
 }
@@ -332,7 +333,7 @@ static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
 {
 	struct fs *fs = fs_of(req, FS_mkdir);
 
-	if (control_directory(node_ref(parent)) == CONTROL_HOST_LOCAL)
+	if (control_directory(fs, node_ref(parent)) == CONTROL_HOST_LOCAL)
 		fs->host_local->mkdir(fs, req, node_ref(parent), name);
 	else
 		make(fs, req, parent, name, mode, true);
@@ -382,7 +383,7 @@ static void unlink_ephemeral(struct fs *fs, fuse_req_t req, fuse_ino_t parent, c
 static void take_away(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name, bool directory)
 {
 	struct node_ref ref = node_ref(parent);
-	enum control_directory control = control_directory(ref);
+	enum control_directory control = control_directory(fs, ref);
 	enum ipam_kind kind;
 	bool here = node_child_kind(ref, &kind) && directory == (kind != IPAM_LEASE) && !is_control(name);
 	bool layout = directory ? control == CONTROL_HOST_LOCAL : ref.type == NODE_NETWORK;
@@ -502,7 +503,7 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_s
 		return;
 	}
 	if (removed_set(fs, ino, which, &attr, st) == 0) {
-		fuse_reply_attr(req, st, node_timeout(ino));
+		fuse_reply_attr(req, st, node_timeout(fs, ino));
 		return;
 	}
 	p = pending_new(fs, req);

@@ -1,6 +1,7 @@
 #include "fs/process/worker.h"
 
 #include "fs/base/log.h"
+#include "fs/control/generated.h"
 #include "fs/control/history.h"
 #include "fs/control/report.h"
 #include "fs/control/stream.h"
@@ -483,7 +484,12 @@ static void set_up_process(void)
 
 int worker_run(const struct options *options, struct keep *keep, int lock, bool ahead)
 {
-	struct fs fs = { .options = *options, .keep = keep, .host_local = &host_local_ops };
+	struct fs fs = { .options = *options,
+			 .keep = keep,
+			 .control = routes_control,
+			 .controls = routes_control_rows,
+			 .generated = &generated_ops,
+			 .host_local = &host_local_ops };
 	struct keep_memory *m = keep->memory;
 	bool resumes = atomic_load(&m->init_size) != 0; /* the mount has been used by another worker */
 	struct ipam_error error = { "" };

@@ -1,8 +1,8 @@
 #include "fs/tree/dir.h"
 
-#include "fs/control/control.h"
-#include "fs/control/generated.h"
+#include "fs/base/buffer.h"
 #include "fs/tree/access.h"
+#include "fs/tree/control.h"
 #include "fs/tree/inode.h"
 #include "fs/tree/subtree.h"
 
@@ -123,10 +123,10 @@ static int add_controls(struct listing *l, enum ipam_kind level, uint64_t id, en
 {
 	int rc = 0;
 
-	for (unsigned i = 0; rc == 0 && i < control_rows; i++)
-		if (control_table[i].level == level && control_table[i].in == in)
-			rc = listing_add(l, control_table[i].name, node_ino(NODE_FILE, i, id),
-					 control_table[i].directory != CONTROL_FILE ? S_IFDIR : S_IFREG);
+	for (unsigned i = 0; rc == 0 && i < l->fs->controls; i++)
+		if (l->fs->control[i].level == level && l->fs->control[i].in == in)
+			rc = listing_add(l, l->fs->control[i].name, node_ino(NODE_FILE, i, id),
+					 l->fs->control[i].directory != CONTROL_FILE ? S_IFDIR : S_IFREG);
 	return rc;
 }
 
@@ -139,16 +139,16 @@ static int list_control_directory(struct fs *fs, struct node_ref ref, struct lis
 {
 	if (ref.type == NODE_NETWORK)
 		return fs->host_local->list(fs, ref, l);
-	switch (control_directory(ref)) {
+	switch (control_directory(fs, ref)) {
 	case CONTROL_BY_IP:
-		l->level = control_table[ref.which].level;
+		l->level = fs->control[ref.which].level;
 		return ipam_each_lease(fs->ipam, l->level, ref.id, add_links, l);
 	case CONTROL_EPHEMERAL:
 		return ipam_each_lease(fs->ipam, IPAM_NODE, ref.id, add_ephemeral, l);
 	case CONTROL_HOST_LOCAL:
 		return fs->host_local->list(fs, ref, l);
 	case CONTROL_METRICS:
-		return add_controls(l, control_table[ref.which].level, ref.id, CONTROL_METRICS);
+		return add_controls(l, fs->control[ref.which].level, ref.id, CONTROL_METRICS);
 	default:
 		return -ENOTDIR;
 	}
@@ -263,7 +263,7 @@ int listing_open(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_file
 	struct viewer viewer = { .groups = 0 };
 	struct listing *l = NULL;
 	/* Elsewhere who may open a directory may see all of it. */
-	int rc = control_directory(node_ref(ino)) == CONTROL_BY_IP ? viewer_of(req, &viewer) : 0;
+	int rc = control_directory(fs, node_ref(ino)) == CONTROL_BY_IP ? viewer_of(req, &viewer) : 0;
 
 	if (rc == 0)
 		rc = listing_make(fs, &viewer, ino, &l);
@@ -297,7 +297,7 @@ int listing_reopen(struct fs *fs, struct keep_slot *slot, int fd, struct handle 
  * false: it has gone. "." and ".." are not looked up, nor is what is made for a lookup: the kernel does that, where it wants to know. */
 static bool look(struct fs *fs, const struct listing *l, const struct entry *e, struct fuse_entry_param *out)
 {
-	if (e->offset <= 2 || generated_is(node_ref(e->ino))) {
+	if (e->offset <= 2 || control_generated(fs, node_ref(e->ino))) {
 		*out = (struct fuse_entry_param){ .attr = { .st_ino = node_number(e->ino), .st_mode = e->type } };
 		return true;
 	}

@@ -1,8 +1,7 @@
 #include "fs/tree/file.h"
 
-#include "fs/control/control.h"
-#include "fs/control/generated.h"
 #include "fs/resume/invalidate.h"
+#include "fs/tree/control.h"
 #include "fs/tree/file_resume.h"
 #include "fs/tree/file_write.h"
 #include "fs/tree/forget.h"
@@ -214,7 +213,7 @@ int file_hold(struct fs *fs, struct fuse_file_info *fi, uint64_t lease)
 static void store_control(struct fs *fs, struct node_ref ref, const char *text, size_t size, bool append, struct ipam_by by,
 			  ipam_done *done, void *arg)
 {
-	ipam_write(fs->ipam, control_table[ref.which].text, ref.id, text, size, append, by, done, arg);
+	ipam_write(fs->ipam, fs->control[ref.which].text, ref.id, text, size, append, by, done, arg);
 }
 
 /* Who opened it, not who writes: a descriptor may come to somebody who knows nothing of what it is. */
@@ -233,7 +232,7 @@ static int note_opener(struct fs *fs, fuse_req_t req, struct fuse_file_info *fi)
 static int open_control(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct node_ref ref = node_ref(ino);
-	const struct control *row = &control_table[ref.which];
+	const struct control *row = &fs->control[ref.which];
 	struct buffer content = { 0 };
 	int rc = 0;
 
@@ -241,7 +240,7 @@ static int open_control(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fu
 		return -EACCES;
 	if (row->open != NULL)
 		return row->open(fs, req, ref, fi);
-	if (row->show != NULL && generated_writer(fs, req, ino))
+	if (row->show != NULL && fs->generated->writer(fs, req, ino))
 		return -ESTALE;
 	if ((fi->flags & O_ACCMODE) != O_WRONLY && row->show != NULL)
 		rc = row->show(fs, row->level, ref.id, &content);
@@ -266,11 +265,11 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		rc = set_up_lease(fs, ino, 0, NULL, false, wire_current()->unique, fi);
 		break;
 	case NODE_FILE:
-		if (generated_is(ref) && !wants_write(fi)) {
-			generated_open(fs, req, ino, fi);
+		if (control_generated(fs, ref) && !wants_write(fi)) {
+			fs->generated->open(fs, req, ino, fi);
 			return;
 		}
-		rc = ref.which < control_rows && control_directory(ref) == CONTROL_FILE ? open_control(fs, req, ino, fi) : -EISDIR;
+		rc = ref.which < fs->controls && control_directory(fs, ref) == CONTROL_FILE ? open_control(fs, req, ino, fi) : -EISDIR;
 		break;
 	case NODE_LOCK:
 	case NODE_LAST:
@@ -302,7 +301,7 @@ static file_store *store_of(const struct fs *fs, const struct file *f, uint32_t 
 	case NODE_LEASE:
 		return f->created && !(flags & KEEP_STORED) ? store_first : file_store_lease;
 	case NODE_FILE:
-		return control_table[f->ref.which].store != NULL ? control_table[f->ref.which].store : store_control;
+		return fs->control[f->ref.which].store != NULL ? fs->control[f->ref.which].store : store_control;
 	default:
 		return fs->host_local->store(f->ref);
 	}
@@ -324,7 +323,7 @@ int file_reopen(struct fs *fs, struct keep_slot *s, int fd, struct handle **out)
 	f->cached = flags & KEEP_CACHED;
 	f->append = flags & KEEP_APPENDS;
 	f->store = store_of(fs, f, flags);
-	if (f->ref.type == NODE_FILE && control_table[f->ref.which].reaches)
+	if (f->ref.type == NODE_FILE && fs->control[f->ref.which].reaches)
 		f->opener = (struct viewer){ .uid = s->uid, .gid = s->gid }; /* without his other groups: he may do no more for that */
 	rc = file_again(fs, f, s);
 	if (rc < 0)
@@ -383,7 +382,7 @@ void fs_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 		fs->host_local->create(fs, req, ref, name, mode, fi);
 		return;
 	}
-	if (ref.type != NODE_NODE && control_directory(ref) != CONTROL_EPHEMERAL) {
+	if (ref.type != NODE_NODE && control_directory(fs, ref) != CONTROL_EPHEMERAL) {
 		fuse_reply_err(req, EPERM);
 		return;
 	}

@@ -1,10 +1,9 @@
 #include "fs/tree/file_write.h"
 
 #include "fs/base/log.h"
-#include "fs/control/control.h"
-#include "fs/control/release.h"
 #include "fs/resume/invalidate.h"
 #include "fs/tree/access.h"
+#include "fs/tree/control.h"
 #include "fs/tree/file.h"
 #include "fs/tree/file_resume.h"
 #include "fs/tree/forget.h"
@@ -85,7 +84,7 @@ static void notify_of_text(struct fs *fs, const struct file *f)
 {
 	switch (f->ref.type) {
 	case NODE_FILE:
-		notify_inode(fs->notify, node_of_object(control_table[f->ref.which].level, f->ref.id));
+		notify_inode(fs->notify, node_of_object(fs->control[f->ref.which].level, f->ref.id));
 		break;
 	case NODE_RESERVATION: /* a lease's times */
 		notify_inode(fs->notify, node_of_object(IPAM_LEASE, f->ref.id));
@@ -105,7 +104,7 @@ static void written(void *arg, int error, const struct ipam_object *object)
 
 	(void)object;
 	/* What is written to 'release' names a lease, which may be gone; elsewhere it is the file itself that is. */
-	w->error = f->store == release_store ? error : fs_of_inode(error);
+	w->error = f->ref.type == NODE_FILE && w->fs->control[f->ref.which].names ? error : fs_of_inode(error);
 	f->request = w->request;
 	if (error < 0) {
 		f->text_size = f->held = 0; /* what was refused is no part of what comes next */
@@ -160,7 +159,7 @@ static int gather(struct file *f, const char *buf, size_t size, off_t off)
 /* All of it, with a line that waits for its rest. */
 static int check_reach(struct fs *fs, struct file *f)
 {
-	const struct control *row = f->ref.type == NODE_FILE ? &control_table[f->ref.which] : NULL;
+	const struct control *row = f->ref.type == NODE_FILE ? &fs->control[f->ref.which] : NULL;
 
 	if (row == NULL || !row->reaches || f->opener.uid == 0)
 		return 0;

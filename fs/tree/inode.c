@@ -1,8 +1,7 @@
 #include "fs/tree/inode.h"
 
-#include "fs/control/control.h"
-#include "fs/control/generated.h"
 #include "fs/tree/access.h"
+#include "fs/tree/control.h"
 #include "fs/tree/rendition.h"
 #include "fs/tree/subtree.h"
 
@@ -167,35 +166,35 @@ void node_stat_object(const struct fs *fs, const struct ipam_object *object, str
 /* Files of .ipam belong to whom the directory belongs. */
 static int stat_control(struct fs *fs, fuse_ino_t ino, struct node_ref ref, struct stat *st)
 {
-	enum ipam_kind level = ref.type == NODE_CONTROL ? (enum ipam_kind)ref.which : control_table[ref.which].level;
+	enum ipam_kind level = ref.type == NODE_CONTROL ? (enum ipam_kind)ref.which : fs->control[ref.which].level;
 	struct ipam_object object;
 	int rc = ipam_get(fs->ipam, level, ref.id, &object);
 	mode_t type = S_IFREG;
 
 	if (rc < 0)
 		return rc;
-	if (ref.type == NODE_CONTROL || control_directory(ref) == CONTROL_BY_IP || control_directory(ref) == CONTROL_METRICS) {
-		bool tells = ref.type == NODE_FILE && control_table[ref.which].tells;
+	if (ref.type == NODE_CONTROL || control_directory(fs, ref) == CONTROL_BY_IP || control_directory(fs, ref) == CONTROL_METRICS) {
+		bool tells = ref.type == NODE_FILE && fs->control[ref.which].tells;
 
 		type = S_IFDIR;
 		object.attr.mode = tells ? viewer_classes(object.attr.mode, 5) : 0555;
-	} else if (control_directory(ref) != CONTROL_FILE) {
+	} else if (control_directory(fs, ref) != CONTROL_FILE) {
 		type = S_IFDIR; /* leases are made there, by whom the directory allows it */
-		if (control_table[ref.which].tells)
+		if (fs->control[ref.which].tells)
 			object.attr.mode &= viewer_classes(object.attr.mode, 7);
-	} else if (control_table[ref.which].makes) {
+	} else if (fs->control[ref.which].makes) {
 		/* Who may write reads what became of it. */
 		object.attr.mode &= 0222;
 		object.attr.mode |= object.attr.mode << 1;
-	} else if (control_table[ref.which].writable && control_table[ref.which].show == NULL) {
+	} else if (fs->control[ref.which].writable && fs->control[ref.which].show == NULL) {
 		object.attr.mode = 0600;
 	} else {
-		object.attr.mode = control_table[ref.which].writable ? 0644 :
-				   control_table[ref.which].tells    ? viewer_classes(object.attr.mode, 4) :
-								       0444;
+		object.attr.mode = fs->control[ref.which].writable ? 0644 :
+				   fs->control[ref.which].tells    ? viewer_classes(object.attr.mode, 4) :
+								     0444;
 	}
 	if (type == S_IFREG) {
-		rc = generated_changed(fs, ref.which, ref.id, &object.attr.mtime);
+		rc = control_changed(fs, ref.which, ref.id, &object.attr.mtime);
 		object.attr.ctime = object.attr.mtime;
 	}
 	if (rc < 0)
@@ -265,7 +264,7 @@ int node_stat(struct fs *fs, fuse_ino_t ino, struct stat *st)
 	case NODE_CONTROL:
 		return ref.which < IPAM_LEASE ? stat_control(fs, ino, ref, st) : -ENOENT;
 	case NODE_FILE:
-		return ref.which < control_rows ? stat_control(fs, ino, ref, st) : -ENOENT;
+		return ref.which < fs->controls ? stat_control(fs, ino, ref, st) : -ENOENT;
 	case NODE_ADDRESS:
 		return stat_link(fs, ino, ref, st);
 	case NODE_NETWORK:
@@ -278,7 +277,7 @@ int node_stat(struct fs *fs, fuse_ino_t ino, struct stat *st)
 	}
 }
 
-double node_timeout(fuse_ino_t ino)
+double node_timeout(const struct fs *fs, fuse_ino_t ino)
 {
 	struct node_ref ref = node_ref(ino);
 
@@ -287,7 +286,7 @@ double node_timeout(fuse_ino_t ino)
 	/* A path's directories are asked for their modes with every look into them, and host-local looks at every file of a
 	 * network thrice at each turn. For a moment they may be as they were: a file whose lease has ended can't be opened. */
 	if (ref.type == NODE_CONTROL || ref.type == NODE_NETWORK || ref.type == NODE_RESERVATION ||
-	    control_directory(ref) != CONTROL_FILE || rendition_is(ino))
+	    control_directory(fs, ref) != CONTROL_FILE || rendition_is(ino))
 		return SHORTLY;
 	return NOT_AT_ALL;
 }
@@ -312,7 +311,7 @@ void node_entry(const struct fs *fs, const struct ipam_object *object, struct fu
 /* Whose .ipam, by-ip: the level and the id. */
 static int lookup_address(struct fs *fs, struct node_ref parent, const char *name, fuse_ino_t *out)
 {
-	enum ipam_kind level = control_table[parent.which].level;
+	enum ipam_kind level = fs->control[parent.which].level;
 	char canonical[CIDR_ADDR_TEXT];
 	uint8_t family;
 	uint64_t lease;
@@ -335,18 +334,18 @@ static int lookup_control(struct fs *fs, struct node_ref parent, const char *nam
 	enum ipam_kind kind;
 	int row;
 
-	if (parent.type == NODE_CONTROL || control_directory(parent) == CONTROL_METRICS) {
+	if (parent.type == NODE_CONTROL || control_directory(fs, parent) == CONTROL_METRICS) {
 		row = parent.type == NODE_CONTROL ?
-			      control_find((enum ipam_kind)parent.which, CONTROL_FILE, name) :
-			      control_find(control_table[parent.which].level, control_table[parent.which].directory, name);
+			      control_find(fs, (enum ipam_kind)parent.which, CONTROL_FILE, name) :
+			      control_find(fs, fs->control[parent.which].level, fs->control[parent.which].directory, name);
 		if (row < 0)
 			return -ENOENT;
 		*out = node_ino(NODE_FILE, (unsigned)row, parent.id);
 		return 0;
 	}
-	if (control_directory(parent) == CONTROL_BY_IP)
+	if (control_directory(fs, parent) == CONTROL_BY_IP)
 		return lookup_address(fs, parent, name, out);
-	if (control_directory(parent) == CONTROL_HOST_LOCAL || parent.type == NODE_NETWORK)
+	if (control_directory(fs, parent) == CONTROL_HOST_LOCAL || parent.type == NODE_NETWORK)
 		return fs->host_local->lookup(fs, parent, name, out);
 	if (parent.type == NODE_ROOT && strcmp(name, "README") == 0) {
 		*out = node_ino(NODE_README, 0, IPAM_ROOT_ID);
@@ -386,12 +385,12 @@ int node_lookup(struct fs *fs, fuse_ino_t parent, const char *name, struct fuse_
 		*out = (struct fuse_entry_param){
 			.ino = ino,
 			.generation = 1,
-			.attr_timeout = node_timeout(ino),
-			.entry_timeout = node_ref(ino).type >= NODE_ADDRESS ? node_timeout(ino) : FOR_LONG,
+			.attr_timeout = node_timeout(fs, ino),
+			.entry_timeout = node_ref(ino).type >= NODE_ADDRESS ? node_timeout(fs, ino) : FOR_LONG,
 		};
 		return node_stat(fs, ino, &out->attr);
 	}
-	if (control_directory(ref) == CONTROL_EPHEMERAL)
+	if (control_directory(fs, ref) == CONTROL_EPHEMERAL)
 		return lookup_ephemeral(fs, ref, name, out);
 	if (!node_child_kind(ref, &kind))
 		return -ENOENT;

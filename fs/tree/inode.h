@@ -54,7 +54,7 @@ void node_stat_object(const struct fs *fs, const struct ipam_object *object, str
 /* Look a name up: the entry for the kernel, timeouts included. */
 int node_lookup(struct fs *fs, fuse_ino_t parent, const char *name, struct fuse_entry_param *out);
 void node_entry(const struct fs *fs, const struct ipam_object *object, struct fuse_entry_param *out);
-double node_timeout(fuse_ino_t ino);
+double node_timeout(const struct fs *fs, fuse_ino_t ino);
 /* Where a link of by-ip points. */
 int node_readlink(struct fs *fs, struct node_ref ref, struct buffer *out);
 extern const char node_readme[];
