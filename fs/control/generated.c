@@ -246,12 +246,17 @@ void generated_ready(struct fs *fs, struct generated_wish *w, uint32_t uid, stru
 	answer(fs, w, rc);
 }
 
-/* Whether the thread was told ESTALE, by this worker or one before, and now comes again. */
-static bool was_sent(struct fs *fs, pid_t thread)
+/* Whether the thread was told ESTALE, by this worker or one before, and now comes again. Both that know it forget it. */
+static bool comes_again(struct fs *fs, fuse_ino_t plain, pid_t thread)
 {
 	int32_t expected = thread;
+	bool arrived, sent;
 
-	return thread != 0 && atomic_compare_exchange_strong(&fs->keep->memory->sent[(uint32_t)thread % KEEP_SENT], &expected, 0);
+	if (thread == 0)
+		return false;
+	arrived = renditions_arrived(fs->renditions, plain, thread);
+	sent = atomic_compare_exchange_strong(&fs->keep->memory->sent[(uint32_t)thread % KEEP_SENT], &expected, 0);
+	return arrived || sent;
 }
 
 static void generated_open(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -260,7 +265,7 @@ static void generated_open(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct
 	struct generated_wish wish = { .req = req, .request = current->unique, .ino = ino, .fi = *fi };
 	struct node_ref ref = node_ref(ino);
 	pid_t thread = fuse_req_ctx(req)->pid;
-	bool shared, arrived, sent = was_sent(fs, thread);
+	bool shared, again;
 	struct viewer viewer;
 	struct rendered *p;
 	int rc;
@@ -271,12 +276,12 @@ static void generated_open(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct
 		rendered_leave(p);
 		p = NULL;
 	}
-	arrived = thread != 0 && renditions_arrived(fs->renditions, rendition_plain(ino), thread);
+	again = comes_again(fs, rendition_plain(ino), thread);
 	if (p != NULL) {
 		answer(fs, &wish, open_made(fs, &wish, current->uid, p));
 		return;
 	}
-	wish.direct = thread == 0 || arrived || rendition_asked(ino) || current->again || sent;
+	wish.direct = thread == 0 || again || rendition_asked(ino) || current->again;
 	if (fs->control[ref.which].report != NULL && !is_short(fs, ref)) {
 		report_ask(fs, &wish);
 		return;
@@ -297,10 +302,9 @@ static bool generated_writer(struct fs *fs, fuse_req_t req, fuse_ino_t ino)
 {
 	pid_t thread = fuse_req_ctx(req)->pid;
 	fuse_ino_t plain = rendition_plain(ino);
+	bool again = comes_again(fs, plain, thread);
 
-	bool sent = was_sent(fs, thread), arrived = thread != 0 && renditions_arrived(fs->renditions, plain, thread);
-
-	if (thread == 0 || arrived || sent || !rendition_is(ino) || rendition_asked(ino) || wire_current()->again)
+	if (thread == 0 || again || !rendition_is(ino) || rendition_asked(ino) || wire_current()->again)
 		return false;
 	return expect(fs, plain, thread, NULL);
 }
