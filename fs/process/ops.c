@@ -230,6 +230,7 @@ static void fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_f
 struct pending {
 	struct fs *fs;
 	fuse_req_t req;
+	struct removed *removed; /* what stays of a name that goes: of what is open, or in use as somebody's directory; NULL: nothing */
 };
 
 static struct pending *pending_new(struct fs *fs, fuse_req_t req)
@@ -239,7 +240,7 @@ static struct pending *pending_new(struct fs *fs, fuse_req_t req)
 	if (p == NULL)
 		fuse_reply_err(req, ENOMEM);
 	else
-		*p = (struct pending){ fs, req };
+		*p = (struct pending){ .fs = fs, .req = req };
 	return p;
 }
 
@@ -271,32 +272,14 @@ static void attr_done(void *arg, int error, const struct ipam_object *object)
 	free(p);
 }
 
-/* A name that goes: of what is open, or in use as somebody's directory, something stays. */
-struct removal {
-	struct fs *fs;
-	fuse_req_t req;
-	struct removed *removed;
-};
-
-static struct removal *removal_new(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name)
-{
-	struct removal *r = malloc(sizeof *r);
-
-	if (r == NULL)
-		fuse_reply_err(req, ENOMEM);
-	else
-		*r = (struct removal){ fs, req, removed_of(fs, parent, name) };
-	return r;
-}
-
 static void removal_done(void *arg, int error, const struct ipam_object *object)
 {
-	struct removal *r = arg;
+	struct pending *p = arg;
 
 	(void)object;
-	removed_settle(r->fs, r->removed, error == 0);
-	fuse_reply_err(r->req, -error);
-	free(r);
+	removed_settle(p->fs, p->removed, error == 0);
+	fuse_reply_err(p->req, -error);
+	free(p);
 }
 
 static void plain_done(void *arg, int error, const struct ipam_object *object)
@@ -388,7 +371,7 @@ static void take_away(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const ch
 	bool here = node_child_kind(ref, &kind) && directory == (kind != IPAM_LEASE) && !is_control(name);
 	bool layout = directory ? control == CONTROL_HOST_LOCAL : ref.type == NODE_NETWORK;
 	bool held = control == CONTROL_EPHEMERAL && !directory;
-	struct removal *r;
+	struct pending *p;
 
 	if (!here && !layout && !held) {
 		fuse_reply_err(req, EPERM);
@@ -402,15 +385,16 @@ static void take_away(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const ch
 		unlink_ephemeral(fs, req, parent, name);
 		return;
 	}
-	r = removal_new(fs, req, parent, name);
-	if (r == NULL)
+	p = pending_new(fs, req);
+	if (p == NULL)
 		return;
+	p->removed = removed_of(fs, parent, name);
 	if (here)
-		ipam_remove(fs->ipam, kind, ref.id, name, fs_by(req), removal_done, r);
+		ipam_remove(fs->ipam, kind, ref.id, name, fs_by(req), removal_done, p);
 	else if (directory)
-		ipam_network_remove(fs->ipam, ref.id, name, fs_by(req), removal_done, r);
+		ipam_network_remove(fs->ipam, ref.id, name, fs_by(req), removal_done, p);
 	else
-		fs->host_local->unlink(fs, fs_by(req), ref, name, removal_done, r);
+		fs->host_local->unlink(fs, fs_by(req), ref, name, removal_done, p);
 }
 
 static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
