@@ -294,10 +294,25 @@ static int open_database(struct fs *fs, int lock, bool resumes, struct ipam_erro
 
 /* ---- starting --------------------------------------------------------------------------------------------- */
 
+/* Found out before there is a mount that nobody could serve, and on which clients would wait for ever. */
+static int try_library(struct fs *fs, struct ipam_error *error)
+{
+	struct fuse_session *session = worker_session(&fs->options, NULL, error);
+	int rc = session == NULL ? -EINVAL : wire_possible(session, fs->keep->socket);
+
+	if (session != NULL)
+		fuse_session_destroy(session);
+	return rc < 0 && session != NULL ?
+		       refuse(error, rc, "libfuse has no custom io, which it is to be built with (-Denable-custom-io=true)") :
+		       rc;
+}
+
 static int start(struct fs *fs, int lock, bool resumes, struct ipam_error *error)
 {
-	int rc = 0;
+	int rc = resumes ? 0 : try_library(fs, error);
 
+	if (rc < 0)
+		return rc;
 	fs->session = worker_session(&fs->options, fs, error);
 	if (fs->session == NULL)
 		return -EINVAL;

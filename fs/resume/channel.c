@@ -4,6 +4,7 @@
 #include "fs/fs.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/fuse.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -314,9 +315,22 @@ void wire_wake(struct wire *w, uint64_t poll)
 
 /* ---- life ------------------------------------------------------------------------------------------------- */
 
+static const struct fuse_custom_io io = { .read = wire_read, .writev = wire_writev };
+
+int wire_possible(struct fuse_session *session, int fd)
+{
+	int rc, own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+
+	if (own < 0)
+		return -errno;
+	rc = fuse_session_custom_io(session, &io, own);
+	if (rc < 0)
+		close(own);
+	return rc;
+}
+
 int wire_start(struct fuse_session *session, struct keep *keep, int fd, bool resend, struct wire **out)
 {
-	static const struct fuse_custom_io io = { .read = wire_read, .writev = wire_writev };
 	struct wire *w = calloc(1, sizeof *w);
 	int rc = w == NULL ? -ENOMEM : fuse_session_custom_io(session, &io, fd);
 

@@ -27,6 +27,9 @@ struct wire_request {
 };
 const struct wire_request *wire_current(void);
 
+/* -ENOTSUP: the library was built without what wire_start needs, as the newest are unless they are told otherwise. The session is for
+ * nothing else any more; fd is any descriptor, and stays the caller's. */
+int wire_possible(struct fuse_session *session, int fd);
 /* Requests of this session come from the descriptor, which is the session's to close. resend: false: as on an older kernel.
  * -errno. */
 int wire_start(struct fuse_session *session, struct keep *keep, int fd, bool resend, struct wire **out);

@@ -80,3 +80,9 @@ for option in tls_ca tls_cert tls_key password_file; do
 	case $option in tls_cert) more+=,tls_key=$WORK/fifo ;; tls_key) more+=,tls_cert=$WORK/fifo ;; password_file) more+=,user=x ;; esac
 	refused "a FIFO as $option" "not a regular file" timeout 60 "$BUILD/bin/ipamfs" etcd://127.0.0.1:1/x "$M" -f -o "$more"
 done
+
+# ---- a libfuse that is built without what a mount that outlives its workers needs
+printf 'int %s(void) { return -95; }\n' fuse_session_custom_io fuse_session_custom_io_317 | cc -shared -fPIC -x c -o "$WORK/without.so" -
+mkdir "$WORK/unserved"
+refused "it is told before anything is mounted" "custom io" env LD_PRELOAD="$WORK/without.so" timeout 60 "$BUILD/bin/ipamfs" "$WORK/other.db" "$WORK/unserved" -f
+ok "so that nobody waits for it" timeout 10 ls "$WORK/unserved"
