@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <time.h>
 
-enum { SLICE_NS = 2000000, QUICK = 20 };
+enum { SLICE_NS = 2000000 };
 #define SECOND INT64_C(1000000000)
 
 int __real_clock_gettime(clockid_t clock, struct timespec *t);
@@ -119,14 +119,14 @@ int __wrap_pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex, 
 	return rc == ETIMEDOUT ? 0 : rc;
 }
 
-bool clock_rest_until(bool (*is)(void *arg), void *arg, int seconds)
+bool clock_rest_until(bool (*is)(void *arg), void *arg, int times, int seconds)
 {
 	const struct timespec slice = { .tv_nsec = SLICE_NS / 4 };
 	int64_t until = ns_of(CLOCK_MONOTONIC) + seconds * SECOND;
 	int before = speed;
 	bool good;
 
-	clock_speed(QUICK);
+	clock_speed(times > before ? times : before);
 	while (!(good = is(arg)) && ns_of(CLOCK_MONOTONIC) < until)
 		__real_nanosleep(&slice, NULL);
 	clock_speed(before);

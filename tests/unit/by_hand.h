@@ -8,6 +8,7 @@
 void clock_speed(int times);   /* 1: as it does */
 void clock_pass(long seconds); /* all clocks, at once */
 void clock_set(long seconds);  /* somebody puts the wall clock forward, or back: the others don't notice */
-bool clock_rest_until(bool (*is)(void *arg), void *arg, int seconds); /* wait until it is, at a quick pace; false: it isn't by then */
+/* Wait until it is, at such a speed at least; false: it isn't by then. */
+bool clock_rest_until(bool (*is)(void *arg), void *arg, int times, int seconds);
 
 #endif

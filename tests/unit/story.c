@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { QUICK = 20 };
+
 static struct story *now; /* the one that is told */
 
 /* ---- machines ------------------------------------------------------------------------------------------------------------ */
@@ -23,7 +25,7 @@ int story_end(void **state)
 	static const char *const suffix[] = { "", "-wal", "-shm" };
 	struct story *s = *state;
 
-	clock_speed(20);
+	clock_speed(QUICK);
 	for (int i = 0; i < STORY_MACHINES && s->machine[i].name[0] != 0; i++) {
 		struct machine *m = &s->machine[i];
 
@@ -137,9 +139,9 @@ struct ipam *story_two(struct story *s, struct ipam **w2)
 
 /* ---- waiting ------------------------------------------------------------------------------------------------------------- */
 
-void story_until(bool (*is)(void *arg), void *arg)
+static void wait_until(bool (*is)(void *arg), void *arg, int times)
 {
-	if (!clock_rest_until(is, arg, STORY_WAIT_S)) {
+	if (!clock_rest_until(is, arg, times, STORY_WAIT_S)) {
 		char *trace = fake_trace();
 
 		fprintf(stderr, "waited in vain; so far:\n%s", trace); /* cmocka cuts what is long */
@@ -148,6 +150,11 @@ void story_until(bool (*is)(void *arg), void *arg)
 			fprintf(stderr, "%s said: %s", now->machine[i].name, now->machine[i].log == NULL ? "\n" : now->machine[i].log);
 		fail();
 	}
+}
+
+void story_until(bool (*is)(void *arg), void *arg)
+{
+	wait_until(is, arg, QUICK);
 }
 
 static bool is_mirrored(void *arg)
@@ -177,7 +184,7 @@ static bool has_lines(void *arg)
 
 void story_until_lines(size_t n)
 {
-	story_until(has_lines, &n);
+	wait_until(has_lines, &n, 1); /* somebody may be waiting for an answer, whose time goes by */
 }
 
 struct saying {
@@ -288,7 +295,7 @@ void story_audit(struct ipam *ipam)
 	char text[600];
 	int rc;
 
-	clock_speed(20);
+	clock_speed(QUICK);
 	rc = ipam_audit(ipam, finding, NULL, &count, &error);
 	clock_speed(1);
 	if (rc < 0)
