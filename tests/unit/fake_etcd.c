@@ -11,14 +11,14 @@
 #include <string.h>
 #include <time.h>
 
-enum { MACHINES = 8, PATHS = 16 };
+enum { MACHINES = 8 };
 
 struct machine {
 	char name[32];
 	enum fake_fault fault;
 	bool cut, hang, hold;
 	unsigned tell; /* revisions that it may hear of, though it is held */
-	int64_t heard, lease;
+	int64_t lease;
 	long status;
 	char *refusal;
 };
@@ -29,14 +29,11 @@ static struct {
 	uint64_t cluster;
 	char split[32];
 	char password[32], token[32];
+	_Atomic int slow_ms;
 	unsigned tokens, watches; /* watches of another number have ended */
 	int64_t leases;
 	struct machine machine[MACHINES];
 	char *late, late_of[32]; /* a copy that is under way */
-	struct {
-		char path[40];
-		unsigned n;
-	} count[PATHS];
 } it = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static void lock(void)
@@ -251,16 +248,6 @@ static json_t *answer_to(struct etcd *e, const char *endpoint, const char *path,
 
 /* ---- the transport ------------------------------------------------------------------------------------------------------ */
 
-static void count(const char *path)
-{
-	int i = 0;
-
-	while (it.count[i].n > 0 && strcmp(it.count[i].path, path) != 0)
-		i++;
-	snprintf(it.count[i].path, sizeof it.count[i].path, "%s", path);
-	it.count[i].n++;
-}
-
 static int fake_post(struct etcd *e, const char *endpoint, const char *path, const char *body, int64_t timeout_ms, bool alone,
 		     struct etcd_answer *out, struct ipam_error *error)
 {
@@ -269,8 +256,10 @@ static int fake_post(struct etcd *e, const char *endpoint, const char *path, con
 	bool cut, hangs;
 
 	(void)alone;
+	if (strcmp(path, "/v3/kv/range") == 0 && strstr(body, "\"L2lwYW0v\"") != NULL) /* the prefix */
+		for (int64_t when = etcd_now_ms() + it.slow_ms; etcd_now_ms() < when;)
+			rest();
 	lock();
-	count(path);
 	while ((hangs = is_hanging(endpoint)) && etcd_now_ms() < until && !atomic_load(&e->stop)) {
 		unlock();
 		rest();
@@ -306,7 +295,6 @@ static json_t *next_of(const char *endpoint, const json_t *create, int64_t *from
 	if (events == NULL)
 		return NULL;
 	m->tell -= m->hold;
-	m->heard = at;
 	return json_pack("{s:{s:o, s:o}}", "result", "header", header(endpoint), "events", events);
 }
 
@@ -335,8 +323,8 @@ static int fake_stream(struct etcd *e, const char *endpoint, const char *path, c
 	bool ends, in;
 	int rc = 0;
 
+	(void)path;
 	lock();
-	count(path);
 	number = it.watches;
 	in = has_logged_in(e);
 	o = in ? json_pack("{s:{s:o, s:b}}", "result", "header", header(endpoint), "created", 1) :
@@ -392,8 +380,8 @@ void fake_end(void)
 		free(it.machine[i].refusal);
 	free(it.late);
 	memset(it.machine, 0, sizeof it.machine);
-	memset(it.count, 0, sizeof it.count);
 	it.late = NULL;
+	it.slow_ms = 0;
 	it.split[0] = it.password[0] = it.token[0] = 0;
 	unlock();
 	free(fake_trace());
@@ -409,11 +397,6 @@ int64_t fake_revision(void)
 	return revision;
 }
 
-uint64_t fake_cluster(void)
-{
-	return it.cluster;
-}
-
 void fake_put(const char *key, const char *value)
 {
 	char full[RECORD_KEY];
@@ -422,18 +405,6 @@ void fake_put(const char *key, const char *value)
 	lock();
 	fake_keys_put(&it.keys, full, value);
 	unlock();
-}
-
-bool fake_has(const char *key)
-{
-	char full[RECORD_KEY];
-	bool has;
-
-	snprintf(full, sizeof full, "%s/%s", FAKE_PREFIX, key);
-	lock();
-	has = fake_keys_has(&it.keys, full);
-	unlock();
-	return has;
 }
 
 const char *fake_id(const char *of)
@@ -530,6 +501,11 @@ void fake_tell(const char *name)
 	unlock();
 }
 
+void fake_slow(int ms)
+{
+	it.slow_ms = ms;
+}
+
 void fake_drop_watches(void)
 {
 	lock();
@@ -580,16 +556,4 @@ void fake_expire(const char *name)
 		fake_keys_expire(&it.keys, m->lease);
 	m->lease = 0;
 	unlock();
-}
-
-unsigned fake_count(const char *path)
-{
-	unsigned n = 0;
-
-	lock();
-	for (int i = 0; i < PATHS; i++)
-		if (strcmp(it.count[i].path, path) == 0)
-			n = it.count[i].n;
-	unlock();
-	return n;
 }

@@ -16,8 +16,7 @@ void fake_end(void);
 /* ---- what it has */
 int64_t fake_revision(void);
 void fake_put(const char *key, const char *value); /* by somebody; keys without the prefix; NULL: deleted */
-bool fake_has(const char *key);
-const char *fake_id(const char *of); /* of what the trace calls "cluster NAME" or "node NAME"; valid until the next call */
+const char *fake_id(const char *of);               /* of what the trace calls "cluster NAME" or "node NAME"; valid until the next call */
 
 /* ---- what goes wrong */
 enum fake_fault {
@@ -38,20 +37,19 @@ void fake_password(const char *password);     /* who asks must have logged in wi
 void fake_hold(const char *machine, bool is); /* its watch hears nothing, until: */
 bool fake_is_held(const char *machine);       /* or cut off */
 void fake_tell(const char *machine);          /* of one more revision */
+void fake_slow(int ms);                       /* so long takes a read of all that lies under the prefix */
 void fake_drop_watches(void);
 void fake_compact(void);               /* all but what is there now */
 void fake_restore(int64_t revision);   /* from a snapshot of then: what came later never was */
 void fake_exchange(bool empty);        /* another cluster, with the same keys or none */
 void fake_split(const char *endpoint); /* this one is of another cluster; NULL: none is */
 void fake_expire(const char *machine); /* the time of its lease is over */
-uint64_t fake_cluster(void);
 
 /* ---- the trace: of transactions that are about keys with this in them ("state/", to begin with) */
 void fake_trace_too(const char *part);
 void fake_name(const char *machine_id, const char *name);
 void fake_say(const char *line);
-char *fake_trace(void);                /* since the last; the caller's to free */
-size_t fake_lines(void);               /* in it */
-unsigned fake_count(const char *path); /* of all requests */
+char *fake_trace(void);  /* since the last; the caller's to free */
+size_t fake_lines(void); /* in it */
 
 #endif

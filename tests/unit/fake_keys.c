@@ -117,15 +117,6 @@ void fake_keys_put(struct fake_keys *k, const char *key, const char *value)
 	append(k, key, strlen(key), value, value == NULL ? 0 : strlen(value), 0);
 }
 
-bool fake_keys_has(const struct fake_keys *k, const char *key)
-{
-	const struct span one = { .key = (char *)(uintptr_t)key, .key_size = strlen(key) };
-	size_t n;
-
-	free(there(k, &one, k->revision, &n));
-	return n > 0;
-}
-
 void fake_keys_id(const struct fake_keys *k, const char *of, char id[17])
 {
 	const char *name = strchr(of, ' ') + 1;

@@ -13,7 +13,6 @@ struct fake_keys {
 
 void fake_keys_free(struct fake_keys *k);
 void fake_keys_put(struct fake_keys *k, const char *key, const char *value); /* NULL: deleted */
-bool fake_keys_has(const struct fake_keys *k, const char *key);
 /* Of the record whose key ends so: "cluster NAME", "node NAME"; "" where there is none. */
 void fake_keys_id(const struct fake_keys *k, const char *of, char id[17]);
 /* Into the answer: its kvs. */
