@@ -99,12 +99,12 @@ static void say_text(const char *s, size_t n)
 
 static void say_revision(int64_t revision)
 {
-	size_t i = 0;
+	size_t i = it.revisions; /* one that was put back has some of them twice: the last */
 
-	while (i < it.revisions && it.revision[i] != revision)
-		i++;
-	if (i < it.revisions)
-		say("r%zu", i + 1);
+	while (i > 0 && it.revision[i - 1] != revision)
+		i--;
+	if (i > 0)
+		say("r%zu", i);
 	else
 		say("r?");
 }
