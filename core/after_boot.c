@@ -1,8 +1,14 @@
 /* What can't be alive when the database is opened: leases whose network namespaces were those of an earlier boot, and
  * ephemeral ones, whose holders ended with the last mount. */
-#include "change.h"
+#include "after_boot.h"
 
+#include "change.h"
+#include "change_lease_remove.h"
 #include "commit.h"
+#include "engine.h"
+#include "registry.h"
+#include "registry_lease.h"
+#include "xattr.h"
 
 #include <errno.h>
 #include <stdlib.h>

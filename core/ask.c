@@ -1,5 +1,15 @@
 #include "ask.h"
 
+#include "block.h"
+#include "change.h"
+#include "engine.h"
+#include "etcd.h"
+#include "index.h"
+#include "pool.h"
+#include "record_key.h"
+#include "registry.h"
+#include "settings.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

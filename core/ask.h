@@ -8,6 +8,10 @@
 
 #include "remote.h"
 
+struct change;
+struct cluster;
+struct node;
+
 enum { ASK_SLOTS = 128 }; /* as many as a transaction holds */
 
 struct ask {
@@ -24,16 +28,6 @@ struct ask {
 	size_t avoids;
 	int rc; /* -ENOMEM on the way */
 };
-
-/* Changes that are asked alone; the engine's answer is mirrored, and that is all. */
-extern const struct change_type change_grow, change_force, change_attach;
-
-/* Ask now, on this thread: what remote_ask does in the background. Takes the change over. */
-void ask_run(struct remote *r, struct change *c);
-
-/* Store it, and wait for that. NODE_SURE ends a doubt only where the node is in one, and no other has begun since there were
- * `doubts` (struct node): else -EAGAIN. -EROFS: it was removed elsewhere, which nothing undoes. */
-int remote_doubt(struct remote *r, uint64_t node, enum node_doubt doubt, uint32_t doubts);
 
 /* Compares, puts and deletes of records. */
 void ask_if_cluster(struct ask *a, const struct cluster *c);
@@ -56,22 +50,5 @@ int ask_new_id(const struct ask *a, const struct change *c, uint64_t index, uint
 bool ask_is_own(const struct ask *a, const char *name);
 /* "" or this machine's, or for another's NULL: as a record has it. */
 void ask_machine(const struct ask *a, const struct node *n, struct record *r);
-
-int share_cluster_make(struct ipam *ipam, const struct change *c, struct ask *a);
-int share_cluster_remove(struct ipam *ipam, const struct change *c, struct ask *a);
-int share_cluster_rename(struct ipam *ipam, const struct change *c, struct ask *a);
-int share_cluster_text(struct ipam *ipam, const struct change *c, struct ask *a); /* cidrs, reserved, settings */
-int share_node_make(struct ipam *ipam, const struct change *c, struct ask *a);
-int share_node_remove(struct ipam *ipam, const struct change *c, struct ask *a);
-int share_node_rename(struct ipam *ipam, const struct change *c, struct ask *a);
-int share_node_cidrs(struct ipam *ipam, const struct change *c, struct ask *a);
-int share_shrink(struct ipam *ipam, const struct change *c, struct ask *a);
-int share_node_labels(struct ipam *ipam, const struct change *c, struct ask *a);
-int share_delegate(struct ipam *ipam, const struct change *c, struct ask *a);
-int share_node_settings(struct ipam *ipam, const struct change *c, struct ask *a);
-int share_attr(struct ipam *ipam, const struct change *c, struct ask *a);
-int share_grow(struct ipam *ipam, const struct change *c, struct ask *a);
-int share_attach(struct ipam *ipam, const struct change *c, struct ask *a);
-int share_force(struct ipam *ipam, const struct change *c, struct ask *a);
 
 #endif

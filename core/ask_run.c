@@ -1,4 +1,17 @@
+#include "ask_run.h"
+
 #include "ask.h"
+#include "change_cluster.h"
+#include "change_delegate.h"
+#include "change_mirror.h"
+#include "change_node.h"
+#include "engine.h"
+#include "etcd.h"
+#include "meter.h"
+#include "record_key.h"
+#include "remote.h"
+#include "share_node.h"
+#include "sync_schema.h"
 
 #include <errno.h>
 #include <stdlib.h>

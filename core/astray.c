@@ -1,6 +1,13 @@
 #include "astray.h"
 
+#include "engine.h"
+#include "etcd.h"
 #include "presence.h"
+#include "record.h"
+#include "record_key.h"
+#include "registry.h"
+#include "remote.h"
+#include "store_shared.h"
 
 #include <errno.h>
 #include <inttypes.h>

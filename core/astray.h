@@ -8,7 +8,9 @@
 #ifndef IPAM_ASTRAY_H
 #define IPAM_ASTRAY_H
 
-#include "remote.h"
+#include <stdbool.h>
+
+struct remote;
 
 /* When the state file is open, and the client made: tells it what to expect. */
 int astray_open(struct remote *r);

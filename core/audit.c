@@ -1,5 +1,13 @@
 /* What the engine that machines share has, laid beside what is here: all is asked of it anew, at one revision, and nothing that
  * the watch told is trusted. */
+#include "ipam.h"
+
+#include "ask_run.h"
+#include "engine.h"
+#include "etcd.h"
+#include "record.h"
+#include "record_key.h"
+#include "registry.h"
 #include "remote.h"
 
 #include <errno.h>

@@ -1,5 +1,13 @@
+#include "behind.h"
+
 #include "change.h"
+#include "engine.h"
+#include "history.h"
 #include "publish.h"
+#include "registry.h"
+#include "registry_lease.h"
+#include "store.h"
+#include "xattr.h"
 
 #include <errno.h>
 #include <stdlib.h>

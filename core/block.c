@@ -1,7 +1,9 @@
 /* The two tiers of prefixes: a cluster's CIDRs cut into blocks, and a node's blocks cut into addresses. */
-#include "registry.h"
+#include "block.h"
 
 #include "label.h"
+#include "pool.h"
+#include "registry.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,7 +1,12 @@
 #include "change.h"
 
+#include "block.h"
 #include "commit.h"
+#include "engine.h"
+#include "meter.h"
+#include "registry.h"
 #include "remote.h"
+#include "xattr.h"
 
 #include <errno.h>
 #include <stdlib.h>

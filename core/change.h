@@ -10,9 +10,19 @@
 #ifndef IPAM_CHANGE_H
 #define IPAM_CHANGE_H
 
-#include "engine.h"
-#include "json_text.h"
-#include "text.h"
+#include "settings.h"
+#include "store.h"
+
+struct change;
+
+struct block;
+struct cluster;
+struct cluster_cidr;
+struct lease;
+struct network;
+struct node;
+struct registry;
+struct xattr;
 
 enum { CHANGE_DONE = 1, CHANGE_DEFER = 2 };
 
@@ -116,16 +126,6 @@ struct change *change_name(struct change *c, const char *name);
 struct change *change_text(struct change *c, const char *text, size_t size);
 void change_finish(struct ipam *ipam, struct change *c, int error); /* done, free */
 
-extern const struct change_type change_cluster_make, change_cluster_remove, change_cluster_rename, change_cidrs, change_reserved,
-	change_cluster_settings;
-extern const struct change_type change_node_make, change_node_remove, change_node_rename, change_node_cidrs, change_node_settings,
-	change_node_labels, change_delegate, change_shrink;
-extern const struct change_type change_lease_make, change_lease_remove, change_lease_rename, change_lease_write;
-extern const struct change_type change_lease_describe, change_import;
-extern const struct change_type change_network_make, change_network_remove, change_network_last;
-extern const struct change_type change_mirror_node, change_mark, change_doubt, change_wake;
-extern const struct change_type change_attr, change_sync, change_rest_end;
-
 /* ---- shared by the types */
 void object_of_cluster(const struct cluster *c, struct ipam_object *out);
 void object_of_node(const struct node *n, struct ipam_object *out);
@@ -137,43 +137,13 @@ int may_lease(const struct change *c, const struct node *n);
 /* Enter the gates of a node's and its cluster's inside, for a change of a lease, or leave them. */
 bool enter_node(const struct ipam *ipam, struct change *c, struct node *n);
 void leave_node(struct change *c);
-/* For a change of the thing itself: 0, CHANGE_DEFER, or (the cluster is looked up by c->id) -ENOENT. */
-int enter_cluster_exclusive(struct ipam *ipam, struct change *c);
 int enter_node_exclusive(const struct ipam *ipam, struct change *c, struct node *n);
 void leave_node_exclusive(struct change *c);
-/* A lease made by this change, without addresses, not visible yet; c->node and c->owner are set. -ENOMEM. */
-int lease_begin(struct ipam *ipam, struct change *c, const char *name, uint32_t *out);
-/* Take one that is not visible yet away again, with its addresses. */
-void lease_unbegin(struct ipam *ipam, uint32_t handle);
-/* What storing it needs. name lives as long as row. */
-void lease_row(const struct ipam *ipam, const struct change *c, const struct lease *l, const char *name, struct store_lease *row);
 /* What is made in a directory that has the set-group-ID bit is of the directory's group, and a directory has the bit, too. */
 struct ipam_owner owner_in(const struct ipam_attr *directory, struct ipam_owner owner, bool makes_directory);
 struct ipam_attr attr_of(const struct ipam_owner *owner, int64_t now);
 /* mtime and ctime of a directory whose content changed. */
 void touch_attr(struct ipam_attr *a, int64_t now);
-/* No lease of the cluster holds an address of the range, no block lies wholly inside, or of services' meets it: 0, -EBUSY. */
-int cluster_check_unused(const struct ipam *ipam, const struct cluster *cluster, const struct ipam_reserved *r);
-/* All leases of the node lie in these: 0, -EBUSY. */
-int node_check_leases(const struct ipam *ipam, const struct node *n, const struct cidr *cidr, size_t count);
-/* ---- a node that is being made (node_make.c), in c->cluster, whose gate is entered; c->owner says whose it will be */
-/* Pending, without blocks. labels: canonical, or NULL. -EEXIST, -ENOMEM. */
-int node_begin(struct ipam *ipam, const struct change *c, const char *name, const char *labels, struct node **out);
-/* A block of each family that the cluster has, from CIDRs for its labels: all, or -ENOSPC. */
-int node_take_free(struct ipam *ipam, struct node *n);
-/* Exactly these; *refused: which was not to be had. -EADDRINUSE, -EADDRNOTAVAIL, -ENOMEM. */
-int node_take_these(struct ipam *ipam, struct node *n, const struct cidr *cidr, size_t count, size_t *refused);
-/* Its rows and events; c->node is it then. */
-int node_store(struct ipam *ipam, struct change *c, struct node *n, const char *reason);
-/* It is made; or it is not, and gone. */
-void node_finish(struct change *c, struct node *n);
-void node_unmake(struct ipam *ipam, struct node *n);
-/* Give all its blocks back. */
-void node_give_back(struct ipam *ipam, struct node *n);
-/* The node's block of exactly this prefix, or NULL. */
-struct block *node_block(const struct node *n, const struct cidr *cidr);
-/* All of a node's blocks but this one, in text: how many, 0 where it isn't one of them, or isn't empty. *out is the caller's. */
-size_t node_blocks_but(const struct node *n, const char *text, size_t size, struct cidr **out);
 /* Recompute the exclusions of a node's blocks. */
 int node_exclude(struct node *n, const struct ipam_reserved *range, size_t ranges, bool gateway);
 

@@ -1,6 +1,14 @@
-#include "ask.h"
+#include "change_attr.h"
+
+#include "behind.h"
 #include "commit.h"
+#include "engine.h"
+#include "history.h"
 #include "publish.h"
+#include "registry.h"
+#include "registry_lease.h"
+#include "rest.h"
+#include "share_node.h"
 #include "snapshot.h"
 
 #include <errno.h>

@@ -1,6 +1,11 @@
-#include "ask.h"
+#include "change_cluster.h"
 
-#include "commit.h"
+#include "block.h"
+#include "engine.h"
+#include "history.h"
+#include "registry.h"
+#include "share_cluster.h"
+#include "text.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,5 +1,11 @@
 /* Nodes with labels and blocks by one line each, as one change: all of them or none. */
-#include "ask.h"
+#include "change_delegate.h"
+
+#include "engine.h"
+#include "node_make.h"
+#include "registry.h"
+#include "share_make.h"
+#include "text_node.h"
 
 #include <errno.h>
 #include <stdlib.h>

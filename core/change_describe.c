@@ -1,7 +1,13 @@
 /* A lease gets attributes in one durable step, which may also make it last where it was ephemeral. */
-#include "change.h"
+#include "change_describe.h"
+
+#include "engine.h"
+#include "history.h"
 #include "publish.h"
+#include "registry.h"
+#include "registry_lease.h"
 #include "snapshot.h"
+#include "xattr.h"
 
 #include <errno.h>
 #include <stdlib.h>

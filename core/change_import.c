@@ -1,8 +1,22 @@
 /* Importing: nodes and leases that were made elsewhere become ours with the blocks and addresses they have, all or none. */
-#include "change_lease.h"
-#include "snapshot.h"
+#include "change_import.h"
 
+#include "block.h"
+#include "change_cluster.h"
+#include "change_lease.h"
+#include "change_lease_addr.h"
+#include "change_node.h"
+#include "engine.h"
+#include "history.h"
+#include "node_make.h"
+#include "pool.h"
 #include "publish.h"
+#include "registry.h"
+#include "registry_lease.h"
+#include "snapshot.h"
+#include "text_node.h"
+#include "timer.h"
+#include "xattr.h"
 
 #include <errno.h>
 #include <stdlib.h>

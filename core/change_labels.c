@@ -1,5 +1,11 @@
 /* A node's labels: what they are counts when it gets its next block. */
-#include "ask.h"
+#include "change_labels.h"
+
+#include "engine.h"
+#include "history.h"
+#include "registry.h"
+#include "share_node.h"
+#include "text_node.h"
 
 #include <errno.h>
 #include <stdlib.h>

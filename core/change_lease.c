@@ -1,10 +1,20 @@
 /* A lease is made. */
 #include "change_lease.h"
 
+#include "block.h"
+#include "change_lease_addr.h"
 #include "delegate.h"
+#include "engine.h"
+#include "history.h"
+#include "pool.h"
 #include "publish.h"
+#include "registry.h"
+#include "registry_lease.h"
+#include "remote.h"
 #include "shrink.h"
 #include "snapshot.h"
+#include "text.h"
+#include "timer.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,5 +1,14 @@
 /* How a lease comes by its addresses, and lets them go. */
-#include "change_lease.h"
+#include "change_lease_addr.h"
+
+#include "block.h"
+#include "change.h"
+#include "engine.h"
+#include "pool.h"
+#include "registry.h"
+#include "registry_lease.h"
+#include "rest.h"
+#include "store.h"
 
 #include <errno.h>
 

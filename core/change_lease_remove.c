@@ -1,9 +1,15 @@
 /* A lease is released. */
-#include "change_lease.h"
+#include "change_lease_remove.h"
 
+#include "change_lease_addr.h"
+#include "engine.h"
+#include "history.h"
 #include "publish.h"
+#include "registry.h"
+#include "registry_lease.h"
 #include "shrink.h"
 #include "snapshot.h"
+#include "timer.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,7 +1,11 @@
 /* A lease gets another name. */
-#include "change_lease.h"
+#include "change_lease_rename.h"
 
+#include "engine.h"
+#include "history.h"
 #include "publish.h"
+#include "registry.h"
+#include "registry_lease.h"
 #include "snapshot.h"
 
 #include <errno.h>

@@ -1,8 +1,18 @@
 /* A lease gets other addresses. */
-#include "change_lease.h"
+#include "change_lease_write.h"
 
+#include "block.h"
+#include "change_lease_addr.h"
+#include "engine.h"
+#include "history.h"
+#include "index.h"
+#include "pool.h"
 #include "publish.h"
+#include "registry.h"
+#include "registry_lease.h"
 #include "snapshot.h"
+#include "text.h"
+#include "timer.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,5 +1,11 @@
 /* Changes that bring what the engine of many machines has into this one's memory and database. */
-#include "change.h"
+#include "change_mirror.h"
+
+#include "engine.h"
+#include "node_make.h"
+#include "registry.h"
+#include "store_shared.h"
+#include "text.h"
 
 #include <errno.h>
 #include <stdlib.h>

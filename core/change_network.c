@@ -1,5 +1,11 @@
 /* Changes of the networks that host-local's layout keeps with a node. */
-#include "change.h"
+#include "change_network.h"
+
+#include "engine.h"
+#include "history.h"
+#include "network.h"
+#include "registry.h"
+#include "xattr.h"
 
 #include <errno.h>
 #include <string.h>

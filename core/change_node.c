@@ -1,5 +1,13 @@
-#include "ask.h"
+#include "change_node.h"
+
 #include "delegate.h"
+#include "engine.h"
+#include "history.h"
+#include "node_make.h"
+#include "registry.h"
+#include "share_make.h"
+#include "share_node.h"
+#include "text.h"
 
 #include <errno.h>
 #include <stdlib.h>

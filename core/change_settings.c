@@ -1,4 +1,16 @@
-#include "ask.h"
+#include "change_settings.h"
+
+#include "block.h"
+#include "change_cluster.h"
+#include "engine.h"
+#include "history.h"
+#include "registry.h"
+#include "registry_lease.h"
+#include "rest.h"
+#include "share_cluster.h"
+#include "share_node.h"
+#include "text.h"
+#include "timer.h"
 
 #include <errno.h>
 

@@ -1,5 +1,14 @@
 #include "commit.h"
 
+#include "behind.h"
+#include "change.h"
+#include "change_import.h"
+#include "engine.h"
+#include "history.h"
+#include "meter.h"
+#include "store.h"
+#include "store_log.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -6,7 +6,10 @@
 #ifndef IPAM_COMMIT_H
 #define IPAM_COMMIT_H
 
-#include "change.h"
+#include <stdbool.h>
+
+struct change;
+struct ipam;
 
 int commit_start(struct ipam *ipam); /* -ENOMEM, -EAGAIN */
 /* Commits what is queued and written behind, then ends the thread. */

@@ -6,7 +6,10 @@
 #ifndef IPAM_DELEGATE_H
 #define IPAM_DELEGATE_H
 
-#include "engine.h"
+struct block;
+struct cidr;
+struct ipam;
+struct node;
 
 struct delegate {
 	const char *name;
@@ -18,11 +21,5 @@ struct delegate {
 	/* Give a block back (no longer in a node's list) and free it. */
 	void (*back)(struct ipam *ipam, struct block *b);
 };
-
-extern const struct delegate delegate_local;
-
-/* Memory's part, which both sides share. Claim a block that is delegated elsewhere already: what is reserved doesn't count. */
-int delegate_restore_this(struct ipam *ipam, struct node *n, const struct cidr *cidr, struct block **out);
-void delegate_local_back(struct ipam *ipam, struct block *b);
 
 #endif

@@ -1,4 +1,11 @@
-#include "delegate.h"
+#include "delegate_local.h"
+
+#include "block.h"
+#include "engine.h"
+#include "pool.h"
+#include "registry.h"
+#include "rest.h"
+#include "settings.h"
 
 #include <errno.h>
 

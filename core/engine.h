@@ -10,34 +10,23 @@
 #ifndef IPAM_ENGINE_H
 #define IPAM_ENGINE_H
 
+#include "behind.h"
 #include "history.h"
 #include "meter.h"
+#include "registry.h"
+#include "rest.h"
 #include "steady.h"
-#include "store.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
+
+struct store;
 
 struct change;
 struct commit;
 struct timer;
 struct delegate;
 struct remote;
-
-struct rests {
-	struct store_rest *heap; /* the earliest first */
-	size_t count, size;
-	size_t promised; /* places that changes in flight will need */
-};
-
-struct behind {
-	struct behind_mark {
-		uint64_t lease;
-		struct ipam_by by; /* who changed attributes last */
-	} * mark;                  /* leases with attributes or times to be written */
-	size_t count, size;
-	uint64_t marks, stored; /* that there ever were, and of which all is stored */
-};
 
 struct ipam {
 	struct ipam_options options;
@@ -89,8 +78,6 @@ uint64_t engine_id(struct ipam *ipam);
  * has an earlier one than a change before it, whatever the clock does. */
 void engine_changed(struct ipam *ipam, struct cluster *c, struct node *n);
 void engine_log(struct ipam *ipam, int priority, const char *format, ...) __attribute__((format(printf, 3, 4)));
-/* When the database is opened and nothing else runs: release what can't be alive (after_boot.c). */
-void engine_after_boot(struct ipam *ipam);
 /* NULL: healthy again. Logs when that changes. */
 void engine_problem(struct ipam *ipam, const char *what);
 /* For steps after the point of no return that fail only for want of memory: go down rather than let memory and database
@@ -103,61 +90,5 @@ bool gate_shared(const struct ipam *ipam, struct gate *g);
 bool gate_exclusive(const struct ipam *ipam, struct gate *g);
 void gate_leave_shared(struct gate *g);
 void gate_leave_exclusive(struct gate *g);
-
-/* ---- rests: released addresses that are not given again yet (rest.c) */
-/* Promise a place for one more, so that rest_begin can't fail. -ENOMEM. */
-int rest_promise(struct ipam *ipam);
-void rest_unpromise(struct ipam *ipam);
-/* The address's slot is taken already: keep it so until the time. Uses up a promise. */
-void rest_begin(struct ipam *ipam, const struct store_rest *rest, struct block *block);
-/* At load, or when a block is delegated: take the slots of what rests. */
-int rest_load(struct ipam *ipam, struct store_rest *rest, size_t n);
-int rest_apply(struct ipam *ipam, struct block *block);
-/* The earliest, or NULL; take it from the heap. */
-const struct store_rest *rest_first(const struct ipam *ipam);
-void rest_pop(struct ipam *ipam);
-/* Free the slot. */
-void rest_end(struct ipam *ipam, const struct store_rest *rest);
-/* Rests in the cluster (of `only`, where that isn't NULL) that go on for longer than reuse-delay would let them from now on, with the
- * settings that a cluster and a node are to have: sorted, `until` as it will be. *out is the caller's to free. -ENOMEM. */
-int rest_beyond(const struct ipam *ipam, const struct cluster *c, const struct node *only, const struct settings *merged, int64_t now,
-		struct store_rest **out, size_t *n);
-/* Let those end then; what has rested enough is free at once, and its row goes as that of any rest does. */
-void rest_shorten(struct ipam *ipam, const struct store_rest *shorter, size_t n, int64_t now);
-
-/* ---- behind: attributes that are written after the answer (behind.c) */
-struct behind_row {
-	uint64_t id;
-	uint32_t handle;
-	struct ipam_attr attr;
-	uint32_t generation;
-	bool described; /* not times alone */
-	struct ipam_by by;
-	struct xattr *xattr; /* copies */
-};
-/* Room for one more mark, so that behind_mark can't fail. -ENOMEM. */
-int behind_room(struct ipam *ipam);
-/* by: who changed attributes; NULL: only times are new. */
-void behind_mark(struct ipam *ipam, struct lease *l, const struct ipam_by *by);
-/* Take what is marked, as copies. *rows is the caller's: behind_free. -ENOMEM: all stays marked. */
-int behind_take(struct ipam *ipam, struct behind_row **rows, size_t *n);
-int behind_store(struct ipam *ipam, const struct behind_row *rows, size_t n);
-/* They could not be stored: mark them again, and remember the failure for sync. */
-void behind_again(struct ipam *ipam, const struct behind_row *rows, size_t n);
-/* All is stored that was marked up to here. By who commits. */
-void behind_stored(struct ipam *ipam, uint64_t marks);
-/* What options.lost says, of the leases that there are. At open. */
-void behind_lost(struct ipam *ipam);
-void behind_free(struct behind_row *rows, size_t n);
-
-/* ---- timer: expiry and the end of rests (timer.c) */
-int timer_start(struct ipam *ipam);
-/* Ends the thread; timer_at goes on to be harmless until timer_free, since the committer may call it still. */
-void timer_stop(struct ipam *ipam);
-void timer_free(struct ipam *ipam);
-/* Something is due at this time: wake then, at the latest. */
-void timer_at(struct ipam *ipam, int64_t when);
-/* A lease of the node was made or renewed, or its ttl changed. */
-void timer_lease(struct ipam *ipam, struct node *n, const struct lease *l);
 
 #endif

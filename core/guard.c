@@ -1,5 +1,7 @@
 #include "guard.h"
 
+#include "ipam.h"
+
 #include <errno.h>
 #include <libgen.h>
 #include <linux/magic.h>

@@ -2,7 +2,9 @@
 #ifndef IPAM_GUARD_H
 #define IPAM_GUARD_H
 
-#include "ipam.h"
+#include <stdbool.h>
+
+struct ipam_error;
 
 /* A database that is about to be opened, or made: others can neither write to it nor put a log beside it that would be replayed into it.
  * insecure: its directory may be others', but a log has the database's owner all the same. Nor does it lie on FUSE, where another path

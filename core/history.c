@@ -1,7 +1,15 @@
-#include "change.h"
+#include "history.h"
 
+#include "change.h"
+#include "change_import.h"
+#include "change_lease.h"
+#include "engine.h"
 #include "json_text.h"
 #include "label.h"
+#include "registry.h"
+#include "store.h"
+#include "timer.h"
+#include "xattr.h"
 
 #include <errno.h>
 #include <stdio.h>

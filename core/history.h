@@ -6,10 +6,15 @@
 #ifndef IPAM_HISTORY_H
 #define IPAM_HISTORY_H
 
-#include "registry.h"
+#include "cidr.h"
 
 #include <jansson.h>
 #include <stdatomic.h>
+
+struct block;
+struct cluster;
+struct node;
+struct xattr;
 
 struct history_line;
 

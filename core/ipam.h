@@ -548,7 +548,7 @@ struct ipam_engine {
 	uint32_t lost, doubled;              /* own nodes that were removed elsewhere, by force; or that a copy of the state file is, too */
 	bool healthy;                        /* false: a change would fail now */
 	char problem[1024];                  /* why, and since when */
-	uint64_t stalled;                    /* for how many seconds the transaction that runs has waited for the disk; 0: none, or less than one */
+	uint64_t stalled; /* for how many seconds the transaction that runs has waited for the disk; 0: none, or less than one */
 	uint64_t commits, changes, failed_changes;
 	uint64_t expired;    /* leases released by their ttl since the mount */
 	uint64_t dropped;    /* ephemeral ones, whose last holder was gone */

@@ -1,8 +1,13 @@
 /* Attributes of a lease: visible at once, written behind. */
-#include "change.h"
+#include "ipam.h"
 
+#include "behind.h"
 #include "commit.h"
+#include "engine.h"
+#include "registry.h"
+#include "registry_lease.h"
 #include "snapshot.h"
+#include "xattr.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,4 +1,9 @@
-#include "change.h"
+#include "meter.h"
+
+#include "change_import.h"
+#include "change_lease.h"
+#include "change_lease_remove.h"
+#include "engine.h"
 
 #include <errno.h>
 #include <string.h>

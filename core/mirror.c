@@ -1,6 +1,17 @@
 #include "mirror.h"
 
-#include "publish.h"
+#include "change.h"
+#include "change_attr.h"
+#include "change_cluster.h"
+#include "change_labels.h"
+#include "change_mirror.h"
+#include "change_node.h"
+#include "change_settings.h"
+#include "engine.h"
+#include "publish_take.h"
+#include "record.h"
+#include "registry.h"
+#include "remote.h"
 
 #include <errno.h>
 #include <inttypes.h>

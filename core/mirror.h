@@ -7,7 +7,10 @@
 #ifndef IPAM_MIRROR_H
 #define IPAM_MIRROR_H
 
-#include "remote.h"
+#include "ipam.h"
+
+struct record;
+struct remote;
 
 /* A node or cluster is as the record says. -EUCLEAN: the record contradicts what is here (told and passed over), -ENOENT its
  * cluster isn't here; others from the database: try again. narrow: only what it has no longer goes; what is new comes with a
@@ -17,11 +20,5 @@ int mirror_put(struct remote *r, const struct record *record, bool narrow);
 int mirror_gone(struct remote *r, enum ipam_kind kind, uint64_t cluster, const char *name, int64_t revision);
 /* The same by our own id: at a full read. */
 int mirror_gone_id(struct remote *r, enum ipam_kind kind, uint64_t id);
-
-/* A block rests, or (until 0) does so no longer. */
-int mirror_rest(struct remote *r, uint64_t cluster, const struct cidr *cidr, int64_t until, int64_t revision);
-void mirror_rests_forget(struct remote *r);
-/* Rests that are over: their slots can be given. */
-void mirror_rests_end(struct remote *r);
 
 #endif

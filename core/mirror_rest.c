@@ -1,6 +1,12 @@
 /* Blocks that rest: of nodes that were removed by force. Their slots are taken until their time is over; the engine's key says
  * so to everybody, and who is given the block replaces it. */
-#include "mirror.h"
+#include "mirror_rest.h"
+
+#include "block.h"
+#include "engine.h"
+#include "pool.h"
+#include "registry.h"
+#include "remote.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,4 +1,6 @@
 /* Networks in memory: few, so a sorted array and lists are enough. */
+#include "network.h"
+
 #include "registry.h"
 
 #include <errno.h>

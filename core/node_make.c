@@ -1,7 +1,13 @@
 /* A node that is being made, as several kinds of change do: begin, its blocks, its rows, its end. */
-#include "change.h"
+#include "node_make.h"
 
+#include "block.h"
+#include "change.h"
 #include "delegate.h"
+#include "engine.h"
+#include "history.h"
+#include "registry.h"
+#include "store.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,5 +1,16 @@
 #include "presence.h"
 
+#include "ask_run.h"
+#include "change.h"
+#include "change_mirror.h"
+#include "engine.h"
+#include "etcd.h"
+#include "record.h"
+#include "record_key.h"
+#include "remote.h"
+#include "store.h"
+#include "store_shared.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -12,7 +12,9 @@
 #ifndef IPAM_PRESENCE_H
 #define IPAM_PRESENCE_H
 
-#include "remote.h"
+#include "registry.h"
+
+struct remote;
 
 /* A node that goes by this machine's name, or is its under an older one, as it was when they were listed. */
 struct own {

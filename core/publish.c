@@ -1,7 +1,15 @@
 #include "publish.h"
 
+#include "engine.h"
+#include "etcd.h"
 #include "etcd_call.h"
 #include "json_text.h"
+#include "record.h"
+#include "record_key.h"
+#include "registry.h"
+#include "registry_lease.h"
+#include "remote.h"
+#include "xattr.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -6,7 +6,14 @@
 #ifndef IPAM_PUBLISH_H
 #define IPAM_PUBLISH_H
 
-#include "remote.h"
+#include <stddef.h>
+#include <stdint.h>
+
+struct ipam;
+struct ipam_error;
+struct node;
+struct publish;
+struct remote;
 
 enum { PUBLISH_BUCKET = 64 }; /* ids in one */
 
@@ -21,22 +28,5 @@ size_t publish_backlog(struct publish *p, int64_t *since);
 /* For the pulse: write what is marked; *revision: the engine's after it, as it was where there is nothing. -EHOSTUNREACH and so on: it
  * stays marked. */
 int publish_round(struct remote *r, int64_t *revision, struct ipam_error *error);
-
-/* Another machine's bucket has come, changed or (size 0) gone; its leases become visible. */
-void publish_take(struct remote *r, uint64_t node, uint64_t bucket, const char *value, size_t size);
-/* When it published last. */
-void publish_take_time(struct remote *r, uint64_t node, const char *value, size_t size);
-/* Forget the leases of another machine's node that lie outside these blocks (a line each), or (NULL) all. */
-void publish_forget(struct remote *r, uint64_t node, const char *blocks);
-/* A full read says which buckets there are; the leases of others that came with any other are forgotten then. -ENOMEM. */
-struct publish_keys {
-	struct publish_key {
-		uint64_t node; /* shared */
-		uint32_t bucket;
-	} * key;
-	size_t count, size;
-};
-int publish_seen(struct publish_keys *keys, uint64_t node, uint64_t bucket);
-int publish_forget_unseen(struct remote *r, struct publish_keys *keys);
 
 #endif

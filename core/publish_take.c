@@ -1,8 +1,18 @@
 /* What other machines published: their leases, in memory alone, to be looked at. */
-#include "publish.h"
+#include "publish_take.h"
 
+#include "block.h"
+#include "change.h"
+#include "change_lease.h"
+#include "engine.h"
 #include "etcd_call.h"
+#include "pool.h"
+#include "registry.h"
+#include "registry_lease.h"
+#include "remote.h"
 #include "snapshot.h"
+#include "text.h"
+#include "xattr.h"
 
 #include <errno.h>
 #include <inttypes.h>

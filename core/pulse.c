@@ -1,10 +1,21 @@
 /* The thread with the steady beat: says that this machine is there, takes the nodes that are its, ends what is orphaned and empty, and
  * publishes. */
-#include "ask.h"
+#include "pulse.h"
+
+#include "ask_run.h"
 #include "astray.h"
+#include "change.h"
+#include "engine.h"
+#include "etcd.h"
 #include "mirror.h"
+#include "mirror_rest.h"
 #include "presence.h"
 #include "publish.h"
+#include "record.h"
+#include "record_key.h"
+#include "registry.h"
+#include "remote.h"
+#include "store_shared.h"
 
 #include <errno.h>
 #include <stdio.h>

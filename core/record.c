@@ -1,6 +1,8 @@
 #include "record.h"
 
-#include "json_text.h"
+#include "registry.h"
+#include "settings.h"
+#include "text.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -1,4 +1,4 @@
-#include "record.h"
+#include "record_key.h"
 
 #include <errno.h>
 #include <inttypes.h>

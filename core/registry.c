@@ -1,4 +1,8 @@
 /* Clusters and nodes; registry_lease.c has the leases. */
+#include "registry.h"
+
+#include "block.h"
+#include "network.h"
 #include "registry_part.h"
 
 #include <assert.h>

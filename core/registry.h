@@ -10,6 +10,12 @@
 #include "pool.h"
 #include "settings.h"
 
+struct node;
+struct registry;
+
+struct network;
+struct xattr;
+
 /* Who may begin a change of a cluster or a node: many shared ones at a time (in it), or one exclusive one (of it). */
 struct gate {
 	uint32_t shared; /* changes in flight inside */
@@ -116,13 +122,6 @@ struct node {
 	struct node *prev, *next; /* in the cluster */
 };
 
-struct xattr {
-	struct xattr *next;
-	uint32_t value_size;
-	uint16_t name_size;
-	char data[]; /* name, NUL, value */
-};
-
 /* 100 bytes a lease and its name; there are millions. */
 struct lease {
 	uint64_t id;
@@ -151,20 +150,6 @@ struct lease {
 struct boot {
 	uint64_t id;
 	char boot_id[IPAM_BOOT_ID];
-};
-
-/* What host-local's layout keeps with a node: see ipam.h. */
-struct network_last {
-	u128 addr;
-	uint8_t range, family;
-};
-struct network {
-	uint64_t id;
-	struct node *node;
-	bool pending, busy;
-	char *name;
-	struct network_last *last;
-	uint32_t lasts;
 };
 
 enum { LEASE_CHUNK = 4096 };
@@ -204,24 +189,6 @@ void registry_remove_cluster(struct registry *r, struct cluster *c);
 int registry_rename_cluster(struct registry *r, struct cluster *c, const char *name);
 struct cluster *registry_cluster(const struct registry *r, uint64_t id);
 struct cluster *registry_cluster_named(const struct registry *r, const char *name);
-/* The CIDR of the cluster that holds this one, or NULL. */
-struct cluster_cidr *cluster_cidr_of(const struct cluster *c, const struct cidr *cidr);
-/* A list of CIDRs with pools of their own: make, free; cluster_exclude applies the cluster's reserved ranges to one. */
-int cluster_cidr_new(const struct cidr *cidr, unsigned node_mask, struct cluster_cidr **out);
-void cluster_cidr_free(struct cluster_cidr *cc);
-/* Exclude from the CIDR's blocks those wholly inside the union of these ranges, and those that services' ranges meet. -ENOMEM. */
-int cluster_cidr_exclude(struct cluster_cidr *cc, const struct ipam_reserved *range, size_t n);
-/* Is the first host address of this block, which would be its gateway's, reserved? */
-bool cluster_reserves_gateway(const struct cluster *c, const struct cidr *block);
-/* The slots of the CIDR that keep out of the range, first..last: those wholly inside, or of services' those that it meets. false: none. */
-bool cluster_cidr_span(const struct cluster_cidr *cc, const struct ipam_reserved *r, struct pool_span *out);
-/* Make the order of choice anew, or put one more into it: those with the most requirements first, else as they are listed. */
-void cluster_order_cidrs(struct cluster *c);
-void cluster_order_cidr(struct cluster *c, struct cluster_cidr *cc);
-/* The families of its CIDRs, in the order of the list: how many. A node's first block is of the first. */
-unsigned cluster_families(const struct cluster *c, uint8_t out[CIDR_FAMILIES]);
-/* From `cc` on (of the order of choice, may be NULL), the first of the family whose selector these labels match; or NULL. */
-struct cluster_cidr *cluster_cidr_for(struct cluster_cidr *cc, unsigned family, const char *labels);
 
 /* ---- nodes */
 int registry_add_node(struct registry *r, struct cluster *c, uint64_t id, const char *name, struct node **out);
@@ -238,43 +205,6 @@ struct cluster *registry_cluster_shared(const struct registry *r, uint64_t share
 int node_writable(const struct node *n);
 int node_leasable(const struct node *n);
 uint64_t node_setting(const struct node *n, enum ipam_setting setting);
-
-/* ---- blocks: of a node, from a CIDR of the cluster whose slot the caller has claimed */
-int block_new(struct node *n, uint64_t id, struct cluster_cidr *from, const struct cidr *cidr, struct block **out);
-void block_free(struct block *b);
-int node_add_block(struct node *n, struct block *b);                           /* -ENOMEM; the node owns it then */
-void node_take_block(struct node *n, struct block *b);                         /* the caller owns it again */
-struct block *node_block_of(const struct node *n, unsigned family, u128 addr); /* or NULL */
-/* The block's first host address. */
-u128 block_gateway(const struct block *b);
-/* Exclude network, broadcast, anycast and gateway addresses and these reserved ranges. -ENOMEM. */
-int block_exclude(struct block *b, bool gateway, const struct ipam_reserved *reserved, size_t n);
-struct block *cluster_block_of(const struct cluster *c, unsigned family, u128 addr); /* or NULL: slow, walks the nodes */
-
-/* ---- networks (network.c): ids must grow with each call */
-int registry_add_network(struct registry *r, struct node *n, uint64_t id, const char *name, struct network **out); /* -ENOMEM */
-void registry_remove_network(struct registry *r, struct network *w);
-void registry_remove_networks(struct registry *r, const struct node *n); /* NULL: all there are */
-struct network *registry_network(const struct registry *r, uint64_t id);
-struct network *registry_network_named(const struct registry *r, const struct node *n, const char *name);
-/* Room for one more range, so that network_set_last can't fail. -ENOMEM. */
-int network_room(struct network *w);
-void network_set_last(struct network *w, unsigned range, uint8_t family, u128 addr);
-void network_forget_last(struct network *w, unsigned range);
-const struct network_last *network_last(const struct network *w, unsigned range);
-
-/* ---- leases: the addresses' slots are the caller's */
-/* A lease with this id and name in the node, without addresses: -ENOMEM, -EEXIST. Ids must grow with each call within a
- * node, so that its list is in their order. */
-int registry_add_lease(struct registry *r, struct node *n, uint64_t id, const char *name, uint32_t *out);
-/* Without its addresses (lease_unset_addr first). */
-void registry_remove_lease(struct registry *r, uint32_t handle);
-int registry_rename_lease(struct registry *r, uint32_t handle, const char *name);
-uint32_t registry_find_lease(const struct registry *r, uint64_t id); /* 0: none */
-uint32_t registry_lease_named(const struct registry *r, const struct node *n, const char *name);
-uint32_t registry_holder(const struct registry *r, const struct cluster *c, unsigned family, u128 addr);
-int registry_set_addr(struct registry *r, uint32_t handle, unsigned family, u128 addr); /* -ENOMEM, -EADDRINUSE */
-void registry_unset_addr(struct registry *r, uint32_t handle, unsigned family);
 
 static inline struct lease *registry_lease(const struct registry *r, uint32_t handle)
 {
@@ -294,22 +224,6 @@ static inline bool lease_has(const struct lease *l, unsigned family)
 static inline u128 lease_addr(const struct lease *l, unsigned family)
 {
 	return family == CIDR_V4 ? l->ip4 : (u128)l->ip6[0] << 64 | l->ip6[1];
-}
-
-/* ---- attributes of a lease; names without "user." */
-struct xattr *lease_xattr(const struct lease *l, const char *name);
-size_t lease_xattr_bytes(const struct lease *l);
-int lease_xattr_put(struct lease *l, const char *name, const void *value, size_t size); /* -ENOMEM */
-/* The two steps of it, of which the second can't fail: the lease owns it then. */
-struct xattr *xattr_new(const char *name, const void *value, size_t size); /* NULL: no memory */
-void lease_xattr_link(struct lease *l, struct xattr *x);
-void xattr_free_all(struct xattr *x);
-struct xattr *xattr_copy_all(const struct xattr *from); /* NULL: no memory, or there are none */
-bool lease_xattr_drop(struct lease *l, const char *name);
-
-static inline const char *xattr_value(const struct xattr *x)
-{
-	return x->data + x->name_size + 1;
 }
 
 #endif

@@ -1,5 +1,10 @@
 /* Leases, by id, name and address. */
+#include "registry_lease.h"
+
+#include "index.h"
+#include "registry.h"
 #include "registry_part.h"
+#include "xattr.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -6,6 +6,10 @@
 
 #include <string.h>
 
+struct cluster;
+struct node;
+struct registry;
+
 /* What an index of names under a parent is asked for. */
 struct registry_name {
 	uint64_t parent;

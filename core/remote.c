@@ -1,11 +1,21 @@
 #include "remote.h"
 
-#include "ask.h"
+#include "ask_run.h"
 #include "astray.h"
+#include "change.h"
+#include "change_mirror.h"
 #include "delegate.h"
+#include "delegate_local.h"
+#include "engine.h"
+#include "etcd.h"
 #include "presence.h"
 #include "publish.h"
+#include "pulse.h"
+#include "registry.h"
 #include "shrink.h"
+#include "store.h"
+#include "store_shared.h"
+#include "sync.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -11,9 +11,14 @@
 #ifndef IPAM_REMOTE_H
 #define IPAM_REMOTE_H
 
-#include "change.h"
-#include "etcd.h"
 #include "record.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct change;
+struct etcd;
+struct node;
 
 enum {
 	REMOTE_WORKERS = 2,
@@ -73,11 +78,11 @@ struct remote {
 	int64_t late;      /* when a caller was kept waiting for all of his time, as remote_now_ms; 0: never */
 	uint64_t reads;    /* the full read that was ended last: the resyncs-th */
 	bool up;
-	int64_t since;                          /* of up or down, seconds since the epoch; 0: never up */
-	bool unlogged;                          /* the reason why it is down */
-	int64_t next_log, log_every;            /* when another reason why it is down is logged, as remote_now_ms; milliseconds to the one after */
-	char problem[256];                      /* why down */
-	char refusal[256];                      /* what it refuses this machine though it is there, or "" */
+	int64_t since;               /* of up or down, seconds since the epoch; 0: never up */
+	bool unlogged;               /* the reason why it is down */
+	int64_t next_log, log_every; /* when another reason why it is down is logged, as remote_now_ms; milliseconds to the one after */
+	char problem[256];           /* why down */
+	char refusal[256];           /* what it refuses this machine though it is there, or "" */
 	char complaint[REMOTE_COMPLAINTS][256]; /* what else is wrong, or "" */
 	bool complained;                        /* of records, since the full read that is under way began */
 	int64_t alive;                          /* etcd's lease; 0: none */
@@ -136,20 +141,8 @@ bool remote_await(struct remote *r, int64_t revision, int64_t until_ms);
 void remote_again(struct remote *r);
 /* The same, and waits until a read that began after this call is mirrored: false if it isn't by then. */
 bool remote_read_anew(struct remote *r, int64_t until_ms);
-int64_t remote_now_ms(void);
-/* Half of it to all of it, by chance. */
-int remote_jitter(int ms);
-
-/* Is what lies under the prefix ours (sync_schema.c)? The first machine says so for all. -ENOTSUP with a message: it isn't, or
- * is a newer version's. */
-int remote_check_schema(struct remote *r, struct ipam_error *error);
-/* From now on it has what only programs from this version on know: older ones are refused when they look. As above. */
-int remote_raise_schema(struct remote *r, int version, int timeout_ms, struct ipam_error *error);
 
 /* What there is to say of it. */
 void remote_engine(struct remote *r, struct ipam_engine *out);
-
-void *remote_sync(void *arg); /* the threads */
-void *remote_pulse(void *arg);
 
 #endif

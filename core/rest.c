@@ -1,4 +1,13 @@
+#include "rest.h"
+
+#include "block.h"
 #include "engine.h"
+#include "pool.h"
+#include "registry.h"
+#include "registry_lease.h"
+#include "settings.h"
+#include "store.h"
+#include "timer.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -1,5 +1,18 @@
 /* What changes of clusters ask of the engine. */
+#include "share_cluster.h"
+
 #include "ask.h"
+#include "block.h"
+#include "change.h"
+#include "change_cluster.h"
+#include "engine.h"
+#include "etcd.h"
+#include "pool.h"
+#include "record.h"
+#include "record_key.h"
+#include "registry.h"
+#include "settings.h"
+#include "text.h"
 
 #include <errno.h>
 #include <stdio.h>

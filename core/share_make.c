@@ -1,5 +1,14 @@
 /* What the making of nodes asks of the engine: their records, and blocks that nobody has. */
+#include "share_make.h"
+
 #include "ask.h"
+#include "block.h"
+#include "change.h"
+#include "engine.h"
+#include "record.h"
+#include "record_key.h"
+#include "registry.h"
+#include "text_node.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,6 +1,17 @@
 /* What changes of nodes ask of the engine. A block's key is there as long as a node has it, and is made only where there is
  * none: that is what keeps two machines from having one block, whoever races. */
+#include "share_node.h"
+
 #include "ask.h"
+#include "change.h"
+#include "change_node.h"
+#include "engine.h"
+#include "record.h"
+#include "record_key.h"
+#include "registry.h"
+#include "settings.h"
+#include "text.h"
+#include "text_node.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,6 +1,13 @@
 #include "shrink.h"
 
+#include "block.h"
+#include "change.h"
+#include "change_node.h"
+#include "engine.h"
+#include "pool.h"
+#include "registry.h"
 #include "remote.h"
+#include "timer.h"
 
 #include <stdlib.h>
 #include <string.h>

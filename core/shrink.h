@@ -6,7 +6,11 @@
 #ifndef IPAM_SHRINK_H
 #define IPAM_SHRINK_H
 
-#include "change.h"
+#include "cidr.h"
+
+struct block;
+struct ipam;
+struct node;
 
 /* What of a family a node has left: for growth, too. */
 struct shrink_left {

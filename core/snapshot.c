@@ -1,9 +1,13 @@
 #include "snapshot.h"
 
-#include "change.h"
-#include "view.h"
+#include "engine.h"
+#include "registry.h"
+#include "view_report.h"
+#include "xattr.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 

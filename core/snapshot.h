@@ -7,7 +7,9 @@
 #ifndef IPAM_SNAPSHOT_H
 #define IPAM_SNAPSHOT_H
 
-#include "engine.h"
+#include <stdint.h>
+
+struct ipam;
 
 /* Before a lease that others see changes in any way; */
 void snapshot_keep(struct ipam *ipam, uint32_t handle);

@@ -1,10 +1,14 @@
-#include "store_db.h"
+#include "store.h"
 
 #include "guard.h"
 #include "label.h"
 #include "open_reading.h"
 #include "schema.h"
+#include "settings.h"
+#include "store_db.h"
+#include "store_log.h"
 #include "store_mark.h"
+#include "store_watch.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -7,7 +7,7 @@
 #ifndef IPAM_STORE_H
 #define IPAM_STORE_H
 
-#include "registry.h"
+#include "ipam.h"
 
 struct store;
 
@@ -32,25 +32,6 @@ struct store_rest {
 	uint64_t block; /* in memory: the block in which it keeps the address's slot; 0: in none */
 };
 
-/* What a load hands out besides the registry. */
-struct store_loaded {
-	uint64_t next_id;
-	struct store_rest *rest; /* the caller's to free */
-	size_t rests;
-	uint64_t next_history;
-	int64_t last_event; /* when it was, 0: there is none */
-};
-/* Fill an empty registry: -EUCLEAN where the rows contradict each other, -ENOMEM, -EIO. */
-int store_load(struct store *s, struct registry *r, struct store_loaded *loaded, struct ipam_error *error);
-
-/* From now on, keep account of the leases that are changed, and of whether anything else is that store_load_rest doesn't read. The
- * committer's. */
-int store_track(struct store *s);
-/* What that is: lease ids in ascending order, the caller's to free; false where it was not asked for, or can't be read. */
-bool store_tracked(struct store *s, uint64_t **lease, size_t *n, bool *more);
-/* A registry that was loaded from this file before: read again what was changed since. As store_load. */
-int store_catch_up(struct store *s, struct registry *r, const struct ipam_touched *touched, struct store_loaded *loaded,
-		   struct ipam_error *error);
 /* For reading alone, without a lock: while another has it open. -ENOTSUP: of another version. */
 int store_open_ahead(const char *path, struct store **out, struct ipam_error *error);
 
@@ -65,14 +46,6 @@ int store_begin(struct store *s, enum store_sync sync);
 /* Write something that changes nothing, for the sake of the sync. */
 int store_touch(struct store *s);
 int store_commit(struct store *s);
-/* After a commit was answered: fold the log back if it has grown. An error concerns no change, but the ones to come. */
-int store_fold_due(struct store *s);
-/* Does the log hold what the database's own file doesn't, which is all that a plain copy takes? */
-bool store_unfolded(const struct store *s);
-/* Fold it back, however little there is. An error concerns no change. */
-int store_fold_idle(struct store *s);
-/* From another thread, while store_fold_idle runs: let it end soon, after an fsync at most. */
-void store_interrupt(struct store *s);
 void store_rollback(struct store *s);
 /* A change of several statements, all or none: save, statements, then keep (undo = false) or undo them. */
 int store_save(struct store *s);
@@ -140,13 +113,5 @@ int store_add_history(struct store *s, uint64_t number, int64_t time, const stru
 /* Of the oldest so many rows, remove those up to the last from before the time: how many. One that says a later time, since the clock was
  * ahead then, is as old as those behind it. */
 int store_trim_history(struct store *s, unsigned rows, int64_t before);
-
-/* ---- the mirror of what machines share (store_shared.c) */
-int store_put_cluster_shared(struct store *s, uint64_t id, uint64_t shared, int64_t revision);
-int store_put_node_shared(struct store *s, uint64_t id, uint64_t shared, int64_t revision, unsigned held);
-int store_put_node_doubt(struct store *s, uint64_t id, unsigned doubt);
-/* Who this machine is: a value by its key. get: *value is the caller's to free; -ENOENT none. */
-int store_get_engine(struct store *s, const char *key, char **value);
-int store_put_engine(struct store *s, const char *key, const char *value);
 
 #endif

@@ -1,5 +1,7 @@
 #include "store_db.h"
 
+#include "store_log.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdarg.h>

@@ -2,7 +2,7 @@
 #ifndef IPAM_STORE_DB_H
 #define IPAM_STORE_DB_H
 
-#include "store.h"
+#include "ipam.h"
 
 #include <sqlite3.h>
 #include <sys/stat.h>
@@ -50,30 +50,5 @@ int store_prepare(struct store *s, const char *sql, sqlite3_stmt **out);
 int store_run(struct store *s, const char *sql, const char *format, ...);
 /* The same of one that inserts, changes or removes one row: -EUCLEAN where it didn't, as by a trigger that somebody made. */
 int store_run_one(struct store *s, const char *sql, const char *format, ...);
-
-/* ---- the log (store_log.c) */
-void store_log_start(struct store *s, unsigned pages);
-/* An SQLite code that came back: whether it ends all acknowledging. */
-void store_note(struct store *s, int code);
-/* When it is opened: what was found is on disk from then on. */
-int store_log_rewrite(struct store *s);
-/* How many transactions lie behind the end of what can be read of it. */
-int store_log_gap(struct store *s, unsigned *commits);
-/* *whole: all of it is in the database, synced; otherwise a reader was in the way. */
-int store_fold(struct store *s, bool *whole);
-/* Before the connection is closed: the log is emptied when it is folded back, and stays. */
-void store_log_stays(struct store *s);
-/* The log is as long as its index says, though it is shorter than it was: another program's checkpoint. */
-bool store_log_whole(struct store *s, off_t size);
-
-/* ---- the files (store_watch.c) */
-int store_watch_start(struct store *s, const char *path); /* -ENOMEM */
-/* They are ours, as they are now. */
-void store_watch_again(struct store *s);
-void store_watch_stop(struct store *s);
-/* -EIO: somebody removed, replaced or cut one of them. */
-int store_watch(struct store *s);
-/* Has nobody? Does nothing about it. */
-bool store_is_untouched(struct store *s);
 
 #endif

@@ -1,7 +1,15 @@
-#include "store_db.h"
+#include "store_load.h"
 
+#include "block.h"
 #include "label.h"
-#include "text.h"
+#include "network.h"
+#include "pool.h"
+#include "registry.h"
+#include "registry_lease.h"
+#include "settings.h"
+#include "store.h"
+#include "store_db.h"
+#include "xattr.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -8,7 +8,11 @@
  * It is written once more, byte for byte, and synced, so that it is what the disk says, too; then it is folded back.
  * Otherwise what is added to it would be lost behind a gap, and a cut during the fold-back would leave a database
  * that no log mends. */
+#include "store_log.h"
+
+#include "store.h"
 #include "store_db.h"
+#include "store_watch.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -8,7 +8,9 @@
 #include "store_mark.h"
 
 #include "open_reading.h"
+#include "store.h"
 #include "store_db.h"
+#include "store_shared.h"
 #include "wal.h"
 
 #include <errno.h>
@@ -178,8 +180,8 @@ void store_trim_log(const char *path, const char *boot)
 	struct wal *w = NULL;
 
 	/* An index that a daemon has written, not one that was made from the log. Every answer was given for what it says, or less. */
-	if (wal_index_read(path, &index) == 0 && index.commits > 0 && wal_open(path, &w) == 0 && wal_agrees(w, &index) && wal_behind(w) > 0 &&
-	    strcmp(boot, unknown_boot) != 0 && read_mark(path, boot, &mark) == 0 && mark.open && mark.same_boot)
+	if (wal_index_read(path, &index) == 0 && index.commits > 0 && wal_open(path, &w) == 0 && wal_agrees(w, &index) &&
+	    wal_behind(w) > 0 && strcmp(boot, unknown_boot) != 0 && read_mark(path, boot, &mark) == 0 && mark.open && mark.same_boot)
 		wal_trim(w, path);
 	wal_close(w);
 }

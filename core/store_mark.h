@@ -21,9 +21,9 @@ int store_unmark(struct store *s);
 int store_verify_log(const char *path, const char *boot, struct ipam_error *error);
 
 /* After that, of a database that is opened to be changed: what was begun and never answered goes from the end of the log, where its daemon
- * died in the midst of it, or the disk refused it. SQLite makes an index that knows nothing of it, and if this start fails after that, the next one
- * would take it for damage. In the same boot alone: after a loss of power the index is whatever it is, and what lies behind a break is told of and
- * can be looked at. Errors are nobody's: then it stays. */
+ * died in the midst of it, or the disk refused it. SQLite makes an index that knows nothing of it, and if this start fails after that, the
+ * next one would take it for damage. In the same boot alone: after a loss of power the index is whatever it is, and what lies behind a
+ * break is told of and can be looked at. Errors are nobody's: then it stays. */
 void store_trim_log(const char *path, const char *boot);
 
 #endif

@@ -1,3 +1,5 @@
+#include "store_shared.h"
+
 #include "store_db.h"
 
 #include <errno.h>

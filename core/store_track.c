@@ -1,4 +1,6 @@
 /* What changes in a database while another process reads it, so as to follow. */
+#include "store_track.h"
+
 #include "store_db.h"
 
 #include <stdlib.h>

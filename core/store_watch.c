@@ -1,5 +1,9 @@
 /* Somebody else's hand on the files of the database while they are in use: what is written might be nobody's from then on. */
+#include "store_watch.h"
+
+#include "store.h"
 #include "store_db.h"
+#include "store_log.h"
 #include "store_mark.h"
 
 #include <errno.h>

@@ -1,8 +1,20 @@
 /* The thread that mirrors: a full read, then a watch from there; again from the last revision when the watch is lost, and a full
  * read when that revision is compacted, or when somebody asks for it. */
+#include "sync.h"
+
+#include "ask_run.h"
 #include "astray.h"
+#include "engine.h"
+#include "etcd.h"
 #include "mirror.h"
+#include "mirror_rest.h"
 #include "publish.h"
+#include "publish_take.h"
+#include "record.h"
+#include "record_key.h"
+#include "registry.h"
+#include "remote.h"
+#include "sync_schema.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,7 +1,14 @@
 /* The version of what lies under the prefix. */
+#include "sync_schema.h"
+
+#include "ask_run.h"
+#include "etcd.h"
+#include "record.h"
+#include "record_key.h"
 #include "remote.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

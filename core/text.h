@@ -6,7 +6,10 @@
 #ifndef IPAM_TEXT_H
 #define IPAM_TEXT_H
 
-#include "settings.h"
+#include "cidr.h"
+
+struct ipam_reserved;
+struct settings;
 
 struct text_cidr {
 	struct cidr cidr;
@@ -24,21 +27,8 @@ enum { TEXT_RESERVED = CIDR_RANGE_TEXT + 9 };
 size_t text_print_reserved(const struct ipam_reserved *r, char out[TEXT_RESERVED]);
 /* "CIDR" a line; -EINVAL where one stands twice, or there is none. */
 int text_blocks(const char *s, size_t n, struct cidr **out, size_t *count);
-/* "KEY=VALUE" a line, laid over the canonical `old` (NULL: none): as labels_make. */
-int text_labels(const char *s, size_t n, const char *old, char **out);
 /* "KEY VALUE" a line. */
 int text_settings(const char *s, size_t n, struct settings *out);
-
-/* A node to be made. */
-struct text_node {
-	char *name, *labels; /* labels: canonical */
-	struct cidr *cidr;   /* exactly these blocks; none: what is free */
-	size_t cidrs;
-};
-/* "NODE [KEY=VALUE ...] [CIDR ...]" a line, in any order after the name (text_node.c). -EINVAL also for none, or more than
- * IPAM_DELEGATE_LINES, and for a bad name; -EEXIST where a name stands twice; -ENOSPC as labels_make. */
-int text_nodes(const char *s, size_t n, struct text_node **out, size_t *count);
-void text_nodes_free(struct text_node *list, size_t count);
 
 struct text_lease {
 	bool has[CIDR_FAMILIES];

@@ -1,6 +1,7 @@
 /* Lines that are about nodes: their labels, and those that are to be made. */
-#include "text.h"
+#include "text_node.h"
 
+#include "ipam.h"
 #include "label.h"
 #include "text_line.h"
 

@@ -1,7 +1,15 @@
-#include "change.h"
+#include "timer.h"
 
-#include "commit.h"
+#include "change.h"
+#include "change_attr.h"
+#include "change_lease_remove.h"
+#include "engine.h"
+#include "history.h"
+#include "registry.h"
+#include "registry_lease.h"
+#include "rest.h"
 #include "shrink.h"
+#include "store.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,8 +1,15 @@
 /* Reading single objects. */
 #include "view.h"
+
+#include "block.h"
 #include "change.h"
+#include "engine.h"
+#include "registry.h"
+#include "registry_lease.h"
+#include "settings.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

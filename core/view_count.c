@@ -1,7 +1,14 @@
 /* Numbers, and settings as they are in effect. */
+#include "ipam.h"
+
+#include "engine.h"
+#include "pool.h"
+#include "registry.h"
+#include "settings.h"
 #include "view.h"
 
 #include <errno.h>
+#include <pthread.h>
 
 static u128 add(u128 a, u128 b)
 {

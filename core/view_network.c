@@ -1,7 +1,13 @@
 /* Reading the networks of host-local's layout. */
+#include "ipam.h"
+
+#include "engine.h"
+#include "network.h"
+#include "registry.h"
 #include "view.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 
 static const struct network *network_of(const struct ipam *ipam, uint64_t id)

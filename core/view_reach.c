@@ -1,9 +1,14 @@
 /* What the owner of a cluster writes there may tell of leases in others' nodes, by being refused, or end them. */
+#include "ipam.h"
+
+#include "engine.h"
+#include "registry.h"
+#include "settings.h"
+#include "text.h"
 #include "view.h"
 
-#include "text.h"
-
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 enum { SEES = 5, CHANGES = 3 };

@@ -1,8 +1,17 @@
 /* What reports walk: the caller holds the lock for looking. */
-#include "change.h"
+#include "view_report.h"
+
+#include "block.h"
+#include "engine.h"
+#include "pool.h"
+#include "registry.h"
+#include "registry_lease.h"
+#include "settings.h"
 #include "view.h"
+#include "xattr.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 void ipam_read_begin(struct ipam *ipam)

@@ -1,8 +1,8 @@
 /* wal — the write-ahead log beside an SQLite database, and its index, read by themselves: SQLite stops at the first frame that isn't as
  * it was written, and says nothing of those behind it.
  *
- * Files are read, and but for wal_trim nothing else: SQLite makes the index again as soon as it opens a database that nobody has open, so whoever wants to
- * know what a process that died has left calls this first. The database may not be in use.
+ * Files are read, and but for wal_trim nothing else: SQLite makes the index again as soon as it opens a database that nobody has open, so
+ * whoever wants to know what a process that died has left calls this first. The database may not be in use.
  * https://www.sqlite.org/fileformat2.html#the_write_ahead_log, https://www.sqlite.org/walformat.html#the_wal_index_file_format
  */
 #ifndef IPAM_WAL_H

@@ -1,3 +1,5 @@
+#include "xattr.h"
+
 #include "registry.h"
 
 #include <errno.h>

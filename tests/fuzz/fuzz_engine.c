@@ -4,6 +4,7 @@
 #include "../../core/etcd_call.h"
 #include "../../core/etcd_stream.h"
 #include "../../core/record.h"
+#include "../../core/record_key.h"
 
 static void record(enum ipam_kind kind, const char *text, size_t size)
 {

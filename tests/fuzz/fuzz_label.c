@@ -1,8 +1,10 @@
 /* Labels, selectors, and the nodes that are made with them. What is taken, printed and read again, must be the same. */
 #include "fuzz.h"
 
+#include "ipam.h"
 #include "label.h"
 #include "text.h"
+#include "text_node.h"
 
 /* Canonical: by key, no key twice, and what is read of it is itself. */
 static void check_labels(const char *labels)

@@ -1,6 +1,7 @@
 /* What is written to control files and leases, and names. What is taken, printed and read again, must be the same. */
 #include "fuzz.h"
 
+#include "settings.h"
 #include "text.h"
 
 static void check_cidr(const struct cidr *c)

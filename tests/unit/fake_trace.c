@@ -1,5 +1,7 @@
 #include "fake_trace.h"
 
+#include "record_key.h"
+
 #include <ctype.h>
 #include <pthread.h>
 #include <stdarg.h>

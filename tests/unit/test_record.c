@@ -1,6 +1,11 @@
 /* What machines share, as it lies in the engine: keys and values there and back, and what is none of ours. */
 #include "record.h"
 
+#include "record_key.h"
+#include "registry.h"
+#include "settings.h"
+#include "text.h"
+
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,7 @@
 #include "text.h"
 
+#include "settings.h"
+
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
