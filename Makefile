@@ -34,7 +34,7 @@ LDLIBS_fuse  := $(shell pkg-config --libs fuse3 2>/dev/null || echo -lfuse3)
 LDLIBS_fs    := -lcap-ng -lseccomp
 ALL_CFLAGS = $(WARN) $(SAN) $(CFLAGS) -MMD -MP
 
-core_src := $(wildcard core/*.c)
+core_src := $(wildcard core/*.c core/*/*.c)
 fs_src   := $(wildcard fs/*/*.c)
 cli_src  := $(wildcard tools/cli/*.c)
 ctl_src  := $(cli_src) $(wildcard tools/ipamctl/*.c tools/ipamctl/*/*.c)
@@ -133,10 +133,11 @@ $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
+# Rooms have files of the same name: appended (q), as replacing (r) goes by the name alone.
 $(lib): $(call obj,$(core_src))
 	@mkdir -p $(@D)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(AR) qcs $@ $^
 
 $(B)/bin/ipamfs: $(call obj,$(fs_src)) $(lib)
 	@mkdir -p $(@D)
@@ -226,8 +227,8 @@ define INSTALLED
 755 $(B)/bin/ipamctl $(BINDIR)/ipamctl
 755 $(B)/bin/ipamkube $(BINDIR)/ipamkube
 $(foreach dir,$(CNI_DIRS),755 $(B)/bin/ipamfs-cni $(dir)/ipamfs
-)644 core/ipam.h $(PREFIX)/include/ipam/ipam.h
-644 core/cidr.h $(PREFIX)/include/ipam/cidr.h
+)644 $(B)/package/ipam.h $(PREFIX)/include/ipam/ipam.h
+644 core/base/cidr.h $(PREFIX)/include/ipam/cidr.h
 644 $(lib) $(LIBDIR)/libipam.a
 644 $(B)/package/libipam.pc $(LIBDIR)/pkgconfig/libipam.pc
 $(foreach man,$(wildcard docs/*.5 docs/*.8),644 $(man) $(PREFIX)/share/man/man$(subst .,,$(suffix $(man)))/$(notdir $(man))
@@ -243,6 +244,11 @@ $(if $(wildcard tools/ipamctl/completion/_ipamctl),644 tools/ipamctl/completion/
 endef
 export INSTALLED
 
+# Where it is installed, both public headers lie in one directory.
+$(B)/package/ipam.h: core/ipam.h FORCE
+	@mkdir -p $(@D)
+	@sed 's|"base/cidr.h"|"cidr.h"|' $< >$@
+
 $(B)/package/%: tools/package/%.in FORCE
 	@mkdir -p $(@D)
 	@sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' $< >$@
@@ -251,7 +257,7 @@ $(B)/package/%: tools/package/systemd/% FORCE
 	@mkdir -p $(@D)
 	@sed 's|@BINDIR@|$(BINDIR)|' $< >$@
 
-install: all $(B)/package/libipam.pc $(units_systemd:%=$(B)/package/%) ## install below $(DESTDIR)$(PREFIX)
+install: all $(B)/package/ipam.h $(B)/package/libipam.pc $(units_systemd:%=$(B)/package/%) ## install below $(DESTDIR)$(PREFIX)
 	@echo "$$INSTALLED" | while read -r mode from to; do \
 		[ -z "$$to" ] || install -D -m "$$mode" "$$from" "$(DESTDIR)$$to" || exit 1; done
 
@@ -265,7 +271,7 @@ deb: ## build Debian packages into build/deb/
 	@sh tools/package/build.sh $(VERSION) $(abspath $(B))/deb
 
 format: ## lay the sources out by .clang-format
-	clang-format -i core/*.[ch] fs/*.h fs/*/*.[ch] tools/*/*.[ch] tools/*/*/*.[ch] tests/*/*.[ch]
+	clang-format -i core/*.[ch] core/*/*.[ch] fs/*.h fs/*/*.[ch] tools/*/*.[ch] tools/*/*/*.[ch] tests/*/*.[ch]
 
 clean: ## remove build/
 	rm -rf $(B)

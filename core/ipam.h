@@ -11,7 +11,7 @@
 #ifndef IPAM_H
 #define IPAM_H
 
-#include "cidr.h"
+#include "base/cidr.h"
 
 struct ipam;
 struct ipam_event;

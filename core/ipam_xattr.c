@@ -1,13 +1,13 @@
 /* Attributes of a lease: visible at once, written behind. */
 #include "ipam.h"
 
-#include "behind.h"
-#include "commit.h"
-#include "engine.h"
-#include "registry.h"
-#include "registry_lease.h"
-#include "snapshot.h"
-#include "xattr.h"
+#include "engine/commit.h"
+#include "engine/engine.h"
+#include "engine/writeback.h"
+#include "registry/registry.h"
+#include "registry/registry_lease.h"
+#include "registry/xattr.h"
+#include "view/snapshot.h"
 
 #include <errno.h>
 #include <string.h>

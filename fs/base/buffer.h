@@ -2,7 +2,7 @@
 #ifndef IPAMFS_BUFFER_H
 #define IPAMFS_BUFFER_H
 
-#include "cidr.h"
+#include "base/cidr.h"
 
 struct buffer {
 	char *data; /* NUL-terminated once anything was added; the owner's to free */

@@ -1,6 +1,6 @@
 #include "fs/base/log.h"
 
-#include "printable.h"
+#include "base/printable.h"
 
 #include <limits.h>
 #include <stdarg.h>

@@ -6,7 +6,7 @@
 #include "fs/resume/invalidate.h"
 #include "fs/tree/file.h"
 #include "fs/tree/file_write.h"
-#include "text_line.h"
+#include "text/text_line.h"
 
 #include <errno.h>
 #include <fcntl.h>

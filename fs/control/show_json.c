@@ -1,7 +1,7 @@
 #include "fs/control/show_json.h"
 
+#include "base/json_text.h"
 #include "fs/control/show_copy.h"
-#include "json_text.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 #include "fs/control/show_leases.h"
 
+#include "base/printable.h"
 #include "fs/control/show_copy.h"
-#include "printable.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -49,7 +49,8 @@ static int row(struct table *t, const char *const cell[COLUMNS])
 	return spool_flush(&t->cells);
 }
 
-/* One word, whatever the bytes: blanks, the backslash and what isn't printable (core/printable.h) as \\ooo, as /proc/mounts writes them. */
+/* One word, whatever the bytes: blanks, the backslash and what isn't printable (core/base/printable.h) as \\ooo, as /proc/mounts writes
+ * them. */
 static const char *word(const char *s, size_t n, char *out, size_t room)
 {
 	size_t used = 0;

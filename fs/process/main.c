@@ -1,3 +1,4 @@
+#include "base/printable.h"
 #include "fs/base/log.h"
 #include "fs/base/options.h"
 #include "fs/process/exec_upgrade.h"
@@ -5,7 +6,6 @@
 #include "fs/process/mounter.h"
 #include "fs/process/supervisor.h"
 #include "fs/resume/state.h"
-#include "printable.h"
 
 #include <errno.h>
 #include <fcntl.h>

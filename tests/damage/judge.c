@@ -1,7 +1,7 @@
 /* What must be true after a repair. */
 #include "damage.h"
 
-#include "cidr.h"
+#include "base/cidr.h"
 #include "ipam.h"
 
 #include <errno.h>

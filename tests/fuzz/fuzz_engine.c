@@ -1,10 +1,10 @@
 /* What etcd says: records and keys, answers, and the lines of a watch, in pieces as a network has them. */
 #include "fuzz.h"
 
-#include "../../core/etcd_call.h"
-#include "../../core/etcd_stream.h"
-#include "../../core/record.h"
-#include "../../core/record_key.h"
+#include "etcd/etcd_call.h"
+#include "etcd/etcd_stream.h"
+#include "shared/record.h"
+#include "shared/record_key.h"
 
 static void record(enum ipam_kind kind, const char *text, size_t size)
 {

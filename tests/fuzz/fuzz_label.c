@@ -2,9 +2,9 @@
 #include "fuzz.h"
 
 #include "ipam.h"
-#include "label.h"
-#include "text.h"
-#include "text_node.h"
+#include "text/label.h"
+#include "text/text.h"
+#include "text/text_node.h"
 
 /* Canonical: by key, no key twice, and what is read of it is itself. */
 static void check_labels(const char *labels)

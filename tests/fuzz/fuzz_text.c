@@ -1,8 +1,8 @@
 /* What is written to control files and leases, and names. What is taken, printed and read again, must be the same. */
 #include "fuzz.h"
 
-#include "settings.h"
-#include "text.h"
+#include "text/settings.h"
+#include "text/text.h"
 
 static void check_cidr(const struct cidr *c)
 {

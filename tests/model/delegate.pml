@@ -1,5 +1,5 @@
-/* How machines that share an engine claim blocks, give them back, crash, are removed by force and come back: core/ask*.c,
- * core/share_*.c, core/pulse.c, core/sync.c and core/mirror*.c, one `atomic` for each step that is atomic there (a transaction of
+/* How machines that share an engine claim blocks, give them back, crash, are removed by force and come back: core/shared/request*.c,
+ * core/shared/heartbeat.c, core/shared/watch.c and core/shared/mirror*.c, one `atomic` for each step that is atomic there (a transaction of
  * the engine; a change that is durable before it is visible; what happens under one lock).
  *
  * Two machines, each with a node of its own name, and BLOCKS blocks. What is chosen by chance or by users is chosen in every way,

@@ -6,7 +6,7 @@
 #ifndef TESTS_FAKE_ETCD_H
 #define TESTS_FAKE_ETCD_H
 
-#include "etcd_call.h"
+#include "etcd/etcd_call.h"
 
 #define FAKE_PREFIX "/ipam"
 

@@ -2,7 +2,7 @@
 #ifndef TESTS_FAKE_KEYS_H
 #define TESTS_FAKE_KEYS_H
 
-#include "etcd_call.h"
+#include "etcd/etcd_call.h"
 
 struct fake_version;
 struct fake_keys {

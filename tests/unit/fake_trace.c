@@ -1,6 +1,6 @@
 #include "fake_trace.h"
 
-#include "record_key.h"
+#include "shared/record_key.h"
 
 #include <ctype.h>
 #include <pthread.h>

@@ -4,7 +4,7 @@
 #define TESTS_FAKE_TRACE_H
 
 #include "fake_etcd.h"
-#include "record.h"
+#include "shared/record.h"
 
 void fake_trace_begin(void);
 /* Whether a transaction is about anything that is traced. */

@@ -1,4 +1,4 @@
-#include "bitset.h"
+#include "base/bitset.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-#include "cidr.h"
+#include "base/cidr.h"
 
 #include <errno.h>
 #include <setjmp.h>

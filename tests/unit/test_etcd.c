@@ -1,7 +1,7 @@
 /* What etcd's gateway says, as it was seen on the wire of 3.4: numbers as strings, what is 0 or false left out, base64; and what it
  * may never say. No network. */
-#include "etcd_call.h"
-#include "etcd_stream.h"
+#include "etcd/etcd_call.h"
+#include "etcd/etcd_stream.h"
 #include "within.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* The history: each change leaves its event in its own transaction, and what is held can be told from the events alone. */
 #include "fixture.h"
 
-#include "json_text.h"
+#include "base/json_text.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -1,4 +1,4 @@
-#include "index.h"
+#include "base/index.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

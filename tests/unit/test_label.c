@@ -1,9 +1,9 @@
 /* Labels and selectors: what is one, its canonical text, and what matches what. */
-#include "label.h"
+#include "text/label.h"
 
 #include "ipam.h"
-#include "text.h"
-#include "text_node.h"
+#include "text/text.h"
+#include "text/text_node.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-#include "pool.h"
+#include "registry/pool.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* What a terminal acts on doesn't reach it. */
-#include "printable.h"
+#include "base/printable.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

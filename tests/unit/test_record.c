@@ -1,10 +1,10 @@
 /* What machines share, as it lies in the engine: keys and values there and back, and what is none of ours. */
-#include "record.h"
+#include "shared/record.h"
 
-#include "record_key.h"
-#include "registry.h"
-#include "settings.h"
-#include "text.h"
+#include "registry/registry.h"
+#include "shared/record_key.h"
+#include "text/settings.h"
+#include "text/text.h"
 
 #include <errno.h>
 #include <setjmp.h>

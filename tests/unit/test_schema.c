@@ -1,5 +1,5 @@
 /* The second line of defence: what the database itself refuses, whatever the program says. */
-#include "schema.h"
+#include "store/schema.h"
 
 #include <errno.h>
 #include <setjmp.h>

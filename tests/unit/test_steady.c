@@ -1,5 +1,5 @@
 /* What ends by the clock, and the clock jumps. */
-#include "steady.h"
+#include "base/steady.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
-#include "text.h"
+#include "text/text.h"
 
-#include "settings.h"
+#include "text/settings.h"
 
 #include <errno.h>
 #include <setjmp.h>

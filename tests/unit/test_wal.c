@@ -1,8 +1,8 @@
 /* A log by itself: what SQLite reads of it, what lies behind, and whether it is what its daemon left. */
 #include "fixture.h"
 
-#include "store_mark.h"
-#include "wal.h"
+#include "store/store_mark.h"
+#include "store/wal.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
+#include "base/cidr.h"
 #include "bench.h"
-#include "cidr.h"
 #include "commands.h"
-#include "pool.h"
+#include "registry/pool.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 #include "db.h"
 
 #include "bench.h"
-#include "schema.h"
+#include "store/schema.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 #include "generate.h"
 
+#include "base/cidr.h"
 #include "bench.h"
-#include "cidr.h"
 #include "commands.h"
 #include "db.h"
 

@@ -2,7 +2,7 @@
  * shape: through the same gateway, by as many connections that are kept, and nothing done with the answers. */
 #include "bench.h"
 #include "commands.h"
-#include "etcd.h"
+#include "etcd/etcd.h"
 #include "ipam.h"
 
 #include <errno.h>

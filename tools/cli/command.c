@@ -1,8 +1,8 @@
 #include "cli/command.h"
 
+#include "base/streams.h"
 #include "cli/say.h"
 #include "cli/suggest.h"
-#include "streams.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 #include "cli/say.h"
 
-#include "printable.h"
+#include "base/printable.h"
 
 #include <stdarg.h>
 #include <stdbool.h>

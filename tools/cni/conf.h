@@ -2,7 +2,7 @@
 #ifndef IPAMFS_CNI_CONF_H
 #define IPAMFS_CNI_CONF_H
 
-#include "cidr.h"
+#include "base/cidr.h"
 #include "env.h"
 #include "range.h"
 

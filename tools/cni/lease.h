@@ -2,7 +2,7 @@
 #ifndef IPAMFS_CNI_LEASE_H
 #define IPAMFS_CNI_LEASE_H
 
-#include "cidr.h"
+#include "base/cidr.h"
 #include "mount.h"
 
 #include <limits.h>

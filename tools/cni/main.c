@@ -1,8 +1,8 @@
 /* ipamfs-cni — a CNI IPAM plugin whose leases are files of an ipamfs mount. */
+#include "base/printable.h"
+#include "base/streams.h"
 #include "guard.h"
-#include "printable.h"
 #include "result.h"
-#include "streams.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -2,7 +2,7 @@
 #ifndef IPAMFS_CNI_MOUNT_H
 #define IPAMFS_CNI_MOUNT_H
 
-#include "cidr.h"
+#include "base/cidr.h"
 #include "conf.h"
 
 #include <limits.h>

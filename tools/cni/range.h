@@ -2,7 +2,7 @@
 #ifndef IPAMFS_CNI_RANGE_H
 #define IPAMFS_CNI_RANGE_H
 
-#include "cidr.h"
+#include "base/cidr.h"
 #include "version.h"
 
 #include <jansson.h>

@@ -2,7 +2,7 @@
 #ifndef IPAMFS_CNI_RESULT_H
 #define IPAMFS_CNI_RESULT_H
 
-#include "cidr.h"
+#include "base/cidr.h"
 #include "lease.h"
 
 #include <jansson.h>

@@ -2,7 +2,7 @@
 #ifndef IPAMFS_CNI_WANT_H
 #define IPAMFS_CNI_WANT_H
 
-#include "cidr.h"
+#include "base/cidr.h"
 #include "lease.h"
 
 /* How many goes in all it is worth to claim a lease, where it failed for what was going on just then. */

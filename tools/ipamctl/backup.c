@@ -1,14 +1,14 @@
 /* backup — a consistent copy of the database, while it is in use. */
+#include "base/json_text.h"
 #include "cli/options.h"
 #include "cli/say.h"
 #include "commands.h"
 #include "ipamctl/check/database.h"
 #include "ipamctl/check/log.h"
-#include "json_text.h"
 #include "mountpoint.h"
-#include "open_reading.h"
 #include "progress.h"
-#include "schema.h"
+#include "store/open_reading.h"
+#include "store/schema.h"
 #include "target.h"
 
 #include <errno.h>
@@ -109,7 +109,7 @@ static int copy_pages(struct backup *b)
 static int check_copy(struct backup *b)
 {
 	b->check = (struct check){ .db = b->copy, .quiet = b->quiet, .json = b->json };
-	/* The mark of a database that is open isn't the copy's (core/store_mark.c). */
+	/* The mark of a database that is open isn't the copy's (core/store/store_mark.c). */
 	if (sqlite3_exec(b->copy, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL) != SQLITE_OK ||
 	    (schema_check(b->copy) == 0 &&
 	     sqlite3_exec(b->copy, "DELETE FROM engine WHERE key IN ('open', 'open-boot')", NULL, NULL, NULL) != SQLITE_OK))

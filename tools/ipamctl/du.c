@@ -1,5 +1,5 @@
 /* du — how full clusters, nodes and blocks are, the fullest first. */
-#include "cidr.h"
+#include "base/cidr.h"
 #include "cli/options.h"
 #include "cli/say.h"
 #include "commands.h"

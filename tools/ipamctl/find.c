@@ -1,5 +1,5 @@
 /* find — whose is an address, where is a name. */
-#include "cidr.h"
+#include "base/cidr.h"
 #include "cli/options.h"
 #include "cli/say.h"
 #include "commands.h"

@@ -1,7 +1,7 @@
 #include "find_rows.h"
 
-#include "open_reading.h"
-#include "schema.h"
+#include "store/open_reading.h"
+#include "store/schema.h"
 
 #include <sqlite3.h>
 #include <stdlib.h>

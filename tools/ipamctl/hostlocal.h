@@ -2,7 +2,7 @@
 #ifndef IPAMCTL_HOSTLOCAL_H
 #define IPAMCTL_HOSTLOCAL_H
 
-#include "cidr.h"
+#include "base/cidr.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 #include "lease_file.h"
 
-#include "cidr.h"
+#include "base/cidr.h"
 
 #include <errno.h>
 #include <fcntl.h>

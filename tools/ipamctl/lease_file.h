@@ -2,7 +2,7 @@
 #ifndef IPAMCTL_LEASE_FILE_H
 #define IPAMCTL_LEASE_FILE_H
 
-#include "cidr.h"
+#include "base/cidr.h"
 #include "target.h"
 
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 #include "past.h"
 
+#include "base/json_text.h"
 #include "cli/say.h"
-#include "json_text.h"
 #include "mountpoint.h"
 #include "target.h"
 #include "when.h"

@@ -1,6 +1,6 @@
 #include "usage.h"
 
-#include "cidr.h"
+#include "base/cidr.h"
 #include "cli/say.h"
 
 #include <stdio.h>

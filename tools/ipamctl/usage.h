@@ -2,7 +2,7 @@
 #ifndef IPAMCTL_USAGE_H
 #define IPAMCTL_USAGE_H
 
-#include "cidr.h"
+#include "base/cidr.h"
 #include "view.h"
 
 enum usage_by { USAGE_CLUSTER, USAGE_NODE, USAGE_BLOCK };

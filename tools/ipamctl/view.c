@@ -1,6 +1,6 @@
 #include "view.h"
 
-#include "cidr.h"
+#include "base/cidr.h"
 #include "cli/say.h"
 #include "mountpoint.h"
 #include "target.h"

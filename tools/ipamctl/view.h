@@ -2,8 +2,8 @@
 #ifndef IPAMCTL_VIEW_H
 #define IPAMCTL_VIEW_H
 
-#include "cidr.h"
-#include "json_text.h"
+#include "base/cidr.h"
+#include "base/json_text.h"
 #include "names.h"
 #include "progress.h"
 

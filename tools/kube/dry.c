@@ -1,8 +1,8 @@
 #include "dry.h"
 
+#include "base/printable.h"
 #include "cli/say.h"
 #include "cover.h"
-#include "printable.h"
 #include "queue.h"
 
 #include <dirent.h>

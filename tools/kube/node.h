@@ -2,7 +2,7 @@
 #ifndef IPAMKUBE_NODE_H
 #define IPAMKUBE_NODE_H
 
-#include "cidr.h"
+#include "base/cidr.h"
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -2,7 +2,7 @@
 #ifndef IPAMKUBE_SPAN_H
 #define IPAMKUBE_SPAN_H
 
-#include "cidr.h"
+#include "base/cidr.h"
 #include "table_own.h"
 
 #include <stdbool.h>

@@ -2,7 +2,7 @@
 #ifndef IPAMKUBE_TABLE_OWN_H
 #define IPAMKUBE_TABLE_OWN_H
 
-#include "cidr.h"
+#include "base/cidr.h"
 #include "table.h"
 
 #include <pthread.h>

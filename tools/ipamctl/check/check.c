@@ -9,9 +9,9 @@
 #include "ipamctl/mountpoint.h"
 #include "ipamctl/repair/repair.h"
 #include "ipamctl/target.h"
-#include "open_reading.h"
-#include "schema.h"
-#include "store_mark.h"
+#include "store/open_reading.h"
+#include "store/schema.h"
+#include "store/store_mark.h"
 
 #include <errno.h>
 #include <fcntl.h>

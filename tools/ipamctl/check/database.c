@@ -1,12 +1,12 @@
 #include "ipamctl/check/database.h"
 
-#include "bitset.h"
+#include "base/bitset.h"
 #include "ipam.h"
 #include "ipamctl/progress.h"
-#include "label.h"
-#include "schema.h"
-#include "settings.h"
-#include "text.h"
+#include "store/schema.h"
+#include "text/label.h"
+#include "text/settings.h"
+#include "text/text.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 #include "ipamctl/check/log.h"
 
-#include "store_mark.h"
+#include "store/store_mark.h"
 
 #include <fcntl.h>
 #include <stdio.h>

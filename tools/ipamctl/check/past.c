@@ -1,6 +1,6 @@
 #include "ipamctl/check/past.h"
 
-#include "cidr.h"
+#include "base/cidr.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
 #ifndef IPAMCTL_KUBE_CLAIMS_H
 #define IPAMCTL_KUBE_CLAIMS_H
 
-#include "cidr.h"
+#include "base/cidr.h"
 #include "ipamctl/kube/kube.h"
 
 #include <stddef.h>

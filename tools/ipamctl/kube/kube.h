@@ -2,7 +2,7 @@
 #ifndef IPAMCTL_KUBE_KUBE_H
 #define IPAMCTL_KUBE_KUBE_H
 
-#include "cidr.h"
+#include "base/cidr.h"
 #include "ipam.h"
 
 #include <stdbool.h>

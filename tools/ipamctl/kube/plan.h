@@ -2,7 +2,7 @@
 #ifndef IPAMCTL_KUBE_PLAN_H
 #define IPAMCTL_KUBE_PLAN_H
 
-#include "cidr.h"
+#include "base/cidr.h"
 #include "ipamctl/kube/kube.h"
 
 #include <stdbool.h>

@@ -4,7 +4,7 @@
 #include "ipamctl/repair/copy.h"
 
 #include "cli/say.h"
-#include "schema.h"
+#include "store/schema.h"
 
 #include <errno.h>
 #include <fcntl.h>

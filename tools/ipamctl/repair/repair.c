@@ -1,6 +1,7 @@
 /* repair — of a database that is damaged, a new one with all that can be told of it, and nothing released. */
 #include "ipamctl/repair/repair.h"
 
+#include "base/json_text.h"
 #include "cli/say.h"
 #include "ipamctl/check/database.h"
 #include "ipamctl/check/log.h"
@@ -14,9 +15,8 @@
 #include "ipamctl/repair/salvage.h"
 #include "ipamctl/repair/sql_functions.h"
 #include "ipamctl/repair/uncertain.h"
-#include "json_text.h"
-#include "open_reading.h"
-#include "schema.h"
+#include "store/open_reading.h"
+#include "store/schema.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,7 +2,7 @@
 #ifndef IPAMCTL_REPAIR_REPAIR_H
 #define IPAMCTL_REPAIR_REPAIR_H
 
-#include "cidr.h"
+#include "base/cidr.h"
 #include "ipamctl/repair/log.h"
 #include "ipamctl/repair/report.h"
 

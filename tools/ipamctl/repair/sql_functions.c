@@ -2,8 +2,8 @@
 #include "ipamctl/repair/sql_functions.h"
 
 #include "ipam.h"
-#include "label.h"
-#include "settings.h"
+#include "text/label.h"
+#include "text/settings.h"
 
 #include <stdio.h>
 #include <stdlib.h>

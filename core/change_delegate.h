@@ -1,9 +1,0 @@
-/* change_delegate — several nodes with labels and blocks, as one change. */
-#ifndef IPAM_CHANGE_DELEGATE_H
-#define IPAM_CHANGE_DELEGATE_H
-
-#include "change.h"
-
-extern const struct change_type change_delegate;
-
-#endif

@@ -1,9 +1,0 @@
-/* change_describe — a lease gets attributes in one durable step. */
-#ifndef IPAM_CHANGE_DESCRIBE_H
-#define IPAM_CHANGE_DESCRIBE_H
-
-#include "change.h"
-
-extern const struct change_type change_lease_describe;
-
-#endif

@@ -1,9 +1,0 @@
-/* change_lease_remove — a lease is released. */
-#ifndef IPAM_CHANGE_LEASE_REMOVE_H
-#define IPAM_CHANGE_LEASE_REMOVE_H
-
-#include "change.h"
-
-extern const struct change_type change_lease_remove;
-
-#endif
