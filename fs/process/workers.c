@@ -142,7 +142,7 @@ void workers_hear_mounter(struct supervisor *s)
 
 /* ---- one that follows another while that serves ------------------------------------------------------------ */
 
-void workers_end_old(struct supervisor *s)
+static void end_old(struct supervisor *s)
 {
 	s->handing = true;
 	if (s->worker > 0)
@@ -162,7 +162,7 @@ void workers_forget_ahead(struct supervisor *s)
 void workers_begin_ahead(struct supervisor *s)
 {
 	if (s->ahead_socket < 0 && !s->handing && fork_worker(s, true, &s->ahead, &s->ahead_socket) < 0)
-		workers_end_old(s);
+		end_old(s);
 }
 
 void workers_hear_ahead(struct supervisor *s)
@@ -175,7 +175,7 @@ void workers_hear_ahead(struct supervisor *s)
 	if (rc <= 0)
 		workers_forget_ahead(s);
 	if (!s->handing && s->worker > 0)
-		workers_end_old(s);
+		end_old(s);
 }
 
 void workers_follow(struct supervisor *s)

@@ -11,7 +11,6 @@ int workers_hand_over(struct supervisor *s);
 void workers_hear_mounter(struct supervisor *s);
 
 /* ---- one that follows another while that serves */
-void workers_end_old(struct supervisor *s);
 void workers_forget_ahead(struct supervisor *s);
 /* The old one keeps account of what it changes: the next may read. */
 void workers_begin_ahead(struct supervisor *s);
