@@ -15,6 +15,8 @@ UNITDIR  ?= $(PREFIX)/lib/systemd/system
 DOCDIR   ?= $(PREFIX)/share/doc/ipamfs
 ZSHDIR   ?= $(PREFIX)/share/zsh/site-functions
 CC       ?= cc
+NM       ?= nm
+OBJCOPY  ?= objcopy
 
 flags_   := -O2
 flags_quick := -O0
@@ -57,6 +59,8 @@ cni_parts := $(call obj,$(filter-out %/main.c,$(cni_src)))
 kube_parts := $(call obj,$(filter-out %/main.c,$(kube_src)))
 ctl_parts := $(call obj,$(filter-out %/main.c,$(ctl_src)))
 lib      := $(B)/libipam.a
+# What a program that uses the library includes.
+lib_headers := $(B)/package/ipam.h core/base/cidr.h
 programs := $(B)/bin/ipamfs $(B)/bin/ipamctl $(if $(cni_src),$(B)/bin/ipamfs-cni) $(B)/bin/ipamkube $(B)/bin/ipamfs-bench
 units_systemd := $(notdir $(wildcard tools/package/systemd/*))
 docs     := $(sort $(wildcard docs/*.md docs/*/*.md docs/images/* docs/monitoring/* docs/kubernetes/*))
@@ -227,11 +231,10 @@ define INSTALLED
 755 $(B)/bin/ipamctl $(BINDIR)/ipamctl
 755 $(B)/bin/ipamkube $(BINDIR)/ipamkube
 $(foreach dir,$(CNI_DIRS),755 $(B)/bin/ipamfs-cni $(dir)/ipamfs
-)644 $(B)/package/ipam.h $(PREFIX)/include/ipam/ipam.h
-644 core/base/cidr.h $(PREFIX)/include/ipam/cidr.h
-644 $(lib) $(LIBDIR)/libipam.a
+)$(foreach header,$(lib_headers),644 $(header) $(PREFIX)/include/ipam/$(notdir $(header))
+)644 $(B)/package/libipam.a $(LIBDIR)/libipam.a
 644 $(B)/package/libipam.pc $(LIBDIR)/pkgconfig/libipam.pc
-$(foreach man,$(wildcard docs/*.5 docs/*.8),644 $(man) $(PREFIX)/share/man/man$(subst .,,$(suffix $(man)))/$(notdir $(man))
+$(foreach man,$(wildcard docs/*.[1-9]),644 $(man) $(PREFIX)/share/man/man$(subst .,,$(suffix $(man)))/$(notdir $(man))
 )$(foreach unit,$(units_systemd),644 $(B)/package/$(unit) $(UNITDIR)/$(unit)
 )644 tools/package/tmpfiles.conf $(PREFIX)/lib/tmpfiles.d/ipamfs.conf
 $(if $(wildcard docs/README.md),,644 README.md $(DOCDIR)/README.md)
@@ -249,6 +252,10 @@ $(B)/package/ipam.h: core/ipam.h FORCE
 	@mkdir -p $(@D)
 	@sed 's|"base/cidr.h"|"cidr.h"|' $< >$@
 
+$(B)/package/libipam.a: $(call obj,$(core_src)) $(lib_headers) tools/package/library.sh
+	@mkdir -p $(@D)
+	@NM=$(NM) LD=$(LD) OBJCOPY=$(OBJCOPY) AR=$(AR) sh tools/package/library.sh $@ $(lib_headers) -- $(call obj,$(core_src))
+
 $(B)/package/%: tools/package/%.in FORCE
 	@mkdir -p $(@D)
 	@sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' $< >$@
@@ -257,7 +264,7 @@ $(B)/package/%: tools/package/systemd/% FORCE
 	@mkdir -p $(@D)
 	@sed 's|@BINDIR@|$(BINDIR)|' $< >$@
 
-install: all $(B)/package/ipam.h $(B)/package/libipam.pc $(units_systemd:%=$(B)/package/%) ## install below $(DESTDIR)$(PREFIX)
+install: all $(lib_headers) $(B)/package/libipam.a $(B)/package/libipam.pc $(units_systemd:%=$(B)/package/%) ## install below $(DESTDIR)$(PREFIX)
 	@echo "$$INSTALLED" | while read -r mode from to; do \
 		[ -z "$$to" ] || install -D -m "$$mode" "$$from" "$(DESTDIR)$$to" || exit 1; done
 

@@ -1,5 +1,6 @@
 #include "ipam.h"
 
+#include "base/caller_options.h"
 #include "change/after_boot.h"
 #include "change/attr.h"
 #include "change/authority_local.h"
@@ -182,6 +183,11 @@ int ipam_read_ahead(const char *path, struct ipam_ahead **out, struct ipam_error
 	return rc;
 }
 
+const char *ipam_version(void)
+{
+	return IPAM_VERSION;
+}
+
 int ipam_open(const char *path, const struct ipam_options *options, struct ipam **out, struct ipam_error *error)
 {
 	bool ahead = options->ahead != NULL;
@@ -191,8 +197,10 @@ int ipam_open(const char *path, const struct ipam_options *options, struct ipam 
 	error->text[0] = 0;
 	if (ipam == NULL)
 		return -ENOMEM;
-	ipam->options = *options;
-	rc = store_open(path, options, &ipam->store, error);
+	rc = caller_options(&ipam->options, options, error);
+	options = &ipam->options;
+	if (rc == 0)
+		rc = store_open(path, options, &ipam->store, error);
 	if (rc == 0 && (ipam->path = strdup(store_path(ipam->store))) == NULL)
 		rc = -ENOMEM;
 	if (rc == 0)

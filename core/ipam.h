@@ -13,6 +13,9 @@
 
 #include "base/cidr.h"
 
+/* Of this header; ipam_version() is that of the library which the program runs with. */
+#define IPAM_VERSION "0.1.0"
+
 struct ipam;
 struct ipam_event;
 
@@ -63,6 +66,7 @@ struct ipam_touched {
 struct ipam_ahead;
 
 struct ipam_options {
+	size_t size;                      /* sizeof(struct ipam_options), by which a library of another version knows what the caller has */
 	const struct ipam_remote *remote; /* NULL: the database is all there is; else it is this machine's part */
 	enum ipam_sync sync;
 	bool read_only;                   /* every change is refused with -EROFS, nothing expires */
@@ -116,13 +120,15 @@ struct ipam_options {
 	uint64_t requests[2];
 };
 
+const char *ipam_version(void); /* "0.1.0" */
+
 /* A sentence for the user that says what is wrong and what to do. */
 struct ipam_error {
 	char text[512];
 };
 
 /* Open a database and load it. Errors (error->text is set): -ENOENT none there and !create, -EBUSY in use by another
- * daemon, -EINVAL no ipamfs database, -ENOTSUP of a newer version, -EUCLEAN its rows contradict each other, or a daemon died and the log
+ * daemon, -EINVAL no ipamfs database, or options->size isn't set, -ENOTSUP of a newer version, -EUCLEAN its rows contradict each other, or a daemon died and the log
  * that it left isn't whole, -ESTALE the name is another file's than the lock's, others from the system. */
 int ipam_open(const char *path, const struct ipam_options *options, struct ipam **out, struct ipam_error *error);
 /* The lock that keeps a second daemon out, for who is to hold it longer than a database is open: a descriptor, the caller's to

@@ -1,5 +1,6 @@
 #include "store/store.h"
 
+#include "base/caller_options.h"
 #include "store/checkpoint.h"
 #include "store/guard.h"
 #include "store/open_reading.h"
@@ -38,14 +39,17 @@ static int fail(struct ipam_error *error, int rc, const char *format, ...)
 
 /* A lock of our own kind (flock) on the database's file: SQLite's own locks come and go with each transaction. The
  * descriptor stays open until the connection is closed, since closing any descriptor of a file drops its POSIX locks. */
-int ipam_lock(const char *path, const struct ipam_options *options, struct ipam_error *error)
+int ipam_lock(const char *path, const struct ipam_options *given, struct ipam_error *error)
 {
-	int flags = (options->read_only ? O_RDONLY : O_RDWR | (options->create ? O_CREAT : 0)) | O_CLOEXEC;
-	int fd, rc = guard_database(path, options->insecure_dir, error);
+	struct ipam_options copy, *options = &copy;
+	int fd, flags, rc = caller_options(&copy, given, error);
 	struct stat st;
 
+	if (rc == 0)
+		rc = guard_database(path, options->insecure_dir, error);
 	if (rc < 0)
 		return rc;
+	flags = (options->read_only ? O_RDONLY : O_RDWR | (options->create ? O_CREAT : 0)) | O_CLOEXEC;
 	fd = open(path, flags | O_NONBLOCK | O_NOCTTY, 0600); /* of a FIFO nobody may be at the other end */
 	if (fd < 0)
 		rc = fail(error, -errno, "%s: %s%s", path, strerror(errno),
@@ -235,7 +239,7 @@ int store_open(const char *path, const struct ipam_options *options, struct stor
 
 int store_open_ahead(const char *path, struct store **out, struct ipam_error *error)
 {
-	const struct ipam_options options = { .read_only = true };
+	const struct ipam_options options = { .size = sizeof options, .read_only = true };
 	struct store *s = calloc(1, sizeof *s);
 	int rc;
 

@@ -205,6 +205,7 @@ const char *worker_database(const struct options *o)
 struct ipam_options worker_ipam_options(const struct options *o)
 {
 	return (struct ipam_options){
+		.size = sizeof(struct ipam_options),
 		.sync = o->sync,
 		.read_only = o->read_only,
 		.create = !o->read_only,

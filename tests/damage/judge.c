@@ -242,7 +242,7 @@ static void judge_unchanged(struct trial *j, const struct bytes *before, const c
 /* As a mount does. */
 static void judge_open(struct trial *j, const char *path)
 {
-	struct ipam_options options = { .sync = IPAM_SYNC_NORMAL, .keep_after_boot = true };
+	struct ipam_options options = { .size = sizeof options, .sync = IPAM_SYNC_NORMAL, .keep_after_boot = true };
 	struct ipam_error error;
 	struct ipam *ipam;
 

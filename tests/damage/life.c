@@ -71,7 +71,7 @@ struct bytes bytes_copy(const struct bytes *b)
 
 static void open_it(struct living *l)
 {
-	struct ipam_options options = { .sync = IPAM_SYNC_NORMAL, .create = true, .keep_after_boot = true };
+	struct ipam_options options = { .size = sizeof options, .sync = IPAM_SYNC_NORMAL, .create = true, .keep_after_boot = true };
 	struct ipam_error error;
 
 	if (ipam_open(l->path, &options, &l->ipam, &error) < 0) {

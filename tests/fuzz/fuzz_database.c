@@ -53,7 +53,7 @@ static void finish(void)
 
 static struct ipam *open_database(void)
 {
-	const struct ipam_options options = { .sync = IPAM_SYNC_NORMAL, .create = base == NULL };
+	const struct ipam_options options = { .size = sizeof options, .sync = IPAM_SYNC_NORMAL, .create = base == NULL };
 	struct ipam_error error = { "" };
 	struct ipam *ipam = NULL;
 

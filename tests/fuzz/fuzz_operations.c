@@ -42,7 +42,7 @@ static const struct ipam_owner owner = { 7, 8, 0640 };
 
 static void open_database(void)
 {
-	const struct ipam_options options = { .sync = IPAM_SYNC_NORMAL, .create = true, .keep_ephemeral = true };
+	const struct ipam_options options = { .size = sizeof options, .sync = IPAM_SYNC_NORMAL, .create = true, .keep_ephemeral = true };
 	struct ipam_error error;
 
 	REQUIRE(ipam_open(path, &options, &ipam, &error) == 0);

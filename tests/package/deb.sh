@@ -11,7 +11,7 @@ installed=$WORK/installed
 here=(make -s B="$BUILD" DESTDIR= PREFIX="$installed" CNI_DIRS="$installed/cni/one $installed/cni/two")
 ok "make install" "${here[@]}" install
 for file in bin/ipamfs bin/ipamctl cni/one/ipamfs cni/two/ipamfs include/ipam/ipam.h lib/libipam.a \
-	lib/pkgconfig/libipam.pc lib/systemd/system/ipamfs@.service lib/tmpfiles.d/ipamfs.conf share/man/man5/ipamfs.5 share/man/man8/ipamctl.8 \
+	lib/pkgconfig/libipam.pc share/man/man3/libipam.3 share/doc/ipamfs/examples/lease.c lib/systemd/system/ipamfs@.service lib/tmpfiles.d/ipamfs.conf share/man/man5/ipamfs.5 share/man/man8/ipamctl.8 \
 	share/bash-completion/completions/ipamctl share/zsh/site-functions/_ipamctl share/doc/ipamfs/interface.md \
 	share/doc/ipamfs/examples/fstab; do
 	ok "make install puts $file" test -s "$installed/$file"
@@ -71,7 +71,7 @@ user() {
 
 int main(int argc, char **argv)
 {
-	struct ipam_options options = { .create = true };
+	struct ipam_options options = { .size = sizeof options, .create = true };
 	struct ipam_error error;
 	struct ipam *ipam;
 
@@ -95,6 +95,12 @@ for header in ipam/ipam.h ipam.h; do
 	ok "a program that includes <$header> is linked by pkg-config" gcc -Wall -Werror -o "$WORK/user" "$WORK/user.c" $flags
 	same "and runs" opened "$("$WORK/user" "$WORK/lib.db")"
 done
+same "the library exports the names that its headers declare, and no others" "" "$(nm -g --defined-only "$(find "$root" -name libipam.a)" |
+	awk 'NF == 3 && $3 !~ /^(ipam|cidr)_/ { print $3 }' | xargs)"
+# shellcheck disable=SC2086 # words
+ok "the example is linked by pkg-config" gcc -Wall -Wextra -Werror -o "$WORK/lease" "$root/usr/share/doc/ipamfs/examples/lease.c" $flags
+same "and does what libipam(3) shows" "$(sed -n '/lease .tmp.example.db/,/^.Ed/{/^prod/p}' docs/libipam.3)" "$("$WORK/lease" "$WORK/example.db")"
+same "its version is the package's" "$version" "$(sed -n 's/^#define IPAM_VERSION "\(.*\)"/\1/p' "$root/usr/include/ipam/ipam.h")"
 refused "what it made is a database, and an empty one" "no cluster is in it: it is a new one" "$BUILD/bin/ipamctl" check --quiet "$WORK/lib.db"
 
 # ---- gone again

@@ -161,7 +161,7 @@ static int one_more(struct ipam *ipam)
 /* What is wrong with what was left, or NULL. */
 static const char *judge(struct test *t, const struct work *w, const struct position *p, bool full)
 {
-	struct ipam_options options = { .sync = IPAM_SYNC_NORMAL, .create = true, .keep_ephemeral = true };
+	struct ipam_options options = { .size = sizeof options, .sync = IPAM_SYNC_NORMAL, .create = true, .keep_ephemeral = true };
 	struct ipam_error error;
 	struct moment m = { 0 };
 	const char *wrong = NULL;

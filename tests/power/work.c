@@ -73,7 +73,7 @@ static int wait_for(struct life *l, struct call *c)
 static void open_it(struct life *l)
 {
 	/* What a cut leaves is judged in another boot. */
-	struct ipam_options options = { .sync = l->sync, .create = true, .log_pages = LOG_PAGES, .boot = "before the cut" };
+	struct ipam_options options = { .size = sizeof options, .sync = l->sync, .create = true, .log_pages = LOG_PAGES, .boot = "before the cut" };
 	struct ipam_error error;
 
 	/* A second time after a sync that failed meanwhile. */

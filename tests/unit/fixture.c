@@ -10,7 +10,7 @@ const struct ipam_owner root = { 0, 0, 0644 };
 
 void open_db(struct fixture *f, enum ipam_sync sync)
 {
-	struct ipam_options options = { .sync = sync, .create = true };
+	struct ipam_options options = { .size = sizeof options, .sync = sync, .create = true };
 	struct ipam_error error;
 	int rc = ipam_open(f->path, &options, &f->ipam, &error);
 

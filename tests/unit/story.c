@@ -85,6 +85,7 @@ int story_try(struct story *s, const char *name, struct ipam_error *error)
 		.endpoints = m->endpoints, .prefix = FAKE_PREFIX, .node = m->name, .user = m->user, .password_file = m->password_file
 	};
 	struct ipam_options options = {
+		.size = sizeof options,
 		.remote = &remote, .sync = IPAM_SYNC_NORMAL, .create = true, .log = note, .arg = m, .requests = { 1, (uint64_t)m->name[1] }
 	};
 	struct ipam_engine engine = { 0 };

@@ -28,7 +28,7 @@ static void touched(void *arg, const struct ipam_touched *t)
 
 static struct ipam *open_with(const char *path, struct follow *w, struct ipam_ahead *ahead, const struct ipam_touched *since)
 {
-	struct ipam_options options = { .sync = IPAM_SYNC_NORMAL, .touched = touched, .ahead = ahead, .since = since, .arg = w };
+	struct ipam_options options = { .size = sizeof options, .sync = IPAM_SYNC_NORMAL, .touched = touched, .ahead = ahead, .since = since, .arg = w };
 	struct ipam_error error;
 	struct ipam *ipam = NULL;
 

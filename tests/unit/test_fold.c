@@ -78,7 +78,7 @@ static void churn(struct fixture *f, uint64_t node, int times)
 
 static void test_bound(void **state)
 {
-	const struct ipam_options options = { .sync = IPAM_SYNC_NORMAL, .log_pages = LOG_PAGES };
+	const struct ipam_options options = { .size = sizeof options, .sync = IPAM_SYNC_NORMAL, .log_pages = LOG_PAGES };
 	struct fixture *f = *state;
 	struct ipam_error error;
 	sqlite3 *reader;

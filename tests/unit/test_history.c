@@ -35,7 +35,7 @@ static void tell(void *arg, const struct ipam_event *event)
 
 static void reopen_with(struct fixture *f, uint32_t days)
 {
-	struct ipam_options options = { .sync = IPAM_SYNC_NORMAL, .history_days = days, .event = tell };
+	struct ipam_options options = { .size = sizeof options, .sync = IPAM_SYNC_NORMAL, .history_days = days, .event = tell };
 	struct ipam_error error;
 
 	ipam_close(f->ipam);

@@ -109,13 +109,41 @@ static void test_attributes(void **state)
 static void test_refuses(void **state)
 {
 	struct fixture *f = *state;
-	struct ipam_options options = { 0 };
+	struct ipam_options options = { .size = sizeof options };
 	struct ipam_error error;
 	struct ipam *second;
 
 	assert_int_equal(ipam_open(f->path, &options, &second, &error), -EBUSY);
 	assert_int_equal(ipam_open("/dev/null", &options, &second, &error), -EINVAL);
 	assert_int_equal(ipam_open("/nowhere/at/all", &options, &second, &error), -ENOENT);
+}
+
+/* A program that was compiled with an older or a newer header. */
+static void test_versions(void **state)
+{
+	struct {
+		struct ipam_options options;
+		uint64_t newer;
+	} given = { .options = { .size = sizeof given, .read_only = true } };
+	struct fixture *f = *state;
+	struct ipam_error error;
+	struct ipam *ipam;
+	char none[4096];
+
+	assert_string_equal(ipam_version(), IPAM_VERSION);
+	assert_int_equal(ipam_open("/nowhere/at/all", &given.options, &ipam, &error), -ENOENT);
+	given.newer = 1; /* what it says isn't known here */
+	assert_int_equal(ipam_open("/nowhere/at/all", &given.options, &ipam, &error), -EINVAL);
+	assert_non_null(strstr(error.text, "doesn't know"));
+	assert_int_equal(ipam_lock(f->path, &given.options, &error), -EINVAL);
+	given.options.size = offsetof(struct ipam_options, create); /* what follows isn't of that version */
+	given.options.read_only = false;
+	given.options.create = true;
+	snprintf(none, sizeof none, "%s.none", f->path);
+	assert_int_equal(ipam_open(none, &given.options, &ipam, &error), -ENOENT);
+	given.options.size = 0;
+	assert_int_equal(ipam_open(f->path, &given.options, &ipam, &error), -EINVAL);
+	assert_non_null(strstr(error.text, "sizeof(struct ipam_options)"));
 }
 
 /* ---- against a model ------------------------------------------------------------------------------------------ */
@@ -303,6 +331,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_cidrs, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_attributes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_refuses, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_versions, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_model, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_race, set_up, tear_down),
 	};

@@ -110,7 +110,7 @@ static void test_boot(void **state)
 {
 	struct fixture *f = *state;
 	uint64_t cluster = make_cluster(f->ipam, "10.0.0.0/16 24\n"), node, with, without;
-	struct ipam_options options = { .sync = IPAM_SYNC_NORMAL, .keep_after_boot = true };
+	struct ipam_options options = { .size = sizeof options, .sync = IPAM_SYNC_NORMAL, .keep_after_boot = true };
 	struct ipam_engine engine;
 	struct ipam_error error;
 

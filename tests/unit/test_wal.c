@@ -27,7 +27,7 @@ static void die(struct fixture *f)
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		struct ipam_options options = { .create = true, .boot = boot };
+		struct ipam_options options = { .size = sizeof options, .create = true, .boot = boot };
 		struct ipam_error error;
 		uint64_t node;
 		char name[16];

@@ -258,7 +258,7 @@ static void remove_db(const char *path)
 
 static int run(int argc, char **argv)
 {
-	struct ipam_options options = { .sync = IPAM_SYNC_FULL, .create = true };
+	struct ipam_options options = { .size = sizeof options, .sync = IPAM_SYNC_FULL, .create = true };
 	struct ipam *ipam = NULL;
 	struct ipam_error error;
 	struct stat st;
