@@ -79,6 +79,8 @@ TEST_PACKAGES := clang stress-ng libclang-rt-14-dev valgrind libcmocka-dev sqlit
 	libmicrohttpd-dev libgnutls28-dev curl python3-yaml rsync rust-coreutils nginx
 
 .PHONY: all run stop test coverage test-sanitizers test-kube test-etcd test-debian13 lint units helpers fuzz fuzzers bench install uninstall deb clean help deps deps-test format FORCE
+# For scripts that compile by themselves.
+print-%: ; $(info $($*))@:
 .DEFAULT_GOAL := all
 
 all: $(lib) $(programs) ## build everything into build/ (the default)
@@ -118,8 +120,8 @@ coverage: deps-test ## say what share of the lines the unit tests run, by direct
 	@$(MAKE) -s B=build/coverage FLAVOUR=coverage all units
 	@bash tests/coverage.sh $(V)
 
-lint: all units helpers ## look for what shellcheck warns of, and for globals that one object alone uses
-	@sh tools/deps.sh shellcheck
+lint: all units helpers $(B)/package/libipam.a ## look at the structure, and at what shellcheck, cppcheck, clang-tidy and codespell find
+	@sh tools/deps.sh shellcheck cppcheck clang-tidy codespell
 	@bash tests/lint.sh
 
 bench: deps-test ## measure against the disk, tmpfs, a bare FUSE filesystem and bare SQLite

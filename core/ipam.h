@@ -451,7 +451,7 @@ const void *ipam_next_xattr(const struct ipam_lease_view *lease, const void *at,
 
 enum ipam_slot { IPAM_SLOT_FREE, IPAM_SLOT_LEASED, IPAM_SLOT_RESTING, IPAM_SLOT_GATEWAY, IPAM_SLOT_RESERVED };
 /* What an address of a block is; SLOT_RESERVED also for network, broadcast and anycast addresses. */
-enum ipam_slot ipam_block_state(struct ipam *ipam, const struct ipam_block_view *block, u128 addr);
+enum ipam_slot ipam_block_state(struct ipam *ipam, const struct ipam_block_view *view, u128 addr);
 
 /* Numbers of the root, a cluster or a node. -ENOENT. */
 struct ipam_stats {

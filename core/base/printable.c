@@ -38,8 +38,12 @@ static bool is_harmless(uint32_t c)
 size_t printable_character(const char *s, size_t n)
 {
 	uint32_t c;
-	size_t k = n == 0 ? 0 : decode((const unsigned char *)s, n, &c);
+	size_t k;
 
+	/* ASCII, as nearly all is: reports ask this of each byte of millions of names. */
+	if (n > 0 && *s >= 0x20 && *s < 0x7f)
+		return 1;
+	k = n == 0 ? 0 : decode((const unsigned char *)s, n, &c);
 	return k > 0 && is_harmless(c) ? k : 0;
 }
 

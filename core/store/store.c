@@ -39,21 +39,21 @@ static int fail(struct ipam_error *error, int rc, const char *format, ...)
 
 /* A lock of our own kind (flock) on the database's file: SQLite's own locks come and go with each transaction. The
  * descriptor stays open until the connection is closed, since closing any descriptor of a file drops its POSIX locks. */
-int ipam_lock(const char *path, const struct ipam_options *given, struct ipam_error *error)
+int ipam_lock(const char *path, const struct ipam_options *options, struct ipam_error *error)
 {
-	struct ipam_options copy, *options = &copy;
-	int fd, flags, rc = caller_options(&copy, given, error);
+	struct ipam_options known;
+	int fd, flags, rc = caller_options(&known, options, error);
 	struct stat st;
 
 	if (rc == 0)
-		rc = guard_database(path, options->insecure_dir, error);
+		rc = guard_database(path, known.insecure_dir, error);
 	if (rc < 0)
 		return rc;
-	flags = (options->read_only ? O_RDONLY : O_RDWR | (options->create ? O_CREAT : 0)) | O_CLOEXEC;
+	flags = (known.read_only ? O_RDONLY : O_RDWR | (known.create ? O_CREAT : 0)) | O_CLOEXEC;
 	fd = open(path, flags | O_NONBLOCK | O_NOCTTY, 0600); /* of a FIFO nobody may be at the other end */
 	if (fd < 0)
 		rc = fail(error, -errno, "%s: %s%s", path, strerror(errno),
-			  errno == ENOENT && !options->create ? "; make it with 'ipamctl init'" : "");
+			  errno == ENOENT && !known.create ? "; make it with 'ipamctl init'" : "");
 	else if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		rc = fail(error, -EINVAL, "%s: not a regular file; name the SQLite file to use", path);
 	else if (!lock_database(fd, LOCK_EX))

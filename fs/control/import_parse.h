@@ -24,8 +24,8 @@ struct foreign_import {
 /* What the entries of one import may take in memory: some 400,000 leases with a few attributes. */
 #define FOREIGN_IMPORT_WEIGHT ((size_t)512 << 20)
 /* -EINVAL, or -EFBIG: more than that; with a line in report that says where; -ENOMEM. To be freed in any case. */
-int foreign_import_parse(struct foreign_import *m, const char *text, size_t size, struct buffer *report);
-void foreign_import_free(struct foreign_import *m);
+int foreign_import_parse(struct foreign_import *r, const char *text, size_t size, struct buffer *report);
+void foreign_import_free(struct foreign_import *r);
 
 /* Whether a text that comes in pieces is whole by now: all that began has ended, rightly or not. Starts as zeros. */
 struct foreign_scan {

@@ -12,7 +12,7 @@ u128 map_cell(const struct map_panel *p, unsigned shift, u128 addr);
 u128 map_cell_first(const struct map_panel *p, unsigned shift, u128 cell);
 /* Ten steps and an eleventh: 0 empty, 1 to 9 the tenth it has reached, at least the first, MAP_FULL. */
 enum { MAP_FULL = 10 };
-unsigned map_level(const struct map_run *block);
+unsigned map_level(const struct map_run *r);
 
 u128 map_add(u128 a, u128 b); /* as far as it goes */
 

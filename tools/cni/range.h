@@ -26,7 +26,7 @@ struct cni_sets {
 	size_t sets;
 };
 /* One set from a JSON array of range objects, or one from an object with subnet, rangeStart, rangeEnd, gateway. */
-int cni_sets_add(struct cni_sets *s, const json_t *set, struct cni_error *e);
+int cni_sets_add(struct cni_sets *s, const json_t *json, struct cni_error *e);
 /* No two may overlap, and before 0.3.0 no two may be of a family; gives each its lease. */
 int cni_sets_finish(struct cni_sets *s, enum cni_version version, struct cni_error *e);
 void cni_sets_free(struct cni_sets *s);

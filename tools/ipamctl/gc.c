@@ -74,7 +74,11 @@ static int add_valid(struct gc *g, const char *id)
 {
 	char **bigger = reallocarray(g->valid, g->valids + 1, sizeof *bigger);
 
-	if (bigger == NULL || (g->valid = bigger, bigger[g->valids] = strdup(id)) == NULL)
+	if (bigger == NULL)
+		return cli_fail(CLI_REFUSED, "out of memory");
+	g->valid = bigger;
+	g->valid[g->valids] = strdup(id);
+	if (g->valid[g->valids] == NULL)
 		return cli_fail(CLI_REFUSED, "out of memory");
 	g->valids++;
 	return CLI_DONE;

@@ -16,9 +16,13 @@ static int skip(struct hl_directory *d, const char *file, const char *why)
 {
 	struct hl_skipped *bigger = reallocarray(d->skipped, d->skips + 1, sizeof *bigger);
 
-	if (bigger == NULL || (d->skipped = bigger, bigger[d->skips].file = strdup(file)) == NULL)
+	if (bigger == NULL)
 		return cli_fail(CLI_REFUSED, "out of memory");
-	bigger[d->skips++].why = why;
+	d->skipped = bigger;
+	bigger[d->skips] = (struct hl_skipped){ .file = strdup(file), .why = why };
+	if (bigger[d->skips].file == NULL)
+		return cli_fail(CLI_REFUSED, "out of memory");
+	d->skips++;
 	return CLI_DONE;
 }
 

@@ -190,7 +190,7 @@ static void summary(struct ipam *ipam, const struct init *in, uint64_t cluster)
 		if (v.blocks <= UINT64_MAX)
 			printf("%llu node%s", CLI_COUNT((uint64_t)v.blocks));
 		else
-			printf("2^%u nodes", v.node_mask - v.cidr.len);
+			printf("2^%d nodes", v.node_mask - v.cidr.len);
 		if (bits < 32)
 			printf(" with a /%u, %llu leases each\n", v.node_mask,
 			       (unsigned long long)(((uint64_t)1 << bits) - (v.cidr.family == CIDR_V4 ? 3 : 2)));

@@ -144,8 +144,8 @@ int batch_delegate(struct batch *b, const char *node, const char *labels, const 
 	if (line.text == NULL)
 		return -ENOMEM;
 	pthread_mutex_lock(&b->lock);
-	*b->last = &line;
-	b->last = &line.next;
+	*b->last = &line; /* until it is done, which this function waits for */
+	b->last = &line.next; /* cppcheck-suppress autoVariables */
 	while (!line.done)
 		if (b->writing || b->first != &line)
 			pthread_cond_wait(&line.turn, &b->lock);
