@@ -10,16 +10,15 @@ says() { grep -qiE "$2" "$WORK/$1/.ipam/health"; }
 logged() { grep -qiE "$2" "$WORK/$1.log"; }
 # locked_out NAME WHAT TEXT: health and log say it, nothing shared can be done, and the mount ends cleanly
 locked_out() {
-	until_true 30 says "$1" "$3"
-	ok "$2: health says it: $(grep since "$WORK/$1/.ipam/health")" says "$1" "$3"
+	# At times: a server that turns a client away may have closed the connection before that has read why.
+	ok "$2: health says it" until_true 30 says "$1" "$3"
 	ok "$2: the log does" until_true 20 logged "$1" "$3"
 	refused "$2: nothing is made" "No route" mkdir "$WORK/$1/x"
 	machine_end "$1"
 }
 # works NAME WHAT: both ways
 works() {
-	well "$1"
-	same "$2: $1 is well" ok "$(head -1 "$WORK/$1/.ipam/health")"
+	ok "$2: $1 is well" well "$1"
 	ok "$2: it makes something" until_true 30 made "$WORK/$1/prod/of-$1"
 	ok "$2: which the first one sees" until_true 30 test -d "$WORK/w1/prod/of-$1"
 	ok "$2: and removes" until_true 30 rmdir "$WORK/w1/prod/of-$1"
