@@ -39,7 +39,8 @@ ALL_CFLAGS = $(WARN) $(SAN) $(CFLAGS) -MMD -MP
 core_src := $(wildcard core/*.c core/*/*.c)
 fs_src   := $(wildcard fs/*/*.c)
 cli_src  := $(wildcard tools/cli/*.c)
-ctl_src  := $(cli_src) $(wildcard tools/ipamctl/*.c tools/ipamctl/*/*.c)
+# And what ipamctl, too, knows of a Node.
+ctl_src  := $(cli_src) $(wildcard tools/ipamctl/*.c tools/ipamctl/*/*.c) tools/kube/pod_cidrs.c tools/kube/sieve.c
 cni_src  := $(wildcard tools/cni/*.c)
 kube_src := $(cli_src) $(wildcard tools/kube/*.c)
 bench_src := $(wildcard tools/bench/*.c)
@@ -193,7 +194,7 @@ $(helpers): $(B)/tests/%: $(B)/tests/%.o
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lpthread $(LDLIBS)
 
 # With clang, FLAVOUR=fuzz: see tests/fuzz/run.sh. Of the programs' parts each takes what it calls.
-$(B)/parts.a: $(call obj,$(filter-out %/main.c,$(ctl_src) $(cni_src)) fs/base/foreign.c fs/control/import_parse.c fs/base/buffer.c tools/kube/sieve.c tools/kube/node.c)
+$(B)/parts.a: $(call obj,$(filter-out %/main.c,$(ctl_src) $(cni_src)) fs/base/foreign.c fs/control/import_parse.c fs/base/buffer.c tools/kube/node.c)
 	@rm -f $@
 	$(AR) rcs $@ $^
 

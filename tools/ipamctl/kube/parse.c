@@ -2,6 +2,7 @@
 #include "ipamctl/kube/parse.h"
 
 #include "ipamctl/kube/arena.h"
+#include "kube/pod_cidrs.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +32,7 @@ const struct kube_wanted kube_wanted[] = {
 	{ .key = NULL },
 };
 
-static const char *text(json_t *object, const char *key)
+static const char *text(const json_t *object, const char *key)
 {
 	const char *s = json_string_value(json_object_get(object, key));
 
@@ -55,25 +56,23 @@ static bool is_uid(const char *s)
 
 /* ---- nodes ------------------------------------------------------------------------------------------------------- */
 
-static const char *add_cidr(struct kube_node *n, const char *s)
+static const char *take_cidrs(struct kube_node *n, const json_t *spec)
 {
-	struct cidr c;
+	struct pod_cidrs c;
 
-	if (cidr_parse(s, strlen(s), &c) < 0)
-		return "has a podCIDR that is no CIDR";
-	for (unsigned i = 0; i < n->cidrs; i++)
-		if (n->cidr[i].family == c.family)
+	pod_cidrs_read(spec, &c);
+	for (unsigned i = 0; i < c.n; i++) {
+		if (i > 0 && c.cidr[i].family == c.cidr[0].family)
 			return "has several podCIDRs of a family";
-	n->cidr[n->cidrs++] = c;
-	return NULL;
+		n->cidr[n->cidrs++] = c.cidr[i];
+	}
+	return c.odd || c.host_bits ? "has a podCIDR that is no CIDR" : NULL;
 }
 
 static const char *take_node(struct kube *k, json_t *object)
 {
-	json_t *metadata = json_object_get(object, "metadata"), *spec = json_object_get(object, "spec"), *value;
-	json_t *cidrs = json_object_get(spec, "podCIDRs");
+	const json_t *metadata = json_object_get(object, "metadata");
 	struct kube_node *n;
-	size_t i;
 
 	if (!is_name(text(metadata, "name"), NODE_NAME_MAX))
 		return "a Node without a name, or with one that Kubernetes doesn't allow";
@@ -81,12 +80,7 @@ static const char *take_node(struct kube *k, json_t *object)
 	n->name = kube_keep(k, text(metadata, "name"));
 	n->created = kube_keep(k, text(metadata, "creationTimestamp"));
 	n->dumped = true;
-	json_array_foreach(cidrs, i, value) {
-		if (n->flaw == NULL)
-			n->flaw = json_is_string(value) ? add_cidr(n, json_string_value(value)) : "has a podCIDR that is no text";
-	}
-	if (json_array_size(cidrs) == 0 && *text(spec, "podCIDR") != 0)
-		n->flaw = add_cidr(n, text(spec, "podCIDR"));
+	n->flaw = take_cidrs(n, json_object_get(object, "spec"));
 	return NULL;
 }
 
