@@ -2,7 +2,7 @@
 #include "fuzz.h"
 
 #include "fs/base/foreign.h"
-#include "ipamctl/ctl.h"
+#include "cli/say.h"
 #include "ipamctl/hostlocal.h"
 
 static void written(const char *text, size_t size)

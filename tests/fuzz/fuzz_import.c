@@ -1,6 +1,7 @@
 /* Imports: what is written to .ipam/import, lists of attributes, and dumps of Kubernetes that ipamctl reads. */
 #include "fuzz.h"
 
+#include "cli/say.h"
 #include "fs/base/foreign.h"
 #include "fs/control/import_parse.h"
 #include "ipamctl/kube/arena.h"
