@@ -27,7 +27,7 @@ enum {
 	BACKOFF_MAX_MS = 1000, /* between workers that end soon; clients wait for it */
 	SOON_MS = 1000,
 	REAP_TRIES = 50, /* milliseconds */
-	HOPELESS = 10,   /* workers in a row that can't even open the database */
+	HOPELESS = 10,   /* workers in a row that can't open the database, or serve */
 	/* At the end, milliseconds: for answering what was asked, for storing what was acknowledged, and for dying. */
 	ANSWER_MS = 3000,
 	STORE_MS = 30000,
@@ -104,8 +104,10 @@ static void reap(struct supervisor *s)
 			log_print(LOG_ERR, "worker %d ended with status %d", (int)pid, WEXITSTATUS(status));
 			s->fell = true;
 		}
-		if (pid == s->worker)
+		if (pid == s->worker) {
 			s->worker = 0;
+			s->quit = WIFEXITED(status) && !well;
+		}
 	}
 }
 
@@ -139,6 +141,13 @@ static void worker_gone(struct supervisor *s)
 	}
 	/* Who kills it from outside has his reasons; one that falls by itself may fall again, by the same request. */
 	lived = (s->killed != 0 ? s->beat_seen : now) - s->began; /* one that hung was dead since its last beat */
+	if (lived > SOON_MS)
+		s->hopeless = 0;
+	else if (s->ready && s->quit && ++s->hopeless >= HOPELESS) {
+		log_print(LOG_ERR, "worker after worker can't serve; the mount ends");
+		give_up(s);
+		return;
+	}
 	if (lived > SOON_MS || (s->ready && !s->fell && s->killed == 0)) {
 		s->backoff = 0;
 	} else {

@@ -28,10 +28,10 @@ struct supervisor {
 	int touched;         /* what the old one changed meanwhile, -1 not told */
 	bool ready;          /* it serves */
 	bool ending, failed; /* failed: it could not go on */
-	bool fell;           /* this one did */
+	bool fell, quit;     /* this one did; by itself, with a failure */
 	int64_t killed;      /* when this worker was killed here, since it hung; 0: it was not */
 	bool handing;        /* it was told to end, so that another may take over */
-	unsigned hopeless;
+	unsigned hopeless; /* workers in a row that could not serve */
 	int64_t force, leave; /* at the end: when clients are answered whatever happens, 0 they were; when the worker is killed */
 	int64_t began, next;  /* milliseconds: since when this worker serves; when the next one is started, 0: there is one */
 	int backoff;

@@ -452,7 +452,7 @@ static int loop(struct fs *fs)
 
 /* What is queued is committed and answered; only then the session goes, since its descriptor's number may be given
  * to another file at once. */
-static void stop(struct fs *fs)
+static void stop(struct fs *fs, int rc)
 {
 	bool mounted = fs->wire != NULL;
 	bool ends = !mounted || atomic_load(&fs->keep->memory->ending) || wire_unmounted(fs->wire);
@@ -464,7 +464,7 @@ static void stop(struct fs *fs)
 	if (!ends) {
 		ipam_leave(fs->ipam);
 		atomic_store(&fs->keep->memory->left, true);
-		_exit(0);
+		_exit(rc < 0);
 	}
 	past_free(fs->past); /* before the database: who closes it last folds its log back, and this one only reads */
 	ipam_close(fs->ipam);
@@ -531,6 +531,6 @@ int worker_run(const struct options *options, struct keep *keep, int lock, bool 
 		if (rc == 0 && wire_unmounted(fs.wire))
 			atomic_store(&m->unmounted, true);
 	}
-	stop(&fs);
+	stop(&fs, rc);
 	return rc < 0;
 }

@@ -71,7 +71,7 @@ int workers_start(struct supervisor *s)
 	if (rc < 0)
 		return rc;
 	s->began = now_ms();
-	s->ready = s->handing = s->fell = s->waits = false;
+	s->ready = s->handing = s->fell = s->quit = s->waits = false;
 	s->killed = 0;
 	s->next = 0;
 	return 0;
@@ -116,7 +116,6 @@ int workers_hand_over(struct supervisor *s)
 	if (rc < 0)
 		return 0; /* it died meanwhile, and is missed soon */
 	s->ready = true;
-	s->hopeless = 0;
 	s->began = s->beat_seen = now_ms();
 	tell_started(s);
 	return 0;
@@ -184,7 +183,7 @@ void workers_follow(struct supervisor *s)
 	s->socket = s->ahead_socket;
 	s->ahead = 0;
 	s->ahead_socket = -1;
-	s->ready = s->handing = s->fell = false;
+	s->ready = s->handing = s->fell = s->quit = false;
 	s->killed = 0;
 	s->began = now_ms();
 	keep_send(s->socket, &(struct keep_message){ .word = KEEP_TOUCHED }, s->touched);

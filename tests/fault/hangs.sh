@@ -163,3 +163,18 @@ has_ended "$daemon" || kill -9 "$daemon"
 wait "$daemon"
 same "as a clean end" 0 $?
 same "and nobody takes over" "" "$(grep -E 'ended with|takes over' "$WORK/log")"
+
+# ---- workers that open the database, and then can't serve
+: >"$WORK/log"
+echo "broken fuse" >"$FAULTS"
+"$IPAMFS" "$DB" "$M" -f 2>>"$WORK/log" &
+daemon=$!
+pids+=("$daemon")
+mounts+=("$M")
+until_true 20 grep -q " $M fuse.ipamfs" /proc/self/mounts
+ok "a client of a mount that nobody can serve has an answer" timeout 60 sh -c '! cat "$1" 2>/dev/null' sh "$M/.ipam/version"
+ok "and the mount ends" until_true 60 has_ended "$daemon"
+has_ended "$daemon" || kill -9 "$daemon"
+wait "$daemon"
+same "as a failure" 1 $?
+ok "and says why" grep -q "worker after worker can't serve" "$WORK/log"

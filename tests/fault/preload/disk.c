@@ -3,7 +3,7 @@
  *
  * FAULTS names a file with lines "write SUFFIX" and "sync SUFFIX": what is asked of a file whose name ends so gets EIO; and
  * "slow MS SUFFIX": each write waits so long, "slow-sync MS SUFFIX": each sync does. "crash TEXT": who writes that anywhere falls. "abort
- * fuse": an unmount by force meets each reader of requests in the middle of one. The file is read each time, so that a disk fails and is
+ * fuse": an unmount by force meets each reader of requests in the middle of one. "broken fuse": no request can be read. The file is read each time, so that a disk fails and is
  * mended while the daemon runs. */
 #include <dlfcn.h>
 #include <errno.h>
@@ -124,6 +124,10 @@ ssize_t read(int fd, void *data, size_t size)
 
 	if (next == NULL)
 		next = (ssize_t(*)(int, void *, size_t))dlsym(RTLD_NEXT, "read");
+	if (size > 65536 && told("broken", fd) != 0) { /* as libfuse asks for requests */
+		errno = EIO;
+		return -1;
+	}
 	n = next(fd, data, size);
 	if (n < 0 && errno == ENODEV)
 		errno = told("abort", fd) != 0 ? ECONNABORTED : ENODEV;
