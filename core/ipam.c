@@ -190,17 +190,22 @@ const char *ipam_version(void)
 
 int ipam_open(const char *path, const struct ipam_options *options, struct ipam **out, struct ipam_error *error)
 {
-	bool ahead = options->ahead != NULL;
-	struct ipam *ipam = ahead ? (struct ipam *)options->ahead : new_ipam();
+	struct ipam_options known;
+	struct ipam *ipam;
+	bool ahead;
 	int rc;
 
 	error->text[0] = 0;
+	rc = caller_options(&known, options, error);
+	if (rc < 0)
+		return rc;
+	ahead = known.ahead != NULL;
+	ipam = ahead ? (struct ipam *)known.ahead : new_ipam();
 	if (ipam == NULL)
 		return -ENOMEM;
-	rc = caller_options(&ipam->options, options, error);
+	ipam->options = known;
 	options = &ipam->options;
-	if (rc == 0)
-		rc = store_open(path, options, &ipam->store, error);
+	rc = store_open(path, options, &ipam->store, error);
 	if (rc == 0 && (ipam->path = strdup(store_path(ipam->store))) == NULL)
 		rc = -ENOMEM;
 	if (rc == 0)

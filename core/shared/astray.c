@@ -7,6 +7,7 @@
 #include "shared/record.h"
 #include "shared/record_key.h"
 #include "shared/remote.h"
+#include "shared/request_run.h"
 #include "store/store_shared.h"
 
 #include <errno.h>
@@ -101,7 +102,8 @@ static void end(struct remote *r, const struct etcd_identity *id)
 	pthread_mutex_lock(&r->lock);
 	r->accepted = false;
 	r->applied = 0;
-	r->schema = 0; /* nothing is written before it was looked at what lies under the prefix */
+	r->settled = remote_now_ms();
+	r->schema = 0; /* nothing is written before what lies under the prefix was looked at */
 	pthread_mutex_unlock(&r->lock);
 	etcd_expect(r->etcd, id);
 	note(r, "");

@@ -295,6 +295,17 @@ static bool may_write(struct remote *r)
 	return may;
 }
 
+/* Since the start, or since another etcd was accepted, of which as little is known. */
+static bool waits_long(struct pulse *p)
+{
+	int64_t since;
+
+	pthread_mutex_lock(&p->r->lock);
+	since = p->r->settled > p->began ? p->r->settled : p->began;
+	pthread_mutex_unlock(&p->r->lock);
+	return remote_now_ms() - since > WAIT_MS;
+}
+
 static int beat(struct pulse *p, bool read)
 {
 	struct remote *r = p->r;
@@ -310,7 +321,7 @@ static int beat(struct pulse *p, bool read)
 		rc = list_own(p);
 	if (rc == 0 && may)
 		rc = presence_tell(r->presence, p->own, p->owns, &p->error);
-	if (rc < 0 || (!may && remote_now_ms() - p->began > WAIT_MS))
+	if (rc < 0 || (!may && waits_long(p)))
 		presence_untold(r->presence);
 	/* A copy of another's state keeps what that one publishes. */
 	if (rc == 0 && read && remote_standing(r) == OWN_SURE) {

@@ -93,7 +93,8 @@ struct remote {
 		struct cidr cidr;
 	} * asked; /* blocks that are being asked for */
 	size_t askeds;
-	int schema; /* under the prefix, as it was last seen */
+	int schema;      /* under the prefix, as it was last seen */
+	int64_t settled; /* when another etcd was taken for the one, by remote_now_ms; 0: none was */
 	uint64_t asks, tries, conflicts, resyncs;
 };
 

@@ -100,8 +100,9 @@ static void reap(struct supervisor *s)
 			log_print(LOG_ERR, "worker %d was killed by signal %d (%s)", (int)pid, WTERMSIG(status),
 				  strsignal(WTERMSIG(status)));
 			s->fell = true;
-		} else if (!WIFSIGNALED(status) && !well && !s->failed && s->device.fd >= 0 && s->hopeless == 0) {
-			log_print(LOG_ERR, "worker %d ended with status %d", (int)pid, WEXITSTATUS(status));
+		} else if (!WIFSIGNALED(status) && !well && !s->failed && s->device.fd >= 0) {
+			if (s->hopeless == 0)
+				log_print(LOG_ERR, "worker %d ended with status %d", (int)pid, WEXITSTATUS(status));
 			s->fell = true;
 		}
 		if (pid == s->worker) {
@@ -141,9 +142,10 @@ static void worker_gone(struct supervisor *s)
 	}
 	/* Who kills it from outside has his reasons; one that falls by itself may fall again, by the same request. */
 	lived = (s->killed != 0 ? s->beat_seen : now) - s->began; /* one that hung was dead since its last beat */
-	if (lived > SOON_MS)
+	/* Of those that could not open it hear() keeps count. */
+	if (s->ready && (lived > SOON_MS || !s->quit)) {
 		s->hopeless = 0;
-	else if (s->ready && s->quit && ++s->hopeless >= HOPELESS) {
+	} else if (s->ready && ++s->hopeless >= HOPELESS) {
 		log_print(LOG_ERR, "worker after worker can't serve; the mount ends");
 		give_up(s);
 		return;

@@ -28,7 +28,7 @@ struct supervisor {
 	int touched;         /* what the old one changed meanwhile, -1 not told */
 	bool ready;          /* it serves */
 	bool ending, failed; /* failed: it could not go on */
-	bool fell, quit;     /* this one did; by itself, with a failure */
+	bool fell, quit;     /* this worker ended, or died, by a failure; quit: it ended by itself */
 	int64_t killed;      /* when this worker was killed here, since it hung; 0: it was not */
 	bool handing;        /* it was told to end, so that another may take over */
 	unsigned hopeless; /* workers in a row that could not serve */

@@ -481,6 +481,15 @@ static void stop(struct fs *fs, int rc)
 	renditions_free(fs->renditions);
 }
 
+/* Another worker can't either, most likely: the supervisor knows it by the status, and people by this. */
+static void note_failure(int rc)
+{
+	char text[128];
+
+	snprintf(text, sizeof text, "a worker can't serve the mount: %s", strerror(-rc));
+	log_write(NULL, LOG_ERR, text);
+}
+
 static void set_up_process(void)
 {
 	static const int ignored[] = { SIGINT, SIGHUP }; /* besides those that the supervisor ignores */
@@ -530,6 +539,8 @@ int worker_run(const struct options *options, struct keep *keep, int lock, bool 
 			rc = loop(&fs);
 		if (rc == 0 && wire_unmounted(fs.wire))
 			atomic_store(&m->unmounted, true);
+		if (rc < 0)
+			note_failure(rc);
 	}
 	stop(&fs, rc);
 	return rc < 0;

@@ -2,7 +2,7 @@
  * syncs fail, or writes wait.
  *
  * FAULTS names a file with lines "write SUFFIX" and "sync SUFFIX": what is asked of a file whose name ends so gets EIO; and
- * "slow MS SUFFIX": each write waits so long, "slow-sync MS SUFFIX": each sync does. "crash TEXT": who writes that anywhere falls. "abort
+ * "slow MS SUFFIX": each write waits so long, "slow-sync MS SUFFIX": each sync, "slow-read MS SUFFIX": each read. "crash TEXT": who writes that anywhere falls. "abort
  * fuse": an unmount by force meets each reader of requests in the middle of one. "broken fuse": no request can be read. The file is read each time, so that a disk fails and is
  * mended while the daemon runs. */
 #include <dlfcn.h>
@@ -96,6 +96,16 @@ ssize_t pwrite64(int fd, const void *data, size_t size, off64_t at)
 ssize_t pwrite(int fd, const void *data, size_t size, off_t at)
 {
 	return pwrite64(fd, data, size, at);
+}
+
+ssize_t pread64(int fd, void *data, size_t size, off64_t at)
+{
+	static ssize_t (*next)(int, void *, size_t, off64_t);
+
+	if (next == NULL)
+		next = (ssize_t(*)(int, void *, size_t, off64_t))dlsym(RTLD_NEXT, "pread64");
+	poll(NULL, 0, told("slow-read", fd));
+	return next(fd, data, size, at);
 }
 
 int fdatasync(int fd)
