@@ -277,6 +277,10 @@ static void test_range_file(void **state)
 	assert_int_equal(parse(&c, IPAM(",\"subnet\":\"10.0.0.0/24\",\"rangeFromFile\":\"/nonexistent\""), &e), 0);
 	assert_int_equal(c.sets.sets, 1);
 	cni_conf_free(&c);
+	/* Nor GC, which releases the dead whatever has become of it. */
+	snprintf(text, sizeof text, IPAM(",\"rangeFromFile\":\"/nonexistent\""));
+	assert_int_equal(cni_conf_parse(&c, text, strlen(text), &(struct cni_env){ .command = CNI_GC }, false, &e), 0);
+	cni_conf_free(&c);
 }
 
 static void test_environment(void **state)

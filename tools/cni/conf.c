@@ -166,7 +166,7 @@ static int check_lonely(struct cni_conf *c, const json_t *ipam, struct cni_error
 }
 
 /* The runtime's come first, then the single range of old, then the list, and the file if there are none: host-local's order. */
-static int get_sets(struct cni_conf *c, json_t *ipam, struct cni_error *e)
+static int get_sets(struct cni_conf *c, json_t *ipam, const struct cni_env *env, struct cni_error *e)
 {
 	const json_t *subnet = json_object_get(ipam, "subnet");
 	bool single = subnet != NULL && !json_is_null(subnet);
@@ -175,7 +175,9 @@ static int get_sets(struct cni_conf *c, json_t *ipam, struct cni_error *e)
 		return CNI_FAILED;
 	if (single && cni_sets_add(&c->sets, ipam, e) < 0)
 		return CNI_FAILED;
-	if (add_sets(c, json_object_get(ipam, "ranges"), "ranges", e) < 0 || add_from_file(c, ipam, e) < 0)
+	if (add_sets(c, json_object_get(ipam, "ranges"), "ranges", e) < 0)
+		return CNI_FAILED;
+	if (env->command != CNI_GC && add_from_file(c, ipam, e) < 0) /* which is gone perhaps; the dead go wherever they lie */
 		return CNI_FAILED;
 	if (!single && check_lonely(c, ipam, e) < 0)
 		return CNI_FAILED;
@@ -274,7 +276,7 @@ static int get_ipam(struct cni_conf *c, json_t *ipam, const struct cni_env *env,
 	if (json_is_null(routes))
 		routes = NULL;
 	c->routes = routes;
-	if (get_string(ipam, "resolvConf", &c->resolv_conf, e) < 0 || check_routes(c, routes, e) < 0 || get_sets(c, ipam, e) < 0)
+	if (get_string(ipam, "resolvConf", &c->resolv_conf, e) < 0 || check_routes(c, routes, e) < 0 || get_sets(c, ipam, env, e) < 0)
 		return CNI_FAILED;
 	return get_requests(c, env, e);
 }

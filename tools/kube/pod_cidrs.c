@@ -30,7 +30,7 @@ void pod_cidrs_read(const json_t *spec, struct pod_cidrs *out)
 	json_array_foreach(list, i, item)
 		add(out, item);
 	/* Written by what is older than podCIDRs. */
-	if (json_array_size(list) == 0 && one != NULL && !(json_is_string(one) && json_string_length(one) == 0))
+	if (json_array_size(list) == 0 && one != NULL && !json_is_null(one) && !(json_is_string(one) && json_string_length(one) == 0))
 		add(out, one);
 }
 
