@@ -87,7 +87,7 @@ print-%: ; $(info $($*))@:
 all: $(lib) $(programs) ## build everything into build/ (the default)
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
+	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 
 deps: ; @sh tools/deps.sh $(PACKAGES)
 deps-test: ; @sh tools/deps.sh $(PACKAGES) $(TEST_PACKAGES)
@@ -119,11 +119,11 @@ test-debian13: deps-test ## build, test and package in a Debian 13 (fetched once
 
 coverage: deps-test ## say what share of the lines the unit tests run, by directory (V=-v: of each source, too)
 	@$(MAKE) -s B=build/coverage FLAVOUR=coverage all units
-	@bash tests/coverage.sh $(V)
+	@B=build/coverage bash tests/coverage.sh $(V)
 
 lint: all units helpers $(B)/package/libipam.a ## look at the structure, and at what shellcheck, cppcheck, clang-tidy and codespell find
 	@sh tools/deps.sh shellcheck cppcheck clang-tidy codespell
-	@bash tests/lint.sh
+	@B=$(B) bash tests/lint.sh
 
 bench: deps-test ## measure against the disk, tmpfs, a bare FUSE filesystem and bare SQLite
 	@$(MAKE) --no-print-directory all
@@ -196,7 +196,7 @@ $(helpers): $(B)/tests/%: $(B)/tests/%.o
 # With clang, FLAVOUR=fuzz: see tests/fuzz/run.sh. Of the programs' parts each takes what it calls.
 $(B)/parts.a: $(call obj,$(filter-out %/main.c,$(ctl_src) $(cni_src)) fs/base/foreign.c fs/control/import_parse.c fs/base/buffer.c tools/kube/node.c)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(AR) qcs $@ $^
 
 $(fuzzers): $(B)/tests/%: $(B)/tests/%.o $(B)/parts.a $(lib)
 	@mkdir -p $(@D)

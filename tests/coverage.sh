@@ -9,7 +9,7 @@ for t in "$B"/tests/test_*; do
 	"$t" >"$B/log" 2>&1 || { cat "$B/log"; echo "$t failed"; exit 1; }
 done
 # A source that no test is linked with has its lines in its notes alone.
-find "$B/core" "$B/fs" "$B/tools" -name '*.gcno' | xargs -n 50 gcov -n 2>/dev/null | awk -v verbose="${1:-}" '
+find "$B/core" "$B/fs" "$B/tools" -name '*.gcno' -print0 | xargs -0 -n 50 gcov -n 2>/dev/null | awk -v verbose="${1:-}" '
 	/^File / { file = substr($2, 2, length($2) - 2) }
 	/^Lines executed:/ && file ~ /\.c$/ {
 		split($2, part, ":"); of = $NF; ran = part[2] / 100 * of; dir = file; sub("/[^/]*$", "", dir)

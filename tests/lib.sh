@@ -111,10 +111,10 @@ free_port() {
 port_is_taken() { ss -Hltn "sport = :$1" | grep -q .; }
 take_ports() {
 	local first hold
-	mkdir -p /tmp/ipamfs-ports
+	mkdir -p /run/ipamfs-test-ports
 	while :; do
 		first=$((20000 + RANDOM % 120 * 100))
-		exec {hold}>"/tmp/ipamfs-ports/$first"
+		exec {hold}>"/run/ipamfs-test-ports/$first"
 		flock -n "$hold" && break
 		exec {hold}>&-
 	done

@@ -4,6 +4,7 @@
 # lie in directories beside its own. The last line is 'N passed, N failed'.
 set -u
 cd "$(dirname "$0")/.." || exit 1
+B=${B:-build}
 passed=0 failed=0
 
 # checked NAME COMMAND...: it says what it finds, and fails then
@@ -23,7 +24,7 @@ suppressed=(missingInclude unknownMacro uninitvar uninitStructMember ctuuninitva
 	nullPointerArithmeticRedundantCheck)
 cppchecked() {
 	cppcheck -q -j"$(nproc)" --std=c11 --error-exitcode=1 --enable=warning,performance,portability --inline-suppr -D_GNU_SOURCE \
-		-Icore -Ifs -Itools -I. "${suppressed[@]/#/--suppress=}" core fs tools/ipamctl tools/cni tools/kube
+		-Icore -Ifs -Itools -I. "${suppressed[@]/#/--suppress=}" core fs tools/cli tools/ipamctl tools/cni tools/kube
 }
 
 tidied() {
@@ -36,7 +37,8 @@ tidied() {
 # nm's lines: "FILE:ADDRESS KIND NAME", of what is undefined "FILE: U NAME".
 lonely() {
 	local found
-	found=$(find build/core build/fs build/tools build/tests -name '*.o' -exec nm -A {} + | awk '
+	[ -d "$B/core" ] || return 1
+	found=$(find "$B"/core "$B"/fs "$B"/tools "$B"/tests -name '*.o' -exec nm -A {} + | awk '
 		$2 == "U" { used[$3] = 1; next }
 		$2 ~ /^[TDBRV]$/ && $3 != "main" { sub(/:.*/, "", $1); from[$3] = $1 }
 		END { for (name in from) if (!(name in used)) print from[name], name }' | sort |
@@ -50,6 +52,6 @@ checked codespell words
 checked cppcheck cppchecked
 checked clang-tidy tidied
 checked "names of one object" lonely
-checked structure python3 tests/house/structure.py
+checked structure python3 tests/house/structure.py --build "$B"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -12,7 +12,7 @@
 struct stream;
 
 int stream_start(struct fs *fs, struct stream **out); /* -ENOMEM, -EAGAIN */
-/* For ipam_options.event: arg is the stream's owner, see main.c. */
+/* For ipam_options.event: arg is the stream's owner, see process/worker.c. */
 void stream_event(struct stream *s, const struct ipam_event *event);
 /* When a worker takes over, and all readers are open again: what they still have to hear is read from the past. */
 void stream_resume(struct stream *s);

@@ -57,6 +57,7 @@ export_begun() {
 		until compgen -G "$1.*/10*" >/dev/null || has_ended "$exporting"; do :; done
 		kill -STOP "$exporting"
 		compgen -G "$1.*/10*" >/dev/null && pids+=("$exporting") && return
+		kill -CONT "$exporting" 2>/dev/null # it may have been done before it was stopped
 		wait "$exporting"
 	done
 }

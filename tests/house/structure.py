@@ -5,7 +5,8 @@
                                                    1 where something is
 
 A module is a source with the header of its name. It uses another one where its object file takes a symbol from that one's, or where
-one of its files includes that one's header. The rooms are the folders of core/, fs/ and tools/; RULES says which lies above which.
+one of its files includes that one's header. The rooms are the folders of core/, fs/ and tools/; ROOMS says which lies above which in core/ and
+fs/.
 """
 import collections
 import os
@@ -96,11 +97,10 @@ class House:
                 if kind == "U":
                     wanted[module].add(name)
                 elif kind in "TDBRVW" and name != "main":
-                    self.defined.setdefault((module.split("/")[0], name), module)
+                    self.defined.setdefault((self.program_of(module), name), module)
         for module, names in wanted.items():
-            tree = module.split("/")[0]
             for name in names:
-                other = self.defined.get((tree, name)) or self.defined.get(("core", name))
+                other = next((self.defined[p, name] for p in (self.program_of(module), "tools/cli", "core") if (p, name) in self.defined), None)
                 if other not in (None, module):
                     self.uses[module].add(other)
 
@@ -157,11 +157,16 @@ class House:
     def is_upward(self, a, b):
         (tree, room), (tree_b, room_b) = self.room_of(a), self.room_of(b)
         if tree != tree_b:
-            return tree == "core" or (tree == "fs" and tree_b == "tools")
+            return tree_b != "core"
         rooms = ROOMS.get(tree, [])
         if b in ("core/ipam.h", "core/ipam"):
             return not b.endswith(".h") and room != "."  # the public types are everybody's
         return room in rooms and room_b in rooms and rooms.index(room_b) < rooms.index(room)
+
+    @staticmethod
+    def program_of(path):
+        """Within which a name means one thing: core, fs, or a folder of tools."""
+        return "/".join(path.split("/")[: 2 if path.startswith("tools/") else 1])
 
     @staticmethod
     def room_of(path):
@@ -188,7 +193,7 @@ def main():
         if header == "core/ipam.h" or header.startswith("core/ipam_"):
             continue  # the public face
         for name, _, definition in functions(house.text[header]):
-            module = house.defined.get((header.split("/")[0], name))
+            module = house.defined.get((house.program_of(header), name))
             if definition or module is None:
                 continue
             declared += 1

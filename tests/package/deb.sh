@@ -95,6 +95,7 @@ for header in ipam/ipam.h ipam.h; do
 	ok "a program that includes <$header> is linked by pkg-config" gcc -Wall -Werror -o "$WORK/user" "$WORK/user.c" $flags
 	same "and runs" opened "$("$WORK/user" "$WORK/lib.db")"
 done
+ok "the library is there" test -s "$(find "$root" -name libipam.a)"
 same "the library exports the names that its headers declare, and no others" "" "$(nm -g --defined-only "$(find "$root" -name libipam.a)" |
 	awk 'NF == 3 && $3 !~ /^(ipam|cidr)_/ { print $3 }' | xargs)"
 # shellcheck disable=SC2086 # words

@@ -69,7 +69,7 @@ static void test_grow(void **state)
 	struct story *s = *state;
 	struct ipam *w1 = story_up(s, "w1"), *w2 = story_up(s, "w2");
 	uint64_t c = make_cluster(w1, "10.0.0.0/28 30\n");
-	char text[256], name[8], lease[5][64];
+	char text[256], name[16], lease[5][64];
 
 	assert_int_equal(put(w1, IPAM_CLUSTER_SETTINGS, c, "max-blocks 2\ngateway none\n", false), 0);
 	assert_int_equal(make(w1, IPAM_NODE, c, "w1", NULL), 0);

@@ -39,6 +39,8 @@ static int unknown(const char *command, const struct cli_option *options, const 
 
 	if (near != NULL && strcmp(near, said + strspn(said, "-")) != 0)
 		cli_fail(CLI_USAGE, "no option '%s' here; did you mean '--%s'?", said, near);
+	else if (near != NULL && strchr(given, '=') != NULL)
+		cli_fail(CLI_USAGE, "'--%s' takes no value", near);
 	else
 		cli_fail(CLI_USAGE, "no option '%s' here; '%s help %s' lists them", given, cli_program(), command);
 	free(said);

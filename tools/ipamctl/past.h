@@ -12,7 +12,7 @@ struct past {
 	char *file;                   /* or, for who may not read that, the mount's file */
 };
 
-/* database NULL: the mount's (mount NULL: the default one). A status of ctl.h, with the message given. */
+/* database NULL: the mount's (mount NULL: the default one). A status of cli/say.h, with the message given. */
 int past_open(struct past *p, const char *mount, const char *database);
 void past_close(struct past *p);
 /* Each event of an address or block (NULL: all), in order: fn borrows the object, and returns 0 to go on. A status. */

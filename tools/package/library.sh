@@ -13,6 +13,10 @@ ${LD:-ld} -r -o "$whole" "$@"
 # shellcheck disable=SC2086 # names of ours
 ${NM:-nm} -g --defined-only "$whole" | awk 'FILENAME != "-" { gsub(/[^A-Za-z0-9_]+/, " "); for (i = 1; i <= NF; i++) said[$i] = 1; next }
 	$NF in said { print $NF }' $headers - >"$out.names"
+if [ ! -s "$out.names" ]; then
+	echo "library.sh: ${NM:-nm} finds no name of the headers in the objects; build them without -flto" >&2
+	exit 1
+fi
 ${OBJCOPY:-objcopy} --keep-global-symbols="$out.names" "$whole"
 rm -f "$out"
 ${AR:-ar} rcs "$out" "$whole"

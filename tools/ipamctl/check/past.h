@@ -1,4 +1,4 @@
-/* check_past — the history against the rows: an address is held from its allocation to its release, a node is there until it is
+/* past — the history against the rows: an address is held from its allocation to its release, a node is there until it is
  * removed. Rows that are gone without a line are lost, though nothing else contradicts that. */
 #ifndef IPAMCTL_CHECK_PAST_H
 #define IPAMCTL_CHECK_PAST_H

@@ -1,4 +1,4 @@
-/* repair_copy — what is read of a damaged database: a copy of it, with its log, from which nothing runs that isn't ours. */
+/* copy — what is read of a damaged database: a copy of it, with its log, from which nothing runs that isn't ours. */
 #ifndef IPAMCTL_REPAIR_COPY_H
 #define IPAMCTL_REPAIR_COPY_H
 

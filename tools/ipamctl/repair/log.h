@@ -1,4 +1,4 @@
-/* repair_log — the log (WAL) that lies beside a damaged database, frame by frame.
+/* log — the log (WAL) that lies beside a damaged database, frame by frame.
  *
  * SQLite reads a log up to the first frame whose checksum is wrong, and takes what lies behind it for nothing. Each frame can be
  * proven by itself, though: its checksum goes on from the one that the frame before it carries. */
