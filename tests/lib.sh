@@ -146,9 +146,11 @@ is_up() { [ -e "$1/.ipam/version" ] || ! kill -0 "$daemon"; }
 
 # has_ended PID: of any process, waited for or not
 has_ended() {
-	local state
+	local state threads
 	{ read -r _ _ state _ <"/proc/$1/stat"; } 2>/dev/null || return 0
-	[ "$state" = Z ]
+	threads=("/proc/$1/task/"*)
+	# The first thread is a zombie before the others are gone, and they have the locks still.
+	[ "$state" = Z ] && [ "${#threads[@]}" -le 1 ]
 }
 
 # ends_unmounted PID DIR: once its mount has been taken off. Whoever made a namespace of mounts meanwhile has it there still, for as long as that
