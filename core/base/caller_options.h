@@ -1,6 +1,6 @@
 /* What the caller of ipam_open may have been compiled with: another version's struct ipam_options. */
-#ifndef CALLER_OPTIONS_H
-#define CALLER_OPTIONS_H
+#ifndef IPAM_BASE_CALLER_OPTIONS_H
+#define IPAM_BASE_CALLER_OPTIONS_H
 
 #include "ipam.h"
 

@@ -186,42 +186,59 @@ static void go_alone(CURL *curl)
 	curl_easy_setopt(curl, CURLOPT_FORBID_REUSE, 1L);
 }
 
+/* What each request has, whether its answer ends or not. body is the caller's until it is done. */
+struct request {
+	CURL *curl; /* NULL, or one to be given back or cleaned up */
+	struct curl_slist *headers;
+	char detail[CURL_ERROR_SIZE];
+};
+
+static int request_begin(struct request *r, struct etcd *e, const char *endpoint, const char *path, const char *body,
+			 struct ipam_error *error)
+{
+	char url[1024];
+
+	r->headers = headers_for(e, path);
+	r->curl = take_handle(e);
+	r->detail[0] = 0;
+	if (r->curl == NULL || r->headers == NULL)
+		return etcd_fail(error, -ENOMEM, "out of memory");
+	snprintf(url, sizeof url, "%s%s", endpoint, path);
+	curl_easy_setopt(r->curl, CURLOPT_URL, url);
+	curl_easy_setopt(r->curl, CURLOPT_HTTPHEADER, r->headers);
+	curl_easy_setopt(r->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(body));
+	curl_easy_setopt(r->curl, CURLOPT_POSTFIELDS, body);
+	curl_easy_setopt(r->curl, CURLOPT_CONNECTTIMEOUT_MS, (long)ETCD_CONNECT_MS);
+	curl_easy_setopt(r->curl, CURLOPT_ERRORBUFFER, r->detail);
+	return 0;
+}
+
 static int curl_post(struct etcd *e, const char *endpoint, const char *path, const char *body, int64_t timeout_ms, bool alone,
 		     struct etcd_answer *answer, struct ipam_error *error)
 {
-	char detail[CURL_ERROR_SIZE] = "", url[1024];
-	struct curl_slist *headers = headers_for(e, path);
-	CURL *curl = take_handle(e);
+	struct request r;
 	curl_off_t uploaded = 0;
 	CURLcode code;
-	int rc = 0;
+	int rc = request_begin(&r, e, endpoint, path, body, error);
 
-	if (curl == NULL || headers == NULL) {
-		rc = etcd_fail(error, -ENOMEM, "out of memory");
-		goto out;
+	if (rc == 0) {
+		curl_easy_setopt(r.curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
+		if (timeout_ms < ETCD_CONNECT_MS)
+			curl_easy_setopt(r.curl, CURLOPT_CONNECTTIMEOUT_MS, (long)timeout_ms);
+		curl_easy_setopt(r.curl, CURLOPT_WRITEFUNCTION, collect);
+		curl_easy_setopt(r.curl, CURLOPT_WRITEDATA, answer);
+		if (alone)
+			go_alone(r.curl);
+		code = curl_easy_perform(r.curl);
+		curl_easy_getinfo(r.curl, CURLINFO_RESPONSE_CODE, &answer->status);
+		curl_easy_getinfo(r.curl, CURLINFO_SIZE_UPLOAD_T, &uploaded);
+		answer->sent = uploaded > 0;
+		if (code != CURLE_OK)
+			rc = transfer_error(e, endpoint, code, r.detail, error);
 	}
-	snprintf(url, sizeof url, "%s%s", endpoint, path);
-	curl_easy_setopt(curl, CURLOPT_URL, url);
-	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-	curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(body));
-	curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
-	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
-	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)(timeout_ms < ETCD_CONNECT_MS ? timeout_ms : ETCD_CONNECT_MS));
-	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, detail);
-	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, collect);
-	curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
-	if (alone)
-		go_alone(curl);
-	code = curl_easy_perform(curl);
-	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &answer->status);
-	curl_easy_getinfo(curl, CURLINFO_SIZE_UPLOAD_T, &uploaded);
-	answer->sent = uploaded > 0;
-	if (code != CURLE_OK)
-		rc = transfer_error(e, endpoint, code, detail, error);
-out:
-	if (curl != NULL)
-		give_handle(e, curl);
-	curl_slist_free_all(headers);
+	if (r.curl != NULL)
+		give_handle(e, r.curl);
+	curl_slist_free_all(r.headers);
 	return rc;
 }
 
@@ -253,37 +270,25 @@ static int go_on(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t
 static int curl_stream(struct etcd *e, const char *endpoint, const char *path, const char *body, const struct etcd_sink *sink, long *status,
 		       struct ipam_error *error)
 {
-	char detail[CURL_ERROR_SIZE] = "", url[1024];
-	struct curl_slist *headers = headers_for(e, path);
 	struct stream s = { .e = e, .sink = sink };
-	CURL *curl = take_handle(e);
+	struct request r;
 	CURLcode code;
-	int rc = 0;
+	int rc = request_begin(&r, e, endpoint, path, body, error);
 
-	if (curl == NULL || headers == NULL) {
-		rc = etcd_fail(error, -ENOMEM, "out of memory");
-		goto out;
+	if (rc == 0) {
+		curl_easy_setopt(r.curl, CURLOPT_XFERINFOFUNCTION, go_on);
+		curl_easy_setopt(r.curl, CURLOPT_XFERINFODATA, &s);
+		curl_easy_setopt(r.curl, CURLOPT_WRITEFUNCTION, take);
+		curl_easy_setopt(r.curl, CURLOPT_WRITEDATA, &s);
+		code = curl_easy_perform(r.curl);
+		curl_easy_getinfo(r.curl, CURLINFO_RESPONSE_CODE, status);
+		if (s.taken || code == CURLE_ABORTED_BY_CALLBACK)
+			rc = -ECANCELED;
+		else if (code != CURLE_OK)
+			rc = transfer_error(e, endpoint, code, r.detail, error);
 	}
-	snprintf(url, sizeof url, "%s%s", endpoint, path);
-	curl_easy_setopt(curl, CURLOPT_URL, url);
-	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-	curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
-	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)ETCD_CONNECT_MS);
-	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, detail);
-	curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, go_on);
-	curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &s);
-	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take);
-	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &s);
-	code = curl_easy_perform(curl);
-	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, status);
-	if (s.taken || code == CURLE_ABORTED_BY_CALLBACK)
-		rc = -ECANCELED;
-	else if (code != CURLE_OK)
-		rc = transfer_error(e, endpoint, code, detail, error);
-out:
-	if (curl != NULL)
-		curl_easy_cleanup(curl); /* not to the pool: its connection has an answer that goes on */
-	curl_slist_free_all(headers);
+	curl_easy_cleanup(r.curl); /* not to the pool: its connection has an answer that goes on */
+	curl_slist_free_all(r.headers);
 	return rc;
 }
 

@@ -239,7 +239,7 @@ int store_open(const char *path, const struct ipam_options *options, struct stor
 
 int store_open_ahead(const char *path, struct store **out, struct ipam_error *error)
 {
-	const struct ipam_options options = { .size = sizeof options, .read_only = true };
+	const struct ipam_options options = { .read_only = true };
 	struct store *s = calloc(1, sizeof *s);
 	int rc;
 
